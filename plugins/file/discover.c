@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A file is known by device and inode.  Its name says only which file comes
+ * after which: when a name belongs to a new file, the one that had it before
+ * has been rotated and is read to its end first, and so are those that came
+ * and went between two looks.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "file.h"
+
+struct found {
+	char *path;
+	struct stat st;
+};
+
+struct finds {
+	struct found *all;
+	size_t n;
+};
+
+static void finds_add(struct finds *f, const char *path, const struct stat *st)
+{
+	f->all = must(realloc(f->all, (f->n + 1) * sizeof(f->all[0])));
+	f->all[f->n++] = (struct found){must(strdup(path)), *st};
+}
+
+static void finds_free(struct finds *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		free(f->all[i].path);
+	free(f->all);
+}
+
+static int compare_times(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+	return compare_times(&((const struct found *)a)->st.st_mtim, &((const struct found *)b)->st.st_mtim);
+}
+
+/* ---- the table of files ------------------------------------------------------------------- */
+
+static struct file *by_identity(const struct state *s, dev_t dev, ino_t ino)
+{
+	for (struct file *f = s->files; f; f = f->next)
+		if (f->ino == ino && f->dev == dev)
+			return f;
+	return NULL;
+}
+
+/* The newest file that was followed under this name. */
+static struct file *by_origin(const struct state *s, const char *path)
+{
+	struct file *best = NULL;
+	for (struct file *f = s->files; f; f = f->next)
+		if (strcmp(f->origin, path) == 0 && (!best || compare_times(&f->mtime, &best->mtime) > 0))
+			best = f;
+	return best;
+}
+
+static void set_path(struct file *f, const char *path)
+{
+	if (strcmp(f->path, path) == 0)
+		return;
+	free(f->path);
+	f->path = must(strdup(path));
+}
+
+static struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st)
+{
+	struct file *f = must(calloc(1, sizeof(*f)));
+	f->dev = st->st_dev;
+	f->ino = st->st_ino;
+	f->mtime = st->st_mtim;
+	f->size = st->st_size;
+	f->path = must(strdup(path));
+	f->origin = must(strdup(origin));
+	f->fd = -1;
+	f->quiet_since_ns = now_ns();
+	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev), (unsigned long long)f->ino);
+	f->next = s->files;
+	s->files = f;
+	return f;
+}
+
+static void file_drop(struct state *s, struct file *gone)
+{
+	for (struct file **p = &s->files; *p;) {
+		if ((*p)->older == gone)
+			(*p)->older = gone->older;
+		if (*p == gone)
+			*p = gone->next;
+		else
+			p = &(*p)->next;
+	}
+	if (gone->fd >= 0)
+		close(gone->fd);
+	free(gone->part);
+	free(gone->path);
+	free(gone->origin);
+	free(gone);
+}
+
+/* Removes a file and its cursor. */
+static int forget(struct state *s, struct file *f)
+{
+	struct sluice_cursor c = {.key = f->key, .key_len = strlen(f->key)};
+	int r = s->src->host->commit(s->src, &c);
+	file_drop(s, f);
+	return r;
+}
+
+static int open_file(struct state *s, struct file *f)
+{
+	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (f->fd < 0 && errno != ENOENT && may_complain(s, f->path))
+		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (give sluice's user the right to; it is "
+		    "tried again)", f->path, strerror(errno));
+	f->is_dirty = f->fd >= 0;
+	return f->fd < 0 ? -1 : 0;
+}
+
+static size_t slot_of(const struct state *s, const char *path)
+{
+	size_t h = 5381;
+	for (; *path; path++)
+		h = h * 33 + (unsigned char)*path;
+	return h % s->n_slots;
+}
+
+static void index_paths(struct state *s)
+{
+	size_t n = 0;
+	for (struct file *f = s->files; f; f = f->next)
+		n++;
+	if (n > s->n_slots || !s->by_path) {
+		s->n_slots = 2 * n + 16;
+		free(s->by_path);
+		s->by_path = must(calloc(s->n_slots, sizeof(s->by_path[0])));
+	}
+	memset(s->by_path, 0, s->n_slots * sizeof(s->by_path[0]));
+	for (struct file *f = s->files; f; f = f->next) {
+		size_t i = slot_of(s, f->path);
+		f->next_by_path = s->by_path[i];
+		s->by_path[i] = f;
+	}
+}
+
+struct file *discover_by_path(struct state *s, const char *path)
+{
+	struct file *f = s->n_slots ? s->by_path[slot_of(s, path)] : NULL;
+	while (f && strcmp(f->path, path) != 0)
+		f = f->next_by_path;
+	return f;
+}
+
+/* ---- looking around ---------------------------------------------------------------------------- */
+
+static bool is_excluded(struct state *s, const char *path)
+{
+	const char *pattern;
+	for (size_t i = 0; (pattern = s->src->host->option(s->src, "exclude", i)); i++)
+		if (fnmatch(pattern, path, FNM_PATHNAME) == 0)
+			return true;
+	return false;
+}
+
+static bool is_compressed(const char *path)
+{
+	static const char *const endings[] = {".gz", ".xz", ".bz2", ".zst"};
+	size_t n = strlen(path);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t m = strlen(endings[i]);
+		if (n > m && strcmp(path + n - m, endings[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void watch_dir(struct state *s, const char *dir)
+{
+	if (s->inotify < 0)
+		return;
+	int wd = inotify_add_watch(s->inotify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM |
+				   IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+	if (wd < 0) {
+		if (errno == ENOSPC)
+			say(s, SLUICE_LOG_WARNING, "%s: no inotify watches left (raise "
+			    "fs.inotify.max_user_watches); it is looked at every sweep_interval", dir);
+		return;
+	}
+	for (size_t i = 0; i < s->n_watches; i++)
+		if (s->watches[i].wd == wd)
+			return;
+	s->watches = must(realloc(s->watches, (s->n_watches + 1) * sizeof(s->watches[0])));
+	s->watches[s->n_watches++] = (struct watch){wd, must(strdup(dir))};
+}
+
+static char *dir_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return must(slash == path ? strdup("/") : strndup(path, (size_t)(slash - path)));
+}
+
+static void watch_dirs_of(struct state *s, const char *pattern)
+{
+	char *dir = dir_of(pattern);
+	glob_t g = {0};
+	if (glob(dir, GLOB_NOSORT, NULL, &g) == 0)
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			watch_dir(s, g.gl_pathv[i]);
+	globfree(&g);
+	free(dir);
+}
+
+static void look(struct state *s, struct finds *ret)
+{
+	const char *pattern;
+	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++) {
+		watch_dirs_of(s, pattern);
+		glob_t g = {0};
+		if (glob(pattern, GLOB_NOSORT, NULL, &g) == 0) {
+			for (size_t k = 0; k < g.gl_pathc; k++) {
+				struct stat st;
+				const char *path = g.gl_pathv[k];
+				if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !is_excluded(s, path) &&
+				    !is_compressed(path))
+					finds_add(ret, path, &st);
+			}
+		}
+		globfree(&g);
+	}
+	if (ret->n)
+		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
+}
+
+/* The name of an inode in the directory of `path`: owned, or NULL. */
+static char *name_of_inode(const char *path, dev_t dev, ino_t ino)
+{
+	struct stat here;
+	if (stat(path, &here) == 0 && here.st_dev == dev && here.st_ino == ino)
+		return must(strdup(path)); /* also through a symbolic link */
+	char *dir = dir_of(path), *ret = NULL;
+	DIR *d = opendir(dir);
+	for (struct dirent *e; d && !ret && (e = readdir(d));) {
+		struct stat st;
+		char name[4096];
+		if (e->d_ino != ino)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
+		if (stat(name, &st) == 0 && st.st_dev == dev && st.st_ino == ino)
+			ret = must(strdup(name));
+	}
+	if (d)
+		closedir(d);
+	free(dir);
+	return ret;
+}
+
+/* Whether `name` is what a rotation makes of `base`: base.1, base-20261121. */
+static bool is_generation(const char *name, const char *base)
+{
+	size_t n = strlen(base);
+	if (strncmp(name, base, n) != 0 || (name[n] != '.' && name[n] != '-'))
+		return false;
+	const char *p = name + n + 1;
+	if (!isdigit((unsigned char)*p))
+		return false;
+	while (isdigit((unsigned char)*p) || *p == '-' || *p == '.')
+		p++;
+	return *p == 0;
+}
+
+/* Rotated files that nobody has seen under their first name: written after
+ * `than`, and not followed yet.
+ */
+static void find_generations(struct state *s, const char *path, const struct file *than, struct finds *ret)
+{
+	char *dir = dir_of(path);
+	const char *base = strrchr(path, '/') + 1;
+	DIR *d = opendir(dir);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		struct stat st;
+		char name[4096];
+		if (!is_generation(e->d_name, base))
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
+		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && !by_identity(s, st.st_dev, st.st_ino) &&
+		    compare_times(&st.st_mtim, &than->mtime) >= 0)
+			finds_add(ret, name, &st);
+	}
+	if (d)
+		closedir(d);
+	free(dir);
+	if (ret->n)
+		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
+}
+
+/* ---- new files ----------------------------------------------------------------------------------- */
+
+static uint64_t first_offset(const struct state *s, const struct file *f)
+{
+	if (!s->is_first || s->options.from_beginning)
+		return 0;
+	return follow_find_lines(f->fd, (uint64_t)f->size, s->options.from_lines);
+}
+
+/* A file that has not been followed yet, at a name that `before` had. */
+static int begin(struct state *s, const struct found *found, struct file *before)
+{
+	struct file *older = before && !before->is_done ? before : NULL;
+	if (before) {
+		/* Its time may have gone on since it was last looked at. */
+		struct stat st;
+		if (before->fd >= 0 && fstat(before->fd, &st) == 0)
+			before->mtime = st.st_mtim;
+		struct finds between = {0};
+		find_generations(s, found->path, before, &between);
+		for (size_t i = 0; i < between.n; i++) {
+			struct found *b = &between.all[i];
+			if (b->st.st_ino == found->st.st_ino && b->st.st_dev == found->st.st_dev)
+				continue;
+			struct file *f = file_add(s, found->path, b->path, &b->st);
+			f->is_rotated = f->is_seen = true;
+			if (open_file(s, f)) {
+				file_drop(s, f);
+				continue;
+			}
+			follow_seek(f, 0);
+			f->older = older;
+			older = f;
+		}
+		finds_free(&between);
+	}
+	struct file *f = file_add(s, found->path, found->path, &found->st);
+	f->is_seen = true;
+	if (open_file(s, f)) {
+		file_drop(s, f); /* found anew by the next look */
+		return 0;
+	}
+	follow_seek(f, before ? 0 : first_offset(s, f));
+	f->older = older;
+	if (f->at.offset) {
+		/* Where it began is remembered even if nothing is ever written. */
+		char value[POSITION_VALUE_MAX];
+		struct sluice_cursor c = {f->key, strlen(f->key), value,
+					  position_encode(&f->at, f->origin, value)};
+		return s->src->host->commit(s->src, &c);
+	}
+	return 0;
+}
+
+/* A file that is known: it may have another name, or have been done with. */
+static int see_again(struct state *s, struct file *f, const struct found *found)
+{
+	f->is_seen = true;
+	set_path(f, found->path);
+	if (!f->is_done) {
+		if (strcmp(f->path, f->origin) == 0)
+			f->is_rotated = false;
+		return 0;
+	}
+	if (f->size == found->st.st_size && compare_times(&f->mtime, &found->st.st_mtim) == 0)
+		return 0;
+	f->size = found->st.st_size;
+	f->mtime = found->st.st_mtim;
+	if (open_file(s, f))
+		return 0;
+	f->is_done = f->at.is_done = false;
+	f->is_rotated = strcmp(f->path, f->origin) != 0;
+	if (position_fits(&f->at, f->fd))
+		follow_seek(f, f->at.offset);
+	else
+		follow_seek(f, 0); /* the number has been given to another file */
+	return 0;
+}
+
+/* A file whose name is no longer in the patterns. */
+static void lose(struct state *s, struct file *f)
+{
+	if (f->is_rotated || f->is_done)
+		return;
+	f->is_rotated = f->is_dirty = true;
+	f->quiet_since_ns = now_ns();
+	s->n_rotated++;
+	char *name = name_of_inode(f->path, f->dev, f->ino);
+	if (name)
+		set_path(f, name);
+	free(name);
+}
+
+static int begin_new(struct state *s, const struct finds *finds)
+{
+	int r = 0;
+	/* Names that have had a file before come first: they bring in the
+	 * generations between, which the patterns may match as well.
+	 */
+	for (int with_older = 1; with_older >= 0; with_older--) {
+		for (size_t i = 0; !r && i < finds->n; i++) {
+			const struct found *found = &finds->all[i];
+			if (by_identity(s, found->st.st_dev, found->st.st_ino))
+				continue;
+			struct file *before = by_origin(s, found->path);
+			if ((before != NULL) == with_older)
+				r = begin(s, found, before);
+		}
+	}
+	return r;
+}
+
+int discover(struct state *s)
+{
+	struct finds finds = {0};
+	int r = 0;
+	look(s, &finds);
+	for (struct file *f = s->files; f; f = f->next)
+		f->is_seen = false;
+	for (size_t i = 0; !r && i < finds.n; i++) {
+		struct file *f = by_identity(s, finds.all[i].st.st_dev, finds.all[i].st.st_ino);
+		if (f)
+			r = see_again(s, f, &finds.all[i]);
+	}
+	/* Before new files begin: they wait for the ones that had their names. */
+	for (struct file *f = s->files; f; f = f->next)
+		if (!f->is_seen || strcmp(f->path, f->origin) != 0)
+			lose(s, f);
+	if (!r)
+		r = begin_new(s, &finds);
+	for (struct file *f = s->files, *next; f && !r; f = next) {
+		next = f->next;
+		if (!f->is_done || f->is_seen)
+			continue;
+		char *name = name_of_inode(f->origin, f->dev, f->ino);
+		if (!name)
+			r = forget(s, f);
+		free(name);
+	}
+	finds_free(&finds);
+	index_paths(s);
+	s->is_first = false;
+	return r;
+}
+
+/* ---- after a restart ---------------------------------------------------------------------------------- */
+
+static int gone(struct state *s, struct file *f)
+{
+	char message[512];
+	int r = 0;
+	if (!f->at.is_done) {
+		snprintf(message, sizeof(message),
+			 "%s was rotated away and removed while sluice did not run: what was written to it "
+			 "after byte %llu is lost", f->origin, (unsigned long long)f->at.offset);
+		r = follow_gap(s, f, "rotated", message);
+	}
+	return r ? r : forget(s, f);
+}
+
+static int resume_one(struct state *s, const struct sluice_cursor *c)
+{
+	struct position at;
+	char *origin;
+	unsigned maj, min;
+	unsigned long long ino;
+	char key[48] = "";
+	struct stat st = {0};
+	if (c->key_len >= sizeof(key) || position_decode(c->value, c->value_len, &at, &origin))
+		return 0;
+	memcpy(key, c->key, c->key_len);
+	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3) {
+		free(origin);
+		return 0;
+	}
+	st.st_dev = makedev(maj, min);
+	st.st_ino = (ino_t)ino;
+	char *name = name_of_inode(origin, st.st_dev, st.st_ino);
+	if (name)
+		(void)!stat(name, &st);
+	struct file *f = file_add(s, origin, name ? name : origin, &st);
+	f->at = at;
+	f->is_rotated = strcmp(f->path, f->origin) != 0;
+	int r = 0;
+	if (!name) {
+		r = gone(s, f);
+	} else if (at.is_done && (uint64_t)st.st_size == at.offset) {
+		f->is_done = true;
+	} else if (open_file(s, f) == 0) {
+		if (position_fits(&at, f->fd) && (uint64_t)st.st_size >= at.offset) {
+			f->at.is_done = false;
+			follow_seek(f, at.offset);
+		} else if (f->is_rotated) {
+			r = gone(s, f); /* the number has been given to another file */
+		} else {
+			follow_seek(f, 0);
+			r = follow_gap(s, f, "truncated",
+				       "the file was replaced or emptied while sluice did not run");
+		}
+	}
+	free(name);
+	free(origin);
+	return r;
+}
+
+/* Files of one name wait for each other in the order in which they were written. */
+static void chain_resumed(struct state *s)
+{
+	for (struct file *f = s->files; f; f = f->next) {
+		if (f->is_done)
+			continue;
+		for (struct file *o = s->files; o; o = o->next)
+			if (o != f && !o->is_done && strcmp(o->origin, f->origin) == 0 &&
+			    compare_times(&o->mtime, &f->mtime) < 0 &&
+			    (!f->older || compare_times(&o->mtime, &f->older->mtime) > 0))
+				f->older = o;
+	}
+}
+
+int discover_resume(struct state *s)
+{
+	struct sluice_cursor c;
+	int r = 0;
+	for (size_t i = 0; !r && s->src->host->cursor(s->src, i, &c) == 0; i++)
+		r = resume_one(s, &c);
+	chain_resumed(s);
+	return r;
+}
+
+void discover_free(struct state *s)
+{
+	while (s->files)
+		file_drop(s, s->files);
+	for (size_t i = 0; i < s->n_watches; i++)
+		free(s->watches[i].dir);
+	free(s->watches);
+	free(s->by_path);
+}

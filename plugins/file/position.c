@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "position.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FORMAT = 1, FIXED = 2 + 2 + 8 + 8 + 1 };
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash(const char *p, size_t n)
+{
+	uint64_t h = 14695981039346656037ULL;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)p[i]) * 1099511628211ULL;
+	return h;
+}
+
+/* format u8, done u8, head length u16, head hash u64, offset u64, tail length
+ * u8, tail, path; in the machine's byte order, for it never leaves it.
+ */
+size_t position_encode(const struct position *p, const char *path, char out[POSITION_VALUE_MAX])
+{
+	size_t path_len = strlen(path);
+	char *q = out;
+	if (path_len > POSITION_VALUE_MAX - FIXED - TAIL_MAX)
+		path_len = 0; /* found by its number alone then */
+	*q++ = FORMAT;
+	*q++ = (char)p->is_done;
+	memcpy(q, &p->head_len, 2);
+	memcpy(q + 2, &p->head_hash, 8);
+	memcpy(q + 10, &p->offset, 8);
+	q[18] = (char)p->tail_len;
+	q += 19;
+	memcpy(q, p->tail, p->tail_len);
+	q += p->tail_len;
+	memcpy(q, path, path_len);
+	return (size_t)(q - out) + path_len;
+}
+
+int position_decode(const void *value, size_t len, struct position *ret, char **path)
+{
+	const char *q = value;
+	*ret = (struct position){0};
+	if (len < FIXED || q[0] != FORMAT)
+		return -1;
+	ret->is_done = q[1] != 0;
+	memcpy(&ret->head_len, q + 2, 2);
+	memcpy(&ret->head_hash, q + 4, 8);
+	memcpy(&ret->offset, q + 12, 8);
+	ret->tail_len = (uint8_t)q[20];
+	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX || len < FIXED + (size_t)ret->tail_len)
+		return -1;
+	memcpy(ret->tail, q + FIXED, ret->tail_len);
+	*path = strndup(q + FIXED + ret->tail_len, len - FIXED - ret->tail_len);
+	return *path ? 0 : -1;
+}
+
+bool position_fits(const struct position *p, int fd)
+{
+	char head[HEAD_MAX], tail[TAIL_MAX];
+	if (pread(fd, head, p->head_len, 0) != p->head_len || hash(head, p->head_len) != p->head_hash)
+		return false;
+	return pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) == p->tail_len &&
+	       memcmp(tail, p->tail, p->tail_len) == 0;
+}
+
+void position_grow_head(struct position *p, int fd, uint64_t size)
+{
+	char head[HEAD_MAX];
+	uint64_t want = size < HEAD_MAX ? size : HEAD_MAX;
+	if (p->head_len >= want && p->head_hash)
+		return;
+	if (pread(fd, head, want, 0) == (ssize_t)want) {
+		p->head_len = (uint16_t)want;
+		p->head_hash = hash(head, want);
+	}
+}

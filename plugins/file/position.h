@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * position - a place in a file that can be recognised again later.
+ *
+ * An inode's number is not enough: it may be given to another file, and a file
+ * may be emptied and written anew.  So a position also remembers a hash of the
+ * file's head and the bytes that stand just before it.
+ */
+#ifndef FILE_POSITION_H
+#define FILE_POSITION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TAIL_MAX = 32, HEAD_MAX = 1024, POSITION_VALUE_MAX = 1024 };
+
+struct position {
+	uint64_t offset;
+	bool is_done;      /* the file was rotated away and read to its end */
+	uint16_t head_len; /* bytes at the start of the file that head_hash covers */
+	uint64_t head_hash;
+	uint8_t tail_len;
+	char tail[TAIL_MAX]; /* the bytes before offset */
+};
+
+/* Writes the cursor's value: position and the file's name; returns its length. */
+size_t position_encode(const struct position *p, const char *path, char out[POSITION_VALUE_MAX]);
+
+/* 0, or -1 for what is no value of ours; *path is owned. */
+int position_decode(const void *value, size_t len, struct position *ret, char **path);
+
+/* Whether the open file still has this position's head and tail. */
+bool position_fits(const struct position *p, int fd);
+
+/* Lets the head's hash cover more of the file, now that there is more. */
+void position_grow_head(struct position *p, int fd, uint64_t size);
+
+#endif

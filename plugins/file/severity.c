@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "severity.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "sluice-plugin.h"
+
+enum { LOOK_AT = 160, WORD_MAX = 9 };
+
+static const struct {
+	const char *word;
+	int severity;
+} words[] = {
+	{"emerg", 0},   {"emergency", 0}, {"panic", 0},   {"alert", 1},  {"crit", 2},
+	{"critical", 2}, {"fatal", 2},    {"error", 3},   {"err", 3},    {"severe", 3},
+	{"warning", 4}, {"warn", 4},      {"notice", 5},  {"info", 6},   {"debug", 7},
+	{"trace", 7},
+};
+
+static int lookup(const char *word, size_t len)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].word[0] == word[0] && strlen(words[i].word) == len &&
+		    memcmp(words[i].word, word, len) == 0)
+			return words[i].severity;
+	return SLUICE_NO_SEVERITY;
+}
+
+int severity_detect(const char *line, size_t len)
+{
+	size_t end = len < LOOK_AT ? len : LOOK_AT;
+	for (size_t i = 0; i < end;) {
+		char small[WORD_MAX + 1];
+		size_t n = 0;
+		bool upper = false, lower = false;
+		while (i + n < len) {
+			char c = line[i + n];
+			bool is_upper = c >= 'A' && c <= 'Z', is_lower = c >= 'a' && c <= 'z';
+			if (!is_upper && !is_lower)
+				break;
+			upper |= is_upper;
+			lower |= is_lower;
+			if (n < WORD_MAX)
+				small[n] = (char)(c | 0x20);
+			n++;
+		}
+		/* ERROR, error and Error, but not a name such as logInfo. */
+		bool is_word = upper != lower || line[i] < 'a';
+		if (n >= 3 && n <= WORD_MAX && is_word) {
+			int severity = lookup(small, n);
+			if (severity != SLUICE_NO_SEVERITY)
+				return severity;
+		}
+		i += n + 1;
+	}
+	return SLUICE_NO_SEVERITY;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fd - small things done to descriptors.
+ */
+#ifndef SLUICE_BASE_FD_H
+#define SLUICE_BASE_FD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* 0 or a negative errno. */
+int fd_set_nonblocking(int fd) must_check;
+
+/* Closes and sets to -1; nothing for a negative one. */
+void fd_close(int *fd);
+
+/* Sends one packet, with a descriptor when `pass` is not negative (the caller
+ * keeps its own copy).  0 or a negative errno, -EAGAIN included.
+ */
+int fd_send_packet(int sock, const void *p, size_t n, int pass) must_check;
+
+/* Receives one packet of at most `max` bytes; *passed gets a descriptor that
+ * the caller then owns, or -1.  Returns its length, 0 at the end, or a
+ * negative errno; -EMSGSIZE for a packet that did not fit.
+ */
+ssize_t fd_recv_packet(int sock, void *p, size_t max, int *passed) must_check;
+
+/* The whole file, at most `max` bytes, appended to `out`.  0 or a negative
+ * errno; -EFBIG when it is larger.
+ */
+int fd_read_file(const char *path, size_t max, struct buf *out) must_check;
+
+/* Writes a small file by writing `path`.new and renaming it, synced. */
+int fd_replace_file(const char *path, const void *p, size_t n) must_check;
+
+/* mkdir -p with mode 0755 for what is missing. 0 or a negative errno. */
+int fd_make_dirs(const char *path) must_check;
+
+/* Raises the soft limit of open files to the hard one. */
+void fd_raise_limit(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mem - allocation that does not fail.
+ *
+ * A process that cannot get memory says so and aborts: its parent starts it
+ * again and the journal makes the restart exact.  What a peer can make large
+ * is bounded before it is allocated, so this is never the answer to an input.
+ */
+#ifndef SLUICE_BASE_MEM_H
+#define SLUICE_BASE_MEM_H
+
+#include <stddef.h>
+
+#include "base/attr.h"
+
+/* Zeroed; the caller owns it and gives it back with free(). */
+void *mem_zero(size_t size) must_check;
+void *mem_resize(void *p, size_t size) must_check;
+char *mem_strdup(const char *s) must_check;
+char *mem_strndup(const char *s, size_t n) must_check;
+
+/* A formatted string; returns owned. */
+char *mem_printf(const char *fmt, ...) printf_like(1, 2) must_check;
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+enum { MAPS_MAX = 64, ABOVE_TARGETS = 100 };
+
+extern char **environ;
+
+int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid)
+{
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (len < 0)
+		return -errno;
+	self[len] = 0;
+	if (n > MAPS_MAX)
+		return -EINVAL;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	/* Copies out of the way first: a target may be the source of another. */
+	int copies[MAPS_MAX];
+	int r = 0;
+	size_t made = 0;
+	for (; !r && made < n; made++) {
+		copies[made] = fcntl(map[made].from, F_DUPFD_CLOEXEC, ABOVE_TARGETS);
+		if (copies[made] < 0) {
+			r = -errno;
+			break;
+		}
+		r = -posix_spawn_file_actions_adddup2(&actions, copies[made], map[made].to);
+	}
+	if (!r)
+		r = -posix_spawn(pid, self, &actions, &attr, argv, environ);
+	for (size_t i = 0; i < made; i++)
+		fd_close(&copies[i]);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+void process_die_with_parent(pid_t parent, int signo)
+{
+	prctl(PR_SET_PDEATHSIG, signo);
+	/* It may have gone before the call: then the signal never comes. */
+	if (getppid() != parent)
+		_exit(0);
+}
+
+char *process_describe_status(int status)
+{
+	if (WIFSIGNALED(status))
+		return mem_printf("killed by signal %d (%s)", WTERMSIG(status),
+				  strsignal(WTERMSIG(status)));
+	return mem_printf("exit status %d", WEXITSTATUS(status));
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * process - starting further roles of this program.
+ */
+#ifndef SLUICE_BASE_PROCESS_H
+#define SLUICE_BASE_PROCESS_H
+
+#include <sys/types.h>
+
+#include "base/attr.h"
+
+struct fd_map {
+	int from, to;
+};
+
+/* Starts this program again with `argv` (ended by NULL; argv[0] is what `ps`
+ * shows), descriptors mapped, no signal blocked or ignored.  0 and *pid, or a
+ * negative errno.
+ */
+int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid) must_check;
+
+/* Has the kernel send `signo` to this process when `parent` ends; ends it at
+ * once when `parent` is its parent no more.
+ */
+void process_die_with_parent(pid_t parent, int signo);
+
+/* "exit status 3", "killed by signal 9 (Killed)": owned. */
+char *process_describe_status(int status) must_check;
+
+#endif

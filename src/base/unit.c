@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/unit.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+static const struct unit sizes[] = {
+	{"", 1},        {"B", 1},
+	{"kB", 1e3},    {"MB", 1e6},
+	{"GB", 1e9},    {"TB", 1e12},
+	{"KiB", 1024},  {"MiB", 1024.0 * 1024},
+	{"GiB", 1024.0 * 1024 * 1024}, {"TiB", 1024.0 * 1024 * 1024 * 1024},
+	{NULL, 0},
+};
+
+static const struct unit durations[] = {
+	{"ns", 1},     {"us", 1e3},    {"ms", 1e6},     {"s", 1e9},
+	{"m", 60e9},   {"min", 60e9},  {"h", 3600e9},   {"d", 86400e9},
+	{"w", 7 * 86400e9}, {NULL, 0},
+};
+
+int unit_parse_int(const char *s, int64_t *ret)
+{
+	char *end;
+	errno = 0;
+	if (!isdigit((unsigned char)s[0]) && !(s[0] == '-' && isdigit((unsigned char)s[1])))
+		return -EINVAL;
+	long long v = strtoll(s, &end, 10);
+	if (*end)
+		return -EINVAL;
+	*ret = v;
+	return errno == ERANGE ? -ERANGE : 0;
+}
+
+int unit_parse_double(const char *s, double *ret)
+{
+	char *end;
+	*ret = strtod(s, &end);
+	return end == s || *end || !isfinite(*ret) ? -EINVAL : 0;
+}
+
+static int parse_with(const struct unit *units, const char *s, int64_t *ret)
+{
+	char *end;
+	if (!isdigit((unsigned char)s[0]))
+		return -EINVAL;
+	size_t digits = strspn(s, "0123456789.");
+	char number[40];
+	if (digits >= sizeof(number))
+		return -ERANGE;
+	memcpy(number, s, digits);
+	number[digits] = 0;
+	double v = strtod(number, &end);
+	if (*end)
+		return -EINVAL;
+	const char *unit = s + digits;
+	while (*unit == ' ')
+		unit++;
+	for (; units->name; units++) {
+		if (strcmp(units->name, unit) != 0)
+			continue;
+		v *= units->factor;
+		if (v > 9e18)
+			return -ERANGE;
+		*ret = (int64_t)v;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int unit_parse_size(const char *s, int64_t *bytes)
+{
+	return parse_with(sizes, s, bytes);
+}
+
+int unit_parse_duration(const char *s, int64_t *ns)
+{
+	if (strcmp(s, "0") == 0) {
+		*ns = 0;
+		return 0;
+	}
+	return parse_with(durations, s, ns);
+}
+
+/* Restricted Damerau-Levenshtein distance of two short names. */
+static int distance(const char *a, const char *b)
+{
+	enum { LONGEST = 40 };
+	size_t n = strlen(a), m = strlen(b);
+	if (n >= LONGEST || m >= LONGEST)
+		return LONGEST;
+	int d[LONGEST][LONGEST];
+	for (size_t i = 0; i <= n; i++)
+		d[i][0] = (int)i;
+	for (size_t j = 0; j <= m; j++)
+		d[0][j] = (int)j;
+	for (size_t i = 1; i <= n; i++) {
+		for (size_t j = 1; j <= m; j++) {
+			int cost = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+			int best = d[i - 1][j - 1] + cost;
+			best = MIN(best, d[i - 1][j] + 1);
+			best = MIN(best, d[i][j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				best = MIN(best, d[i - 2][j - 2] + 1);
+			d[i][j] = best;
+		}
+	}
+	return d[n][m];
+}
+
+const char *unit_nearest(const char *typo, const char *const *names)
+{
+	const char *best = NULL;
+	int best_distance = (int)strlen(typo) / 3 + 2;
+	for (; *names; names++) {
+		int d = distance(typo, *names);
+		if (d < best_distance) {
+			best_distance = d;
+			best = *names;
+		}
+	}
+	return best;
+}

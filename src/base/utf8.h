@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * utf8 - bytes from anywhere made into valid UTF-8 (RFC 3629).
+ */
+#ifndef SLUICE_BASE_UTF8_H
+#define SLUICE_BASE_UTF8_H
+
+#include "base/buf.h"
+
+/* Length of the longest valid prefix of `s`. */
+size_t utf8_valid_prefix(const char *s, size_t n) must_check;
+
+/* Appends `s`, each maximal ill-formed part replaced by U+FFFD as the WHATWG
+ * decoder does it.  Output is at most three times the input.
+ */
+void utf8_put(struct buf *out, struct str s);
+
+/* The largest length <= `max` at which `s` can be cut without splitting a
+ * character; `max` itself when the bytes there are no UTF-8 anyway.
+ */
+size_t utf8_cut(struct str s, size_t max) must_check;
+
+#endif

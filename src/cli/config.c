@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config - what the commands that take a configuration have in common.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "source/probe.h"
+
+const char *config_argument(int argc, char **argv, const char *usage, int *status)
+{
+	const char *file = getenv("SLUICE_CONFIG");
+	if (!file || !*file)
+		file = SLUICE_CONF;
+	*status = 2;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			fputs(usage, stdout);
+			*status = 0;
+			return NULL;
+		}
+		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			file = argv[++i];
+			continue;
+		}
+		if (strcmp(argv[i], "-c") == 0)
+			fputs("sluice: -c needs the name of a file behind it\n", stderr);
+		else
+			fprintf(stderr, "sluice: \"%s\" is not understood\n%s", argv[i], usage);
+		return NULL;
+	}
+	return file;
+}
+
+struct settings *load_checked(const char *file)
+{
+	struct errors e = {0};
+	struct settings *s = settings_load(file, &e);
+	probe_sources(s, &e);
+	if (e.count) {
+		fputs(buf_text(&e.text), stderr);
+		fprintf(stderr, "sluice: %d mistake%s in %s; nothing was started\n", e.count,
+			e.count == 1 ? "" : "s", file);
+		settings_free(s);
+		s = NULL;
+	}
+	errors_fini(&e);
+	return s;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main - finds the subcommand and runs it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/unit.h"
+#include "cli/cli.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary; /* NULL: not for people */
+} commands[] = {
+	{"run", run_command, "read a configuration, follow its sources, serve their streams"},
+	{"check", check_command, "say what is wrong with a configuration, and start nothing"},
+	{"hub", hub_role, NULL},
+	{"responder", responder_role, NULL},
+	{"source", source_role, NULL},
+};
+
+static void print_help(FILE *out)
+{
+	fputs("sluice streams events - lines of log files and more - as Server-Sent Events\n"
+	      "through the web server that is already there.\n\n"
+	      "usage: sluice COMMAND [-c FILE]\n\n",
+	      out);
+	for (size_t i = 0; i < array_size(commands); i++)
+		if (commands[i].summary)
+			fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n  -c FILE    the configuration; else $SLUICE_CONFIG, else " SLUICE_CONF "\n"
+	      "  --help     this text; after a command, more on it\n"
+	      "  --version  the version\n\n"
+	      "SLUICE_LOG=error|warning|info|debug sets how much is logged to standard error.\n",
+	      out);
+}
+
+static int unknown(const char *name)
+{
+	const char *names[array_size(commands) + 1];
+	size_t n = 0;
+	for (size_t i = 0; i < array_size(commands); i++)
+		if (commands[i].summary)
+			names[n++] = commands[i].name;
+	names[n] = NULL;
+	const char *near = unit_nearest(name, names);
+	fprintf(stderr, "sluice: unknown command \"%s\"", name);
+	if (near)
+		fprintf(stderr, " (did you mean \"%s\"?)\n", near);
+	else
+		fputs(" (see sluice --help)\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	const char *name = argc > 1 ? argv[1] : "--help";
+	if (strcmp(name, "--version") == 0) {
+		puts("sluice " SLUICE_VERSION);
+		return 0;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		print_help(argc > 1 ? stdout : stderr);
+		return argc > 1 ? 0 : 2;
+	}
+	for (size_t i = 0; i < array_size(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].run(argc - 2, argv + 2);
+	return unknown(name);
+}

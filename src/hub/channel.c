@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "hub/cursors.h"
+#include "hub/view.h"
+
+static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
+{
+	struct channel *c = ctx;
+	cursors_set(c->hub->cursors, cur, at, c);
+}
+
+static void checkpoint(void *ctx, struct buf *records)
+{
+	struct channel *c = ctx;
+	cursors_put_of_owner(c->hub->cursors, c, records);
+}
+
+int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
+		 char **why)
+{
+	struct channel *c = mem_zero(sizeof(*c));
+	c->hub = h;
+	c->settings = settings;
+	list_init(&c->views);
+	char *dir = NULL;
+	int r = 0;
+	if (settings->durability != DURABILITY_MEMORY) {
+		dir = mem_printf("%s/journal/%s", h->settings->hub.state_dir, settings->name);
+		r = fd_make_dirs(dir);
+		if (r)
+			*why = mem_printf("%s: %s", dir, strerror(-r));
+	}
+	struct journal_config config = {
+		.dir = dir,
+		.epoch = h->epoch,
+		.max_bytes = settings->history_size,
+		.max_age_ms = settings->history_age_ns / NS_PER_MS,
+		.start = dir ? 0 : hub_next_id(h, clock_wall_ns() / NS_PER_MS),
+		.on_cursor = on_cursor,
+		.checkpoint = checkpoint,
+		.ctx = c,
+	};
+	if (!r)
+		r = journal_open(&config, &c->journal, why);
+	if (r) {
+		free(dir);
+		free(c);
+		return r;
+	}
+	if (c->journal.torn_bytes)
+		log_info("channel %s: cut %llu bytes of a write that a crash had broken off; they had "
+			 "not been published", settings->name,
+			 (unsigned long long)c->journal.torn_bytes);
+	*ret = c;
+	return 0;
+}
+
+void channel_close(struct channel *c)
+{
+	char *dir = (char *)(uintptr_t)c->journal.config.dir;
+	journal_close(&c->journal);
+	free(dir);
+	buf_fini(&c->batch);
+	buf_fini(&c->scratch);
+	free(c);
+}
+
+static bool type_is_valid(struct str type)
+{
+	for (size_t i = 0; i < type.len; i++) {
+		unsigned char ch = (unsigned char)type.data[i];
+		if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || strchr("_.-", ch)))
+			return false;
+	}
+	return type.len > 0;
+}
+
+static bool is_utf8(struct str s)
+{
+	return utf8_valid_prefix(s.data, s.len) == s.len;
+}
+
+/* Whether the fields can be taken as they are: sound, UTF-8, not too many. */
+static int check_fields(struct str fields, bool *clean)
+{
+	struct field f;
+	int got, n = 0;
+	*clean = true;
+	while ((got = field_next(&fields, &f)) == 1) {
+		if (++n > FIELDS_MAX)
+			return -EBADMSG;
+		*clean = *clean && is_utf8(f.name) && is_utf8(f.string);
+	}
+	return got;
+}
+
+static struct str clean_fields(struct str fields, struct buf *out)
+{
+	struct field f;
+	size_t from = out->len;
+	struct buf name = {0}, value = {0};
+	while (field_next(&fields, &f) == 1) {
+		name.len = value.len = 0;
+		utf8_put(&name, f.name);
+		utf8_put(&value, f.string);
+		f.name = buf_str(&name);
+		f.string = buf_str(&value);
+		field_put(out, &f);
+	}
+	buf_fini(&name);
+	buf_fini(&value);
+	return (struct str){out->data + from, out->len - from};
+}
+
+/* Makes one event of a source process fit to be kept and shown. */
+static int clean_event(struct channel *c, const char *source, struct event *ev)
+{
+	size_t max = (size_t)c->hub->settings->hub.event_size;
+	if (!type_is_valid(ev->type))
+		return -EBADMSG;
+	ev->source = str_of(source);
+	ev->flags &= EVENT_PARTIAL | EVENT_TRUNCATED | EVENT_GAP;
+	c->scratch.len = 0;
+	if (ev->fields.len) {
+		bool clean;
+		if (check_fields(ev->fields, &clean) < 0 || ev->fields.len > max)
+			return -EBADMSG;
+		/* What follows may move the scratch buffer: make the room first. */
+		buf_reserve(&c->scratch, 3 * (ev->fields.len + MIN(ev->message.len, max)) + 16);
+		if (!clean)
+			ev->fields = clean_fields(ev->fields, &c->scratch);
+	}
+	if (ev->message.len > max) {
+		ev->message.len = utf8_cut(ev->message, max);
+		ev->flags |= EVENT_TRUNCATED;
+	}
+	if (!is_utf8(ev->message)) {
+		size_t from = c->scratch.len;
+		utf8_put(&c->scratch, ev->message);
+		ev->message = (struct str){c->scratch.data + from, c->scratch.len - from};
+	}
+	return 0;
+}
+
+/* Puts the batch together: events named and cleaned, cursors with their source. */
+static int build(struct channel *c, const char *source, struct str records, event_id *first,
+		 event_id *last, uint32_t *n)
+{
+	struct record rec;
+	int got;
+	int64_t now_ns = clock_wall_ns();
+	int64_t now_ms = now_ns / NS_PER_MS;
+	c->batch.len = 0;
+	buf_reserve(&c->batch, BATCH_HEADER);
+	c->batch.len = BATCH_HEADER;
+	*first = 0;
+	while ((got = record_next(&records, &rec)) == 1) {
+		if (rec.kind == RECORD_CURSOR) {
+			rec.cursor.source = str_of(source);
+			record_put_cursor(&c->batch, &rec.cursor);
+			continue;
+		}
+		if (clean_event(c, source, &rec.event))
+			return -EBADMSG;
+		rec.event.id = *last = hub_next_id(c->hub, now_ms);
+		if (!rec.event.time_ns)
+			rec.event.time_ns = now_ns;
+		if (!*first)
+			*first = *last;
+		if (rec.event.flags & EVENT_GAP)
+			c->n_gaps++;
+		record_put_event(&c->batch, &rec.event);
+		++*n;
+	}
+	if (!*first)
+		*first = *last = hub_next_id(c->hub, now_ms);
+	return got;
+}
+
+int channel_take(struct channel *c, const char *source, struct str records, uint64_t *n_events)
+{
+	event_id first, last = 0;
+	uint32_t n = 0;
+	int r = build(c, source, records, &first, &last, &n);
+	*n_events = n;
+	if (r)
+		return r;
+	if (c->batch.len == BATCH_HEADER)
+		return 0;
+	r = journal_append(&c->journal, &c->batch, first, last, n);
+	if (r) {
+		if (!c->is_stuck)
+			log_error("channel %s: the journal cannot be written: %s; its sources wait "
+				  "until it can (free space in %s)", c->settings->name, strerror(-r),
+				  c->hub->settings->hub.state_dir);
+		c->is_stuck = true;
+		return r;
+	}
+	if (c->is_stuck)
+		log_info("channel %s: the journal can be written again", c->settings->name);
+	c->is_stuck = false;
+	struct str rest = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
+	struct record rec;
+	while (record_next(&rest, &rec) == 1) {
+		if (rec.kind == RECORD_CURSOR) {
+			cursors_set(c->hub->cursors, &rec.cursor, last, c);
+			continue;
+		}
+		view_publish(c, &rec.event);
+		/* Not before: all up to the head is in the views. */
+		c->hub->head = rec.event.id;
+	}
+	buf_reset(&c->batch, 1024 * 1024);
+	buf_reset(&c->scratch, 1024 * 1024);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * channel - a named row of events: takes them in, journals them, publishes them.
+ *
+ * The order is the promise: cleaned and named, then in the journal together
+ * with their cursors, and only then seen by any view.
+ */
+#ifndef SLUICE_HUB_CHANNEL_H
+#define SLUICE_HUB_CHANNEL_H
+
+#include "conf/settings.h"
+#include "hub/hub.h"
+#include "hub/journal.h"
+
+struct channel {
+	struct hub *hub;
+	const struct channel_settings *settings; /* borrowed */
+	struct journal journal;
+	struct list views; /* of struct view_link: those that this channel feeds */
+	struct buf batch;  /* being put together; reused */
+	struct buf scratch;
+	uint64_t n_gaps; /* declared by sources, since the start */
+	bool is_stuck;   /* the last append failed */
+};
+
+/* Opens the channel's journal.  0 or a negative errno, *why an owned sentence. */
+int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
+		 char **why) must_check;
+void channel_close(struct channel *c);
+
+/* Takes the records of one frame of `source` in: all or nothing.  0; -EBADMSG
+ * when they are no records; another negative errno when the journal cannot be
+ * written: nothing was taken, offer the same again later.
+ */
+int channel_take(struct channel *c, const char *source, struct str records,
+		 uint64_t *n_events) must_check;
+
+#endif

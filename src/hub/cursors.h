@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cursors - the newest committed position of every source in what it reads.
+ *
+ * Rebuilt from the journals at start, changed only after a journal write has
+ * succeeded, handed to a source when it opens.
+ */
+#ifndef SLUICE_HUB_CURSORS_H
+#define SLUICE_HUB_CURSORS_H
+
+#include "wire/record.h"
+
+struct cursors;
+
+struct cursors *cursors_new(void) must_check;
+void cursors_free(struct cursors *c);
+
+/* Takes over `cur` as committed by the batch `at`; an older one than is known
+ * changes nothing, one with an empty value forgets the key.  `owner` names the
+ * journal that must carry it on; only compared, never looked into.
+ */
+void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner);
+
+/* Appends the cursors of a source, or of an owner, as records. */
+void cursors_put_of_source(const struct cursors *c, const char *source, struct buf *out);
+void cursors_put_of_owner(const struct cursors *c, const void *owner, struct buf *out);
+
+#endif

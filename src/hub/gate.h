@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gate - where responders come in: their questions, answers, and descriptors.
+ *
+ * One SEQPACKET connection per responder process.  The hub never waits for a
+ * responder: one that does not read its answers is cut off and asks again.
+ */
+#ifndef SLUICE_HUB_GATE_H
+#define SLUICE_HUB_GATE_H
+
+#include "hub/hub.h"
+
+/* Takes `fd`, a listening socket.  0 or a negative errno, *why an owned sentence. */
+int gate_open(struct hub *h, int fd, char **why) must_check;
+
+/* Ends all connections.  The listening socket lives on in the supervisor, so
+ * requests wait there for the next hub.
+ */
+void gate_close(struct hub *h);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/hub.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/channel.h"
+#include "hub/cursors.h"
+#include "hub/gate.h"
+#include "hub/helper.h"
+#include "hub/state.h"
+#include "hub/stream.h"
+#include "hub/view.h"
+
+#define HOUSEKEEPING_NS (5 * NS_PER_SEC)
+
+struct channel *hub_channel(struct hub *h, const char *name)
+{
+	for (size_t i = 0; i < h->n_channels; i++)
+		if (strcmp(h->channels[i]->settings->name, name) == 0)
+			return h->channels[i];
+	return NULL;
+}
+
+event_id hub_next_id(struct hub *h, int64_t now_ms)
+{
+	event_id now = id_make((uint64_t)now_ms, 0);
+	h->last_id = now > h->last_id ? now : h->last_id + 1;
+	return h->last_id;
+}
+
+static void on_housekeeping(struct loop_timer *t)
+{
+	struct hub *h = container_of(t, struct hub, housekeeping);
+	int64_t now_ms = clock_wall_ns() / NS_PER_MS;
+	for (size_t i = 0; i < h->n_channels; i++)
+		journal_expire(&h->channels[i]->journal, now_ms);
+	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
+}
+
+int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why)
+{
+	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
+	list_init(&h->views);
+	list_init(&h->streams);
+	h->cursors = cursors_new();
+	int r = state_open(s->hub.state_dir, h->epoch, why);
+	/* Channels on disk first: those in memory begin after all that these know. */
+	h->channels = mem_zero((s->n_channels + 1) * sizeof(h->channels[0]));
+	for (int memory = 0; memory < 2; memory++) {
+		for (size_t i = 0; !r && i < s->n_channels; i++) {
+			if ((s->channels[i].durability == DURABILITY_MEMORY) != memory)
+				continue;
+			struct channel *c;
+			r = channel_open(h, &s->channels[i], &c, why);
+			if (r)
+				break;
+			h->channels[h->n_channels++] = c;
+			h->last_id = MAX(h->last_id, c->journal.last);
+			h->head = MAX(h->head, c->journal.last);
+		}
+	}
+	/* What was in memory is gone: a cursor from before is before its floor. */
+	h->head = MAX(h->head, h->last_id);
+	if (!r)
+		r = helper_new(l, &h->helper, why);
+	if (!r)
+		r = gate_open(h, gate_fd, why);
+	if (r)
+		return r;
+	h->housekeeping.fn = on_housekeeping;
+	loop_timer_set(l, &h->housekeeping, clock_mono_ns() + HOUSEKEEPING_NS);
+	return 0;
+}
+
+void hub_drain(struct hub *h)
+{
+	h->is_draining = true;
+	gate_close(h);
+	list_each(e, &h->views)
+		view_flush(list_entry(e, struct view, link));
+	list_each_safe(e, &h->streams)
+		stream_say_bye(list_entry(e, struct stream, link));
+}
+
+void hub_close(struct hub *h)
+{
+	loop_timer_cancel(h->loop, &h->housekeeping);
+	helper_free(h->helper);
+	streams_free_all(h);
+	for (size_t i = 0; i < h->n_channels; i++)
+		channel_close(h->channels[i]);
+	free(h->channels);
+	cursors_free(h->cursors);
+	if (state_mark_clean(h->settings->hub.state_dir, h->epoch))
+		log_warning("%s: could not note the clean end", h->settings->hub.state_dir);
+}

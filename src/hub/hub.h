@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hub - the one process that owns channels, journals, views and streams.
+ *
+ *	source process -> sources -> channel -> journal
+ *	                                 \-> view -> stream -> front server
+ *	responder -> gate -> subscription -> view
+ *	                 \-> report
+ *
+ * It runs no plugin and no libfcgi, and nothing in its loop blocks: history is
+ * read by the helper thread.
+ */
+#ifndef SLUICE_HUB_HUB_H
+#define SLUICE_HUB_HUB_H
+
+#include "base/json.h"
+#include "base/list.h"
+#include "conf/settings.h"
+#include "hub/loop.h"
+#include "wire/id.h"
+
+struct channel;
+struct cursors;
+struct gate;
+struct helper;
+
+struct hub {
+	struct loop *loop;
+	struct settings *settings; /* borrowed */
+	char epoch[EPOCH_MAX + 1];
+	event_id last_id; /* handed out last */
+	event_id head;    /* of the newest event that was published or recovered */
+	struct channel **channels;
+	size_t n_channels;
+	struct cursors *cursors;
+	struct helper *helper;
+	struct gate *gate;
+	struct list views;   /* of struct view */
+	struct list streams; /* of struct stream, all that are open */
+	size_t n_streams;
+	size_t n_catching_up; /* of them, those that read the journal */
+	uint64_t n_streams_ever, n_refused, n_heartbeats;
+	int64_t started_ns;
+	struct loop_timer housekeeping;
+	bool is_draining;
+	/* What the floor above knows of the sources; set by it. */
+	void (*report_sources)(void *ctx, struct json *j);
+	bool (*sources_are_ready)(void *ctx);
+	void *report_ctx;
+};
+
+/* Opens the state directory's journals.  0, or a negative errno with *why an
+ * owned sentence.  `gate_fd` is the listening socket for responders; taken.
+ */
+int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why) must_check;
+
+/* Takes no more requests, says bye on every stream and ends it. */
+void hub_drain(struct hub *h);
+
+/* Closes the journals and notes that it ended well. */
+void hub_close(struct hub *h);
+
+struct channel *hub_channel(struct hub *h, const char *name);
+
+/* A new id, greater than every one before it; `now_ms` is the wall clock. */
+event_id hub_next_id(struct hub *h, int64_t now_ms);
+
+static inline struct str hub_epoch(const struct hub *h)
+{
+	return str_of(h->epoch);
+}
+
+#endif

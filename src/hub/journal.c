@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define SEGMENT_MIN (256LL * 1024)
+#define SEGMENT_MAX (64LL * 1024 * 1024)
+
+static void add_segment(struct journal *j, struct segment *s)
+{
+	j->segments = mem_resize(j->segments, (j->n + 1) * sizeof(j->segments[0]));
+	j->segments[j->n++] = s;
+}
+
+static void drop_oldest(struct journal *j)
+{
+	struct segment *s = j->segments[0];
+	j->bytes -= s->size;
+	if (s->path)
+		unlink(s->path);
+	segment_unref(s);
+	memmove(j->segments, j->segments + 1, --j->n * sizeof(j->segments[0]));
+}
+
+static uint64_t segment_size(const struct journal *j)
+{
+	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), SEGMENT_MAX);
+}
+
+/* ---- recovery ------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Paths of the segments in `dir`, sorted, which is by age; owned. */
+static int list_segments(const char *dir, char ***ret, size_t *n)
+{
+	DIR *d = opendir(dir);
+	if (!d)
+		return -errno;
+	*ret = NULL;
+	*n = 0;
+	for (struct dirent *e; (e = readdir(d));) {
+		size_t len = strlen(e->d_name);
+		if (len != 20 || strcmp(e->d_name + 16, ".seg") != 0)
+			continue;
+		*ret = mem_resize(*ret, (*n + 1) * sizeof(**ret));
+		(*ret)[(*n)++] = mem_printf("%s/%s", dir, e->d_name);
+	}
+	closedir(d);
+	if (*n)
+		qsort(*ret, *n, sizeof(**ret), by_name);
+	return 0;
+}
+
+static void take_cursors(struct journal *j, const struct batch *b)
+{
+	struct str rest = b->records;
+	struct record rec;
+	while (record_next(&rest, &rec) == 1)
+		if (rec.kind == RECORD_CURSOR && j->config.on_cursor)
+			j->config.on_cursor(j->config.ctx, &rec.cursor, b->last);
+}
+
+/* Walks all batches of a segment, noting each.  What cannot be read at the end
+ * of the newest segment is a write that was cut off: it was never published.
+ */
+static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
+{
+	struct batch_reader r;
+	batch_reader_init(&r, s->fd, SEGMENT_HEADER, s->size);
+	int ret = 0;
+	for (;;) {
+		struct batch b;
+		int got = batch_next(&r, &b);
+		if (got == 1) {
+			segment_note(s, &b);
+			take_cursors(j, &b);
+			continue;
+		}
+		if (got == 0)
+			break;
+		uint64_t bad = r.offset;
+		if (got != -EBADMSG) {
+			ret = got;
+			break;
+		}
+		if (batch_resync(&r) == 1) {
+			j->corrupt_bytes += r.offset - bad;
+			log_error("%s: %llu bytes at offset %llu are damaged and are skipped",
+				  s->path, (unsigned long long)(r.offset - bad), (unsigned long long)bad);
+			continue;
+		}
+		if (is_newest) {
+			j->torn_bytes += s->size - bad;
+			if (ftruncate(s->fd, (off_t)bad) < 0)
+				ret = -errno;
+			s->size = bad;
+		} else {
+			j->corrupt_bytes += s->size - bad;
+			log_error("%s: damaged from offset %llu to its end", s->path,
+				  (unsigned long long)bad);
+		}
+		break;
+	}
+	batch_reader_fini(&r);
+	return ret;
+}
+
+/* A file without a usable header: an empty one is a creation that was cut off;
+ * anything else is kept under another name for a person to look at.
+ */
+static void set_aside(const char *path)
+{
+	char *aside = mem_printf("%s.damaged", path);
+	if (rename(path, aside) == 0)
+		log_error("%s: no journal segment; kept as %s", path, aside);
+	free(aside);
+}
+
+static int recover_file(struct journal *j, const char *path, bool is_newest, char **why)
+{
+	struct segment *s;
+	int r = segment_open(path, &s);
+	if (r == -EPROTO) {
+		*why = mem_printf("%s was written by a newer version of sluice and is left untouched "
+				  "(use that version, or another state_dir)", path);
+		return r;
+	}
+	if (r == -EBADMSG) {
+		set_aside(path);
+		return 0;
+	}
+	if (!r) {
+		r = recover_segment(j, s, is_newest);
+		if (r)
+			segment_unref(s);
+	}
+	if (r) {
+		*why = mem_printf("%s: %s", path, strerror(-r));
+		return r;
+	}
+	add_segment(j, s);
+	j->bytes += s->size;
+	j->n_events = s->ordinal + s->n_events;
+	j->last = MAX(j->last, s->last);
+	return 0;
+}
+
+static int recover(struct journal *j, char **why)
+{
+	char **paths = NULL;
+	size_t n = 0;
+	int r = list_segments(j->config.dir, &paths, &n);
+	if (r) {
+		*why = mem_printf("%s: %s", j->config.dir, strerror(-r));
+		return r;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!r)
+			r = recover_file(j, paths[i], i == n - 1, why);
+		free(paths[i]);
+	}
+	free(paths);
+	return r;
+}
+
+/* ---- writing ---------------------------------------------------------------------- */
+
+/* Begins a new segment.  A full disk is cured by dropping the oldest one. */
+static int roll(struct journal *j, event_id first)
+{
+	struct segment *s;
+	int r;
+	for (;;) {
+		r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events,
+				   segment_size(j), &s);
+		if (r != -ENOSPC || j->n < 2)
+			break;
+		drop_oldest(j);
+	}
+	if (r)
+		return r;
+	add_segment(j, s);
+	j->bytes += s->size;
+	struct buf b = {0};
+	buf_reserve(&b, BATCH_HEADER);
+	b.len = BATCH_HEADER;
+	if (j->config.checkpoint)
+		j->config.checkpoint(j->config.ctx, &b);
+	if (b.len > BATCH_HEADER) {
+		r = segment_append(s, &b, first, first, 0);
+		if (r) {
+			/* Without its cursors the segment must not outlive the others. */
+			unlink(s->path);
+			segment_unref(s);
+			j->n--;
+			j->bytes -= SEGMENT_HEADER;
+		} else {
+			j->bytes += b.len;
+		}
+	}
+	buf_fini(&b);
+	return r;
+}
+
+int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
+		   uint32_t n_events)
+{
+	struct segment *s = j->segments[j->n - 1];
+	if (s->size > SEGMENT_HEADER && s->size + batch->len > segment_size(j)) {
+		int r = roll(j, first);
+		if (r)
+			return r;
+		s = j->segments[j->n - 1];
+	}
+	int r;
+	while ((r = segment_append(s, batch, first, last, n_events)) == -ENOSPC && j->n > 1)
+		drop_oldest(j);
+	if (r)
+		return r;
+	j->bytes += batch->len;
+	j->n_events += n_events;
+	j->last = last;
+	while (j->n > 1 && j->bytes > (uint64_t)j->config.max_bytes)
+		drop_oldest(j);
+	return 0;
+}
+
+int journal_expire(struct journal *j, int64_t now_ms)
+{
+	int dropped = 0;
+	while (j->config.max_age_ms && j->n > 1 &&
+	       j->segments[0]->written_ms < now_ms - j->config.max_age_ms) {
+		drop_oldest(j);
+		dropped++;
+	}
+	return dropped;
+}
+
+int journal_open(const struct journal_config *config, struct journal *j, char **why)
+{
+	*j = (struct journal){.config = *config, .last = config->start};
+	int r = 0;
+	if (config->dir)
+		r = recover(j, why);
+	if (!r && j->n && strcmp(j->segments[j->n - 1]->epoch, config->epoch) != 0)
+		r = roll(j, j->last + 1); /* ids of another epoch do not share a segment */
+	if (!r && !j->n)
+		r = roll(j, j->last + 1);
+	if (r && !*why)
+		*why = mem_printf("%s: cannot begin a segment: %s",
+				  config->dir ? config->dir : "journal in memory", strerror(-r));
+	if (r)
+		journal_close(j);
+	return r;
+}
+
+void journal_close(struct journal *j)
+{
+	for (size_t i = 0; i < j->n; i++)
+		segment_unref(j->segments[i]);
+	free(j->segments);
+	*j = (struct journal){0};
+}
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+event_id journal_floor(const struct journal *j)
+{
+	return j->segments[0]->floor;
+}
+
+static void snapshot_from(const struct journal *j, size_t first, uint64_t start,
+			  struct journal_snapshot *ret)
+{
+	ret->n = j->n - first;
+	ret->segments = mem_zero(ret->n * sizeof(ret->segments[0]));
+	ret->sizes = mem_zero(ret->n * sizeof(ret->sizes[0]));
+	ret->start = start;
+	for (size_t i = 0; i < ret->n; i++) {
+		ret->segments[i] = segment_ref(j->segments[first + i]);
+		ret->sizes[i] = ret->segments[i]->size;
+	}
+}
+
+void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret)
+{
+	size_t i = 0;
+	while (i + 1 < j->n && j->segments[i]->last <= after)
+		i++;
+	snapshot_from(j, i, segment_seek(j->segments[i], after), ret);
+}
+
+void journal_snapshot_tail(const struct journal *j, uint64_t n, struct journal_snapshot *ret)
+{
+	uint64_t target = j->n_events > n ? j->n_events - n : 0;
+	size_t i = j->n - 1;
+	while (i > 0 && j->segments[i]->ordinal > target)
+		i--;
+	const struct segment *s = j->segments[i];
+	uint64_t start = SEGMENT_HEADER;
+	for (size_t k = 0; k < s->n_marks && s->marks[k].ordinal <= target; k++)
+		start = s->marks[k].offset;
+	snapshot_from(j, i, start, ret);
+}
+
+void journal_snapshot_fini(struct journal_snapshot *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		segment_unref(s->segments[i]);
+	free(s->segments);
+	free(s->sizes);
+	*s = (struct journal_snapshot){0};
+}

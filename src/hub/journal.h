@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * journal - the ordered, durable past of one channel.
+ *
+ * A row of segments, the last one being written.  Events and the cursors of
+ * the sources that they came from are appended in one write, so after a crash
+ * both are there or neither is.  The oldest segments go when there are too
+ * many bytes, when they are too old, or when the disk is full.
+ */
+#ifndef SLUICE_HUB_JOURNAL_H
+#define SLUICE_HUB_JOURNAL_H
+
+#include "hub/segment.h"
+#include "wire/record.h"
+
+struct journal_config {
+	const char *dir;     /* exists; NULL: kept in memory */
+	const char *epoch;
+	int64_t max_bytes;
+	int64_t max_age_ms;  /* 0: any */
+	event_id start;      /* for a journal in memory: nothing before is known */
+	/* Called for each cursor found by recovery, in the order written. */
+	void (*on_cursor)(void *ctx, const struct cursor *c, event_id at);
+	/* Appends the newest cursors as records: a new segment begins with them,
+	 * for the old ones go with their segments.
+	 */
+	void (*checkpoint)(void *ctx, struct buf *records);
+	void *ctx;
+};
+
+struct journal {
+	struct journal_config config;
+	struct segment **segments; /* oldest first; refs; never empty once open */
+	size_t n;
+	uint64_t bytes;
+	uint64_t n_events; /* ever, the dropped ones included */
+	event_id last;     /* of the newest batch */
+	uint64_t torn_bytes, corrupt_bytes; /* found by recovery */
+};
+
+/* Opens and recovers.  A torn end is cut off; other damage is left where it is
+ * and read around.  0, or a negative errno with *why set to an owned sentence.
+ */
+int journal_open(const struct journal_config *config, struct journal *j, char **why) must_check;
+void journal_close(struct journal *j);
+
+/* Appends a batch: BATCH_HEADER free bytes, then records.  0 or a negative
+ * errno; then nothing was written and the same batch may be tried again.
+ */
+int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
+		   uint32_t n_events) must_check;
+
+/* Drops what is too old; returns how many segments went. */
+int journal_expire(struct journal *j, int64_t now_ms);
+
+/* The last id that was dropped, or 0: a reader before it has missed something. */
+event_id journal_floor(const struct journal *j);
+
+/* A view of the journal as it is now, for the helper thread. */
+struct journal_snapshot {
+	struct segment **segments; /* refs */
+	uint64_t *sizes;
+	size_t n;
+	uint64_t start; /* offset in the first segment */
+};
+
+/* Everything after `after`, and somewhat before. */
+void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret);
+/* The last `n` events, and somewhat before. */
+void journal_snapshot_tail(const struct journal *j, uint64_t n, struct journal_snapshot *ret);
+void journal_snapshot_fini(struct journal_snapshot *s);
+
+#endif

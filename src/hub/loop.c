@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+enum { BATCH = 256, SIGNALS_MAX = 8 };
+
+struct loop {
+	int epoll;
+	bool stopping;
+	int64_t now_ns;
+	struct epoll_event ready[BATCH];
+	int n_ready; /* of this turn; entries before `at` are dispatched */
+	int at;
+
+	struct loop_timer **heap; /* by due_ns, the nearest first */
+	size_t n_timers, heap_room;
+
+	struct list tasks;
+	struct list children;
+
+	int signal_fd;
+	sigset_t signals;
+	struct loop_io signal_io;
+	struct {
+		int signo;
+		loop_signal_fn *fn;
+		void *ctx;
+	} handlers[SIGNALS_MAX];
+};
+
+struct loop *loop_new(void)
+{
+	struct loop *l = mem_zero(sizeof(*l));
+	l->signal_fd = -1;
+	l->signal_io.fd = -1;
+	sigemptyset(&l->signals);
+	list_init(&l->tasks);
+	list_init(&l->children);
+	l->now_ns = clock_mono_ns();
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll < 0) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void loop_free(struct loop *l)
+{
+	fd_close(&l->signal_fd);
+	fd_close(&l->epoll);
+	free(l->heap);
+	free(l);
+}
+
+int64_t loop_now(const struct loop *l)
+{
+	return l->now_ns;
+}
+
+/* ---- descriptors ------------------------------------------------------- */
+
+int loop_add(struct loop *l, struct loop_io *io, int fd, uint32_t events,
+	     void (*fn)(struct loop_io *, uint32_t))
+{
+	struct epoll_event ev = {.events = events, .data.ptr = io};
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+		return -errno;
+	*io = (struct loop_io){fd, events, fn};
+	return 0;
+}
+
+void loop_change(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	if (io->fd < 0 || io->events == events)
+		return;
+	struct epoll_event ev = {.events = events, .data.ptr = io};
+	epoll_ctl(l->epoll, EPOLL_CTL_MOD, io->fd, &ev);
+	io->events = events;
+}
+
+void loop_remove(struct loop *l, struct loop_io *io)
+{
+	if (io->fd < 0)
+		return;
+	epoll_ctl(l->epoll, EPOLL_CTL_DEL, io->fd, NULL);
+	io->fd = -1;
+	for (int i = l->at; i < l->n_ready; i++)
+		if (l->ready[i].data.ptr == io)
+			l->ready[i].data.ptr = NULL;
+}
+
+static void dispatch(struct loop *l, int timeout_ms)
+{
+	l->at = l->n_ready = 0;
+	int n = epoll_wait(l->epoll, l->ready, BATCH, timeout_ms);
+	l->now_ns = clock_mono_ns();
+	l->n_ready = MAX(n, 0);
+	while (l->at < l->n_ready) {
+		struct epoll_event *ev = &l->ready[l->at++];
+		struct loop_io *io = ev->data.ptr;
+		if (io)
+			io->fn(io, ev->events);
+	}
+}
+
+/* ---- timers: a binary heap --------------------------------------------- */
+
+static void place(struct loop *l, size_t i, struct loop_timer *t)
+{
+	l->heap[i] = t;
+	t->slot = i + 1;
+}
+
+static void sift(struct loop *l, size_t i, struct loop_timer *t)
+{
+	while (i > 0 && l->heap[(i - 1) / 2]->due_ns > t->due_ns) {
+		place(l, i, l->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	for (;;) {
+		size_t child = 2 * i + 1;
+		if (child >= l->n_timers)
+			break;
+		if (child + 1 < l->n_timers && l->heap[child + 1]->due_ns < l->heap[child]->due_ns)
+			child++;
+		if (l->heap[child]->due_ns >= t->due_ns)
+			break;
+		place(l, i, l->heap[child]);
+		i = child;
+	}
+	place(l, i, t);
+}
+
+void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t due_ns)
+{
+	t->due_ns = due_ns;
+	if (t->slot) {
+		sift(l, t->slot - 1, t);
+		return;
+	}
+	if (l->n_timers == l->heap_room) {
+		l->heap_room = l->heap_room ? l->heap_room * 2 : 16;
+		l->heap = mem_resize(l->heap, l->heap_room * sizeof(l->heap[0]));
+	}
+	sift(l, l->n_timers++, t);
+}
+
+void loop_timer_cancel(struct loop *l, struct loop_timer *t)
+{
+	if (!t->slot)
+		return;
+	size_t i = t->slot - 1;
+	t->slot = 0;
+	struct loop_timer *last = l->heap[--l->n_timers];
+	if (last != t)
+		sift(l, i, last);
+}
+
+static void run_timers(struct loop *l)
+{
+	/* Only what was due when the turn began: one that sets itself anew for
+	 * now waits for the next turn.
+	 */
+	while (l->n_timers && l->heap[0]->due_ns <= l->now_ns) {
+		struct loop_timer *t = l->heap[0];
+		loop_timer_cancel(l, t);
+		t->fn(t);
+	}
+}
+
+/* Rounded up, so that the loop does not spin in the last millisecond. */
+static int next_timeout_ms(const struct loop *l)
+{
+	if (!list_is_empty(&l->tasks))
+		return 0;
+	if (!l->n_timers)
+		return -1;
+	int64_t left = l->heap[0]->due_ns - clock_mono_ns();
+	if (left <= 0)
+		return 0;
+	return (int)MIN((left + NS_PER_MS - 1) / NS_PER_MS, 60 * 1000);
+}
+
+/* ---- end of the turn ----------------------------------------------------- */
+
+void loop_defer(struct loop *l, struct loop_task *t)
+{
+	if (!t->link.next)
+		list_init(&t->link);
+	if (list_is_empty(&t->link))
+		list_append(&l->tasks, &t->link);
+}
+
+static void run_tasks(struct loop *l)
+{
+	struct list now;
+	list_init(&now);
+	list_splice(&now, &l->tasks);
+	while (!list_is_empty(&now)) {
+		struct loop_task *t = list_entry(now.next, struct loop_task, link);
+		list_remove(&t->link);
+		t->fn(t);
+	}
+}
+
+/* ---- signals and children ------------------------------------------------ */
+
+static void on_signal(struct loop_io *io, uint32_t events unused)
+{
+	struct loop *l = container_of(io, struct loop, signal_io);
+	struct signalfd_siginfo info;
+	while (read(io->fd, &info, sizeof(info)) == sizeof(info)) {
+		for (int i = 0; i < SIGNALS_MAX; i++)
+			if (l->handlers[i].signo == (int)info.ssi_signo)
+				l->handlers[i].fn(l->handlers[i].ctx, l->handlers[i].signo);
+	}
+}
+
+int loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx)
+{
+	sigset_t one;
+	sigemptyset(&one);
+	sigaddset(&one, signo);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+	sigaddset(&l->signals, signo);
+	int fd = signalfd(l->signal_fd, &l->signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (int i = 0; i < SIGNALS_MAX; i++) {
+		if (l->handlers[i].signo)
+			continue;
+		l->handlers[i].signo = signo;
+		l->handlers[i].fn = fn;
+		l->handlers[i].ctx = ctx;
+		break;
+	}
+	if (l->signal_fd >= 0)
+		return 0;
+	l->signal_fd = fd;
+	return loop_add(l, &l->signal_io, fd, EPOLLIN, on_signal);
+}
+
+static void on_sigchld(void *ctx, int signo unused)
+{
+	struct loop *l = ctx;
+	/* Each pid by itself: a library may have children of its own. */
+	list_each_safe(e, &l->children)
+	{
+		struct loop_child *c = list_entry(e, struct loop_child, link);
+		int status;
+		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
+			list_remove(&c->link);
+			c->fn(c, status);
+			e_next = l->children.next; /* the callback may have changed the list */
+		}
+	}
+}
+
+void loop_watch_child(struct loop *l, struct loop_child *c, pid_t pid,
+		      void (*fn)(struct loop_child *, int))
+{
+	if (list_is_empty(&l->children)) {
+		bool known = false;
+		for (int i = 0; i < SIGNALS_MAX; i++)
+			known |= l->handlers[i].signo == SIGCHLD;
+		if (!known && loop_signal(l, SIGCHLD, on_sigchld, l) < 0)
+			abort();
+	}
+	c->pid = pid;
+	c->fn = fn;
+	list_append(&l->children, &c->link);
+	/* It may have ended before SIGCHLD was taken here. */
+	kill(getpid(), SIGCHLD);
+}
+
+void loop_unwatch_child(struct loop_child *c)
+{
+	if (c->link.next)
+		list_remove(&c->link);
+}
+
+/* ---- the loop ------------------------------------------------------------- */
+
+void loop_run(struct loop *l)
+{
+	while (!l->stopping) {
+		dispatch(l, next_timeout_ms(l));
+		run_timers(l);
+		run_tasks(l);
+	}
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stopping = true;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop - one epoll loop: descriptors, timers, signals, children, and work put
+ * off to the end of the turn.
+ *
+ * Every role of sluice runs on one.  Objects embed what they register and find
+ * themselves again with container_of().  A callback may remove anything,
+ * itself included; what it frees it frees at the end of the turn, by a task.
+ */
+#ifndef SLUICE_HUB_LOOP_H
+#define SLUICE_HUB_LOOP_H
+
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/list.h"
+
+struct loop;
+
+struct loop_io {
+	int fd;          /* borrowed; -1 while not registered */
+	uint32_t events; /* what epoll waits for now */
+	void (*fn)(struct loop_io *io, uint32_t events);
+};
+
+struct loop_timer {
+	int64_t due_ns; /* CLOCK_MONOTONIC */
+	size_t slot;    /* place in the heap + 1; 0 while not set */
+	void (*fn)(struct loop_timer *t);
+};
+
+struct loop_task {
+	struct list link;
+	void (*fn)(struct loop_task *t);
+};
+
+struct loop_child {
+	struct list link;
+	pid_t pid;
+	/* The process has ended with waitpid(2)'s `status` and is reaped. */
+	void (*fn)(struct loop_child *c, int status);
+};
+
+typedef void loop_signal_fn(void *ctx, int signo);
+
+/* NULL with errno set. */
+struct loop *loop_new(void) must_check;
+void loop_free(struct loop *l);
+
+/* 0 or a negative errno. */
+int loop_add(struct loop *l, struct loop_io *io, int fd, uint32_t events,
+	     void (*fn)(struct loop_io *, uint32_t)) must_check;
+/* Nothing when `events` is what is waited for already. */
+void loop_change(struct loop *l, struct loop_io *io, uint32_t events);
+/* Call it before the descriptor is closed: other processes may share it. */
+void loop_remove(struct loop *l, struct loop_io *io);
+
+/* Also moves one that is set. */
+void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t due_ns);
+void loop_timer_cancel(struct loop *l, struct loop_timer *t);
+
+/* Once per turn, however often asked. */
+void loop_defer(struct loop *l, struct loop_task *t);
+
+/* Blocks `signo` in this thread and takes it in the loop. */
+int loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx) must_check;
+
+/* Reaps `c->pid` and calls c->fn once. */
+void loop_watch_child(struct loop *l, struct loop_child *c, pid_t pid,
+		      void (*fn)(struct loop_child *, int));
+void loop_unwatch_child(struct loop_child *c);
+
+/* CLOCK_MONOTONIC at the start of this turn, in nanoseconds. */
+int64_t loop_now(const struct loop *l);
+
+void loop_run(struct loop *l);
+void loop_stop(struct loop *l);
+
+#endif

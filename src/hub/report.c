@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/report.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "hub/channel.h"
+#include "hub/view.h"
+
+static void put_id(struct hub *h, struct json *j, const char *key, event_id id)
+{
+	char text[ID_TEXT_MAX];
+	json_str(j, key, (struct str){text, id_put(text, hub_epoch(h), id)});
+}
+
+static size_t streams_of(const struct channel *c)
+{
+	size_t n = 0;
+	list_each(e, &c->views)
+		n += list_entry(e, struct view_link, link)->view->n_streams;
+	return n;
+}
+
+static void put_channels(struct hub *h, struct json *j)
+{
+	json_open(j, "channels", '[');
+	for (size_t i = 0; i < h->n_channels; i++) {
+		const struct channel *c = h->channels[i];
+		json_open(j, NULL, '{');
+		json_cstr(j, "name", c->settings->name);
+		put_id(h, j, "oldest", journal_floor(&c->journal));
+		put_id(h, j, "head", c->journal.last);
+		json_int(j, "events", (int64_t)c->journal.n_events);
+		json_int(j, "held", (int64_t)(c->journal.n_events - c->journal.segments[0]->ordinal));
+		json_int(j, "bytes", (int64_t)c->journal.bytes);
+		json_int(j, "gaps", (int64_t)c->n_gaps);
+		json_int(j, "streams", (int64_t)streams_of(c));
+		json_bool(j, "stuck", c->is_stuck);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+int report_channels(struct hub *h, struct buf *body)
+{
+	struct json j = {body, false};
+	json_open(&j, NULL, '{');
+	put_id(h, &j, "head", h->head);
+	put_channels(h, &j);
+	json_close(&j, '}');
+	buf_putc(body, '\n');
+	return 200;
+}
+
+int report_status(struct hub *h, struct buf *body)
+{
+	struct json j = {body, false};
+	json_open(&j, NULL, '{');
+	json_cstr(&j, "version", SLUICE_VERSION);
+	json_int(&j, "pid", getpid());
+	json_cstr(&j, "epoch", h->epoch);
+	put_id(h, &j, "head", h->head);
+	json_int(&j, "uptime_s", (clock_wall_ns() - h->started_ns) / NS_PER_SEC);
+	json_open(&j, "streams", '{');
+	json_int(&j, "open", (int64_t)h->n_streams);
+	json_int(&j, "ever", (int64_t)h->n_streams_ever);
+	json_int(&j, "catching_up", (int64_t)h->n_catching_up);
+	json_int(&j, "refused", (int64_t)h->n_refused);
+	json_int(&j, "heartbeats", (int64_t)h->n_heartbeats);
+	json_int(&j, "limit", h->settings->hub.max_streams);
+	json_close(&j, '}');
+	int64_t views = 0, window = 0;
+	list_each(e, &h->views)
+	{
+		views++;
+		window += (int64_t)list_entry(e, struct view, link)->log.cap;
+	}
+	json_int(&j, "views", views);
+	json_int(&j, "view_bytes", window);
+	put_channels(h, &j);
+	if (h->report_sources)
+		h->report_sources(h->report_ctx, &j);
+	json_close(&j, '}');
+	buf_putc(body, '\n');
+	return 200;
+}
+
+int report_ready(struct hub *h, struct buf *body)
+{
+	bool ready = !h->is_draining && (!h->sources_are_ready || h->sources_are_ready(h->report_ctx));
+	struct json j = {body, false};
+	json_open(&j, NULL, '{');
+	json_cstr(&j, "status", ready ? "ready" : "not ready: a source is not running (see /status)");
+	json_close(&j, '}');
+	buf_putc(body, '\n');
+	return ready ? 200 : 503;
+}

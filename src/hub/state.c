@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+int state_lock(const char *dir, int wait_ms, char **why)
+{
+	int r = fd_make_dirs(dir);
+	if (r) {
+		*why = mem_printf("hub.state_dir %s cannot be made: %s (make it, or name another one)",
+				  dir, strerror(-r));
+		return r;
+	}
+	char *path = mem_printf("%s/lock", dir);
+	int fd = open(path, O_RDWR | O_CREAT, 0644);
+	if (fd < 0) {
+		r = -errno;
+		*why = mem_printf("hub.state_dir %s cannot be written: %s (give this user the right, "
+				  "or name another directory)", dir, strerror(-r));
+		free(path);
+		return r;
+	}
+	int64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK && clock_mono_ns() < until) {
+			usleep(20 * 1000);
+			continue;
+		}
+		r = -errno;
+		char pid[16] = "unknown";
+		ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+		if (n > 0)
+			pid[n] = 0;
+		*why = mem_printf("hub.state_dir %s is in use by another sluice (process %s): stop that "
+				  "one, or name another directory", dir, pid);
+		close(fd);
+		free(path);
+		return r;
+	}
+	char pid[16];
+	int n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+		log_debug("%s: could not note the process id", path);
+	free(path);
+	/* Out of the way of the numbers that children are given. */
+	int high = fcntl(fd, F_DUPFD, 50);
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
+}
+
+static void new_epoch(char epoch[EPOCH_MAX + 1])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	unsigned char random[6];
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, (int)(clock_wall_ns() >> 10), sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		epoch[i] = digits[random[i] % 36];
+	epoch[sizeof(random)] = 0;
+}
+
+static void boot_id(struct buf *out)
+{
+	if (fd_read_file("/proc/sys/kernel/random/boot_id", 100, out))
+		buf_puts(out, "unknown");
+	while (out->len && out->data[out->len - 1] == '\n')
+		out->len--;
+}
+
+/* One line: epoch, boot id of the machine, "open" or "clean". */
+static int write_epoch(const char *dir, const char *epoch, const char *mark)
+{
+	struct buf boot = {0}, line = {0};
+	char *path = mem_printf("%s/epoch", dir);
+	boot_id(&boot);
+	buf_printf(&line, "%s %s %s\n", epoch, buf_text(&boot), mark);
+	int r = fd_replace_file(path, line.data, line.len);
+	buf_fini(&boot);
+	buf_fini(&line);
+	free(path);
+	return r;
+}
+
+int state_open(const char *dir, char epoch[EPOCH_MAX + 1], char **why)
+{
+	struct buf text = {0}, boot = {0};
+	char *path = mem_printf("%s/epoch", dir);
+	char old_epoch[EPOCH_MAX + 1] = "", old_boot[64] = "", mark[16] = "";
+	int r = fd_read_file(path, 4096, &text);
+	boot_id(&boot);
+	if (!r && sscanf(buf_text(&text), "%16s %63s %15s", old_epoch, old_boot, mark) == 3 &&
+	    (strcmp(mark, "clean") == 0 || strcmp(old_boot, buf_text(&boot)) == 0)) {
+		memcpy(epoch, old_epoch, sizeof(old_epoch));
+	} else {
+		if (!r)
+			log_warning("the machine went down without notice: a new epoch of ids begins, and "
+				    "clients that come back are told of a gap");
+		new_epoch(epoch);
+	}
+	r = write_epoch(dir, epoch, "open");
+	if (r)
+		*why = mem_printf("%s cannot be written: %s", path, strerror(-r));
+	buf_fini(&text);
+	buf_fini(&boot);
+	free(path);
+	return r;
+}
+
+int state_mark_clean(const char *dir, const char *epoch)
+{
+	return write_epoch(dir, epoch, "clean");
+}

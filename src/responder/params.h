@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * params - what a FastCGI request asks, parsed by libfcgi.
+ *
+ * libfcgi reads from a socket of its own that holds a head which has been
+ * checked and ends behind it: it can neither wait for the front server nor
+ * read beyond the head.
+ */
+#ifndef SLUICE_RESPONDER_PARAMS_H
+#define SLUICE_RESPONDER_PARAMS_H
+
+#include "base/buf.h"
+
+struct params {
+	uint16_t id; /* FastCGI request id */
+	/* each owned and never NULL; "" when not sent */
+	char *method, *script_name, *path_info, *query, *accept, *last_event_id, *address,
+		*if_none_match;
+};
+
+/* Prepares libfcgi, and puts back the signal handlers that it replaces.
+ * 0 or a negative errno.
+ */
+int params_init(void) must_check;
+
+/* 0, or -EBADMSG when libfcgi does not take the head for a request. */
+int params_read(struct str head, struct params *ret) must_check;
+void params_fini(struct params *p);
+
+#endif

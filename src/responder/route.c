@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "responder/route.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static const struct {
+	const char *path;
+	enum route_kind kind;
+} fixed[] = {
+	{"/events", ROUTE_HUB},       {"/channels", ROUTE_HUB},    {"/status", ROUTE_HUB},
+	{"/health/ready", ROUTE_HUB}, {"/health/live", ROUTE_LIVE},
+};
+
+static struct route exact(const char *path, const struct files *files)
+{
+	struct route r = {.kind = ROUTE_NONE};
+	for (size_t i = 0; i < array_size(fixed); i++) {
+		if (strcmp(fixed[i].path, path) == 0) {
+			r.kind = fixed[i].kind;
+			r.path = fixed[i].path;
+			return r;
+		}
+	}
+	const char *name = strcmp(path, "/") == 0 ? "index.html" : path + 1;
+	r.file = path[0] == '/' ? files_find(files, name) : NULL;
+	r.kind = r.file ? ROUTE_FILE : ROUTE_NONE;
+	return r;
+}
+
+/* The mount point is not known: the path ends with one of ours, or is one. */
+static struct route by_ending(const char *path, const struct files *files)
+{
+	for (const char *p = path; (p = strchr(p, '/')); p++) {
+		struct route r = exact(p, files);
+		if (r.kind != ROUTE_NONE)
+			return r;
+	}
+	return (struct route){.kind = *path ? ROUTE_REDIRECT : ROUTE_NONE};
+}
+
+struct route route_find(const struct params *p, const char *prefix, const struct files *files)
+{
+	size_t n = strlen(prefix);
+	char *whole = mem_printf("%s%s", p->script_name, p->path_info);
+	struct route r;
+	if (n && strncmp(whole, prefix, n) == 0)
+		r = whole[n] ? exact(whole + n, files) : (struct route){.kind = ROUTE_REDIRECT};
+	else if (p->path_info[0])
+		r = exact(p->path_info, files);
+	else
+		r = by_ending(whole, files);
+	free(whole);
+	return r;
+}

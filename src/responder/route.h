@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * route - which of our paths a request means, wherever we are mounted.
+ *
+ * SCRIPT_NAME followed by PATH_INFO is the whole path with every front server;
+ * where it is cut between them differs, and nginx sends no PATH_INFO at all.
+ */
+#ifndef SLUICE_RESPONDER_ROUTE_H
+#define SLUICE_RESPONDER_ROUTE_H
+
+#include "responder/files.h"
+#include "responder/params.h"
+
+enum route_kind {
+	ROUTE_NONE,     /* 404 */
+	ROUTE_HUB,      /* `path` is the hub's to answer */
+	ROUTE_FILE,
+	ROUTE_LIVE,
+	ROUTE_REDIRECT, /* the mount point without its slash */
+};
+
+struct route {
+	enum route_kind kind;
+	const char *path;        /* one of the fixed ones, or NULL */
+	const struct file *file; /* ROUTE_FILE */
+};
+
+struct route route_find(const struct params *p, const char *prefix, const struct files *files);
+
+#endif

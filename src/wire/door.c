@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/door.h"
+
+#include <errno.h>
+
+void door_put_request(struct buf *out, const struct door_request *r)
+{
+	buf_put_u8(out, (uint8_t)r->kind);
+	buf_put_u8(out, (uint8_t)r->framing);
+	buf_put_u32(out, r->serial);
+	buf_put_u16(out, r->fcgi_id);
+	buf_put_short(out, r->method);
+	buf_put_short(out, r->route);
+	buf_put_short(out, r->query);
+	buf_put_short(out, r->accept);
+	buf_put_short(out, r->last_event_id);
+	buf_put_short(out, r->address);
+}
+
+int door_get_request(struct str s, struct door_request *ret)
+{
+	struct reader r = reader_of(s.data, s.len);
+	ret->kind = (enum door_kind)get_byte(&r);
+	ret->framing = (enum door_framing)get_byte(&r);
+	ret->serial = get_word(&r);
+	ret->fcgi_id = get_short(&r);
+	ret->method = get_short_str(&r);
+	ret->route = get_short_str(&r);
+	ret->query = get_short_str(&r);
+	ret->accept = get_short_str(&r);
+	ret->last_event_id = get_short_str(&r);
+	ret->address = get_short_str(&r);
+	if (r.failed || (ret->kind != DOOR_ASK && ret->kind != DOOR_TAKE) ||
+	    (ret->framing != DOOR_FCGI && ret->framing != DOOR_PLAIN))
+		return -EBADMSG;
+	return 0;
+}
+
+void door_put_answer(struct buf *out, const struct door_answer *a)
+{
+	buf_put_u8(out, (uint8_t)a->verdict);
+	buf_put_u8(out, a->more);
+	buf_put_u32(out, a->serial);
+	buf_put_str(out, a->bytes);
+}
+
+int door_get_answer(struct str s, struct door_answer *ret)
+{
+	struct reader r = reader_of(s.data, s.len);
+	ret->verdict = (enum door_verdict)get_byte(&r);
+	ret->more = get_byte(&r) != 0;
+	ret->serial = get_word(&r);
+	if (r.failed || (ret->verdict != DOOR_RESPOND && ret->verdict != DOOR_STREAM))
+		return -EBADMSG;
+	ret->bytes = get_bytes(&r, reader_left(&r));
+	return 0;
+}

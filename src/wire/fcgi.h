@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fcgi - FastCGI 1.0 records as bytes, and the check of a request's head.
+ *
+ * The check exists because libfcgi trusts its peer: a head reaches it only
+ * when it is whole and its structure is sound.
+ */
+#ifndef SLUICE_WIRE_FCGI_H
+#define SLUICE_WIRE_FCGI_H
+
+#include "base/buf.h"
+
+enum {
+	FCGI_HEADER = 8,
+	FCGI_CONTENT_MAX = 65528, /* the largest multiple of 8 in a record */
+	FCGI_HEAD_MAX = 65536,    /* a request's head, all records */
+};
+
+enum fcgi_type {
+	FCGI_TYPE_BEGIN = 1,
+	FCGI_TYPE_ABORT = 2,
+	FCGI_TYPE_END = 3,
+	FCGI_TYPE_PARAMS = 4,
+	FCGI_TYPE_STDIN = 5,
+	FCGI_TYPE_STDOUT = 6,
+};
+
+void fcgi_put_header(char out[FCGI_HEADER], enum fcgi_type type, uint16_t id, size_t content);
+
+/* Appends `s` as STDOUT records of request `id`. */
+void fcgi_put_stdout(struct buf *out, uint16_t id, struct str s);
+
+/* The end of STDOUT and END_REQUEST with status 0, request complete. */
+void fcgi_put_end(struct buf *out, uint16_t id);
+
+/* Frames what was appended to `out` since `begun`, where the caller left
+ * FCGI_HEADER bytes free for the first header, as STDOUT records of `id`.
+ */
+void fcgi_frame_stdout(struct buf *out, size_t begun, uint16_t id);
+
+/* Sets the request id in each of the whole records in [p, p + n). */
+void fcgi_patch_id(char *p, size_t n, uint16_t id);
+
+enum fcgi_head {
+	FCGI_HEAD_INCOMPLETE,
+	FCGI_HEAD_WHOLE,
+	FCGI_HEAD_BAD,
+};
+
+/* Looks whether `s` starts with one whole request of the responder role:
+ * BEGIN_REQUEST, PARAMS to their end, STDIN to its end, one id throughout and
+ * name-value pairs that lie inside their stream.  *len gets the head's length
+ * when whole, *why a reason when bad.
+ */
+enum fcgi_head fcgi_check_head(struct str s, size_t *len, const char **why) must_check;
+
+#endif

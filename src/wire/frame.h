@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * frame - what a source process and the hub say to each other.
+ *
+ * Both directions: length of the body (u32), type (u8), body.  The reader
+ * keeps what is incomplete and refuses what is longer than it was told to
+ * expect, before it allocates.
+ */
+#ifndef SLUICE_WIRE_FRAME_H
+#define SLUICE_WIRE_FRAME_H
+
+#include "base/bytes.h"
+
+enum frame_type {
+	/* hub to source */
+	FRAME_OPEN = 1, /* instance name, plugin file, options, cursors */
+	FRAME_CREDIT,   /* u32: bytes of events that may be sent further */
+	FRAME_STOP,     /* finish within 5 s */
+	/* source to hub */
+	FRAME_DESCRIBE = 32, /* the plugin's tables */
+	FRAME_OPENED,        /* options accepted */
+	FRAME_REFUSED,       /* option name, message */
+	FRAME_EVENTS,        /* records */
+	FRAME_LOG,           /* level u8, text */
+	FRAME_COUNTER,       /* name, value u64 */
+	FRAME_END,           /* fatal u8, message: why the plugin gave up */
+};
+
+enum { FRAME_HEAD = 5 };
+
+struct frame {
+	enum frame_type type;
+	struct str body;
+};
+
+/* Starts a frame at the end of `out`; returns its place for frame_end(). */
+size_t frame_begin(struct buf *out, enum frame_type type) must_check;
+void frame_end(struct buf *out, size_t begun);
+
+/* Takes the next whole frame from *rest, borrowing: 1, 0 when more bytes are
+ * needed, -EMSGSIZE for a body longer than `max`.
+ */
+int frame_next(struct str *rest, size_t max, struct frame *ret) must_check;
+
+#endif

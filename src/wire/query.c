@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/query.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int decode(struct str s, struct buf *out)
+{
+	out->len = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.data[i];
+		if (c == '+') {
+			c = ' ';
+		} else if (c == '%') {
+			int hi = i + 2 < s.len ? hex_value(s.data[i + 1]) : -1;
+			int lo = hi >= 0 ? hex_value(s.data[i + 2]) : -1;
+			if (lo < 0)
+				return -EINVAL;
+			c = (char)(hi << 4 | lo);
+			i += 2;
+		}
+		if (!c)
+			return -EINVAL;
+		buf_putc(out, c);
+	}
+	return 0;
+}
+
+int query_next(struct str *rest, struct buf *key, struct buf *value)
+{
+	while (rest->len && *rest->data == '&') {
+		rest->data++;
+		rest->len--;
+	}
+	if (!rest->len)
+		return 0;
+	const char *end = memchr(rest->data, '&', rest->len);
+	struct str pair = {rest->data, end ? (size_t)(end - rest->data) : rest->len};
+	rest->data += pair.len;
+	rest->len -= pair.len;
+	const char *eq = memchr(pair.data, '=', pair.len);
+	size_t key_len = eq ? (size_t)(eq - pair.data) : pair.len;
+	struct str raw_value = {eq ? eq + 1 : "", eq ? pair.len - key_len - 1 : 0};
+	if (decode((struct str){pair.data, key_len}, key) || decode(raw_value, value))
+		return -EINVAL;
+	return 1;
+}
+
+static struct str trim(struct str s)
+{
+	while (s.len && isspace((unsigned char)*s.data)) {
+		s.data++;
+		s.len--;
+	}
+	while (s.len && isspace((unsigned char)s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+static struct str until(struct str *rest, char c)
+{
+	const char *end = memchr(rest->data, c, rest->len);
+	size_t n = end ? (size_t)(end - rest->data) : rest->len;
+	struct str s = {rest->data, n};
+	rest->data += n + (end != NULL);
+	rest->len -= n + (end != NULL);
+	return trim(s);
+}
+
+/* Whether the parameters behind a media range hold a weight of zero. */
+static bool weight_is_zero(struct str params)
+{
+	while (params.len) {
+		struct str p = until(&params, ';');
+		if (p.len >= 2 && (p.data[0] | 0x20) == 'q' && p.data[1] == '=') {
+			char number[8] = {0};
+			memcpy(number, p.data + 2, MIN(p.len - 2, sizeof(number) - 1));
+			return strtod(number, NULL) <= 0;
+		}
+	}
+	return false;
+}
+
+bool accept_admits(struct str accept, const char *type)
+{
+	const char *slash = strchr(type, '/');
+	size_t main_len = (size_t)(slash - type);
+	int best = -1; /* how specific the deciding range was */
+	bool admitted = false;
+	accept = trim(accept);
+	if (!accept.len)
+		return true;
+	while (accept.len) {
+		struct str rest = until(&accept, ',');
+		struct str range = until(&rest, ';');
+		int specific;
+		if (str_is(range, "*/*"))
+			specific = 0;
+		else if (range.len == main_len + 2 && range.data[range.len - 1] == '*' &&
+			 strncasecmp(range.data, type, main_len + 1) == 0)
+			specific = 1;
+		else if (range.len == strlen(type) && strncasecmp(range.data, type, range.len) == 0)
+			specific = 2;
+		else
+			continue;
+		if (specific > best) {
+			best = specific;
+			admitted = !weight_is_zero(rest);
+		}
+	}
+	return admitted;
+}

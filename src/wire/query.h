@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * query - a URL's query string (WHATWG URL, application/x-www-form-urlencoded)
+ * and the Accept header (RFC 9110, section 12.5.1).
+ */
+#ifndef SLUICE_WIRE_QUERY_H
+#define SLUICE_WIRE_QUERY_H
+
+#include "base/buf.h"
+
+/* Takes the next pair from *rest, decoded into `key` and `value` (both emptied
+ * first): 1, 0 at the end, -EINVAL for a broken percent escape or a NUL.
+ */
+int query_next(struct str *rest, struct buf *key, struct buf *value) must_check;
+
+/* Whether `accept` admits the media type "type/subtype".  A missing header
+ * admits all; so does one that cannot be understood.
+ */
+bool accept_admits(struct str accept, const char *type) must_check;
+
+#endif

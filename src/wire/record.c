@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/record.h"
+
+#include <errno.h>
+
+/* Event body: id u64, time i64, severity u8, flags u8, type length u8, source
+ * length u8, fields length u32, then type, source, fields, and the message to
+ * the end.
+ */
+enum { EVENT_FIXED = 8 + 8 + 4 + 4 };
+
+void record_put_event(struct buf *out, const struct event *ev)
+{
+	size_t names = ev->type.len + ev->source.len;
+	size_t body = 1 + EVENT_FIXED + names + ev->fields.len + ev->message.len;
+	char *p = buf_reserve(out, 4 + body);
+	put_u32(p, (uint32_t)body);
+	p[4] = RECORD_EVENT;
+	put_u64(p + 5, ev->id);
+	put_u64(p + 13, (uint64_t)ev->time_ns);
+	p[21] = (char)ev->severity;
+	p[22] = (char)ev->flags;
+	p[23] = (char)ev->type.len;
+	p[24] = (char)ev->source.len;
+	put_u32(p + 25, (uint32_t)ev->fields.len);
+	out->len += 5 + EVENT_FIXED;
+	buf_put_str(out, ev->type);
+	buf_put_str(out, ev->source);
+	buf_put_str(out, ev->fields);
+	buf_put_str(out, ev->message);
+}
+
+void record_put_cursor(struct buf *out, const struct cursor *c)
+{
+	buf_put_u32(out, (uint32_t)(1 + 6 + c->source.len + c->key.len + c->value.len));
+	buf_put_u8(out, RECORD_CURSOR);
+	buf_put_short(out, c->source);
+	buf_put_short(out, c->key);
+	buf_put_short(out, c->value);
+}
+
+static int get_event(struct reader *r, struct event *ev)
+{
+	if (reader_left(r) < EVENT_FIXED)
+		return -EBADMSG;
+	const unsigned char *p = (const unsigned char *)r->p;
+	ev->id = get_u64(p);
+	ev->time_ns = (int64_t)get_u64(p + 8);
+	ev->severity = p[16];
+	ev->flags = p[17];
+	uint32_t fields = get_u32(p + 20);
+	r->p += EVENT_FIXED;
+	ev->type = get_bytes(r, p[18]);
+	ev->source = get_bytes(r, p[19]);
+	ev->fields = get_bytes(r, fields);
+	if (r->failed || ev->type.len > NAME_MAX_LEN || ev->source.len > NAME_MAX_LEN ||
+	    (ev->severity > 7 && ev->severity != SEVERITY_NONE))
+		return -EBADMSG;
+	ev->message = get_bytes(r, reader_left(r));
+	return 1;
+}
+
+static int get_cursor(struct reader *r, struct cursor *c)
+{
+	c->source = get_short_str(r);
+	c->key = get_short_str(r);
+	c->value = get_short_str(r);
+	if (r->failed || reader_left(r) || c->source.len > NAME_MAX_LEN || !c->key.len ||
+	    c->key.len > CURSOR_KEY_MAX || c->value.len > CURSOR_VALUE_MAX)
+		return -EBADMSG;
+	return 1;
+}
+
+int record_next(struct str *rest, struct record *ret)
+{
+	if (!rest->len)
+		return 0;
+	struct reader r = reader_of(rest->data, rest->len);
+	uint32_t len = get_word(&r);
+	struct str body = get_bytes(&r, len);
+	if (r.failed || !len)
+		return -EBADMSG;
+	*rest = (struct str){r.p, reader_left(&r)};
+	r = reader_of(body.data, body.len);
+	ret->kind = (enum record_kind)get_byte(&r);
+	if (ret->kind == RECORD_EVENT)
+		return get_event(&r, &ret->event);
+	if (ret->kind == RECORD_CURSOR)
+		return get_cursor(&r, &ret->cursor);
+	return -EBADMSG;
+}
+
+void field_put(struct buf *out, const struct field *f)
+{
+	buf_put_short(out, f->name);
+	buf_put_u8(out, (uint8_t)f->type);
+	uint64_t bits;
+	switch (f->type) {
+	case FIELD_STRING:
+		buf_put_u32(out, (uint32_t)f->string.len);
+		buf_put_str(out, f->string);
+		break;
+	case FIELD_INT:
+	case FIELD_BOOL:
+		buf_put_u64(out, (uint64_t)f->integer);
+		break;
+	case FIELD_DOUBLE:
+		memcpy(&bits, &f->number, sizeof(bits));
+		buf_put_u64(out, bits);
+		break;
+	case FIELD_NULL: break;
+	}
+}
+
+int field_next(struct str *rest, struct field *ret)
+{
+	if (!rest->len)
+		return 0;
+	struct reader r = reader_of(rest->data, rest->len);
+	*ret = (struct field){.name = get_short_str(&r)};
+	ret->type = (enum field_type)get_byte(&r);
+	uint64_t bits;
+	switch (ret->type) {
+	case FIELD_STRING: ret->string = get_bytes(&r, get_word(&r)); break;
+	case FIELD_INT:
+	case FIELD_BOOL: ret->integer = (int64_t)get_long(&r); break;
+	case FIELD_DOUBLE:
+		bits = get_long(&r);
+		memcpy(&ret->number, &bits, sizeof(bits));
+		break;
+	case FIELD_NULL: break;
+	default: return -EBADMSG;
+	}
+	if (r.failed || !ret->name.len)
+		return -EBADMSG;
+	*rest = (struct str){r.p, reader_left(&r)};
+	return 1;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * record - events and cursors as bytes, the same in source frames and journals.
+ *
+ * A record is its length (u32, of what follows), its kind (u8) and its body.
+ * A reader meets bytes of a crashed or hostile process: every length is
+ * checked, nothing is allocated by one.
+ */
+#ifndef SLUICE_WIRE_RECORD_H
+#define SLUICE_WIRE_RECORD_H
+
+#include "base/bytes.h"
+#include "wire/id.h"
+
+enum record_kind { RECORD_EVENT = 1, RECORD_CURSOR = 2 };
+
+enum event_flag {
+	EVENT_PARTIAL = 1,   /* a piece of something longer, or an end without a line end */
+	EVENT_TRUNCATED = 2, /* the message was cut */
+	EVENT_GAP = 4,       /* something was lost here; fields say what and why */
+};
+
+enum { SEVERITY_NONE = 255, NAME_MAX_LEN = 64, FIELDS_MAX = 64 };
+
+struct event {
+	event_id id;       /* 0 while the hub has not named it */
+	int64_t time_ns;   /* since 1970 */
+	uint8_t severity;  /* 0 emergency .. 7 debug (RFC 5424), or SEVERITY_NONE */
+	uint8_t flags;     /* enum event_flag */
+	struct str type;   /* at most NAME_MAX_LEN of [a-z0-9_.-] */
+	struct str source; /* instance name, the same form; empty from a source process */
+	struct str message;
+	struct str fields; /* encoded, see field_next() */
+};
+
+/* A source's position in one of the things that it reads. */
+struct cursor {
+	struct str source;
+	struct str key;   /* at most CURSOR_KEY_MAX */
+	struct str value; /* opaque to all but the plugin; empty: forget the key */
+};
+
+enum { CURSOR_KEY_MAX = 256, CURSOR_VALUE_MAX = 1024 };
+
+enum field_type {
+	FIELD_STRING = 's',
+	FIELD_INT = 'i',
+	FIELD_DOUBLE = 'd',
+	FIELD_BOOL = 'b',
+	FIELD_NULL = 'n',
+};
+
+struct field {
+	struct str name;
+	enum field_type type;
+	struct str string;
+	int64_t integer; /* also 0 or 1 for FIELD_BOOL */
+	double number;
+};
+
+/* Appends one field to the encoded fields of an event. */
+void field_put(struct buf *out, const struct field *f);
+
+/* Takes the next field from *rest: 1, 0 at the end, -EBADMSG for anything else. */
+int field_next(struct str *rest, struct field *ret) must_check;
+
+void record_put_event(struct buf *out, const struct event *ev);
+void record_put_cursor(struct buf *out, const struct cursor *c);
+
+struct record {
+	enum record_kind kind;
+	struct event event;
+	struct cursor cursor;
+};
+
+/* Takes the next record from *rest, borrowing from it: 1, 0 at the end,
+ * -EBADMSG for bytes that are none.
+ */
+int record_next(struct str *rest, struct record *ret) must_check;
+
+#endif

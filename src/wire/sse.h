@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sse - blocks of a Server-Sent Events stream (WHATWG HTML, section 9.2).
+ *
+ * Names and ids are ours and hold no line end; data may hold anything and is
+ * split on LF, CR and CRLF.
+ */
+#ifndef SLUICE_WIRE_SSE_H
+#define SLUICE_WIRE_SSE_H
+
+#include "wire/record.h"
+
+/* What `data:` holds. */
+enum sse_data {
+	SSE_DATA_JSON,    /* an object: time, channel, source, severity, message, fields */
+	SSE_DATA_MESSAGE, /* the bare message */
+};
+
+/* One block; `data` is one line already (JSON is). */
+void sse_put_line(struct buf *out, struct str epoch, event_id id, const char *type, struct str data);
+
+/* Sets the browser's reconnection time. */
+void sse_put_retry(struct buf *out, int64_t ms);
+
+/* A comment for the proxies and an id alone, which moves the client's cursor
+ * and wakes no script ("If the data buffer is an empty string, ... return").
+ */
+void sse_put_heartbeat(struct buf *out, struct str epoch, event_id id);
+
+/* One event of `channel`, whole. */
+void sse_put_event(struct buf *out, struct str epoch, struct str channel, const struct event *ev,
+		   enum sse_data data);
+
+/* A gap that the hub itself declares: what lies in (from, to] of `channel` was
+ * not sent.  `count` is negative when it is not known.
+ */
+void sse_put_gap(struct buf *out, struct str epoch, struct str channel, event_id from, event_id to,
+		 int64_t count, const char *reason);
+
+const char *severity_name(uint8_t severity);
+
+#endif
