@@ -145,8 +145,8 @@ static void on_end(struct loop_child *c, int status)
 		loop_stop(s->loop);
 		return;
 	}
-	bool steady = clock_mono_ns() - w->started_ns > STEADY_NS;
-	w->was_steady |= steady;
+	int64_t ran_ns = clock_mono_ns() - w->started_ns;
+	w->was_steady |= ran_ns > STEADY_NS;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->is_hub && !w->was_steady) {
 		s->status = 1; /* it has said why; another try would not help */
 		stop(s);
@@ -155,7 +155,8 @@ static void on_end(struct loop_child *c, int status)
 	char *how = process_describe_status(status);
 	log_warning("the %s has ended (%s) and is started again", name_of(w), how);
 	free(how);
-	if (steady) {
+	/* At once after a while of work; later and later when it keeps ending. */
+	if (ran_ns > 2 * w->backoff_ns) {
 		w->backoff_ns = BACKOFF_FIRST_NS;
 		start(w);
 	} else {

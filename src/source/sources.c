@@ -272,7 +272,7 @@ static void on_io(struct loop_io *io, uint32_t events unused)
 static void start_again_later(struct source *s)
 {
 	int64_t now = loop_now(loop_of(s));
-	if (now - s->started_ns > 10 * s->backoff_ns)
+	if (now - s->started_ns > 2 * s->backoff_ns)
 		s->backoff_ns = BACKOFF_FIRST_NS;
 	int64_t wait = s->backoff_ns / 2 + random() % s->backoff_ns;
 	s->backoff_ns = MIN(s->backoff_ns * 2, BACKOFF_MAX_NS);

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// One scenario in a real Chromium: node drive.js SCENARIO URL DIR.
+// DIR/app.log is followed into the channel "logs", DIR/other.log into "other".
+
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const [scenario, url, dir] = process.argv.slice(2);
+const patience = 20000 * Number(process.env.TEST_PATIENCE ?? 1);
+const log = join(dir, 'app.log');
+const write = (text, file = log) => appendFileSync(file, text);
+const sleep = (ms) => new Promise((r) => { setTimeout(r, ms); });
+
+function check(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+async function until(what, condition) {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await sleep(20);
+  }
+}
+
+const status = async () => (await fetch(`${url}status`)).json();
+
+async function killHub() {
+  const { pid } = await status();
+  process.kill(pid, 'SIGKILL');
+  await until('another hub', async () => {
+    try {
+      return (await status()).pid !== pid;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const rowTexts = (page) => page.$$eval('.row:not([hidden])', (rows) => rows
+  .map((r) => [r.getBoundingClientRect().top, r.children[3].textContent])
+  .sort((a, b) => a[0] - b[0]).map(([, text]) => text));
+
+const hasRow = (page, text) => until(`the line "${text}"`, async () => (await rowTexts(page)).includes(text));
+
+async function openConsole(page) {
+  await page.goto(url);
+  await until('the console to be live', async () => (await page.textContent('#state')) === 'live');
+}
+
+// An EventSource in a page of our own origin, which keeps what it gets.
+async function openEventSource(page, query) {
+  await page.goto(`${url}channels`);
+  await page.evaluate((q) => {
+    window.got = [];
+    window.hellos = [];
+    window.unnamed = 0;
+    window.source = new EventSource(`events?${q}`);
+    window.source.addEventListener('line', (e) => window.got.push(JSON.parse(e.data).message));
+    window.source.addEventListener('gap', (e) => window.got.push(`gap ${e.data}`));
+    window.source.addEventListener('hello', (e) => window.hellos.push([e.lastEventId, JSON.parse(e.data).mode]));
+    window.source.onmessage = () => { window.unnamed++; };
+  }, query);
+  await until('hello', () => page.evaluate(() => window.hellos.length > 0));
+}
+
+const scenarios = {
+  async a_line_appears_as_text_whatever_it_holds(page, reports) {
+    await openConsole(page);
+    write('plain line\n');
+    await hasRow(page, 'plain line');
+    const html = '<img src=x onerror="document.title=1"><script>document.title=2</script><b>bold</b>';
+    write(`${html}\n`);
+    await hasRow(page, html);
+    write(Buffer.from('nul\0 cr\r mid esc\x1b[31m bad\xff rtl\u202e end\n', 'latin1'));
+    await hasRow(page, 'nul\u2400 cr\u240d mid esc\u241b[31m bad\ufffd rtl. end'.replace('rtl.', 'rtl.'));
+    write('\u202edata: x\n id: 7\ndata: y\n');
+    await hasRow(page, '\u27e8U+202E\u27e9data: x');
+    await hasRow(page, ' id: 7');
+    write('2026 ERROR it broke\n');
+    await hasRow(page, '2026 ERROR it broke');
+    const inside = await page.$$eval('#rows img, #rows script, #rows b, #rows a', (e) => e.length);
+    check(inside === 0, 'an element was made from a line');
+    check(reports.length === 0, `the policy was violated: ${reports}`);
+    const letter = await page.$$eval('.row.s3:not([hidden])', (r) => r.map((e) => e.children[2].textContent));
+    check(letter.length === 1 && letter[0] === 'E', `severity is shown as ${letter}`);
+    check((await page.title()) === 'sluice', 'a script in a line has run');
+  },
+
+  async a_huge_line_is_cut_on_screen_and_whole_in_the_detail(page) {
+    await openConsole(page);
+    write(`${'x'.repeat(50000)}\nafter\n`);
+    await hasRow(page, 'after');
+    const row = (await rowTexts(page)).find((t) => t.startsWith('xxx'));
+    check(row.length < 2100 && row.endsWith('show all 49 KB'), `the row is ${row.length} long: ${row.slice(-30)}`);
+    await page.locator('.row', { hasText: 'show all' }).first().click({ position: { x: 200, y: 8 } });
+    await until('the whole line', async () => (await page.textContent('#whole')).length === 50000);
+  },
+
+  async pausing_filtering_and_scrolling_hold_still(page) {
+    await openConsole(page);
+    write(Array.from({ length: 300 }, (_, i) => `line ${i}${i % 100 === 0 ? ' needle' : ''}\n`).join(''));
+    await hasRow(page, 'line 299');
+    // Pause: nothing moves, and what waits is counted.
+    await page.keyboard.press('Space');
+    const before = await rowTexts(page);
+    write('while paused\nERROR while paused\n');
+    await until('the count of waiting lines', async () => (await page.textContent('#notice')).includes('2 lines wait, 1 errors'));
+    check(JSON.stringify(await rowTexts(page)) === JSON.stringify(before), 'rows moved while paused');
+    await page.keyboard.press('Space');
+    await hasRow(page, 'ERROR while paused');
+    // Filter: only matching lines, also new ones; then all again.
+    await page.fill('#filter', 'NEEDLE');
+    await until('the filter', async () => (await rowTexts(page)).join() === 'line 0 needle,line 100 needle,line 200 needle');
+    write('another needle\nand hay\n');
+    await hasRow(page, 'another needle');
+    check(!(await rowTexts(page)).includes('and hay'), 'a line that does not match is shown');
+    check((await page.textContent('#footer')).includes('match 4'), 'the matches are not counted');
+    check(page.url().includes('filter=NEEDLE'), 'the filter is not in the URL');
+    await page.fill('#filter', '');
+    await hasRow(page, 'and hay');
+    // Minimum severity.
+    await page.selectOption('#severity', '3');
+    await until('errors only', async () => (await rowTexts(page)).join() === 'ERROR while paused');
+    await page.selectOption('#severity', '8');
+    await hasRow(page, 'and hay');
+    // Scrolled up: the line that is read does not move.
+    await page.evaluate(() => document.activeElement.blur());
+    await page.hover('#scroller');
+    await page.mouse.wheel(0, -2000);
+    await until('not following', async () => (await page.textContent('#notice')).includes('Not following'));
+    const anchor = () => page.$$eval('.row:not([hidden])', (rows) => {
+      const top = document.getElementById('scroller').getBoundingClientRect().top;
+      const seen = rows.map((r) => [r.getBoundingClientRect().top - top, r.children[3].textContent]).filter(([y]) => y >= 0);
+      return seen.sort((a, b) => a[0] - b[0])[0].join();
+    });
+    await sleep(200);
+    const where = await anchor();
+    write(Array.from({ length: 500 }, (_, i) => `more ${i}\n`).join(''));
+    await until('the lines', async () => /received 80[0-9]/.test(await page.textContent('#footer')));
+    await sleep(100);
+    check((await anchor()) === where, `the anchor moved from ${where} to ${await anchor()}`);
+    await page.keyboard.press('End');
+    await hasRow(page, 'more 499');
+    if (process.env.TEST_SCREENSHOT) await page.screenshot({ path: process.env.TEST_SCREENSHOT });
+  },
+
+  async the_console_resumes_after_the_hub_was_killed_and_shows_gaps(page) {
+    await openConsole(page);
+    write('1\n2\n');
+    await hasRow(page, '2');
+    await killHub();
+    write('3\n');
+    await hasRow(page, '3');
+    const numbers = (await rowTexts(page)).filter((t) => /^\d+$/.test(t));
+    check(numbers.join() === '1,2,3', `got ${numbers}`);
+    const footer = await page.textContent('#footer');
+    check(footer.includes('dup 0') && footer.includes('gaps 0'), footer);
+    appendFileSync(join(dir, 'truncate'), '');
+    await until('a gap in the page', async () => (await rowTexts(page)).some((t) => t.startsWith('gap: an unknown number')));
+    check((await page.textContent('#footer')).includes('gaps 1'), 'the gap is not counted');
+  },
+
+  async a_heartbeat_moves_last_event_id_and_wakes_no_script(page) {
+    await openEventSource(page, 'channel=logs');
+    const first = (await page.evaluate(() => window.hellos))[0][0];
+    // The head moves by events of another channel, which this stream does not get.
+    write('elsewhere\n', join(dir, 'other.log'));
+    const beats = (await status()).streams.heartbeats;
+    await until('heartbeats', async () => (await status()).streams.heartbeats >= beats + 3);
+    check((await page.evaluate(() => window.unnamed + window.got.length)) === 0, 'a heartbeat woke a script');
+    await killHub();
+    await until('the reconnection', () => page.evaluate(() => window.hellos.length > 1));
+    const [[id, mode]] = (await page.evaluate(() => window.hellos)).slice(1);
+    check(mode === 'resumed', `the browser came back ${mode}`);
+    check(id !== first, 'lastEventId did not move with the heartbeats');
+  },
+
+  async event_source_reconnects_after_the_hub_restarts_and_misses_nothing(page) {
+    await openEventSource(page, 'channel=logs&earliest=1');
+    let n = 0;
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 200; i++) write(`${++n}\n`);
+      const killed = killHub();
+      for (let i = 0; i < 200; i++) write(`${++n}\n`);
+      await killed;
+    }
+    await until('all lines', () => page.evaluate((all) => window.got.length >= all, n));
+    const got = await page.evaluate(() => window.got);
+    check(got.length === n && got.every((text, i) => text === String(i + 1)), `got ${got.length} of ${n}: ${got.slice(0, 5)}`);
+  },
+};
+
+const profile = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  viewport: { width: 1280, height: 720 },
+  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-quic'],
+});
+let failed = false;
+try {
+  const page = await context.newPage();
+  const reports = [];
+  page.on('console', (m) => { if (/Content Security Policy|TrustedScript/.test(m.text())) reports.push(m.text()); });
+  page.on('pageerror', (e) => reports.push(String(e)));
+  try {
+    await scenarios[scenario](page, reports);
+  } catch (e) {
+    failed = true;
+    console.log(`${e.stack}\n  state: ${await page.textContent('#state').catch(() => '')}` +
+      `\n  rows: ${(await rowTexts(page).catch(() => [])).slice(-8).join(' | ')}\n  reports: ${reports}`);
+    if (process.env.TEST_SCREENSHOT) await page.screenshot({ path: process.env.TEST_SCREENSHOT });
+  }
+} finally {
+  await context.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);

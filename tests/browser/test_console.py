@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The console and native EventSource, in a real Chromium behind a real lighttpd."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+from harness import *
+
+HERE = os.path.join(SRC, "tests/browser")
+CONFIG = """
+app: {type: file, channel: logs, include: [DIR/app.log], path_field: "", sweep_interval: 100ms}
+other: {type: file, channel: other, include: [DIR/other.log]}
+"""
+
+
+def drive(scenario):
+    def driven(site):
+        for name in ("app.log", "other.log"):
+            open(site.path(name), "w").close()
+        site.up(CONFIG, "logs: {retry: 100ms, heartbeat: 300ms}\nother: {}")
+        site.ready()
+        node = subprocess.Popen(["node", os.path.join(HERE, "drive.js"), scenario,
+                                 "http://127.0.0.1:%d%s/" % (site.port, site.prefix), site.dir],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        while node.poll() is None:
+            if os.path.exists(site.path("truncate")):
+                os.unlink(site.path("truncate"))
+                os.truncate(site.path("app.log"), 0)
+            time.sleep(0.02)
+        out = node.stdout.read()
+        check(node.returncode == 0, out)
+    driven.__name__ = scenario
+    return driven
+
+
+require("node", "chromium")
+if not os.path.isdir(os.path.join(HERE, "node_modules/playwright-core")):
+    print("SKIP: run npm ci in tests/browser")
+    sys.exit(77)
+run(*map(drive, (
+    "a_line_appears_as_text_whatever_it_holds",
+    "a_huge_line_is_cut_on_screen_and_whole_in_the_detail",
+    "pausing_filtering_and_scrolling_hold_still",
+    "the_console_resumes_after_the_hub_was_killed_and_shows_gaps",
+    "a_heartbeat_moves_last_event_id_and_wakes_no_script",
+    "event_source_reconnects_after_the_hub_restarts_and_misses_nothing",
+)))
