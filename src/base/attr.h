@@ -10,7 +10,7 @@
 #define must_check        __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define no_return         __attribute__((noreturn))
-#define unused            __attribute__((unused))
+#define maybe_unused      __attribute__((unused))
 
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 

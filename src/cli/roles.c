@@ -45,7 +45,7 @@ static void on_sources_gone(void *ctx)
 	loop_stop(p->hub.loop);
 }
 
-static void on_stop(void *ctx, int signo unused)
+static void on_stop(void *ctx, int signo maybe_unused)
 {
 	struct hub_process *p = ctx;
 	if (p->stopping)

@@ -171,7 +171,7 @@ static void on_patience_over(struct loop_timer *t)
 	signal_all(s, SIGKILL);
 }
 
-static void on_signal(void *ctx, int signo unused)
+static void on_signal(void *ctx, int signo maybe_unused)
 {
 	stop(ctx);
 }

@@ -159,7 +159,7 @@ static void take(struct hub *h, const struct door_request *r, int fd)
 	buf_fini(&why);
 }
 
-static void on_packets(struct loop_io *io, uint32_t events unused)
+static void on_packets(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct connection *c = container_of(io, struct connection, io);
 	struct gate *g = c->hub->gate;
@@ -185,7 +185,7 @@ static void on_packets(struct loop_io *io, uint32_t events unused)
 	}
 }
 
-static void on_connection(struct loop_io *io, uint32_t events unused)
+static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct gate *g = container_of(io, struct gate, io);
 	struct hub *h = g->hub;

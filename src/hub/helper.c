@@ -61,7 +61,7 @@ static void run_finished(struct helper *h)
 	}
 }
 
-static void on_finished(struct loop_io *io, uint32_t events unused)
+static void on_finished(struct loop_io *io, uint32_t events maybe_unused)
 {
 	uint64_t n;
 	ssize_t ignored = read(io->fd, &n, sizeof(n));

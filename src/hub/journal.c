@@ -180,13 +180,16 @@ static int recover(struct journal *j, char **why)
 static int roll(struct journal *j, event_id first)
 {
 	struct segment *s;
+	uint64_t prealloc = segment_size(j);
 	int r;
-	for (;;) {
-		r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events,
-				   segment_size(j), &s);
-		if (r != -ENOSPC || j->n < 2)
+	while ((r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events,
+				   prealloc, &s)) == -ENOSPC) {
+		if (j->n > 1)
+			drop_oldest(j);
+		else if (prealloc)
+			prealloc = 0; /* a disk smaller than a segment: as far as it goes */
+		else
 			break;
-		drop_oldest(j);
 	}
 	if (r)
 		return r;

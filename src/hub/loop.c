@@ -217,7 +217,7 @@ static void run_tasks(struct loop *l)
 
 /* ---- signals and children ------------------------------------------------ */
 
-static void on_signal(struct loop_io *io, uint32_t events unused)
+static void on_signal(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct loop *l = container_of(io, struct loop, signal_io);
 	struct signalfd_siginfo info;
@@ -252,7 +252,7 @@ int loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx)
 	return loop_add(l, &l->signal_io, fd, EPOLLIN, on_signal);
 }
 
-static void on_sigchld(void *ctx, int signo unused)
+static void on_sigchld(void *ctx, int signo maybe_unused)
 {
 	struct loop *l = ctx;
 	/* Each pid by itself: a library may have children of its own. */

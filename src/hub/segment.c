@@ -72,7 +72,7 @@ int segment_create(const char *dir, const char *epoch, event_id first, event_id 
 	char h[SEGMENT_HEADER];
 	put_header(h, s);
 	/* Space is set aside now, so that a full disk is found here. */
-	if (dir && fallocate(s->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)prealloc) < 0 && errno == ENOSPC)
+	if (dir && prealloc && fallocate(s->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)prealloc) < 0 && errno == ENOSPC)
 		r = -ENOSPC;
 	if (!r) {
 		ssize_t w = pwrite(s->fd, h, sizeof(h), 0);

@@ -23,7 +23,7 @@ static void break_off(struct link *l)
 	l->on.broken(l->on.ctx);
 }
 
-static void on_io(struct loop_io *io, uint32_t events unused)
+static void on_io(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct link *l = container_of(io, struct link, io);
 	for (int i = 0; i < ANSWERS_PER_TURN && l->fd >= 0; i++) {

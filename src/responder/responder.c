@@ -356,7 +356,7 @@ static void on_pause_over(struct loop_timer *t)
 	set_listening(container_of(t, struct responder, pause), true);
 }
 
-static void on_listener(struct loop_io *io, uint32_t events unused)
+static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct listener *l = container_of(io, struct listener, io);
 	struct responder *r = l->responder;
@@ -439,7 +439,7 @@ static void on_resend(struct loop_timer *t)
 	}
 }
 
-static void on_stop(void *ctx, int signo unused)
+static void on_stop(void *ctx, int signo maybe_unused)
 {
 	struct responder *r = ctx;
 	loop_stop(r->loop);

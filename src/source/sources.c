@@ -262,7 +262,7 @@ static bool read_some(struct source *s, int reads)
 	return s->fd >= 0;
 }
 
-static void on_io(struct loop_io *io, uint32_t events unused)
+static void on_io(struct loop_io *io, uint32_t events maybe_unused)
 {
 	read_some(container_of(io, struct source, io), READS_PER_TURN);
 }

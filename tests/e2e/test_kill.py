@@ -27,6 +27,7 @@ def killing(site, role, kills, every):
 
     def strike():
         if state["kills"] < kills and time.monotonic() >= state["next"]:
+            # One that is not up yet gets its time to work first.
             state["kills"] += site.kill(role) > 0
             state["next"] = time.monotonic() + every * chance.uniform(0.3, 1.7)
     numbers.until(lines, 120 + kills * every * 4, strike)

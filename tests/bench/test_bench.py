@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The benchmark runs, in its short form, and nothing is lost or doubled in it."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+from harness import *
+
+
+def the_short_benchmark_runs_and_loses_nothing(site):
+    done = subprocess.run([sys.executable, os.path.join(SRC, "tests/bench/bench.py"), "--short"],
+                          capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    check(len(results) == 13, "%d results" % len(results))
+    for r in results:
+        print("# %s" % json.dumps(r))
+        check(not r.get("lost") and not r.get("duplicated") and not r.get("failed"), "%r" % r)
+
+
+run(the_short_benchmark_runs_and_loses_nothing)

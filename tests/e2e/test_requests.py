@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What is answered to which request."""
+from harness import *
+
+SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning}"
+
+
+def begin(site, n=10, **kw):
+    with open(site.path("app.log"), "w") as f:
+        f.write("".join("%d\n" % i for i in range(1, n + 1)))
+    site.up(SOURCE, **kw)
+    wait_for(lambda: site.json("/channels")["channels"][0]["events"] == n, "the lines")
+
+
+def refusals_are_clear(site):
+    begin(site)
+    for path, headers, status, words in (
+            ("/events?channel=none", {}, 404, b"no channel of that name"),
+            ("/events", {}, 400, b"Which channel?"),
+            ("/events?channel=logs&chanel=x", {}, 400, b'did you mean "channel"?'),
+            ("/events?channel=logs&tail=-1", {}, 400, b'"tail" is a number'),
+            ("/events?channel=logs&after=garbage", {}, 400, b"is no event id"),
+            ("/events?channel=logs&after=" + "9" * 7000, {}, 400, b"is no event id"),
+            ("/events?channel=logs", {"Last-Event-ID": "nonsense"}, 400, b"Last-Event-ID is no event id"),
+            ("/events?channel=%zz", {}, 400, b"broken percent escape"),
+            ("/events?channel=logs", {"Accept": "application/json"}, 406, b'"Accept" does not admit'),
+            ("/events?channel=logs", {"Accept": "text/event-stream;q=0, */*"}, 406, b"Accept"),
+            ("/nothing", {}, 404, b"nothing here"),
+            ("/../../../etc/passwd", {}, 404, None)):
+        got, _, body = site.get(path, headers)
+        check(got == status and (words is None or words in body), "%s %s: %d %r" % (path, headers, got, body[:300]))
+    for method in ("POST", "PUT", "DELETE"):
+        got, head, _ = site.get("/events?channel=logs", method=method, headers={"Content-Length": "0"})
+        check(got == 405 and head["allow"] == "GET, HEAD", "%s: %d %r" % (method, got, head))
+
+
+def a_stream_has_the_right_head_and_begins_at_once(site):
+    begin(site)
+    s = site.stream("channel=logs")
+    hello = s.until_type("hello")
+    head = dict(h.lower().split(": ", 1) for h in s.head.split("\r\n")[1:])
+    check(head["content-type"] == "text/event-stream" and head["cache-control"] == "no-store, no-transform" and
+          head["x-accel-buffering"] == "no" and head["x-content-type-options"] == "nosniff", "%r" % head)
+    data = hello.json()
+    check(data["mode"] == "fresh" and data["head"] == hello.id and data["channels"] == ["logs"] and
+          data["heartbeat_ms"] == 15000 and s.retry == 3000, "%r %r" % (hello, s.retry))
+    status, head, body = site.get("/events?channel=logs", method="HEAD")
+    check(status == 200 and head["content-type"] == "text/event-stream" and not body, "HEAD: %r" % head)
+
+
+def numbers(events):
+    return [int(e.json()["message"]) for e in events if e.type == "line"]
+
+
+def every_start(site):
+    begin(site)
+    all_events = site.stream("channel=logs&earliest=1").until_message("10")
+    check(numbers(all_events) == list(range(1, 11)), "earliest: %r" % all_events)
+    check(numbers(site.stream("channel=logs&tail=3").until_message("10")) == [8, 9, 10], "tail")
+    check(numbers(site.stream("channel=logs&tail=100").until_message("10")) == list(range(1, 11)), "tail beyond all")
+    five = next(e.id for e in all_events if e.type == "line" and e.json()["message"] == "5")
+    for s in (site.stream("channel=logs&after=" + five),
+              site.stream("channel=logs&earliest=1", headers={"Last-Event-ID": five})):
+        got = s.until_message("10")
+        check(got[0].json()["mode"] == "resumed" and got[0].id == five, "hello %r" % got[0])
+        check(numbers(got) == [6, 7, 8, 9, 10], "after: %r" % got)
+    live = site.stream("channel=logs")
+    none = site.stream("channel=logs&tail=0")
+    live.until_type("hello")
+    none.until_type("hello")
+    with open(site.path("app.log"), "a") as f:
+        f.write("11\n")
+    check(numbers(live.until_message("11")) == [11], "now")
+    check(numbers(none.until_message("11")) == [11], "tail=0")
+
+
+def a_cursor_nobody_can_vouch_for_is_told_as_a_gap_and_the_stream_goes_on(site):
+    begin(site)
+    epoch = site.json("/status")["epoch"]
+    for cursor in ("zzzz.1763689264123-0", epoch + ".9999999999999-0"):
+        s = site.stream("channel=logs", headers={"Last-Event-ID": cursor})
+        check(s.until_type("hello").json()["mode"] == "gap", "hello")
+        check(s.until_type("gap").json()["reason"] == "epoch", "gap")
+        n = time.time_ns()
+        with open(site.path("app.log"), "a") as f:
+            f.write("%d\n" % n)
+        s.until_message(str(n))
+
+
+def documents(site):
+    begin(site)
+    site.ready()
+    check(site.get("/health/live")[0] == 200, "live")
+    channel = site.json("/channels")["channels"][0]
+    check(channel["name"] == "logs" and channel["events"] == 10 and channel["bytes"] > 0, "%r" % channel)
+    status = site.json("/status")
+    check(status["sources"][0]["state"] == "running" and status["sources"][0]["events"] == 10, "%r" % status)
+    check(status["pid"] == site.pids("hub")[0], "pid")
+
+
+def the_console_is_served_with_a_strict_policy_and_revalidated(site):
+    begin(site)
+    status, head, body = site.get("/")
+    check(status == 200 and b"<title>sluice</title>" in body, "%d" % status)
+    for part in ("default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"):
+        check(part in head["content-security-policy"], head["content-security-policy"])
+    check(site.get("/", {"If-None-Match": head["etag"]})[0] == 304, "not revalidated")
+    for name in ("app.js", "worker.js", "ring.js", "rows.js", "sse.js", "style.css"):
+        check(site.get("/" + name)[0] == 200, name)
+    site.prefix = ""
+    status, head, _ = site.get("/logs")
+    check(status == 301 and head["location"].endswith("/logs/"), "%d %r" % (status, head))
+
+
+def mounted_at_the_root_and_under_another_name(site):
+    begin(site)
+    site.lighttpd.terminate()
+    site.lighttpd.wait()
+    for prefix in ("/a/b/c", ""):
+        conf = open(site.path("lighttpd.conf")).read().replace('"/logs"', '"%s"' % (prefix or "/"))
+        site.port = free_port()
+        conf = re.sub(r"server.port = \d+", "server.port = %d" % site.port, conf)
+        with open(site.path("mounted.conf"), "w") as f:
+            f.write(conf)
+        site.lighttpd = subprocess.Popen(["lighttpd", "-D", "-f", site.path("mounted.conf")], stderr=subprocess.DEVNULL)
+        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", site.port)) == 0, "lighttpd")
+        site.prefix = prefix
+        check(b"<title>sluice" in site.get("/")[2], "console at %r" % prefix)
+        check(site.get("/app.js")[0] == 200, "file at %r" % prefix)
+        check(numbers(site.stream("channel=logs&tail=1").until_message("10")) == [10], "stream at %r" % prefix)
+        if prefix == "/a/b/c":
+            site.lighttpd.terminate()
+            site.lighttpd.wait()
+
+
+def requests_wait_for_a_hub_that_is_being_started_again(site):
+    begin(site)
+    site.kill("hub")
+    # Through the whole restart: nobody is refused.
+    for _ in range(20):
+        s = site.stream("channel=logs&tail=1")
+        s.until_message("10")
+        s.close()
+    wait_for(lambda: site.pids("hub"), "a hub")
+    hub = site.pids("hub")[0]
+    os.kill(hub, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        busy = site.stream("channel=logs")
+        check(site.get("/health/ready")[0] == 503, "ready without a hub")
+        busy.until_type("busy", 15)
+        check(" 200 " in busy.head and busy.retry >= 5000, "%r %r" % (busy.head, busy.retry))
+        check(time.monotonic() - began > 5, "it did not wait for the hub")
+    finally:
+        os.kill(hub, signal.SIGCONT)
+
+
+def what_is_no_fastcgi_request_is_closed(site):
+    begin(site)
+    for junk in (b"GET / HTTP/1.0\r\n\r\n", b"\x01\x01\0\x01\xff\xff\xff\0" + b"x" * 70000, b"\x01\x05\0\x01\0\0\0\0",
+                 b"\x01\x01\0\x01\0\x08\0\0\0\x01\0\0\0\0\0\0\x01\x04\0\x01\0\x06\0\0\xff\xff\xff\xff\x01a\x01\x04\0\x01\0\0\0\0\x01\x05\0\x01\0\0\0\0",
+                 b"\x01"):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(10 * PATIENCE)
+        s.connect(site.path("fcgi.sock"))
+        with contextlib.suppress(BrokenPipeError):
+            s.sendall(junk)
+        with contextlib.suppress(ConnectionError):
+            check(s.recv(100) == b"", "answered to junk")
+        s.close()
+    check(site.get("/health/ready")[0] == 200, "it does not answer any more")
+
+
+run(refusals_are_clear, a_stream_has_the_right_head_and_begins_at_once, every_start,
+    a_cursor_nobody_can_vouch_for_is_told_as_a_gap_and_the_stream_goes_on, documents,
+    the_console_is_served_with_a_strict_policy_and_revalidated, mounted_at_the_root_and_under_another_name,
+    requests_wait_for_a_hub_that_is_being_started_again, what_is_no_fastcgi_request_is_closed)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a client writes: query, Accept, event id; and a packet at the door.
+ */
+#include "wire/door.h"
+#include "wire/id.h"
+#include "wire/query.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str s = {(const char *)data, size}, rest = s, epoch;
+	struct buf key = {0}, value = {0};
+	struct door_request request;
+	struct door_answer answer;
+	event_id id;
+	while (query_next(&rest, &key, &value) == 1)
+		continue;
+	buf_fini(&key);
+	buf_fini(&value);
+	bool admitted = accept_admits(s, "text/event-stream");
+	int r = id_parse(s, &epoch, &id) + door_get_request(s, &request) + door_get_answer(s, &answer);
+	(void)(r + admitted);
+	return 0;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <errno.h>
+#include <math.h>
+
+#include "base/crc32c.h"
+#include "base/json.h"
+#include "base/list.h"
+#include "base/unit.h"
+#include "base/utf8.h"
+
+START_TEST(any_bytes_become_valid_utf8)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{"plain", "plain"},
+		{"\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80", "\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80"},
+		{"\xff", "\xef\xbf\xbd"},
+		{"a\xc3", "a\xef\xbf\xbd"},
+		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},             /* overlong */
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* surrogate */
+		{"\xe4\xb8z", "\xef\xbf\xbdz"},                         /* cut: one replacement */
+		{"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+		{"12345678\xfe" "12345678", "12345678\xef\xbf\xbd" "12345678"},
+	};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf out = {0};
+		utf8_put(&out, str_of(cases[i].in));
+		ck_str_is(buf_str(&out), cases[i].want);
+		ck_assert_uint_eq(utf8_valid_prefix(out.data, out.len), out.len);
+		buf_fini(&out);
+	}
+}
+END_TEST
+
+START_TEST(every_pair_of_bytes_becomes_valid_utf8)
+{
+	for (int a = 0; a < 256; a++) {
+		for (int b = 0; b < 256; b++) {
+			char in[4] = {(char)a, (char)b, 'x', (char)a};
+			struct buf out = {0};
+			utf8_put(&out, (struct str){in, 4});
+			ck_assert_uint_eq(utf8_valid_prefix(out.data, out.len), out.len);
+			ck_assert_uint_le(out.len, 12);
+			buf_fini(&out);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_cut_does_not_split_a_character)
+{
+	struct str s = str_of("ab\xe4\xb8\xad" "c");
+	ck_assert_uint_eq(utf8_cut(s, 2), 2);
+	ck_assert_uint_eq(utf8_cut(s, 3), 2);
+	ck_assert_uint_eq(utf8_cut(s, 4), 2);
+	ck_assert_uint_eq(utf8_cut(s, 5), 5);
+	ck_assert_uint_eq(utf8_cut(s, 99), 6);
+}
+END_TEST
+
+START_TEST(json_escapes_every_control_character)
+{
+	struct buf out = {0};
+	struct json j = {&out, false};
+	json_open(&j, NULL, '{');
+	json_str(&j, "k\"", (struct str){"a\0\n\r\t\x1b\x7f\\/", 9});
+	json_int(&j, "i", -5);
+	json_double(&j, "d", 0.1);
+	json_double(&j, "nan", NAN);
+	json_open(&j, "l", '[');
+	json_bool(&j, NULL, true);
+	json_null(&j, NULL);
+	json_close(&j, ']');
+	json_close(&j, '}');
+	ck_str_is(buf_str(&out), "{\"k\\\"\":\"a\\u0000\\n\\r\\t\\u001b\\u007f\\\\/\",\"i\":-5,\"d\":0.1,"
+				 "\"nan\":null,\"l\":[true,null]}");
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(crc32c_is_that_of_rfc_3720_in_both_forms)
+{
+	unsigned char zeros[32] = {0}, up[32];
+	ck_assert_uint_eq(crc32c(0, zeros, 32), 0x8a9136aa);
+	for (unsigned char i = 0; i < 32; i++)
+		up[i] = i;
+	ck_assert_uint_eq(crc32c(0, up, 32), 0x46dd794e);
+	ck_assert_uint_eq(crc32c(crc32c(0, up, 13), up + 13, 19), 0x46dd794e);
+	for (size_t n = 0; n <= 32; n++)
+		ck_assert_uint_eq(crc32c(0, up, n), crc32c_portable(0, up, n));
+}
+END_TEST
+
+START_TEST(sizes_and_durations_are_read_as_people_write_them)
+{
+	int64_t v;
+	ck_assert_int_eq(unit_parse_size("64KiB", &v), 0);
+	ck_assert_int_eq(v, 65536);
+	ck_assert_int_eq(unit_parse_size("1.5MB", &v), 0);
+	ck_assert_int_eq(v, 1500000);
+	ck_assert_int_eq(unit_parse_duration("250ms", &v), 0);
+	ck_assert_int_eq(v, 250000000);
+	ck_assert_int_eq(unit_parse_duration("7d", &v), 0);
+	ck_assert_int_eq(v, 7 * 86400LL * 1000000000);
+	static const char *const bad[] = {"", "x", "1x", "-1s", "1.2.3s", "1", "1 2s", "99999999999d"};
+	for (size_t i = 0; i < array_size(bad); i++)
+		ck_assert_msg(unit_parse_duration(bad[i], &v) != 0, "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+START_TEST(the_nearest_name_is_found_and_a_far_one_is_not)
+{
+	static const char *const names[] = {"read_from", "include", "max_line", NULL};
+	ck_assert_str_eq(unit_nearest("read_form", names), "read_from");
+	ck_assert_str_eq(unit_nearest("includes", names), "include");
+	ck_assert_ptr_null(unit_nearest("colour", names));
+}
+END_TEST
+
+START_TEST(a_spliced_list_keeps_its_order)
+{
+	struct list a, b, e[4];
+	list_init(&a);
+	list_init(&b);
+	for (int i = 0; i < 4; i++)
+		list_append(i < 2 ? &a : &b, &e[i]);
+	list_splice(&a, &b);
+	ck_assert(list_is_empty(&b));
+	int i = 0;
+	list_each(p, &a)
+		ck_assert_ptr_eq(p, &e[i++]);
+	ck_assert_int_eq(i, 4);
+	list_remove(&e[1]);
+	list_remove(&e[1]);
+	ck_assert_ptr_eq(e[0].next, &e[2]);
+}
+END_TEST
+
+UNIT_MAIN("base", any_bytes_become_valid_utf8, every_pair_of_bytes_becomes_valid_utf8,
+	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
+	  crc32c_is_that_of_rfc_3720_in_both_forms, sizes_and_durations_are_read_as_people_write_them,
+	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "../../plugins/file/position.h"
+#include "../../plugins/file/severity.h"
+
+START_TEST(severity_is_a_word_near_the_start)
+{
+	static const struct {
+		const char *line;
+		int want;
+	} cases[] = {
+		{"2026-11-21 ERROR it broke", 3}, {"[warn] careful", 4}, {"level=info ok", 6}, {"Fatal: gone", 2},
+		{"plain", -1}, {"", -1}, {"terrorised", -1}, {"logInfo()", -1}, {"DEBUG", 7}, {"emerg", 0},
+		{"INFO then ERROR", 6}, {"errors", -1},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) == cases[i].want, "%s", cases[i].line);
+}
+END_TEST
+
+START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
+{
+	char path[] = "/tmp/sluice-position-XXXXXX", value[POSITION_VALUE_MAX], *name;
+	int fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "first\nsecond\nthird\n", 19), 19);
+	struct position p = {.offset = 13, .tail_len = 13}, back;
+	memcpy(p.tail, "first\nsecond\n", 13);
+	position_grow_head(&p, fd, 19);
+	size_t n = position_encode(&p, path, value);
+	ck_assert_int_eq(position_decode(value, n, &back, &name), 0);
+	ck_assert_str_eq(name, path);
+	ck_assert(back.offset == 13 && position_fits(&back, fd));
+	for (size_t cut = 0; cut < n - strlen(path); cut++) {
+		struct position none;
+		char *ignored = NULL;
+		ck_assert_int_ne(position_decode(value, cut, &none, &ignored), 0);
+	}
+	/* Another file of the same length; then only another end. */
+	ck_assert_int_eq(pwrite(fd, "FIRST", 5, 0), 5);
+	ck_assert(!position_fits(&back, fd));
+	ck_assert_int_eq(pwrite(fd, "first\nSECOND", 12, 0), 12);
+	ck_assert(!position_fits(&back, fd));
+	ck_assert_int_eq(ftruncate(fd, 3), 0);
+	ck_assert(!position_fits(&back, fd));
+	free(name);
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
+UNIT_MAIN("file", severity_is_a_word_near_the_start, a_position_is_recognised_only_in_the_file_it_was_taken_in)

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "hub/cursors.h"
+#include "hub/journal.h"
+#include "hub/replay.h"
+
+static char dir[64];
+
+static void make_dir(void)
+{
+	strcpy(dir, "/tmp/sluice-journal-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void remove_dir(void)
+{
+	DIR *d = opendir(dir);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char path[400];
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		unlink(path);
+	}
+	closedir(d);
+	rmdir(dir);
+}
+
+struct seen {
+	int n_cursors;
+	char last[64];
+};
+
+static void on_cursor(void *ctx, const struct cursor *c, event_id at maybe_unused)
+{
+	struct seen *s = ctx;
+	s->n_cursors++;
+	snprintf(s->last, sizeof(s->last), "%.*s", (int)c->value.len, c->value.data);
+}
+
+static struct journal_config config(struct seen *s)
+{
+	return (struct journal_config){.dir = dir, .epoch = "test", .max_bytes = 1 << 20, .on_cursor = on_cursor, .ctx = s};
+}
+
+static void open_journal(struct journal *j, struct seen *s)
+{
+	char *why = NULL;
+	struct journal_config c = config(s);
+	*s = (struct seen){0};
+	ck_assert_msg(journal_open(&c, j, &why) == 0, "%s", why);
+}
+
+/* One event with the number as text, and a cursor of the same value. */
+static void append(struct journal *j, int n, size_t pad)
+{
+	struct buf b = {0}, text = {0};
+	buf_reserve(&b, BATCH_HEADER);
+	b.len = BATCH_HEADER;
+	buf_printf(&text, "%d", n);
+	size_t len = text.len;
+	for (size_t i = 0; i < pad; i++)
+		buf_putc(&text, 'x');
+	event_id id = id_make((uint64_t)n, 0);
+	record_put_event(&b, &(struct event){.id = id, .severity = SEVERITY_NONE, .type = STR("line"),
+					     .source = STR("s"), .message = buf_str(&text)});
+	record_put_cursor(&b, &(struct cursor){STR("s"), STR("k"), {text.data, len}});
+	ck_assert_int_eq(journal_append(j, &b, id, id, 1), 0);
+	buf_fini(&b);
+	buf_fini(&text);
+}
+
+/* What a replay of everything after `after` brings, as text. */
+static void replay_all(struct journal *j, event_id after, event_id gap_to, uint64_t tail, struct buf *out)
+{
+	struct replay *r = replay_new(1);
+	r->epoch = STR("e");
+	r->data = SSE_DATA_MESSAGE;
+	r->after = after;
+	r->upto = j->last;
+	r->tail = tail;
+	r->budget = SIZE_MAX / 2;
+	r->channels[0].name = STR("c");
+	r->channels[0].gap_to = gap_to;
+	if (tail)
+		journal_snapshot_tail(j, tail, &r->channels[0].snapshot);
+	else
+		journal_snapshot(j, after, &r->channels[0].snapshot);
+	replay_run(r);
+	ck_assert(r->is_complete);
+	buf_put_str(out, buf_str(&r->out));
+	replay_free(r);
+}
+
+static int count(struct buf *b, const char *what)
+{
+	int n = 0;
+	for (const char *p = buf_text(b); (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+START_TEST(what_was_appended_is_there_after_a_restart_with_its_cursor)
+{
+	struct journal j;
+	struct seen s;
+	struct buf out = {0};
+	make_dir();
+	open_journal(&j, &s);
+	for (int i = 1; i <= 100; i++)
+		append(&j, i, 0);
+	journal_close(&j);
+	open_journal(&j, &s);
+	ck_assert_uint_eq(j.n_events, 100);
+	ck_assert_int_eq(s.n_cursors, 100);
+	ck_assert_str_eq(s.last, "100");
+	replay_all(&j, id_make(40, 0), 0, 0, &out);
+	ck_assert_int_eq(count(&out, "event: line"), 60);
+	ck_assert_ptr_nonnull(strstr(buf_text(&out), "id: e.41-0\n"));
+	out.len = 0;
+	replay_all(&j, 0, 0, 7, &out);
+	ck_assert_int_eq(count(&out, "event: line"), 7);
+	ck_assert_ptr_nonnull(strstr(buf_text(&out), "data: 94\n"));
+	buf_fini(&out);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+static char *only_segment(void)
+{
+	DIR *d = opendir(dir);
+	char *path = NULL;
+	for (struct dirent *e; (e = readdir(d));)
+		if (strstr(e->d_name, ".seg"))
+			path = mem_printf("%s/%s", dir, e->d_name);
+	closedir(d);
+	return path;
+}
+
+START_TEST(a_segment_cut_at_every_length_keeps_the_longest_good_prefix)
+{
+	struct journal j;
+	struct seen s;
+	make_dir();
+	open_journal(&j, &s);
+	uint64_t ends[6] = {SEGMENT_HEADER};
+	for (int i = 1; i <= 5; i++) {
+		append(&j, i, 3);
+		ends[i] = j.segments[0]->size;
+	}
+	journal_close(&j);
+	char *path = only_segment();
+	for (uint64_t cut = ends[5]; cut-- > SEGMENT_HEADER;) {
+		ck_assert_int_eq(truncate(path, (off_t)cut), 0);
+		open_journal(&j, &s);
+		uint64_t want = 0;
+		while (want < 5 && ends[want + 1] <= cut)
+			want++;
+		ck_assert_uint_eq(j.n_events, want);
+		ck_assert_int_eq(s.n_cursors, (int)want);
+		/* And it can be written to again, at the place of the cut. */
+		ck_assert_uint_eq(j.segments[0]->size, ends[want]);
+		journal_close(&j);
+	}
+	free(path);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(a_flipped_byte_anywhere_loses_one_batch_and_says_so)
+{
+	struct journal j;
+	struct seen s;
+	make_dir();
+	open_journal(&j, &s);
+	for (int i = 1; i <= 4; i++)
+		append(&j, i, 3);
+	uint64_t size = j.segments[0]->size;
+	journal_close(&j);
+	char *path = only_segment();
+	int fd = open(path, O_RDWR);
+	for (uint64_t at = SEGMENT_HEADER; at < size; at++) {
+		char byte, flipped;
+		ck_assert_int_eq(pread(fd, &byte, 1, (off_t)at), 1);
+		flipped = (char)(byte ^ 0x40);
+		ck_assert_int_eq(pwrite(fd, &flipped, 1, (off_t)at), 1);
+		/* A newer segment, so that this one is not the one being written. */
+		open_journal(&j, &s);
+		bool is_last_batch = j.n_events == 3 && j.torn_bytes;
+		ck_assert_uint_eq(j.segments[0]->n_events, 3);
+		struct buf out = {0};
+		replay_all(&j, 0, 0, 0, &out);
+		ck_assert_int_eq(count(&out, "event: line"), 3);
+		ck_assert_int_eq(count(&out, "event: gap"), is_last_batch ? 0 : 1);
+		buf_fini(&out);
+		journal_close(&j);
+		ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)at), 1);
+		if (is_last_batch)
+			break; /* it was cut off: what follows is gone from the file */
+	}
+	close(fd);
+	free(path);
+	remove_dir();
+}
+END_TEST
+
+static void put_checkpoint(void *ctx maybe_unused, struct buf *records)
+{
+	record_put_cursor(records, &(struct cursor){STR("s"), STR("old"), STR("still here")});
+}
+
+START_TEST(retention_drops_whole_segments_and_carries_the_cursors_on)
+{
+	struct journal j;
+	struct seen s = {0};
+	char *why = NULL;
+	struct journal_config c = config(&s);
+	c.checkpoint = put_checkpoint;
+	make_dir();
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	for (int i = 1; i <= 4000; i++)
+		append(&j, i, 1000);
+	ck_assert_uint_le(j.bytes, 1 << 20);
+	ck_assert_uint_gt(journal_floor(&j), 0);
+	ck_assert_uint_eq(j.n_events, 4000);
+	event_id floor = journal_floor(&j);
+	struct buf out = {0};
+	replay_all(&j, id_make(1, 0), floor, 0, &out);
+	ck_assert_int_eq(count(&out, "event: gap"), 1);
+	ck_assert_int_eq(count(&out, "event: line"), (int)(4000 - id_ms(floor)));
+	ck_assert_ptr_eq(strstr(buf_text(&out), "event: gap"), strstr(buf_text(&out), "event: "));
+	buf_fini(&out);
+	journal_close(&j);
+	s.n_cursors = 0;
+	bool found = false;
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert_uint_eq(j.n_events, 4000);
+	ck_assert_uint_eq(journal_floor(&j), floor);
+	struct batch_reader r;
+	batch_reader_init(&r, j.segments[0]->fd, SEGMENT_HEADER, j.segments[0]->size);
+	struct batch b;
+	ck_assert_int_eq(batch_next(&r, &b), 1);
+	found = memmem(b.records.data, b.records.len, "still here", 10) != NULL;
+	batch_reader_fini(&r);
+	ck_assert(found);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(a_replay_within_a_budget_goes_on_where_it_stopped)
+{
+	struct journal j;
+	struct seen s;
+	make_dir();
+	open_journal(&j, &s);
+	for (int i = 1; i <= 500; i++)
+		append(&j, i, 20);
+	event_id after = 0;
+	int got = 0, rounds = 0;
+	for (bool complete = false; !complete; rounds++) {
+		struct replay *r = replay_new(1);
+		r->epoch = STR("e");
+		r->data = SSE_DATA_MESSAGE;
+		r->after = after;
+		r->upto = j.last;
+		r->budget = 1000;
+		r->channels[0].name = STR("c");
+		journal_snapshot(&j, after, &r->channels[0].snapshot);
+		replay_run(r);
+		got += count(&r->out, "event: line");
+		after = r->last;
+		complete = r->is_complete;
+		replay_free(r);
+	}
+	ck_assert_int_eq(got, 500);
+	ck_assert_int_gt(rounds, 10);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
+{
+	struct cursors *c = cursors_new();
+	int owner;
+	struct buf out = {0};
+	for (int i = 0; i < 1000; i++) {
+		char key[16];
+		snprintf(key, sizeof(key), "k%d", i);
+		cursors_set(c, &(struct cursor){STR("s"), str_of(key), STR("v")}, 10, &owner);
+	}
+	cursors_set(c, &(struct cursor){STR("s"), STR("k7"), STR("old")}, 5, &owner);
+	cursors_set(c, &(struct cursor){STR("s"), STR("k8"), {NULL, 0}}, 11, &owner);
+	cursors_set(c, &(struct cursor){STR("s"), STR("k8"), STR("old")}, 9, &owner);
+	cursors_put_of_source(c, "s", &out);
+	struct str rest = buf_str(&out);
+	struct record r;
+	int n = 0;
+	while (record_next(&rest, &r) == 1) {
+		n++;
+		ck_str_is(r.cursor.value, "v");
+	}
+	ck_assert_int_eq(n, 999);
+	out.len = 0;
+	cursors_put_of_source(c, "another", &out);
+	ck_assert_uint_eq(out.len, 0);
+	buf_fini(&out);
+	cursors_free(c);
+}
+END_TEST
+
+UNIT_MAIN("journal", what_was_appended_is_there_after_a_restart_with_its_cursor,
+	  a_segment_cut_at_every_length_keeps_the_longest_good_prefix,
+	  a_flipped_byte_anywhere_loses_one_batch_and_says_so,
+	  retention_drops_whole_segments_and_carries_the_cursors_on,
+	  a_replay_within_a_budget_goes_on_where_it_stopped,
+	  the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)

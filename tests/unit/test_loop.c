@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "hub/helper.h"
+#include "hub/loop.h"
+
+struct timed {
+	struct loop_timer timer;
+	struct loop *loop;
+	int order;
+};
+
+static int fired[64], n_fired;
+
+static void on_timed(struct loop_timer *t)
+{
+	struct timed *x = container_of(t, struct timed, timer);
+	fired[n_fired++] = x->order;
+	if (x->order == 39)
+		loop_stop(x->loop);
+}
+
+START_TEST(timers_fire_in_order_and_cancelled_ones_do_not)
+{
+	struct loop *l = loop_new();
+	struct timed t[40] = {0};
+	int64_t now = clock_mono_ns();
+	for (int i = 0; i < 40; i++) {
+		int k = i * 7 % 40;
+		t[k] = (struct timed){.timer.fn = on_timed, .loop = l, .order = k};
+		loop_timer_set(l, &t[k].timer, now + k * NS_PER_MS / 4);
+	}
+	for (int i = 1; i < 40; i += 4)
+		loop_timer_cancel(l, &t[i].timer);
+	n_fired = 0;
+	loop_run(l);
+	ck_assert_int_eq(n_fired, 30);
+	for (int i = 1; i < n_fired; i++)
+		ck_assert_int_lt(fired[i - 1], fired[i]);
+	loop_free(l);
+}
+END_TEST
+
+struct pipe_end {
+	struct loop_io io;
+	struct loop *loop;
+	int fd;
+	struct pipe_end *other;
+	int calls;
+};
+
+static void remove_other(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct pipe_end *p = container_of(io, struct pipe_end, io);
+	p->calls++;
+	loop_remove(p->loop, &p->other->io);
+	loop_remove(p->loop, &p->io);
+	loop_stop(p->loop);
+}
+
+START_TEST(a_descriptor_removed_by_another_callback_of_the_turn_is_not_called)
+{
+	struct loop *l = loop_new();
+	int a[2], b[2];
+	ck_assert(pipe(a) == 0 && pipe(b) == 0);
+	struct pipe_end x = {.loop = l, .fd = a[0]}, y = {.loop = l, .fd = b[0], .other = &x};
+	x.other = &y;
+	ck_assert_int_eq(loop_add(l, &x.io, a[0], EPOLLIN, remove_other), 0);
+	ck_assert_int_eq(loop_add(l, &y.io, b[0], EPOLLIN, remove_other), 0);
+	ck_assert(write(a[1], "x", 1) == 1 && write(b[1], "x", 1) == 1);
+	loop_run(l);
+	ck_assert_int_eq(x.calls + y.calls, 1);
+	for (int i = 0; i < 2; i++) {
+		close(a[i]);
+		close(b[i]);
+	}
+	loop_free(l);
+}
+END_TEST
+
+struct parent {
+	struct loop_child child;
+	struct loop *loop;
+	int status;
+};
+
+static void on_child(struct loop_child *c, int status)
+{
+	struct parent *p = container_of(c, struct parent, child);
+	p->status = status;
+	loop_stop(p->loop);
+}
+
+START_TEST(a_child_is_reaped_also_when_it_ended_before_it_was_watched)
+{
+	struct parent p = {.loop = loop_new()};
+	pid_t pid = fork();
+	if (!pid)
+		_exit(7);
+	siginfo_t info;
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	loop_watch_child(p.loop, &p.child, pid, on_child);
+	loop_run(p.loop);
+	ck_assert(WIFEXITED(p.status) && WEXITSTATUS(p.status) == 7);
+	loop_free(p.loop);
+}
+END_TEST
+
+struct work {
+	struct helper_job job;
+	int order;
+	struct loop *loop;
+};
+
+static int done_order;
+
+static void do_work(struct helper_job *job)
+{
+	struct work *w = container_of(job, struct work, job);
+	w->order += 100;
+}
+
+static void work_done(struct helper_job *job)
+{
+	struct work *w = container_of(job, struct work, job);
+	ck_assert_int_eq(w->order, 100 + done_order++);
+	if (done_order == 1000)
+		loop_stop(w->loop);
+}
+
+START_TEST(helper_jobs_come_back_in_their_order)
+{
+	struct loop *l = loop_new();
+	struct helper *h;
+	char *why = NULL;
+	static struct work w[1000];
+	ck_assert_int_eq(helper_new(l, &h, &why), 0);
+	done_order = 0;
+	for (int i = 0; i < 1000; i++) {
+		w[i] = (struct work){{.work = do_work, .done = work_done}, i, l};
+		helper_submit(h, &w[i].job);
+	}
+	loop_run(l);
+	helper_free(h);
+	loop_free(l);
+}
+END_TEST
+
+UNIT_MAIN("loop", timers_fire_in_order_and_cancelled_ones_do_not,
+	  a_descriptor_removed_by_another_callback_of_the_turn_is_not_called,
+	  a_child_is_reaped_also_when_it_ended_before_it_was_watched, helper_jobs_come_back_in_their_order)

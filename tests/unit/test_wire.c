@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <errno.h>
+
+#include "wire/door.h"
+#include "wire/fcgi.h"
+#include "wire/frame.h"
+#include "wire/query.h"
+#include "wire/sse.h"
+
+/* ---- id --------------------------------------------------------------------- */
+
+START_TEST(an_id_survives_its_text)
+{
+	char text[ID_TEXT_MAX];
+	event_id id = id_make(1763689264123, 42), back;
+	struct str epoch, s = {text, id_put(text, STR("k3f9"), id)};
+	ck_str_is(s, "k3f9.1763689264123-42");
+	ck_assert_int_eq(id_parse(s, &epoch, &back), 0);
+	ck_assert(back == id && str_is(epoch, "k3f9"));
+	s.len = id_put(text, STR("0123456789abcdef"), UINT64_MAX);
+	ck_assert_uint_le(s.len, ID_TEXT_MAX);
+	ck_assert_int_eq(id_parse(s, &epoch, &back), 0);
+	ck_assert(back == UINT64_MAX);
+}
+END_TEST
+
+START_TEST(what_is_no_id_is_refused)
+{
+	static const char *const bad[] = {"", ".", "a", "a.", "a.1", "a.1-", "a.-1", "a.1-1048576", "a.1-1x", " a.1-1",
+					  "a.99999999999999-0", "a b.1-1", "01234567890123456.1-1", "a.1-1\n"};
+	for (size_t i = 0; i < array_size(bad); i++) {
+		struct str epoch;
+		event_id id;
+		ck_assert_msg(id_parse(str_of(bad[i]), &epoch, &id) != 0, "\"%s\" was taken", bad[i]);
+	}
+}
+END_TEST
+
+/* ---- records and frames -------------------------------------------------------- */
+
+static void put_sample(struct buf *out)
+{
+	struct buf fields = {0};
+	field_put(&fields, &(struct field){.name = STR("status"), .type = FIELD_INT, .integer = -500});
+	field_put(&fields, &(struct field){.name = STR("path"), .type = FIELD_STRING, .string = STR("/x")});
+	field_put(&fields, &(struct field){.name = STR("ratio"), .type = FIELD_DOUBLE, .number = 0.5});
+	field_put(&fields, &(struct field){.name = STR("ok"), .type = FIELD_BOOL, .integer = 1});
+	field_put(&fields, &(struct field){.name = STR("none"), .type = FIELD_NULL});
+	record_put_event(out, &(struct event){.id = 7, .time_ns = 1763689264123456789, .severity = 3,
+					      .flags = EVENT_TRUNCATED, .type = STR("line"), .source = STR("src"),
+					      .message = STR("hello"), .fields = buf_str(&fields)});
+	record_put_cursor(out, &(struct cursor){STR("src"), STR("key"), STR("value")});
+	buf_fini(&fields);
+}
+
+START_TEST(records_survive_their_bytes)
+{
+	struct buf b = {0};
+	struct record r;
+	struct field f;
+	put_sample(&b);
+	struct str rest = buf_str(&b);
+	ck_assert_int_eq(record_next(&rest, &r), 1);
+	ck_assert(r.kind == RECORD_EVENT && r.event.id == 7 && r.event.severity == 3 && r.event.flags == EVENT_TRUNCATED);
+	ck_str_is(r.event.message, "hello");
+	ck_str_is(r.event.type, "line");
+	int n = 0;
+	while (field_next(&r.event.fields, &f) == 1)
+		n++;
+	ck_assert_int_eq(n, 5);
+	ck_assert_int_eq(record_next(&rest, &r), 1);
+	ck_str_is(r.cursor.value, "value");
+	ck_assert_int_eq(record_next(&rest, &r), 0);
+	buf_fini(&b);
+}
+END_TEST
+
+START_TEST(records_cut_at_every_byte_are_refused_without_reading_beyond)
+{
+	struct buf b = {0};
+	put_sample(&b);
+	for (size_t n = 1; n < b.len; n++) {
+		char *copy = malloc(n); /* so that a sanitizer sees a step beyond */
+		memcpy(copy, b.data, n);
+		struct str rest = {copy, n};
+		struct record r;
+		int got;
+		while ((got = record_next(&rest, &r)) == 1) {
+			struct field f;
+			while (field_next(&r.event.fields, &f) == 1)
+				continue;
+		}
+		ck_assert_int_le(got, 0);
+		free(copy);
+	}
+	buf_fini(&b);
+}
+END_TEST
+
+START_TEST(frames_arrive_byte_by_byte_and_too_long_ones_are_refused)
+{
+	struct buf b = {0};
+	size_t begun = frame_begin(&b, FRAME_EVENTS);
+	buf_puts(&b, "body");
+	frame_end(&b, begun);
+	struct frame f;
+	for (size_t n = 0; n < b.len; n++) {
+		struct str part = {b.data, n};
+		ck_assert_int_eq(frame_next(&part, 100, &f), 0);
+	}
+	struct str whole = buf_str(&b);
+	ck_assert_int_eq(frame_next(&whole, 100, &f), 1);
+	ck_str_is(f.body, "body");
+	ck_assert_uint_eq(whole.len, 0);
+	whole = buf_str(&b);
+	ck_assert_int_eq(frame_next(&whole, 3, &f), -EMSGSIZE);
+	buf_fini(&b);
+}
+END_TEST
+
+/* ---- fastcgi ---------------------------------------------------------------------- */
+
+static void put_record(struct buf *out, enum fcgi_type type, uint16_t id, const char *content, size_t n)
+{
+	fcgi_put_header(buf_reserve(out, FCGI_HEADER), type, id, n);
+	out->len += FCGI_HEADER;
+	buf_put(out, content, n);
+}
+
+static void put_head(struct buf *out)
+{
+	put_record(out, FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8);
+	put_record(out, FCGI_TYPE_PARAMS, 1, "\1\1ab\2\0cd", 8);
+	put_record(out, FCGI_TYPE_PARAMS, 1, "", 0);
+	put_record(out, FCGI_TYPE_STDIN, 1, "", 0);
+}
+
+START_TEST(a_head_is_whole_only_at_its_last_byte)
+{
+	struct buf b = {0};
+	size_t len;
+	const char *why;
+	put_head(&b);
+	for (size_t n = 0; n < b.len; n++)
+		ck_assert_int_eq(fcgi_check_head((struct str){b.data, n}, &len, &why), FCGI_HEAD_INCOMPLETE);
+	buf_puts(&b, "more");
+	ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_WHOLE);
+	ck_assert_uint_eq(len, b.len - 4);
+	buf_fini(&b);
+}
+END_TEST
+
+START_TEST(hostile_heads_are_refused)
+{
+	static const struct {
+		enum fcgi_type type;
+		uint16_t id;
+		const char *content;
+		size_t n;
+	} second[] = {
+		{FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8},        /* a second BEGIN */
+		{FCGI_TYPE_PARAMS, 2, "", 0},                       /* another id */
+		{FCGI_TYPE_STDIN, 1, "", 0},                        /* before PARAMS has ended */
+		{9, 1, "\17\0FCGI_MAX_CONNS", 16},                  /* GET_VALUES */
+	};
+	size_t len;
+	const char *why;
+	for (size_t i = 0; i < array_size(second); i++) {
+		struct buf b = {0};
+		put_record(&b, FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8);
+		put_record(&b, second[i].type, second[i].id, second[i].content, second[i].n);
+		ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_BAD);
+		ck_assert_ptr_nonnull(why);
+		buf_fini(&b);
+	}
+	static const char *const params[] = {"\xff\xff\xff\xff\1", "\1\x7f" "ab", "\x80", "\0\1a", "\1"};
+	static const size_t lengths[] = {5, 4, 1, 3, 1};
+	for (size_t i = 0; i < array_size(params); i++) {
+		struct buf b = {0};
+		put_record(&b, FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8);
+		put_record(&b, FCGI_TYPE_PARAMS, 1, params[i], lengths[i]);
+		put_record(&b, FCGI_TYPE_PARAMS, 1, "", 0);
+		ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_BAD);
+		buf_fini(&b);
+	}
+	struct buf filter = {0};
+	put_record(&filter, FCGI_TYPE_BEGIN, 1, "\0\3\0\0\0\0\0\0", 8);
+	ck_assert_int_eq(fcgi_check_head(buf_str(&filter), &len, &why), FCGI_HEAD_BAD);
+	buf_fini(&filter);
+}
+END_TEST
+
+/* The content of STDOUT records, checked on the way. */
+static void unframe(struct str s, uint16_t id, struct buf *out)
+{
+	while (s.len) {
+		const unsigned char *h = (const unsigned char *)s.data;
+		ck_assert_uint_ge(s.len, FCGI_HEADER);
+		ck_assert_uint_eq(h[0], 1);
+		ck_assert_uint_eq(h[1], FCGI_TYPE_STDOUT);
+		ck_assert_uint_eq((unsigned)h[2] << 8 | h[3], id);
+		size_t n = (size_t)h[4] << 8 | h[5];
+		ck_assert_uint_le(n, s.len - FCGI_HEADER);
+		buf_put(out, s.data + FCGI_HEADER, n);
+		s.data += FCGI_HEADER + n;
+		s.len -= FCGI_HEADER + n;
+	}
+}
+
+START_TEST(framing_in_place_keeps_every_byte_whatever_the_size)
+{
+	static const size_t sizes[] = {0, 1, 65527, 65528, 65529, 131056, 131057, 300000};
+	for (size_t i = 0; i < array_size(sizes); i++) {
+		struct buf b = {0}, want = {0}, got = {0};
+		buf_puts(&b, "before");
+		buf_put(&b, "12345678", FCGI_HEADER);
+		for (size_t k = 0; k < sizes[i]; k++)
+			buf_putc(&want, (char)(k * 7));
+		buf_put_str(&b, buf_str(&want));
+		fcgi_frame_stdout(&b, 6, 1);
+		fcgi_patch_id(b.data + 6, b.len - 6, 258);
+		unframe((struct str){b.data + 6, b.len - 6}, 258, &got);
+		ck_assert(str_eq(buf_str(&got), buf_str(&want)));
+		buf_fini(&b);
+		buf_fini(&want);
+		buf_fini(&got);
+	}
+}
+END_TEST
+
+/* ---- sse ------------------------------------------------------------------------------ */
+
+START_TEST(an_event_is_one_block_with_its_fields)
+{
+	struct buf rec = {0}, out = {0};
+	struct record r;
+	put_sample(&rec);
+	struct str rest = buf_str(&rec);
+	ck_assert_int_eq(record_next(&rest, &r), 1);
+	sse_put_event(&out, STR("e"), STR("logs"), &r.event, SSE_DATA_JSON);
+	ck_str_is(buf_str(&out),
+		  "id: e.0-7\nevent: line\ndata: {\"time\":\"2025-11-21T01:41:04.123456Z\",\"channel\":\"logs\","
+		  "\"source\":\"src\",\"severity\":\"error\",\"truncated\":true,\"message\":\"hello\",\"fields\":"
+		  "{\"status\":-500,\"path\":\"/x\",\"ratio\":0.5,\"ok\":true,\"none\":null}}\n\n");
+	buf_fini(&out);
+	buf_fini(&rec);
+}
+END_TEST
+
+START_TEST(a_bare_message_is_split_on_every_line_end)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{"one", "data: one\n"},
+		{"a\nb", "data: a\ndata: b\n"},
+		{"a\r\nb\rc\n", "data: a\ndata: b\ndata: c\ndata: \n"},
+		{" lead", "data:  lead\n"},
+		{"", "data: \n"},
+		{"\n\r", "data: \ndata: \ndata: \n"},
+	};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf out = {0}, want = {0};
+		struct event ev = {.id = 1, .severity = SEVERITY_NONE, .type = STR("line"), .message = str_of(cases[i].in)};
+		sse_put_event(&out, STR("e"), STR("c"), &ev, SSE_DATA_MESSAGE);
+		buf_printf(&want, "id: e.0-1\nevent: line\n%s\n", cases[i].want);
+		ck_str_is(buf_str(&out), buf_text(&want));
+		buf_fini(&out);
+		buf_fini(&want);
+	}
+}
+END_TEST
+
+START_TEST(a_heartbeat_holds_an_id_and_no_data)
+{
+	struct buf out = {0};
+	sse_put_heartbeat(&out, STR("e"), 5);
+	ck_str_is(buf_str(&out), ":\nid: e.0-5\n\n");
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(times_before_1970_and_on_leap_days_are_dates)
+{
+	static const struct {
+		int64_t sec;
+		const char *want;
+	} cases[] = {
+		{0, "1970-01-01T00:00:00.000000Z"},
+		{-1, "1969-12-31T23:59:59.000000Z"},
+		{951782400, "2000-02-29T00:00:00.000000Z"},
+		{1709164800, "2024-02-29T00:00:00.000000Z"},
+		{1735689599, "2024-12-31T23:59:59.000000Z"},
+		{4107542400, "2100-03-01T00:00:00.000000Z"},
+	};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf out = {0};
+		struct event ev = {.time_ns = cases[i].sec * 1000000000, .severity = SEVERITY_NONE, .type = STR("x")};
+		sse_put_event(&out, STR("e"), STR("c"), &ev, SSE_DATA_JSON);
+		ck_assert_ptr_nonnull(strstr(buf_text(&out), cases[i].want));
+		buf_fini(&out);
+	}
+}
+END_TEST
+
+/* ---- query, accept, door -------------------------------------------------------------------- */
+
+START_TEST(a_query_is_decoded)
+{
+	struct buf k = {0}, v = {0};
+	struct str rest = STR("&a=1&b+c=%41%2f%e4&empty=&flag&&x=a=b");
+	static const char *const want[][2] = {{"a", "1"}, {"b c", "A/\xe4"}, {"empty", ""}, {"flag", ""}, {"x", "a=b"}};
+	for (size_t i = 0; i < array_size(want); i++) {
+		ck_assert_int_eq(query_next(&rest, &k, &v), 1);
+		ck_str_is(buf_str(&k), want[i][0]);
+		ck_str_is(buf_str(&v), want[i][1]);
+	}
+	ck_assert_int_eq(query_next(&rest, &k, &v), 0);
+	static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "%=1", "a=%00"};
+	for (size_t i = 0; i < array_size(bad); i++) {
+		rest = str_of(bad[i]);
+		ck_assert_int_eq(query_next(&rest, &k, &v), -EINVAL);
+	}
+	buf_fini(&k);
+	buf_fini(&v);
+}
+END_TEST
+
+START_TEST(accept_is_weighed_by_the_most_specific_range)
+{
+	static const struct {
+		const char *accept;
+		bool want;
+	} cases[] = {
+		{"", true}, {"*/*", true}, {"text/event-stream", true}, {"text/*", true}, {"TEXT/Event-Stream", true},
+		{"text/html, text/event-stream;q=0.5", true}, {"application/json", false}, {"text/html", false},
+		{"text/event-stream;q=0, */*", false}, {"*/*;q=0", false}, {"text/event-stream; q=0.000", false},
+	};
+	for (size_t i = 0; i < array_size(cases); i++)
+		ck_assert_msg(accept_admits(str_of(cases[i].accept), "text/event-stream") == cases[i].want, "%s",
+			      cases[i].accept);
+}
+END_TEST
+
+START_TEST(door_packets_survive_their_bytes_and_cut_ones_are_refused)
+{
+	struct buf b = {0};
+	struct door_request q = {.kind = DOOR_TAKE, .framing = DOOR_FCGI, .serial = 9, .fcgi_id = 3, .method = STR("GET"),
+				 .route = STR("/events"), .query = STR("a=b"), .accept = STR("*/*")}, back;
+	door_put_request(&b, &q);
+	for (size_t n = 0; n < b.len; n++)
+		ck_assert_int_ne(door_get_request((struct str){b.data, n}, &back), 0);
+	ck_assert_int_eq(door_get_request(buf_str(&b), &back), 0);
+	ck_assert(back.serial == 9 && back.fcgi_id == 3 && str_is(back.route, "/events") && str_is(back.query, "a=b"));
+	b.len = 0;
+	door_put_answer(&b, &(struct door_answer){DOOR_STREAM, true, 9, STR("head")});
+	struct door_answer a;
+	ck_assert_int_eq(door_get_answer(buf_str(&b), &a), 0);
+	ck_assert(a.verdict == DOOR_STREAM && a.more && a.serial == 9 && str_is(a.bytes, "head"));
+	buf_fini(&b);
+}
+END_TEST
+
+UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_survive_their_bytes,
+	  records_cut_at_every_byte_are_refused_without_reading_beyond,
+	  frames_arrive_byte_by_byte_and_too_long_ones_are_refused, a_head_is_whole_only_at_its_last_byte,
+	  hostile_heads_are_refused, framing_in_place_keeps_every_byte_whatever_the_size,
+	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
+	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates, a_query_is_decoded,
+	  accept_is_weighed_by_the_most_specific_range, door_packets_survive_their_bytes_and_cut_ones_are_refused)
