@@ -3,7 +3,7 @@
 """Whatever a line holds, it arrives as one event with the same text."""
 from harness import *
 
-SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log]%s}"
+SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning%s}"
 LINES = [
     b"plain", b"", b" a leading space", b"data: x", b"id: 7", b"event: hello", b": comment", b"retry: 1",
     b"cr\rin the middle", b"nul\0in the middle", b"tab\tand \x1b[31mescape\x7f", b'"quotes" and \\backslashes\\',

@@ -23,7 +23,6 @@ def refusals_are_clear(site):
             ("/events?channel=logs&after=garbage", {}, 400, b"is no event id"),
             ("/events?channel=logs&after=" + "9" * 7000, {}, 400, b"is no event id"),
             ("/events?channel=logs", {"Last-Event-ID": "nonsense"}, 400, b"Last-Event-ID is no event id"),
-            ("/events?channel=%zz", {}, 400, b"broken percent escape"),
             ("/events?channel=logs", {"Accept": "application/json"}, 406, b'"Accept" does not admit'),
             ("/events?channel=logs", {"Accept": "text/event-stream;q=0, */*"}, 406, b"Accept"),
             ("/nothing", {}, 404, b"nothing here"),
