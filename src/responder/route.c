@@ -45,12 +45,16 @@ struct route route_find(const struct params *p, const char *prefix, const struct
 	size_t n = strlen(prefix);
 	char *whole = mem_printf("%s%s", p->script_name, p->path_info);
 	struct route r;
-	if (n && strncmp(whole, prefix, n) == 0)
+	if (n && strncmp(whole, prefix, n) == 0) {
 		r = whole[n] ? exact(whole + n, files) : (struct route){.kind = ROUTE_REDIRECT};
-	else if (p->path_info[0])
+	} else if (p->path_info[0]) {
 		r = exact(p->path_info, files);
-	else
+		/* lighttpd 1.4.69, mounted at "/", cuts behind the first part. */
+		if (r.kind == ROUTE_NONE)
+			r = exact(whole, files);
+	} else {
 		r = by_ending(whole, files);
+	}
 	free(whole);
 	return r;
 }

@@ -126,7 +126,8 @@ def mounted_at_the_root_and_under_another_name(site):
         wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", site.port)) == 0, "lighttpd")
         site.prefix = prefix
         check(b"<title>sluice" in site.get("/")[2], "console at %r" % prefix)
-        check(site.get("/app.js")[0] == 200, "file at %r" % prefix)
+        for path in ("/app.js", "/health/live", "/channels"):
+            check(site.get(path)[0] == 200, "%s at %r" % (path, prefix))
         check(numbers(site.stream("channel=logs&tail=1").until_message("10")) == [10], "stream at %r" % prefix)
         if prefix == "/a/b/c":
             site.lighttpd.terminate()
