@@ -45,8 +45,8 @@ int severity_detect(const char *line, size_t len)
 				small[n] = (char)(c | 0x20);
 			n++;
 		}
-		/* ERROR, error and Error, but not a name such as logInfo. */
-		bool is_word = upper != lower || line[i] < 'a';
+		/* ERROR, error and Error, but neither logInfo nor alert(). */
+		bool is_word = (upper != lower || line[i] < 'a') && (i + n >= len || line[i + n] != '(');
 		if (n >= 3 && n <= WORD_MAX && is_word) {
 			int severity = lookup(small, n);
 			if (severity != SLUICE_NO_SEVERITY)

@@ -84,7 +84,7 @@ function onEvent(id, type, data) {
     count.lost += ev.count ?? 0;
     channel.lost += ev.count ?? 0;
     const n = ev.count == null ? 'an unknown number of' : ev.count;
-    take(time, 4, channel, IS_GAP, `gap: ${n} events lost (${ev.reason}) ${ev.message ?? ''}`, ev);
+    take(time, 4, channel, IS_GAP, `gap (${ev.reason}): ${ev.message || `${n} events are missing here`}`, { ...ev, id });
     return;
   }
   count.received++;

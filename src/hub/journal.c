@@ -216,11 +216,22 @@ static int roll(struct journal *j, event_id first)
 	return r;
 }
 
+/* Whether the segment being written holds so old an event that it should end,
+ * so that it can go as a whole when its time has come.
+ */
+static bool is_aged(const struct journal *j, int64_t now_ms)
+{
+	const struct segment *s = j->segments[j->n - 1];
+	return j->config.max_age_ms && s->n_marks &&
+	       (int64_t)id_ms(s->marks[0].first) < now_ms - j->config.max_age_ms / 4;
+}
+
 int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
 		   uint32_t n_events)
 {
 	struct segment *s = j->segments[j->n - 1];
-	if (s->size > SEGMENT_HEADER && s->size + batch->len > segment_size(j)) {
+	if (s->size > SEGMENT_HEADER &&
+	    (s->size + batch->len > segment_size(j) || is_aged(j, (int64_t)id_ms(first)))) {
 		int r = roll(j, first);
 		if (r)
 			return r;
@@ -242,6 +253,10 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 int journal_expire(struct journal *j, int64_t now_ms)
 {
 	int dropped = 0;
+	/* A quiet channel's last events grow old as well. */
+	if (is_aged(j, now_ms) && j->segments[j->n - 1]->written_ms < now_ms - j->config.max_age_ms &&
+	    j->segments[j->n - 1]->n_events && roll(j, j->last + 1))
+		return 0; /* no room for a new one: tried again the next time */
 	while (j->config.max_age_ms && j->n > 1 &&
 	       j->segments[0]->written_ms < now_ms - j->config.max_age_ms) {
 		drop_oldest(j);

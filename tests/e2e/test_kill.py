@@ -5,7 +5,7 @@ import random
 
 from harness import *
 
-LINES = 1_000_000 if LONG else 300_000
+LINES = 1_000_000
 KILLS = 200 if LONG else 20
 
 

@@ -14,7 +14,7 @@ START_TEST(severity_is_a_word_near_the_start)
 	} cases[] = {
 		{"2026-11-21 ERROR it broke", 3}, {"[warn] careful", 4}, {"level=info ok", 6}, {"Fatal: gone", 2},
 		{"plain", -1}, {"", -1}, {"terrorised", -1}, {"logInfo()", -1}, {"DEBUG", 7}, {"emerg", 0},
-		{"INFO then ERROR", 6}, {"errors", -1},
+		{"INFO then ERROR", 6}, {"errors", -1}, {"<script>alert(1)", -1},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) == cases[i].want, "%s", cases[i].line);

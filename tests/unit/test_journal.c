@@ -256,6 +256,32 @@ START_TEST(retention_drops_whole_segments_and_carries_the_cursors_on)
 }
 END_TEST
 
+START_TEST(events_go_when_they_are_older_than_the_age_also_in_a_quiet_channel)
+{
+	struct journal j;
+	struct seen s = {0};
+	char *why = NULL;
+	struct journal_config c = config(&s);
+	c.max_age_ms = 1000;
+	make_dir();
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	for (int ms = 1; ms <= 3000; ms += 10)
+		append(&j, ms, 0);
+	ck_assert_int_gt(journal_expire(&j, 3000), 0);
+	/* Whole segments, each a quarter of the age. */
+	ck_assert_uint_gt(journal_floor(&j), id_make(1700, 0));
+	ck_assert_uint_le(journal_floor(&j), id_make(2000, 0));
+	journal_expire(&j, 10000);
+	ck_assert_uint_eq(journal_floor(&j), id_make(2991, 0));
+	append(&j, 10001, 0);
+	journal_close(&j);
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert_uint_eq(journal_floor(&j), id_make(2991, 0));
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
 START_TEST(a_replay_within_a_budget_goes_on_where_it_stopped)
 {
 	struct journal j;
@@ -322,5 +348,6 @@ UNIT_MAIN("journal", what_was_appended_is_there_after_a_restart_with_its_cursor,
 	  a_segment_cut_at_every_length_keeps_the_longest_good_prefix,
 	  a_flipped_byte_anywhere_loses_one_batch_and_says_so,
 	  retention_drops_whole_segments_and_carries_the_cursors_on,
+	  events_go_when_they_are_older_than_the_age_also_in_a_quiet_channel,
 	  a_replay_within_a_budget_goes_on_where_it_stopped,
 	  the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
