@@ -24,6 +24,7 @@ let retryMs = 3000;
 let heartbeatMs = 15000;
 let lastBytesAt = 0;
 let rate = 0;
+let farewell = ''; // why the server ended the stream, in its words
 let wake = () => {};
 
 function setStatus(kind, text, until) {
@@ -63,7 +64,7 @@ function onEvent(id, type, data) {
     return;
   }
   if (type === 'bye' || type === 'busy') {
-    setStatus('wait', `${type === 'bye' ? 'the server says goodbye' : 'the server is busy'}: ${JSON.parse(data).reason}`);
+    farewell = `${type === 'bye' ? 'the server says goodbye' : 'the server is busy'}: ${JSON.parse(data).reason}`;
     return;
   }
   if (lastId && type !== 'gap' && isOld(id)) {
@@ -136,8 +137,10 @@ async function connectForEver() {
       if (Date.now() - lastBytesAt > 3 * heartbeatMs) abort.abort(new Error('no heartbeat'));
     }, 1000);
     let why = 'the connection was closed';
+    farewell = '';
     try {
       await readStream(abort.signal);
+      why = farewell || why;
     } catch (e) {
       why = e.message;
     }

@@ -12,6 +12,8 @@
 #include "hub/cursors.h"
 #include "hub/view.h"
 
+enum { FIELDS_BYTES_MAX = 1024 * 1024 };
+
 static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
 {
 	struct channel *c = ctx;
@@ -132,7 +134,7 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 	c->scratch.len = 0;
 	if (ev->fields.len) {
 		bool clean;
-		if (check_fields(ev->fields, &clean) < 0 || ev->fields.len > max)
+		if (check_fields(ev->fields, &clean) < 0 || ev->fields.len > FIELDS_BYTES_MAX)
 			return -EBADMSG;
 		/* What follows may move the scratch buffer: make the room first. */
 		buf_reserve(&c->scratch, 3 * (ev->fields.len + MIN(ev->message.len, max)) + 16);
@@ -147,6 +149,11 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 		size_t from = c->scratch.len;
 		utf8_put(&c->scratch, ev->message);
 		ev->message = (struct str){c->scratch.data + from, c->scratch.len - from};
+		/* A replacement is longer than what it stands for. */
+		if (ev->message.len > max) {
+			ev->message.len = utf8_cut(ev->message, max);
+			ev->flags |= EVENT_TRUNCATED;
+		}
 	}
 	return 0;
 }

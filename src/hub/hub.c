@@ -90,7 +90,8 @@ void hub_close(struct hub *h)
 {
 	loop_timer_cancel(h->loop, &h->housekeeping);
 	helper_free(h->helper);
-	streams_free_all(h);
+	streams_end_all(h);
+	loop_settle(h->loop);
 	for (size_t i = 0; i < h->n_channels; i++)
 		channel_close(h->channels[i]);
 	free(h->channels);

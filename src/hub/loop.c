@@ -302,6 +302,12 @@ void loop_run(struct loop *l)
 	}
 }
 
+void loop_settle(struct loop *l)
+{
+	while (!list_is_empty(&l->tasks))
+		run_tasks(l);
+}
+
 void loop_stop(struct loop *l)
 {
 	l->stopping = true;

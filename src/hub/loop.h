@@ -76,6 +76,8 @@ void loop_unwatch_child(struct loop_child *c);
 int64_t loop_now(const struct loop *l);
 
 void loop_run(struct loop *l);
+/* Does what was put off, outside a turn: for the end of a process. */
+void loop_settle(struct loop *l);
 void loop_stop(struct loop *l);
 
 #endif

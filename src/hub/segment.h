@@ -21,7 +21,7 @@ enum {
 	SEGMENT_HEADER = 64,
 	SEGMENT_VERSION = 1,
 	BATCH_HEADER = 32,
-	BATCH_MAX = 80 * 1024 * 1024, /* bytes of records; more is corruption */
+	BATCH_MAX = 256 * 1024 * 1024, /* bytes of records; more is corruption */
 };
 
 struct segment_mark {

@@ -417,13 +417,8 @@ void stream_say_bye(struct stream *s)
 	end(s);
 }
 
-void streams_free_all(struct hub *h)
+void streams_end_all(struct hub *h)
 {
 	list_each_safe(e, &h->streams)
-	{
-		struct stream *s = list_entry(e, struct stream, link);
-		end(s);
-		list_remove(&s->reaper.link);
-		reap(&s->reaper);
-	}
+		end(list_entry(e, struct stream, link));
 }

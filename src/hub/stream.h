@@ -61,8 +61,8 @@ struct stream *stream_of_ready(struct list *e);
 /* Goodbye for now: tells the client to come back after a while, and ends. */
 void stream_say_bye(struct stream *s);
 
-/* Ends all at once; nothing of them is left. */
-void streams_free_all(struct hub *h);
+/* Ends all; their memory goes at the end of the turn. */
+void streams_end_all(struct hub *h);
 
 /* Milliseconds from `from` up to twice that, so that clients do not all come
  * back in one moment.

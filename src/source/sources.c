@@ -57,6 +57,7 @@ struct source {
 	struct loop_timer timer; /* start again, offer again, or end of patience */
 	int64_t started_ns, backoff_ns;
 	uint64_t n_events, n_bytes, n_restarts;
+	uint64_t n_events_before; /* n_events when it was started last */
 	char *last_error; /* owned; NULL: none yet */
 	struct counter counters[COUNTERS_MAX];
 	size_t n_counters;
@@ -272,7 +273,8 @@ static void on_io(struct loop_io *io, uint32_t events maybe_unused)
 static void start_again_later(struct source *s)
 {
 	int64_t now = loop_now(loop_of(s));
-	if (now - s->started_ns > 2 * s->backoff_ns)
+	/* One that got something done, or lasted, is in no crash loop. */
+	if (s->n_events > s->n_events_before || now - s->started_ns > 2 * s->backoff_ns)
 		s->backoff_ns = BACKOFF_FIRST_NS;
 	int64_t wait = s->backoff_ns / 2 + random() % s->backoff_ns;
 	s->backoff_ns = MIN(s->backoff_ns * 2, BACKOFF_MAX_NS);
@@ -362,6 +364,7 @@ static void start(struct source *s)
 	int pair[2];
 	char *why = NULL;
 	s->started_ns = loop_now(loop_of(s));
+	s->n_events_before = s->n_events;
 	s->state = STATE_STARTING;
 	char *path = plugin_find(&s->all->hub->settings->hub, s->settings->type, &why);
 	if (!path) {

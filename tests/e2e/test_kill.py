@@ -23,13 +23,16 @@ def killing(site, role, kills, every):
     lines = LINES
     writer = in_background(write_lines, log, 1, lines, [lines // 6 * i for i in range(1, 6)],
                            block=max(10, lines // (kills * 40)), pause=every / 40)
-    state = {"next": time.monotonic() + every, "kills": 0}
+    state = {"pids": [], "due": 0, "kills": 0}
 
     def strike():
-        if state["kills"] < kills and time.monotonic() >= state["next"]:
-            # One that is not up yet gets its time to work first.
+        """Kills those that have worked for a random while, so that none is taken for a crash loop."""
+        pids = site.pids(role)
+        if pids != state["pids"]:
+            state["pids"], state["due"] = pids, time.monotonic() + every * chance.uniform(0.6, 1.6)
+        elif pids and state["kills"] < kills and time.monotonic() >= state["due"]:
             state["kills"] += site.kill(role) > 0
-            state["next"] = time.monotonic() + every * chance.uniform(0.3, 1.7)
+            state["pids"] = []
     numbers.until(lines, 120 + kills * every * 4, strike)
     join(writer)
     # Those that are left are spent on a quiet stream, one line after each.
