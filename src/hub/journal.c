@@ -29,7 +29,7 @@ static void drop_oldest(struct journal *j)
 	memmove(j->segments, j->segments + 1, --j->n * sizeof(j->segments[0]));
 }
 
-static uint64_t segment_size(const struct journal *j)
+static uint64_t usual_size(const struct journal *j)
 {
 	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), SEGMENT_MAX);
 }
@@ -176,21 +176,28 @@ static int recover(struct journal *j, char **why)
 
 /* ---- writing ---------------------------------------------------------------------- */
 
-/* Begins a new segment.  A full disk is cured by dropping the oldest one. */
+/* Begins a new segment.  On a disk that is nearly full it is a smaller one; on
+ * a full one the oldest goes for it.
+ */
 static int roll(struct journal *j, event_id first)
 {
 	struct segment *s;
-	uint64_t prealloc = segment_size(j);
+	uint64_t size = usual_size(j);
 	int r;
-	while ((r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events,
-				   prealloc, &s)) == -ENOSPC) {
-		if (j->n > 1)
+	while ((r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events, size,
+				   &s)) == -ENOSPC) {
+		if (size > SEGMENT_MIN) {
+			size /= 2;
+		} else if (j->n > 1) {
 			drop_oldest(j);
-		else if (prealloc)
-			prealloc = 0; /* a disk smaller than a segment: as far as it goes */
-		else
+			size = usual_size(j);
+		} else if (size) {
+			size = 0; /* nothing to be set aside: as far as it goes */
+		} else {
 			break;
+		}
 	}
+	j->segment_size = MAX(size, (uint64_t)SEGMENT_MIN);
 	if (r)
 		return r;
 	add_segment(j, s);
@@ -231,7 +238,7 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 {
 	struct segment *s = j->segments[j->n - 1];
 	if (s->size > SEGMENT_HEADER &&
-	    (s->size + batch->len > segment_size(j) || is_aged(j, (int64_t)id_ms(first)))) {
+	    (s->size + batch->len > j->segment_size || is_aged(j, (int64_t)id_ms(first)))) {
 		int r = roll(j, first);
 		if (r)
 			return r;
@@ -268,6 +275,7 @@ int journal_expire(struct journal *j, int64_t now_ms)
 int journal_open(const struct journal_config *config, struct journal *j, char **why)
 {
 	*j = (struct journal){.config = *config, .last = config->start};
+	j->segment_size = usual_size(j);
 	int r = 0;
 	if (config->dir)
 		r = recover(j, why);

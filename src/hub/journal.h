@@ -33,6 +33,7 @@ struct journal {
 	struct segment **segments; /* oldest first; refs; never empty once open */
 	size_t n;
 	uint64_t bytes;
+	uint64_t segment_size; /* bytes at which the one being written ends */
 	uint64_t n_events; /* ever, the dropped ones included */
 	event_id last;     /* of the newest batch */
 	uint64_t torn_bytes, corrupt_bytes; /* found by recovery */
