@@ -19,6 +19,8 @@
 
 #include "file.h"
 
+#define STARTED "started"
+
 struct found {
 	char *path;
 	struct stat st;
@@ -366,29 +368,43 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	return 0;
 }
 
+/* Opens a known file again and goes on in it.  When it holds other content by
+ * now, its number has been given to another file, or it was emptied: then it is
+ * forgotten, and begins anew as what it is.
+ */
+static int reopen(struct state *s, struct file *f, const struct stat *st)
+{
+	if (open_file(s, f))
+		return 0; /* tried again by the next look */
+	if ((uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
+		int r = 0;
+		if (!f->is_done)
+			r = follow_gap(s, f, "truncated", "a file was replaced or emptied while it could not be read");
+		return r ? r : forget(s, f);
+	}
+	f->size = st->st_size;
+	f->mtime = st->st_mtim;
+	f->is_done = f->at.is_done = false;
+	f->is_rotated = strcmp(f->path, f->origin) != 0;
+	f->quiet_since_ns = now_ns();
+	follow_seek(f, f->at.offset);
+	return 0;
+}
+
 /* A file that is known: it may have another name, or have been done with. */
 static int see_again(struct state *s, struct file *f, const struct found *found)
 {
 	f->is_seen = true;
 	set_path(f, found->path);
-	if (!f->is_done) {
+	if (f->fd >= 0) {
 		if (strcmp(f->path, f->origin) == 0)
 			f->is_rotated = false;
 		return 0;
 	}
-	if (f->size == found->st.st_size && compare_times(&f->mtime, &found->st.st_mtim) == 0)
+	if (f->is_done && f->size == found->st.st_size &&
+	    compare_times(&f->mtime, &found->st.st_mtim) == 0)
 		return 0;
-	f->size = found->st.st_size;
-	f->mtime = found->st.st_mtim;
-	if (open_file(s, f))
-		return 0;
-	f->is_done = f->at.is_done = false;
-	f->is_rotated = strcmp(f->path, f->origin) != 0;
-	if (position_fits(&f->at, f->fd))
-		follow_seek(f, f->at.offset);
-	else
-		follow_seek(f, 0); /* the number has been given to another file */
-	return 0;
+	return reopen(s, f, &found->st);
 }
 
 /* A file whose name is no longer in the patterns. */
@@ -424,6 +440,17 @@ static int begin_new(struct state *s, const struct finds *finds)
 	return r;
 }
 
+/* A key of its own among the cursors: from now on every file that appears is
+ * read from its beginning, also after a restart.
+ */
+static int note_first_start(struct state *s)
+{
+	struct sluice_cursor c = {STARTED, strlen(STARTED), "1", 1};
+	return s->src->host->commit(s->src, &c);
+}
+
+static int gone(struct state *s, struct file *f);
+
 int discover(struct state *s)
 {
 	struct finds finds = {0};
@@ -444,15 +471,20 @@ int discover(struct state *s)
 		r = begin_new(s, &finds);
 	for (struct file *f = s->files, *next; f && !r; f = next) {
 		next = f->next;
-		if (!f->is_done || f->is_seen)
+		if (f->fd >= 0 || f->is_seen)
 			continue;
 		char *name = name_of_inode(f->origin, f->dev, f->ino);
+		struct stat st;
 		if (!name)
-			r = forget(s, f);
+			r = f->is_done ? forget(s, f) : gone(s, f);
+		else if (!f->is_done && stat(name, &st) == 0)
+			r = reopen(s, f, &st);
 		free(name);
 	}
 	finds_free(&finds);
 	index_paths(s);
+	if (!r && s->is_first)
+		r = note_first_start(s);
 	s->is_first = false;
 	return r;
 }
@@ -535,8 +567,10 @@ int discover_resume(struct state *s)
 {
 	struct sluice_cursor c;
 	int r = 0;
-	for (size_t i = 0; !r && s->src->host->cursor(s->src, i, &c) == 0; i++)
+	for (size_t i = 0; !r && s->src->host->cursor(s->src, i, &c) == 0; i++) {
+		s->is_first = false;
 		r = resume_one(s, &c);
+	}
 	chain_resumed(s);
 	return r;
 }

@@ -186,21 +186,26 @@ static void sweep_files(struct state *s)
 	}
 }
 
+static int drain_older(struct state *s, struct file *f)
+{
+	struct file *older = f->older;
+	f->older = NULL;
+	if (!older)
+		return 0;
+	int r = drain_older(s, older);
+	return r ? r : follow_drain(s, older);
+}
+
 /* The older files of the same name are read to their ends once this one holds
  * something: a writer that has moved on writes nothing more to them.
  */
 static int wait_for_older(struct state *s, struct file *f, bool *wait)
 {
 	struct stat st;
-	*wait = f->older && (fstat(f->fd, &st) < 0 || st.st_size == 0);
-	if (!f->older || *wait)
-		return 0;
-	bool ignored;
-	int r = f->older->fd >= 0 ? wait_for_older(s, f->older, &ignored) : 0;
-	if (!r)
-		r = follow_drain(s, f->older);
-	f->older = NULL;
-	return r;
+	while (f->older && f->older->is_done)
+		f->older = f->older->older;
+	*wait = f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || st.st_size == 0);
+	return *wait ? 0 : drain_older(s, f);
 }
 
 /* One round over what may have changed: 1 when there is more, 0, -ECANCELED. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -83,7 +84,7 @@ int hub_role(int argc, char **argv)
 	char *why = NULL;
 	if (!loop || hub_open(&p.hub, loop, s, HUB_GATE_FD, &why)) {
 		log_error("%s", why ? why : "cannot start");
-		return HUB_CANNOT_OPEN;
+		_exit(HUB_CANNOT_OPEN); /* nothing is worth tidying up, or safe to */
 	}
 	p.sources = sources_start(&p.hub);
 	if (loop_signal(loop, SIGTERM, on_stop, &p)) {

@@ -187,7 +187,7 @@ function closeDetail() {
 
 scroller.addEventListener('scroll', () => {
   const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < ROW_HEIGHT;
-  if (follow && !atEnd && view && !paused) setFollow(false);
+  if (follow && !atEnd && view) setFollow(false);
   else if (!follow && atEnd && !paused) setFollow(true);
   if (view) ask(true);
 }, { passive: true });

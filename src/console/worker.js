@@ -24,6 +24,7 @@ let retryMs = 3000;
 let heartbeatMs = 15000;
 let lastBytesAt = 0;
 let rate = 0;
+let greeted = false; // this connection has had its hello
 let farewell = ''; // why the server ended the stream, in its words
 let wake = () => {};
 
@@ -60,6 +61,7 @@ function onEvent(id, type, data) {
     heartbeatMs = hello.heartbeat_ms;
     hello.channels.forEach(channelOf);
     if (!lastId || hello.mode !== 'resumed') lastId = id;
+    greeted = true;
     setStatus('live', 'live');
     return;
   }
@@ -130,7 +132,6 @@ async function connectForEver() {
   let failures = 0;
   for (;;) {
     const abort = new AbortController();
-    const before = count.received;
     lastBytesAt = Date.now();
     // A sleeping laptop or a dead proxy closes nothing: heartbeats tell.
     const watchdog = setInterval(() => {
@@ -138,6 +139,7 @@ async function connectForEver() {
     }, 1000);
     let why = 'the connection was closed';
     farewell = '';
+    greeted = false;
     try {
       await readStream(abort.signal);
       why = farewell || why;
@@ -145,7 +147,7 @@ async function connectForEver() {
       why = e.message;
     }
     clearInterval(watchdog);
-    failures = count.received > before ? 0 : failures + 1;
+    failures = greeted ? 0 : failures + 1;
     const wait = Math.min(retryMs * 2 ** Math.min(failures, 4), 30000) * (0.5 + Math.random() / 2);
     count.reconnects++;
     setStatus('wait', why, Date.now() + wait);
@@ -159,7 +161,7 @@ async function connectForEver() {
 class Session {
   constructor(port) {
     this.port = port;
-    this.hidden = new Set(); // indices of channels
+    this.hidden = new Set(); // names of channels
     this.needle = '';
     this.minimum = 8;
     this.matches = []; // sequence numbers, when anything is filtered
@@ -177,7 +179,7 @@ class Session {
   }
 
   accepts(severity, channel, flags, text) {
-    if (this.hidden.has(channel)) return false;
+    if (this.hidden.has(names[channel])) return false;
     if (flags & IS_GAP) return true;
     if (this.minimum < 8 && severity > this.minimum) return false;
     return this.needle === '' || text.toLowerCase().includes(this.needle);
@@ -202,7 +204,7 @@ class Session {
     } else if (m.type === 'filter') {
       this.needle = m.needle.toLowerCase();
       this.minimum = m.minimum;
-      this.hidden = new Set(m.hidden.map((name) => channels.get(name)?.index).filter((i) => i !== undefined));
+      this.hidden = new Set(m.hidden);
       this.refilter();
     } else if (m.type === 'line') {
       if (m.seq >= ring.first && m.seq < ring.next)

@@ -92,6 +92,9 @@ void hub_close(struct hub *h)
 	helper_free(h->helper);
 	streams_end_all(h);
 	loop_settle(h->loop);
+	/* Before the epoch is called clean: it vouches for what they hold. */
+	for (size_t i = 0; i < h->n_channels; i++)
+		journal_sync(&h->channels[i]->journal);
 	for (size_t i = 0; i < h->n_channels; i++)
 		channel_close(h->channels[i]);
 	free(h->channels);

@@ -291,6 +291,13 @@ int journal_open(const struct journal_config *config, struct journal *j, char **
 	return r;
 }
 
+void journal_sync(const struct journal *j)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (j->segments[i]->path && fdatasync(j->segments[i]->fd) < 0)
+			log_warning("%s: %s", j->segments[i]->path, strerror(errno));
+}
+
 void journal_close(struct journal *j)
 {
 	for (size_t i = 0; i < j->n; i++)
@@ -313,6 +320,7 @@ static void snapshot_from(const struct journal *j, size_t first, uint64_t start,
 	ret->segments = mem_zero(ret->n * sizeof(ret->segments[0]));
 	ret->sizes = mem_zero(ret->n * sizeof(ret->sizes[0]));
 	ret->start = start;
+	ret->last = j->last;
 	for (size_t i = 0; i < ret->n; i++) {
 		ret->segments[i] = segment_ref(j->segments[first + i]);
 		ret->sizes[i] = ret->segments[i]->size;

@@ -54,6 +54,9 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 /* Drops what is too old; returns how many segments went. */
 int journal_expire(struct journal *j, int64_t now_ms);
 
+/* Has everything reach the disk; for the end. */
+void journal_sync(const struct journal *j);
+
 /* The last id that was dropped, or 0: a reader before it has missed something. */
 event_id journal_floor(const struct journal *j);
 
@@ -63,6 +66,7 @@ struct journal_snapshot {
 	uint64_t *sizes;
 	size_t n;
 	uint64_t start; /* offset in the first segment */
+	event_id last;  /* of the newest batch in it */
 };
 
 /* Everything after `after`, and somewhat before. */

@@ -59,12 +59,13 @@ static int next_batch(struct past *p)
 		int got = batch_next(&p->reader, &b);
 		if (got == 1) {
 			event_id before = p->seen;
-			p->seen = b.last;
+			p->seen = MAX(p->seen, b.last);
 			p->records = b.last > p->after ? b.records : (struct str){NULL, 0};
 			if (damaged && b.first > before + 1) {
 				yield_gap(p, before, b.first - 1, "damaged");
 				return 2;
 			}
+			damaged = false;
 			if (p->records.len)
 				return 1;
 			continue;
@@ -78,8 +79,8 @@ static int next_batch(struct past *p)
 		p->is_open = false;
 		p->segment++;
 	}
-	if (damaged && p->seen < snap->segments[snap->n - 1]->last) {
-		yield_gap(p, p->seen, snap->segments[snap->n - 1]->last, "damaged");
+	if (damaged && p->seen < snap->last) {
+		yield_gap(p, p->seen, snap->last, "damaged");
 		p->seen = p->id;
 		return 2;
 	}
@@ -127,12 +128,18 @@ static void pasts_free(const struct replay *r, struct past *pasts)
 	free(pasts);
 }
 
+/* Of one id, the event goes before the gap that ends there. */
+static bool goes_before(const struct past *a, const struct past *b)
+{
+	return a->id != b->id ? a->id < b->id : b->gap_reason && !a->gap_reason;
+}
+
 /* The one that stands first in the order, or NULL at the end. */
 static struct past *pasts_first(const struct replay *r, struct past *pasts)
 {
 	struct past *first = NULL;
 	for (size_t i = 0; i < r->n_channels; i++)
-		if (pasts[i].id && pasts[i].id <= r->upto && (!first || pasts[i].id < first->id))
+		if (pasts[i].id && pasts[i].id <= r->upto && (!first || goes_before(&pasts[i], first)))
 			first = &pasts[i];
 	return first;
 }
@@ -167,7 +174,7 @@ void replay_run(struct replay *r)
 	r->last = r->start;
 	struct past *pasts = pasts_new(r, r->start), *p;
 	while ((p = pasts_first(r, pasts))) {
-		if (r->out.len >= r->budget + r->head_room)
+		if (r->out.len >= r->budget + r->head_room && p->id != r->last)
 			break;
 		if (p->gap_reason)
 			sse_put_gap(&r->out, r->epoch, p->channel->name, p->gap_from, p->id, -1,

@@ -35,16 +35,6 @@ static void put_header(char h[SEGMENT_HEADER], const struct segment *s)
 	put_u32(h + 12, crc32c(0, h + 16, SEGMENT_HEADER - 16));
 }
 
-static int sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int r = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
-
 int segment_create(const char *dir, const char *epoch, event_id first, event_id floor,
 		   uint64_t ordinal, uint64_t prealloc, struct segment **ret)
 {
@@ -78,8 +68,6 @@ int segment_create(const char *dir, const char *epoch, event_id first, event_id 
 		ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
 		r = w < 0 ? -errno : w != sizeof(h) ? -ENOSPC : 0;
 	}
-	if (!r && dir)
-		r = sync_dir(dir);
 	if (r) {
 		if (s->path)
 			unlink(s->path);

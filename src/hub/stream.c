@@ -42,6 +42,13 @@ static void set_behind(struct stream *s, bool behind)
 	s->counts_behind = behind;
 }
 
+static void set_catching_up(struct stream *s, bool catching_up)
+{
+	if (s->counts_catching_up != catching_up)
+		s->hub->n_catching_up += catching_up ? 1 : (size_t)-1;
+	s->counts_catching_up = catching_up;
+}
+
 static void reap(struct loop_task *t)
 {
 	struct stream *s = container_of(t, struct stream, reaper);
@@ -59,6 +66,7 @@ static void end(struct stream *s)
 		return;
 	s->phase = STREAM_ENDED;
 	set_behind(s, false);
+	set_catching_up(s, false);
 	list_remove(&s->ready);
 	list_remove(&s->link);
 	s->hub->n_streams--;
@@ -107,6 +115,8 @@ static void send_pending(struct stream *s)
 	}
 	buf_fini(&s->pending);
 	s->pending_at = 0;
+	if (!s->replay)
+		set_catching_up(s, false);
 	loop_change(s->hub->loop, &s->io, WAIT_EVENTS);
 }
 
@@ -198,7 +208,6 @@ static void on_replayed(struct replay *r)
 {
 	struct stream *s = r->owner;
 	s->replay = NULL;
-	s->hub->n_catching_up--;
 	if (s->phase == STREAM_ENDED) {
 		replay_free(r);
 		loop_defer(s->hub->loop, &s->reaper);
@@ -225,8 +234,9 @@ static void on_replayed(struct replay *r)
 		send_pending(s);
 	}
 	replay_free(r);
-	if (s->phase != STREAM_ENDED)
-		advance(s);
+	if (s->phase != STREAM_ENDED && !s->pending.len)
+		set_catching_up(s, false);
+	advance(s);
 }
 
 /* Has the helper read on from s->after up to what is published now.  The
@@ -237,7 +247,7 @@ static void start_replay(struct stream *s)
 	struct hub *h = s->hub;
 	struct view *v = s->view;
 	struct replay *r = replay_new(v->n_channels);
-	h->n_catching_up++;
+	set_catching_up(s, true);
 	s->pos = view_end(v);
 	set_behind(s, true);
 	r->owner = s;
@@ -254,13 +264,18 @@ static void start_replay(struct stream *s)
 	r->out.len = r->head_room;
 	for (size_t i = 0; i < v->n_channels; i++) {
 		const struct journal *j = &v->channels[i]->journal;
-		/* The floor may be the id of cursors alone, newer than any event. */
-		event_id floor = MIN(journal_floor(j), h->head);
+		/* The floor may be the id of cursors alone, newer than any event;
+		 * the head may be another channel's event, which is no gap.
+		 */
+		event_id floor = journal_floor(j);
+		if (floor > h->head)
+			floor = h->head - 1;
 		r->channels[i].name = str_of(v->channels[i]->settings->name);
 		if (s->tail)
 			journal_snapshot_tail(j, s->tail, &r->channels[i].snapshot);
 		else
 			journal_snapshot(j, s->after, &r->channels[i].snapshot);
+		r->channels[i].snapshot.last = MIN(r->channels[i].snapshot.last, h->head);
 		if (!s->tail && floor > s->after && floor > s->known_floor)
 			r->channels[i].gap_to = floor;
 	}

@@ -35,6 +35,7 @@ struct stream {
 	enum door_framing framing;
 	enum stream_phase phase;
 	bool counts_behind;   /* is in view.n_behind */
+	bool counts_catching_up; /* in hub.n_catching_up: until a replay's output is sent */
 	bool is_caught_up;    /* the replay reached the view's position `pos` */
 	struct buf pending;   /* whole records, the first perhaps cut */
 	size_t pending_at;    /* bytes of it that were sent */

@@ -395,6 +395,8 @@ static void on_connected(void *ctx)
 		struct request *q = list_entry(e, struct request, link);
 		if (q->state == ASKING)
 			ask(q);
+		if (r->link.fd < 0)
+			return;
 	}
 }
 
@@ -436,6 +438,8 @@ static void on_resend(struct loop_timer *t)
 			ask(q);
 		else if (q->state == HANDING)
 			hand_over(q);
+		if (r->link.fd < 0)
+			return; /* it broke, which has changed the list; asked anew then */
 	}
 }
 

@@ -53,6 +53,8 @@ struct source {
 	struct loop_io io;
 	int fd; /* -1 while there is none */
 	struct buf in;         /* bytes that are no whole frame yet, or wait */
+	struct buf out;        /* bytes for it that its socket did not take yet */
+	bool is_stuck;         /* the journal takes nothing: its frames wait */
 	uint32_t owed;         /* bytes taken for which no credit was given back */
 	struct loop_timer timer; /* start again, offer again, or end of patience */
 	int64_t started_ns, backoff_ns;
@@ -91,6 +93,31 @@ static void hang_up(struct source *s)
 	loop_remove(loop_of(s), &s->io);
 	fd_close(&s->fd);
 	buf_fini(&s->in);
+	buf_fini(&s->out);
+	s->is_stuck = false;
+}
+
+static void wait_for_io(struct source *s)
+{
+	loop_change(loop_of(s), &s->io, (s->is_stuck ? 0 : EPOLLIN) | (s->out.len ? EPOLLOUT : 0));
+}
+
+/* Sends what is queued for it, as far as its socket takes it. */
+static void send_out(struct source *s)
+{
+	while (s->fd >= 0 && s->out.len) {
+		ssize_t w = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && errno != EAGAIN)
+			s->out.len = 0; /* it has ended; reading will tell */
+		if (w <= 0)
+			break;
+		buf_drop(&s->out, (size_t)w);
+	}
+	if (!s->out.len)
+		buf_fini(&s->out);
+	wait_for_io(s);
 }
 
 static void kill_child(struct source *s)
@@ -118,13 +145,11 @@ static void pay(struct source *s)
 {
 	if (s->owed < CREDIT_STEP || s->fd < 0)
 		return;
-	struct buf out = {0};
-	size_t begun = frame_begin(&out, FRAME_CREDIT);
-	buf_put_u32(&out, s->owed);
-	frame_end(&out, begun);
-	if (send(s->fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len)
-		s->owed = 0;
-	buf_fini(&out);
+	size_t begun = frame_begin(&s->out, FRAME_CREDIT);
+	buf_put_u32(&s->out, s->owed);
+	frame_end(&s->out, begun);
+	s->owed = 0;
+	send_out(s);
 }
 
 static void take_log(struct source *s, struct str body)
@@ -255,7 +280,8 @@ static bool read_some(struct source *s, int reads)
 		}
 		if (r > 0) {
 			/* The journal cannot be written: leave the rest where it is. */
-			loop_change(loop_of(s), &s->io, 0);
+			s->is_stuck = true;
+			wait_for_io(s);
 			loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STUCK_RETRY_NS);
 			return false;
 		}
@@ -263,9 +289,13 @@ static bool read_some(struct source *s, int reads)
 	return s->fd >= 0;
 }
 
-static void on_io(struct loop_io *io, uint32_t events maybe_unused)
+static void on_io(struct loop_io *io, uint32_t events)
 {
-	read_some(container_of(io, struct source, io), READS_PER_TURN);
+	struct source *s = container_of(io, struct source, io);
+	if (events & EPOLLOUT)
+		send_out(s);
+	if (events & ~(uint32_t)EPOLLOUT)
+		read_some(s, READS_PER_TURN);
 }
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -318,7 +348,8 @@ static void on_timer(struct loop_timer *t)
 		} else if (r > 0) {
 			loop_timer_set(loop_of(s), t, loop_now(loop_of(s)) + STUCK_RETRY_NS);
 		} else {
-			loop_change(loop_of(s), &s->io, EPOLLIN);
+			s->is_stuck = false;
+			wait_for_io(s);
 		}
 	}
 }
@@ -329,11 +360,11 @@ static void start_failed(struct source *s, char *why)
 	start_again_later(s);
 }
 
-/* What the new process is told; its socket has room for it or buffers it here. */
-static int send_opening(struct source *s, int fd, char *path)
+/* What the new process is told. */
+static void queue_opening(struct source *s, char *path)
 {
 	struct hub *h = s->all->hub;
-	struct buf out = {0}, cursors = {0};
+	struct buf cursors = {0};
 	cursors_put_of_source(h->cursors, s->settings->name, &cursors);
 	struct opening o = {.mode = OPENING_RUN,
 			    .event_size = (uint32_t)h->settings->hub.event_size,
@@ -341,22 +372,11 @@ static int send_opening(struct source *s, int fd, char *path)
 			    .path = path,
 			    .options = s->settings->options,
 			    .cursors = buf_str(&cursors)};
-	opening_put(&out, &o);
-	size_t begun = frame_begin(&out, FRAME_CREDIT);
-	buf_put_u32(&out, CREDIT_WINDOW);
-	frame_end(&out, begun);
-	/* The peer does nothing but read this: waiting for it is no deadlock. */
-	size_t done = 0;
-	int r = 0;
-	while (!r && done < out.len) {
-		ssize_t w = send(fd, out.data + done, out.len - done, MSG_NOSIGNAL);
-		if (w < 0 && errno != EINTR)
-			r = -errno;
-		done += w > 0 ? (size_t)w : 0;
-	}
-	buf_fini(&out);
+	opening_put(&s->out, &o);
+	size_t begun = frame_begin(&s->out, FRAME_CREDIT);
+	buf_put_u32(&s->out, CREDIT_WINDOW);
+	frame_end(&s->out, begun);
 	buf_fini(&cursors);
-	return r;
 }
 
 static void start(struct source *s)
@@ -387,13 +407,11 @@ static void start(struct source *s)
 	if (!r) {
 		loop_watch_child(loop_of(s), &s->child, pid, on_child_end);
 		s->fd = pair[0];
-		r = send_opening(s, s->fd, path);
-		if (!r)
-			r = fd_set_nonblocking(s->fd);
-		if (!r)
-			r = loop_add(loop_of(s), &s->io, s->fd, EPOLLIN, on_io);
-		if (r)
+		queue_opening(s, path);
+		if (loop_add(loop_of(s), &s->io, s->fd, EPOLLIN, on_io))
 			kill_child(s); /* its end starts it again */
+		else
+			send_out(s);
 	} else {
 		fd_close(&pair[0]);
 		start_failed(s, mem_printf("no process: %s", strerror(-r)));
@@ -472,12 +490,12 @@ void sources_stop(struct sources *all, void (*done)(void *ctx), void *ctx)
 			continue;
 		}
 		s->state = STATE_STOPPING;
-		struct buf out = {0};
-		size_t begun = frame_begin(&out, FRAME_STOP);
-		frame_end(&out, begun);
-		if (s->fd < 0 || send(s->fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		size_t begun = frame_begin(&s->out, FRAME_STOP);
+		frame_end(&s->out, begun);
+		if (s->fd < 0)
 			kill_child(s);
-		buf_fini(&out);
+		else
+			send_out(s);
 		loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
 	}
 	tell_if_all_gone(all);

@@ -111,7 +111,11 @@ const scenarios = {
     write('while paused\nERROR while paused\n');
     await until('the count of waiting lines', async () => (await page.textContent('#notice')).includes('2 lines wait, 1 errors'));
     check(JSON.stringify(await rowTexts(page)) === JSON.stringify(before), 'rows moved while paused');
-    await page.keyboard.press('Space');
+    await page.hover('#scroller');
+    await page.mouse.wheel(0, -3000);
+    await until('scrolling while paused', async () => (await rowTexts(page)).includes('line 150'));
+    check((await page.textContent('#notice')).includes('Paused (key)'), 'scrolling ended the pause');
+    await page.keyboard.press('End');
     await hasRow(page, 'ERROR while paused');
     // Filter: only matching lines, also new ones; then all again.
     await page.fill('#filter', 'NEEDLE');
