@@ -40,8 +40,8 @@ extern "C" {
 /* ---- tables ------------------------------------------------------------ */
 
 enum sluice_type {
-	SLUICE_BOOL = 1,     /* true, false */
-	SLUICE_INT = 2,      /* 64 bits */
+	SLUICE_BOOL = 1, /* true, false */
+	SLUICE_INT = 2,  /* 64 bits */
 	SLUICE_STRING = 3,
 	SLUICE_ENUM = 4,     /* one of `choices` */
 	SLUICE_SIZE = 5,     /* 64KiB; in bytes */
@@ -52,7 +52,7 @@ enum sluice_type {
 };
 
 enum sluice_option_flag {
-	SLUICE_LIST = 1,    /* any number of values; one alone needs no brackets */
+	SLUICE_LIST = 1, /* any number of values; one alone needs no brackets */
 	SLUICE_REQUIRED = 2
 };
 
@@ -62,11 +62,11 @@ enum sluice_option_flag {
 struct sluice_option {
 	const char *name;
 	enum sluice_type type;
-	uint32_t flags;              /* enum sluice_option_flag */
-	const char *fallback;        /* as it would be written; NULL: none */
-	const char *const *choices;  /* SLUICE_ENUM: ended by NULL */
-	int64_t min, max;            /* numbers, in the type's unit; both 0: no range */
-	const char *doc;             /* one sentence */
+	uint32_t flags;             /* enum sluice_option_flag */
+	const char *fallback;       /* as it would be written; NULL: none */
+	const char *const *choices; /* SLUICE_ENUM: ended by NULL */
+	int64_t min, max;           /* numbers, in the type's unit; both 0: no range */
+	const char *doc;            /* one sentence */
 };
 
 struct sluice_field_type {
@@ -78,8 +78,8 @@ struct sluice_field_type {
 
 /* One kind of event that a plugin emits.  Ends with a NULL name. */
 struct sluice_event_type {
-	const char *name;    /* [a-z0-9_.-]{1,64}: the `event:` of the stream */
-	uint32_t version;    /* grows when fields change their meaning */
+	const char *name;                       /* [a-z0-9_.-]{1,64}: the `event:` of the stream */
+	uint32_t version;                       /* grows when fields change their meaning */
 	const struct sluice_field_type *fields; /* ends with a NULL name; NULL: none */
 	const char *doc;
 };
@@ -184,7 +184,7 @@ struct sluice_plugin {
 	const char *name;
 	const char *version;
 	const char *summary;
-	const struct sluice_option *options;    /* NULL: none */
+	const struct sluice_option *options; /* NULL: none */
 	const struct sluice_event_type *events;
 
 	/* Reads and checks the options; opens nothing yet, for `sluice check`
@@ -200,18 +200,19 @@ struct sluice_plugin {
 	void (*close)(struct sluice_source *, void *state);
 };
 
-#define SLUICE_PLUGIN_HEAD                                                                      \
-	.magic = SLUICE_PLUGIN_MAGIC, .abi_version = SLUICE_ABI_VERSION,                        \
+#define SLUICE_PLUGIN_HEAD                                                                         \
+	.magic = SLUICE_PLUGIN_MAGIC, .abi_version = SLUICE_ABI_VERSION,                           \
 	.struct_size = sizeof(struct sluice_plugin)
 
 #define SLUICE_PLUGIN_SYMBOL "sluice_plugin_entry"
 
 /* Put this at the end of the plugin's file. */
-#define SLUICE_PLUGIN(p)                                                                        \
-	__attribute__((visibility("default"))) const struct sluice_plugin *sluice_plugin_entry(void); \
-	const struct sluice_plugin *sluice_plugin_entry(void)                                   \
-	{                                                                                       \
-		return &(p);                                                                    \
+#define SLUICE_PLUGIN(p)                                                                           \
+	__attribute__((visibility("default"))) const struct sluice_plugin *sluice_plugin_entry(    \
+		void);                                                                             \
+	const struct sluice_plugin *sluice_plugin_entry(void)                                      \
+	{                                                                                          \
+		return &(p);                                                                       \
 	}
 
 #ifdef __cplusplus

@@ -53,7 +53,8 @@ static int compare_times(const struct timespec *a, const struct timespec *b)
 
 static int oldest_first(const void *a, const void *b)
 {
-	return compare_times(&((const struct found *)a)->st.st_mtim, &((const struct found *)b)->st.st_mtim);
+	return compare_times(&((const struct found *)a)->st.st_mtim,
+			     &((const struct found *)b)->st.st_mtim);
 }
 
 /* ---- the table of files ------------------------------------------------------------------- */
@@ -71,7 +72,8 @@ static struct file *by_origin(const struct state *s, const char *path)
 {
 	struct file *best = NULL;
 	for (struct file *f = s->files; f; f = f->next)
-		if (strcmp(f->origin, path) == 0 && (!best || compare_times(&f->mtime, &best->mtime) > 0))
+		if (strcmp(f->origin, path) == 0 &&
+		    (!best || compare_times(&f->mtime, &best->mtime) > 0))
 			best = f;
 	return best;
 }
@@ -84,7 +86,8 @@ static void set_path(struct file *f, const char *path)
 	f->path = must(strdup(path));
 }
 
-static struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st)
+static struct file *file_add(struct state *s, const char *origin, const char *path,
+			     const struct stat *st)
 {
 	struct file *f = must(calloc(1, sizeof(*f)));
 	f->dev = st->st_dev;
@@ -95,7 +98,8 @@ static struct file *file_add(struct state *s, const char *origin, const char *pa
 	f->origin = must(strdup(origin));
 	f->fd = -1;
 	f->quiet_since_ns = now_ns();
-	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev), (unsigned long long)f->ino);
+	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev),
+		 (unsigned long long)f->ino);
 	f->next = s->files;
 	s->files = f;
 	return f;
@@ -132,8 +136,10 @@ static int open_file(struct state *s, struct file *f)
 {
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (f->fd < 0 && errno != ENOENT && may_complain(s, f->path))
-		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (give sluice's user the right to; it is "
-		    "tried again)", f->path, strerror(errno));
+		say(s, SLUICE_LOG_WARNING,
+		    "%s cannot be read: %s (give sluice's user the right to; it is "
+		    "tried again)",
+		    f->path, strerror(errno));
 	f->is_dirty = f->fd >= 0;
 	return f->fd < 0 ? -1 : 0;
 }
@@ -172,7 +178,8 @@ struct file *discover_by_path(struct state *s, const char *path)
 	return f;
 }
 
-/* ---- looking around ---------------------------------------------------------------------------- */
+/* ---- looking around ----------------------------------------------------------------------------
+ */
 
 static bool is_excluded(struct state *s, const char *path)
 {
@@ -199,12 +206,15 @@ static void watch_dir(struct state *s, const char *dir)
 {
 	if (s->inotify < 0)
 		return;
-	int wd = inotify_add_watch(s->inotify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM |
-				   IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+	int wd = inotify_add_watch(s->inotify, dir,
+				   IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+					   IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
 	if (wd < 0) {
 		if (errno == ENOSPC)
-			say(s, SLUICE_LOG_WARNING, "%s: no inotify watches left (raise "
-			    "fs.inotify.max_user_watches); it is looked at every sweep_interval", dir);
+			say(s, SLUICE_LOG_WARNING,
+			    "%s: no inotify watches left (raise "
+			    "fs.inotify.max_user_watches); it is looked at every sweep_interval",
+			    dir);
 		return;
 	}
 	for (size_t i = 0; i < s->n_watches; i++)
@@ -241,8 +251,8 @@ static void look(struct state *s, struct finds *ret)
 			for (size_t k = 0; k < g.gl_pathc; k++) {
 				struct stat st;
 				const char *path = g.gl_pathv[k];
-				if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !is_excluded(s, path) &&
-				    !is_compressed(path))
+				if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+				    !is_excluded(s, path) && !is_compressed(path))
 					finds_add(ret, path, &st);
 			}
 		}
@@ -292,7 +302,8 @@ static bool is_generation(const char *name, const char *base)
 /* Rotated files that nobody has seen under their first name: written after
  * `than`, and not followed yet.
  */
-static void find_generations(struct state *s, const char *path, const struct file *than, struct finds *ret)
+static void find_generations(struct state *s, const char *path, const struct file *than,
+			     struct finds *ret)
 {
 	char *dir = dir_of(path);
 	const char *base = strrchr(path, '/') + 1;
@@ -303,7 +314,8 @@ static void find_generations(struct state *s, const char *path, const struct fil
 		if (!is_generation(e->d_name, base))
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
-		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && !by_identity(s, st.st_dev, st.st_ino) &&
+		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) &&
+		    !by_identity(s, st.st_dev, st.st_ino) &&
 		    compare_times(&st.st_mtim, &than->mtime) >= 0)
 			finds_add(ret, name, &st);
 	}
@@ -314,7 +326,8 @@ static void find_generations(struct state *s, const char *path, const struct fil
 		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
 }
 
-/* ---- new files ----------------------------------------------------------------------------------- */
+/* ---- new files
+ * ----------------------------------------------------------------------------------- */
 
 static uint64_t first_offset(const struct state *s, const struct file *f)
 {
@@ -379,7 +392,8 @@ static int reopen(struct state *s, struct file *f, const struct stat *st)
 	if ((uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
 		int r = 0;
 		if (!f->is_done)
-			r = follow_gap(s, f, "truncated", "a file was replaced or emptied while it could not be read");
+			r = follow_gap(s, f, "truncated",
+				       "a file was replaced or emptied while it could not be read");
 		return r ? r : forget(s, f);
 	}
 	f->size = st->st_size;
@@ -489,7 +503,8 @@ int discover(struct state *s)
 	return r;
 }
 
-/* ---- after a restart ---------------------------------------------------------------------------------- */
+/* ---- after a restart
+ * ---------------------------------------------------------------------------------- */
 
 static int gone(struct state *s, struct file *f)
 {
@@ -497,8 +512,10 @@ static int gone(struct state *s, struct file *f)
 	int r = 0;
 	if (!f->at.is_done) {
 		snprintf(message, sizeof(message),
-			 "%s was rotated away and removed while sluice did not run: what was written to it "
-			 "after byte %llu is lost", f->origin, (unsigned long long)f->at.offset);
+			 "%s was rotated away and removed while sluice did not run: what was "
+			 "written to it "
+			 "after byte %llu is lost",
+			 f->origin, (unsigned long long)f->at.offset);
 		r = follow_gap(s, f, "rotated", message);
 	}
 	return r ? r : forget(s, f);

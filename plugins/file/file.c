@@ -23,16 +23,16 @@ static const char *const watches[] = {"auto", "inotify", "poll", NULL};
 static const struct sluice_option options[] = {
 	{"include", SLUICE_GLOB, SLUICE_LIST | SLUICE_REQUIRED, NULL, NULL, 0, 0,
 	 "files to follow, as glob(7) patterns"},
-	{"exclude", SLUICE_GLOB, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "of these, files to leave out"},
+	{"exclude", SLUICE_GLOB, SLUICE_LIST, NULL, NULL, 0, 0, "of these, files to leave out"},
 	{"read_from", SLUICE_STRING, 0, "end", NULL, 0, 0,
-	 "where to begin in files that are there at the first start: beginning, end, or the last so "
+	 "where to begin in files that are there at the first start: beginning, end, or the last "
+	 "so "
 	 "many lines; later ones are read from their beginning"},
-	{"max_line", SLUICE_SIZE, 0, "64KiB", NULL, 16, 64 << 20,
-	 "bytes of a line that are kept"},
+	{"max_line", SLUICE_SIZE, 0, "64KiB", NULL, 16, 64 << 20, "bytes of a line that are kept"},
 	{"on_long_line", SLUICE_ENUM, 0, "truncate", long_lines, 0, 0,
 	 "truncate: cut and flag it; split: several events; skip: leave it out and declare a gap"},
-	{"strip_cr", SLUICE_BOOL, 0, "true", NULL, 0, 0, "drop the CR of a line that ends in CR LF"},
+	{"strip_cr", SLUICE_BOOL, 0, "true", NULL, 0, 0,
+	 "drop the CR of a line that ends in CR LF"},
 	{"severity", SLUICE_BOOL, 0, "true", NULL, 0, 0,
 	 "look for a level word such as ERROR near the start of the line"},
 	{"path_field", SLUICE_STRING, 0, "path", NULL, 0, 0,
@@ -92,7 +92,8 @@ bool may_complain(struct state *s, const char *path)
 	uint64_t h = 5381;
 	for (const char *p = path; *p; p++)
 		h = h * 33 + (unsigned char)*p;
-	struct complaint *c = &s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
+	struct complaint *c =
+		&s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
 	if (c->about == h && now_ns() - c->at_ns < 600 * 1000 * MS)
 		return false;
 	*c = (struct complaint){h, now_ns()};
@@ -162,7 +163,8 @@ static bool hear_inotify(struct state *s)
 			char path[4096] = "";
 			for (size_t i = 0; e->len && i < s->n_watches; i++)
 				if (s->watches[i].wd == e->wd)
-					snprintf(path, sizeof(path), "%s/%s", s->watches[i].dir, e->name);
+					snprintf(path, sizeof(path), "%s/%s", s->watches[i].dir,
+						 e->name);
 			struct file *f = discover_by_path(s, path);
 			if (f)
 				f->is_dirty = true;
@@ -179,7 +181,8 @@ static void sweep_files(struct state *s)
 		if (f->fd < 0 || fstat(f->fd, &st) < 0)
 			continue;
 		if (st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
-		    st.st_mtim.tv_nsec != f->mtime.tv_nsec || (uint64_t)st.st_size != read_offset(f))
+		    st.st_mtim.tv_nsec != f->mtime.tv_nsec ||
+		    (uint64_t)st.st_size != read_offset(f))
 			f->is_dirty = true;
 		f->size = st.st_size;
 		f->mtime = st.st_mtim;
@@ -251,7 +254,7 @@ static void report(struct state *s)
 		const char *name;
 		uint64_t value;
 	} counters[] = {
-		{"lines", s->n_lines},     {"bytes", s->n_bytes},   {"long_lines", s->n_long},
+		{"lines", s->n_lines},         {"bytes", s->n_bytes},     {"long_lines", s->n_long},
 		{"truncated", s->n_truncated}, {"rotated", s->n_rotated},
 	};
 	uint64_t n = 0;
@@ -304,8 +307,10 @@ static int file_run(struct sluice_source *src, void *state)
 	if (s->options.use_inotify) {
 		s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (s->inotify < 0)
-			say(s, SLUICE_LOG_WARNING, "no inotify: %s (raise fs.inotify.max_user_instances); files "
-			    "are looked at every sweep_interval", strerror(errno));
+			say(s, SLUICE_LOG_WARNING,
+			    "no inotify: %s (raise fs.inotify.max_user_instances); files "
+			    "are looked at every sweep_interval",
+			    strerror(errno));
 	}
 	int r = discover_resume(s);
 	if (!r)
@@ -325,14 +330,10 @@ static void file_close(struct sluice_source *src, void *state)
 }
 
 static const struct sluice_plugin plugin = {
-	SLUICE_PLUGIN_HEAD,
-	.name = "file",
-	.version = "1",
-	.summary = "follow files, every line once",
-	.options = options,
-	.events = events,
-	.open = file_open,
-	.run = file_run,
+	SLUICE_PLUGIN_HEAD,  .name = "file",
+	.version = "1",      .summary = "follow files, every line once",
+	.options = options,  .events = events,
+	.open = file_open,   .run = file_run,
 	.close = file_close,
 };
 

@@ -39,37 +39,37 @@ struct file {
 	struct file *next_by_path; /* in the hash of names */
 	dev_t dev;
 	ino_t ino;
-	char key[48]; /* of its cursors: "dev:ino" */
-	char *path;   /* its name as last seen; owned */
-	char *origin; /* the name that it was first followed under; owned */
-	int fd;       /* -1 once it is done */
+	char key[48];       /* of its cursors: "dev:ino" */
+	char *path;         /* its name as last seen; owned */
+	char *origin;       /* the name that it was first followed under; owned */
+	int fd;             /* -1 once it is done */
 	struct position at; /* behind the last line that was emitted */
 
 	/* offset .. part .. over .. where reading goes on */
-	char *part;       /* owned: the start of a line that has not ended */
+	char *part; /* owned: the start of a line that has not ended */
 	size_t part_len;
-	uint64_t over;    /* bytes of it beyond max_line, counted only */
+	uint64_t over;       /* bytes of it beyond max_line, counted only */
 	char tail[TAIL_MAX]; /* the bytes before where reading goes on */
 	size_t tail_len;
 
-	struct file *older;   /* must be read to its end before this one */
-	bool is_rotated;      /* its name belongs to another file, or to none */
-	bool is_done;         /* rotated, read to its end, closed; only remembered */
-	bool is_dirty;        /* something may have been written */
-	bool is_seen;         /* by the discovery under way */
+	struct file *older;     /* must be read to its end before this one */
+	bool is_rotated;        /* its name belongs to another file, or to none */
+	bool is_done;           /* rotated, read to its end, closed; only remembered */
+	bool is_dirty;          /* something may have been written */
+	bool is_seen;           /* by the discovery under way */
 	int64_t quiet_since_ns; /* CLOCK_MONOTONIC */
-	struct timespec mtime; /* when it was last looked at */
+	struct timespec mtime;  /* when it was last looked at */
 	off_t size;
 };
 
 struct state {
 	struct sluice_source *src;
 	struct options options;
-	struct file *files; /* newest first */
+	struct file *files;    /* newest first */
 	struct file **by_path; /* hash of names; n_slots of them */
 	size_t n_slots;
-	char *buffer; /* max_line + READ_SIZE bytes */
-	int inotify;  /* -1: polling */
+	char *buffer;          /* max_line + READ_SIZE bytes */
+	int inotify;           /* -1: polling */
 	struct watch *watches; /* directories */
 	size_t n_watches;
 	bool is_first; /* discovery has not been run yet */

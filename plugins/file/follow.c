@@ -34,11 +34,13 @@ static int emit(struct state *s, struct file *f, const char *line, size_t len, u
 						    .string = f->path,
 						    .string_len = strlen(f->path)};
 	if (flags & SLUICE_TRUNCATED)
-		fields[n++] = (struct sluice_value){.name = "size", .type = SLUICE_INT, .integer = (int64_t)size};
+		fields[n++] = (struct sluice_value){
+			.name = "size", .type = SLUICE_INT, .integer = (int64_t)size};
 	struct sluice_cursor c = cursor_of(f, value);
 	struct sluice_event ev = {
 		.type = "line",
-		.severity = s->options.detect_severity ? severity_detect(line, len) : SLUICE_NO_SEVERITY,
+		.severity = s->options.detect_severity ? severity_detect(line, len)
+						       : SLUICE_NO_SEVERITY,
 		.flags = flags,
 		.body = line,
 		.body_len = len,
@@ -53,7 +55,9 @@ static int emit(struct state *s, struct file *f, const char *line, size_t len, u
 int follow_gap(struct state *s, struct file *f, const char *reason, const char *message)
 {
 	char value[POSITION_VALUE_MAX];
-	struct sluice_value field = {.name = "reason", .type = SLUICE_STRING, .string = reason,
+	struct sluice_value field = {.name = "reason",
+				     .type = SLUICE_STRING,
+				     .string = reason,
 				     .string_len = strlen(reason)};
 	struct sluice_cursor c = cursor_of(f, value);
 	struct sluice_event ev = {
@@ -139,13 +143,14 @@ static int take_bytes(struct state *s, struct file *f, size_t n)
 		if (f->over) {
 			/* Only counted bytes lie between the kept part and these. */
 			len = (size_t)(scan - line);
-			r = take_line(s, f, line, len, len + f->over + (uint64_t)(lf - scan), lf + 1,
-				      (size_t)(lf + 1 - scan));
+			r = take_line(s, f, line, len, len + f->over + (uint64_t)(lf - scan),
+				      lf + 1, (size_t)(lf + 1 - scan));
 		} else {
 			len = (size_t)(lf - line);
 			r = split_part(s, f, &line, &len);
 			if (!r)
-				r = take_line(s, f, line, len, len, lf + 1, (size_t)(lf + 1 - line));
+				r = take_line(s, f, line, len, len, lf + 1,
+					      (size_t)(lf + 1 - line));
 		}
 		if (r)
 			return r;
@@ -187,7 +192,8 @@ static int start_over(struct state *s, struct file *f, uint64_t size)
 {
 	char message[512];
 	snprintf(message, sizeof(message),
-		 "%s was truncated at %llu bytes (it has %llu now): lines written between the last look "
+		 "%s was truncated at %llu bytes (it has %llu now): lines written between the last "
+		 "look "
 		 "and the truncation are lost, if there were any",
 		 f->path, (unsigned long long)read_offset(f), (unsigned long long)size);
 	s->n_truncated++;
@@ -207,7 +213,8 @@ int follow_read(struct state *s, struct file *f)
 			continue;
 		if (n < 0) {
 			if (may_complain(s, f->path))
-				say(s, SLUICE_LOG_WARNING, "%s: %s; trying again", f->path, strerror(errno));
+				say(s, SLUICE_LOG_WARNING, "%s: %s; trying again", f->path,
+				    strerror(errno));
 			return 0;
 		}
 		if ((size_t)n < f->tail_len || memcmp(before, f->tail, f->tail_len) != 0) {

@@ -49,7 +49,8 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 	memcpy(&ret->head_hash, q + 4, 8);
 	memcpy(&ret->offset, q + 12, 8);
 	ret->tail_len = (uint8_t)q[20];
-	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX || len < FIXED + (size_t)ret->tail_len)
+	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX ||
+	    len < FIXED + (size_t)ret->tail_len)
 		return -1;
 	memcpy(ret->tail, q + FIXED, ret->tail_len);
 	*path = strndup(q + FIXED + ret->tail_len, len - FIXED - ret->tail_len);
@@ -59,7 +60,8 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 bool position_fits(const struct position *p, int fd)
 {
 	char head[HEAD_MAX], tail[TAIL_MAX];
-	if (pread(fd, head, p->head_len, 0) != p->head_len || hash(head, p->head_len) != p->head_hash)
+	if (pread(fd, head, p->head_len, 0) != p->head_len ||
+	    hash(head, p->head_len) != p->head_hash)
 		return false;
 	return pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) == p->tail_len &&
 	       memcmp(tail, p->tail, p->tail_len) == 0;

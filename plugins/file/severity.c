@@ -12,10 +12,10 @@ static const struct {
 	const char *word;
 	int severity;
 } words[] = {
-	{"emerg", 0},   {"emergency", 0}, {"panic", 0},   {"alert", 1},  {"crit", 2},
-	{"critical", 2}, {"fatal", 2},    {"error", 3},   {"err", 3},    {"severe", 3},
-	{"warning", 4}, {"warn", 4},      {"notice", 5},  {"info", 6},   {"debug", 7},
-	{"trace", 7},
+	{"emerg", 0},  {"emergency", 0}, {"panic", 0},   {"alert", 1},
+	{"crit", 2},   {"critical", 2},  {"fatal", 2},   {"error", 3},
+	{"err", 3},    {"severe", 3},    {"warning", 4}, {"warn", 4},
+	{"notice", 5}, {"info", 6},      {"debug", 7},   {"trace", 7},
 };
 
 static int lookup(const char *word, size_t len)
@@ -46,7 +46,8 @@ int severity_detect(const char *line, size_t len)
 			n++;
 		}
 		/* ERROR, error and Error, but neither logInfo nor alert(). */
-		bool is_word = (upper != lower || line[i] < 'a') && (i + n >= len || line[i + n] != '(');
+		bool is_word =
+			(upper != lower || line[i] < 'a') && (i + n >= len || line[i + n] != '(');
 		if (n >= 3 && n <= WORD_MAX && is_word) {
 			int severity = lookup(small, n);
 			if (severity != SLUICE_NO_SEVERITY)

@@ -58,8 +58,8 @@ static inline void list_splice(struct list *to, struct list *from)
 #define list_each(e, head) for (struct list *e = (head)->next; e != (head); e = e->next)
 
 /* As list_each(), while the body may remove `e`. */
-#define list_each_safe(e, head)                                                                 \
-	for (struct list *e = (head)->next, *e##_next = e->next; e != (head);                   \
+#define list_each_safe(e, head)                                                                    \
+	for (struct list *e = (head)->next, *e##_next = e->next; e != (head);                      \
 	     e = e##_next, e##_next = e->next)
 
 #endif

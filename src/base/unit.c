@@ -15,18 +15,22 @@ struct unit {
 };
 
 static const struct unit sizes[] = {
-	{"", 1},        {"B", 1},
-	{"kB", 1e3},    {"MB", 1e6},
-	{"GB", 1e9},    {"TB", 1e12},
-	{"KiB", 1024},  {"MiB", 1024.0 * 1024},
-	{"GiB", 1024.0 * 1024 * 1024}, {"TiB", 1024.0 * 1024 * 1024 * 1024},
+	{"", 1},
+	{"B", 1},
+	{"kB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"TB", 1e12},
+	{"KiB", 1024},
+	{"MiB", 1024.0 * 1024},
+	{"GiB", 1024.0 * 1024 * 1024},
+	{"TiB", 1024.0 * 1024 * 1024 * 1024},
 	{NULL, 0},
 };
 
 static const struct unit durations[] = {
-	{"ns", 1},     {"us", 1e3},    {"ms", 1e6},     {"s", 1e9},
-	{"m", 60e9},   {"min", 60e9},  {"h", 3600e9},   {"d", 86400e9},
-	{"w", 7 * 86400e9}, {NULL, 0},
+	{"ns", 1},     {"us", 1e3},   {"ms", 1e6},    {"s", 1e9},         {"m", 60e9},
+	{"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {"w", 7 * 86400e9}, {NULL, 0},
 };
 
 int unit_parse_int(const char *s, int64_t *ret)
@@ -106,7 +110,8 @@ static int distance(const char *a, const char *b)
 		d[0][j] = (int)j;
 	for (size_t i = 1; i <= n; i++) {
 		for (size_t j = 1; j <= m; j++) {
-			int cost = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+			int cost = tolower((unsigned char)a[i - 1]) !=
+				   tolower((unsigned char)b[j - 1]);
 			int best = d[i - 1][j - 1] + cost;
 			best = MIN(best, d[i - 1][j] + 1);
 			best = MIN(best, d[i][j - 1] + 1);

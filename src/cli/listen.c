@@ -31,8 +31,9 @@ static int clear_the_way(const struct sockaddr_un *addr, int type, char **why)
 	int err = errno;
 	close(fd);
 	if (r == 0 || err == EAGAIN) {
-		*why = mem_printf("%s: another process listens there (stop it, or listen elsewhere)",
-				  addr->sun_path);
+		*why = mem_printf(
+			"%s: another process listens there (stop it, or listen elsewhere)",
+			addr->sun_path);
 		return -1;
 	}
 	if (err != ECONNREFUSED) {
@@ -48,16 +49,17 @@ static int open_unix(const char *path, int type, mode_t mode, char **why)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(addr.sun_path)) {
-		*why = mem_printf("%s: longer than the %zu characters that a socket's path may have",
-				  path, sizeof(addr.sun_path) - 1);
+		*why = mem_printf(
+			"%s: longer than the %zu characters that a socket's path may have", path,
+			sizeof(addr.sun_path) - 1);
 		return -1;
 	}
 	memcpy(addr.sun_path, path, strlen(path));
 	if (clear_the_way(&addr, type, why))
 		return -1;
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(path, mode) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
 		*why = mem_printf("cannot listen on %s: %s%s", path, strerror(errno),
 				  errno == ENOENT ? " (make its directory)" : "");
 		if (fd >= 0)
@@ -88,8 +90,10 @@ static int open_tcp(const char *host_port, char **why)
 		if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 		    bind(fd, all->ai_addr, all->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
 			*why = mem_printf("cannot listen on %s: %s%s", host_port, strerror(errno),
-					  errno == EADDRINUSE ? " (another process has the port: stop it, "
-								"or listen on another one)" : "");
+					  errno == EADDRINUSE
+						  ? " (another process has the port: stop it, "
+						    "or listen on another one)"
+						  : "");
 			if (fd >= 0)
 				close(fd);
 			fd = -1;

@@ -71,13 +71,20 @@ static int spawn(struct worker *w, pid_t *pid)
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	snprintf(n, sizeof(n), "%zu", s->n_listen);
 	if (w->is_hub) {
-		const struct fd_map map[] = {{s->gate_fd, HUB_GATE_FD}, {s->config_fd, HUB_CONFIG_FD}};
+		const struct fd_map map[] = {{s->gate_fd, HUB_GATE_FD},
+					     {s->config_fd, HUB_CONFIG_FD}};
 		char *argv[] = {(char[]){"sluice"}, (char[]){"hub"}, parent, NULL};
 		return process_spawn(argv, map, array_size(map), pid);
 	}
 	char *console = mem_strdup(console_dir());
-	char *argv[] = {(char[]){"sluice"}, (char[]){"responder"}, parent, s->gate_path,
-			s->settings->hub.prefix, console, n, NULL};
+	char *argv[] = {(char[]){"sluice"},
+			(char[]){"responder"},
+			parent,
+			s->gate_path,
+			s->settings->hub.prefix,
+			console,
+			n,
+			NULL};
 	int r = process_spawn(argv, s->listen, s->n_listen, pid);
 	free(console);
 	return r;
@@ -147,7 +154,8 @@ static void on_end(struct loop_child *c, int status)
 	}
 	int64_t ran_ns = clock_mono_ns() - w->started_ns;
 	w->was_steady |= ran_ns > STEADY_NS;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->is_hub && !w->was_steady) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->is_hub &&
+	    !w->was_steady) {
 		s->status = 1; /* it has said why; another try would not help */
 		stop(s);
 		return;

@@ -63,7 +63,8 @@ static int enum_index(const struct sluice_option *o, const char *text, int64_t *
 		buf_printf(&all, "%s%s", i ? ", " : "", o->choices[i]);
 	}
 	const char *near = unit_nearest(text, o->choices);
-	*why = near ? mem_printf("\"%s\" is none of %s (did you mean \"%s\"?)", text, buf_text(&all), near)
+	*why = near ? mem_printf("\"%s\" is none of %s (did you mean \"%s\"?)", text,
+				 buf_text(&all), near)
 		    : mem_printf("\"%s\" is none of %s", text, buf_text(&all));
 	buf_fini(&all);
 	return -EINVAL;
@@ -143,8 +144,9 @@ static void read_one(const struct tree *t, const char *where, const struct sluic
 	v->items[v->n++] = mem_strdup(t->text);
 }
 
-static void unknown_key(const struct tree *key, const char *where, const struct sluice_option *table,
-			const struct sluice_option *also, struct errors *e)
+static void unknown_key(const struct tree *key, const char *where,
+			const struct sluice_option *table, const struct sluice_option *also,
+			struct errors *e)
 {
 	const char *names[128];
 	size_t n = 0;
@@ -197,6 +199,7 @@ void option_read(const struct tree *map, const char *where, const struct sluice_
 		if (!t)
 			errors_add(e, map->at, where, "\"%s\" is missing (%s)", o->name, o->doc);
 		else if (t->kind == TREE_LIST && !t->n)
-			errors_add(e, t->at, where, "\"%s\" is an empty list (%s)", o->name, o->doc);
+			errors_add(e, t->at, where, "\"%s\" is an empty list (%s)", o->name,
+				   o->doc);
 	}
 }

@@ -129,8 +129,10 @@ static const struct tree *sub_map(const struct tree *map, const char *key, const
 	if (t->kind == TREE_SCALAR && !t->is_quoted && !t->text[0])
 		return NULL; /* "channels:" with nothing below it */
 	if (t->kind != TREE_MAP) {
-		errors_add(e, t->at, where, "%s where a map is expected (write \"%s:\" and indent "
-			   "\"name: value\" lines below it)", tree_kind_name(t), key);
+		errors_add(e, t->at, where,
+			   "%s where a map is expected (write \"%s:\" and indent "
+			   "\"name: value\" lines below it)",
+			   tree_kind_name(t), key);
 		return NULL;
 	}
 	return t;
@@ -153,15 +155,16 @@ static void check_listen(const char *text, struct place at, struct errors *e)
 {
 	if (strncmp(text, "unix:/", 6) == 0) {
 		if (strlen(text + 5) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-			errors_add(e, at, "hub.listen", "\"%s\" is longer than the %zu characters that a "
+			errors_add(e, at, "hub.listen",
+				   "\"%s\" is longer than the %zu characters that a "
 				   "socket's path may have (choose a shorter directory)",
 				   text + 5, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 		return;
 	}
 	const char *colon = strrchr(text, ':');
 	int64_t port;
-	if (strncmp(text, "tcp:", 4) == 0 && colon > text + 4 && unit_parse_int(colon + 1, &port) == 0 &&
-	    port > 0 && port < 65536)
+	if (strncmp(text, "tcp:", 4) == 0 && colon > text + 4 &&
+	    unit_parse_int(colon + 1, &port) == 0 && port > 0 && port < 65536)
 		return;
 	errors_add(e, at, "hub.listen",
 		   "\"%s\" is no address (write unix:/path/to.sock or tcp:127.0.0.1:9000)", text);
@@ -219,7 +222,8 @@ static void read_channel(struct settings *s, const struct tree *key, const struc
 	struct option_values v = {0}, history = {0};
 	struct channel_settings *c = add_channel(s, key->text);
 	if (!name_is_valid(key->text))
-		errors_add(e, key->at, where, "not a name (letters, digits, _ . and -, at most 64)");
+		errors_add(e, key->at, where,
+			   "not a name (letters, digits, _ . and -, at most 64)");
 	if (map->kind == TREE_SCALAR && !map->is_quoted && !map->text[0])
 		goto out;
 	if (map->kind != TREE_MAP) {
@@ -250,7 +254,8 @@ static void read_source(struct settings *s, const struct tree *key, const struct
 {
 	char *where = mem_printf("sources.%s", key->text);
 	if (!name_is_valid(key->text))
-		errors_add(e, key->at, where, "not a name (letters, digits, _ . and -, at most 64)");
+		errors_add(e, key->at, where,
+			   "not a name (letters, digits, _ . and -, at most 64)");
 	if (map->kind != TREE_MAP) {
 		errors_add(e, map->at, where,
 			   "%s where a map is expected (it needs \"type:\" and \"channel:\")",
@@ -277,12 +282,15 @@ static void read_source(struct settings *s, const struct tree *key, const struct
 	const char *type = text_of(source_options, &v, "type");
 	const char *channel = text_of(source_options, &v, "channel");
 	if (type && !name_is_valid(type))
-		errors_add(e, option_find(&v, "type")->at, where, "\"%s\" cannot name a plugin", type);
+		errors_add(e, option_find(&v, "type")->at, where, "\"%s\" cannot name a plugin",
+			   type);
 	else if (type)
 		src->type = mem_strdup(type);
 	if (channel && !name_is_valid(channel))
-		errors_add(e, option_find(&v, "channel")->at, where, "\"%s\" cannot name a channel "
-			   "(letters, digits, _ . and -, at most 64)", channel);
+		errors_add(e, option_find(&v, "channel")->at, where,
+			   "\"%s\" cannot name a channel "
+			   "(letters, digits, _ . and -, at most 64)",
+			   channel);
 	else if (channel)
 		src->channel = mem_strdup(channel);
 	option_values_fini(&v);
@@ -337,8 +345,10 @@ struct settings *settings_load(const char *file, struct errors *e)
 		struct tree top = *s->tree;
 		for (size_t i = 0; i < top.n; i++) {
 			/* Only the names are looked at here, so unknown ones are told. */
-			struct tree *values[1] = {&(struct tree){.kind = TREE_SCALAR, .text = (char[]){"x"}}};
-			struct tree one = {.kind = TREE_MAP, .n = 1, .keys = &top.keys[i], .values = values};
+			struct tree *values[1] = {
+				&(struct tree){.kind = TREE_SCALAR, .text = (char[]){"x"}}};
+			struct tree one = {
+				.kind = TREE_MAP, .n = 1, .keys = &top.keys[i], .values = values};
 			if (!option_lookup(top_options, top.keys[i]->text))
 				option_read(&one, "configuration", top_options, NULL, &none, e);
 		}

@@ -16,10 +16,10 @@ struct hub_settings {
 	char *state_dir;
 	char **plugin_dirs;
 	size_t n_plugin_dirs;
-	char *prefix;         /* mount prefix when the front server does not tell; "" */
-	int64_t responders;   /* processes */
+	char *prefix;       /* mount prefix when the front server does not tell; "" */
+	int64_t responders; /* processes */
 	int64_t max_streams;
-	int64_t event_size;   /* bytes of one message; longer ones are cut and flagged */
+	int64_t event_size; /* bytes of one message; longer ones are cut and flagged */
 };
 
 enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS };
@@ -39,7 +39,7 @@ struct source_settings {
 	char *name;
 	char *type; /* plugin */
 	char *channel;
-	const struct tree *tree; /* its map in the file; borrowed from settings.tree */
+	const struct tree *tree;      /* its map in the file; borrowed from settings.tree */
 	struct option_values options; /* filled by settings_read_options() */
 };
 

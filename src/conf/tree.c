@@ -83,7 +83,8 @@ static void syntax_error(struct loader *l)
 			   "a tab is used for indentation (YAML allows only spaces: replace it)");
 		return;
 	}
-	errors_add(l->errors, place_of(l, p->problem_mark), NULL, "not YAML: %s%s%s (check the "
+	errors_add(l->errors, place_of(l, p->problem_mark), NULL,
+		   "not YAML: %s%s%s (check the "
 		   "indentation, colons and quotes here and in the line above)",
 		   p->problem ? p->problem : "broken off", p->context ? " " : "",
 		   p->context ? p->context : "");
@@ -107,7 +108,7 @@ static char *substitute(struct loader *l, struct place at, char *text)
 		return text;
 	struct buf out = {0};
 	const char *p = text;
-	for (const char *open; (open = strstr(p, "${")); ) {
+	for (const char *open; (open = strstr(p, "${"));) {
 		const char *end = strchr(open, '}');
 		buf_put(&out, p, (size_t)(open - p));
 		p = end ? end + 1 : open + strlen(open);
@@ -115,17 +116,20 @@ static char *substitute(struct loader *l, struct place at, char *text)
 		if (strncmp(name, "env:", 4) == 0 && getenv(name + 4)) {
 			buf_puts(&out, getenv(name + 4));
 		} else if (strncmp(name, "env:", 4) == 0) {
-			errors_add(l->errors, at, NULL, "the environment variable %s is not set", name + 4);
+			errors_add(l->errors, at, NULL, "the environment variable %s is not set",
+				   name + 4);
 		} else if (strncmp(name, "file:", 5) == 0) {
 			size_t before = out.len;
 			int r = fd_read_file(name + 5, 65536, &out);
 			if (r)
-				errors_add(l->errors, at, NULL, "cannot read %s: %s", name + 5, strerror(-r));
+				errors_add(l->errors, at, NULL, "cannot read %s: %s", name + 5,
+					   strerror(-r));
 			while (out.len > before && out.data[out.len - 1] == '\n')
 				out.len--;
 		} else {
-			errors_add(l->errors, at, NULL,
-				   "\"${\" begins a substitution (write ${env:NAME} or ${file:PATH})");
+			errors_add(
+				l->errors, at, NULL,
+				"\"${\" begins a substitution (write ${env:NAME} or ${file:PATH})");
 		}
 		free(name);
 	}
@@ -171,7 +175,8 @@ static void load_map(struct loader *l, struct tree *map, int depth)
 			errors_add(l->errors, key->at, NULL, "a key must be a single word");
 		} else if (first) {
 			errors_add(l->errors, key->at, NULL,
-				   "duplicate key \"%s\" (it stands in line %d already: remove or rename one)",
+				   "duplicate key \"%s\" (it stands in line %d already: remove or "
+				   "rename one)",
 				   key->text, first->at.line);
 		}
 		if (!value || key->kind != TREE_SCALAR || first) {
@@ -264,7 +269,8 @@ struct tree *tree_load(const char *file, struct errors *e)
 		goto out;
 	}
 	if (r) {
-		errors_add(e, whole, NULL, "cannot be read: %s (give this user the right to read it)",
+		errors_add(e, whole, NULL,
+			   "cannot be read: %s (give this user the right to read it)",
 			   strerror(-r));
 		goto out;
 	}

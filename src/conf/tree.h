@@ -16,9 +16,9 @@ enum tree_kind { TREE_SCALAR, TREE_MAP, TREE_LIST };
 struct tree {
 	enum tree_kind kind;
 	struct place at;
-	bool is_quoted;  /* a scalar in quotes is a string whatever it looks like */
-	char *text;      /* scalar; owned */
-	size_t n;        /* of a map or list */
+	bool is_quoted;     /* a scalar in quotes is a string whatever it looks like */
+	char *text;         /* scalar; owned */
+	size_t n;           /* of a map or list */
 	struct tree **keys; /* of a map: scalars */
 	struct tree **values;
 };

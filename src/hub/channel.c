@@ -59,9 +59,10 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 		return r;
 	}
 	if (c->journal.torn_bytes)
-		log_info("channel %s: cut %llu bytes of a write that a crash had broken off; they had "
-			 "not been published", settings->name,
-			 (unsigned long long)c->journal.torn_bytes);
+		log_info("channel %s: cut %llu bytes of a write that a crash had broken off; they "
+			 "had "
+			 "not been published",
+			 settings->name, (unsigned long long)c->journal.torn_bytes);
 	*ret = c;
 	return 0;
 }
@@ -207,8 +208,8 @@ int channel_take(struct channel *c, const char *source, struct str records, uint
 	if (r) {
 		if (!c->is_stuck)
 			log_error("channel %s: the journal cannot be written: %s; its sources wait "
-				  "until it can (free space in %s)", c->settings->name, strerror(-r),
-				  c->hub->settings->hub.state_dir);
+				  "until it can (free space in %s)",
+				  c->settings->name, strerror(-r), c->hub->settings->hub.state_dir);
 		c->is_stuck = true;
 		return r;
 	}

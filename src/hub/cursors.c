@@ -11,8 +11,8 @@ struct entry {
 	const void *owner;
 	uint64_t hash;
 	size_t source_len, key_len, value_len;
-	char *value;  /* owned */
-	char name[];  /* source, key */
+	char *value; /* owned */
+	char name[]; /* source, key */
 };
 
 struct cursors {
@@ -81,7 +81,8 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 	struct entry **p = &c->slots[h & (c->n_slots - 1)];
 	for (; *p; p = &(*p)->next) {
 		struct entry *e = *p;
-		if (e->hash == h && e->source_len == cur->source.len && e->key_len == cur->key.len &&
+		if (e->hash == h && e->source_len == cur->source.len &&
+		    e->key_len == cur->key.len &&
 		    memcmp(e->name, cur->source.data, e->source_len) == 0 &&
 		    memcmp(e->name + e->source_len, cur->key.data, e->key_len) == 0)
 			break;

@@ -49,14 +49,16 @@ static void cut_off(struct connection *c)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
-static void answer(struct connection *c, uint32_t serial, enum door_verdict verdict, struct str bytes)
+static void answer(struct connection *c, uint32_t serial, enum door_verdict verdict,
+		   struct str bytes)
 {
 	struct buf packet = {0};
 	int r;
 	do {
-		struct door_answer a = {.verdict = verdict,
-					.serial = serial,
-					.bytes = {bytes.data, MIN(bytes.len, (size_t)DOOR_BODY_PART)}};
+		struct door_answer a = {
+			.verdict = verdict,
+			.serial = serial,
+			.bytes = {bytes.data, MIN(bytes.len, (size_t)DOOR_BODY_PART)}};
 		bytes.data += a.bytes.len;
 		bytes.len -= a.bytes.len;
 		a.more = bytes.len > 0;
@@ -66,7 +68,8 @@ static void answer(struct connection *c, uint32_t serial, enum door_verdict verd
 	} while (!r && bytes.len);
 	buf_fini(&packet);
 	if (r) {
-		log_warning("a responder does not take its answers (%s): it is cut off and will ask again",
+		log_warning("a responder does not take its answers (%s): it is cut off and will "
+			    "ask again",
 			    strerror(-r));
 		cut_off(c);
 	}
@@ -116,7 +119,8 @@ static void ask_events(struct connection *c, const struct door_request *r)
 	else if (c->hub->n_streams >= (size_t)c->hub->settings->hub.max_streams)
 		answer_busy(c, r->serial, "hub.limits.streams");
 	else
-		answer(c, r->serial, DOOR_STREAM, (struct str){stream_head, sizeof(stream_head) - 1});
+		answer(c, r->serial, DOOR_STREAM,
+		       (struct str){stream_head, sizeof(stream_head) - 1});
 	buf_fini(&why);
 }
 
@@ -143,7 +147,8 @@ static void ask(struct connection *c, const struct door_request *r)
 		buf_fini(&body);
 		return;
 	}
-	answer_document(c, r->serial, 404, "text/plain; charset=utf-8", STR("There is nothing here.\n"));
+	answer_document(c, r->serial, 404, "text/plain; charset=utf-8",
+			STR("There is nothing here.\n"));
 }
 
 /* The head is written; from here on the descriptor is the hub's alone. */
@@ -226,8 +231,7 @@ void gate_close(struct hub *h)
 	struct gate *g = h->gate;
 	if (!g)
 		return;
-	list_each_safe(e, &g->connections)
-	{
+	list_each_safe (e, &g->connections) {
 		struct connection *c = list_entry(e, struct connection, link);
 		cut_off(c);
 		list_remove(&c->reaper.link);

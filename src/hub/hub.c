@@ -80,9 +80,9 @@ void hub_drain(struct hub *h)
 {
 	h->is_draining = true;
 	gate_close(h);
-	list_each(e, &h->views)
+	list_each (e, &h->views)
 		view_flush(list_entry(e, struct view, link));
-	list_each_safe(e, &h->streams)
+	list_each_safe (e, &h->streams)
 		stream_say_bye(list_entry(e, struct stream, link));
 }
 

@@ -97,7 +97,8 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 		if (batch_resync(&r) == 1) {
 			j->corrupt_bytes += r.offset - bad;
 			log_error("%s: %llu bytes at offset %llu are damaged and are skipped",
-				  s->path, (unsigned long long)(r.offset - bad), (unsigned long long)bad);
+				  s->path, (unsigned long long)(r.offset - bad),
+				  (unsigned long long)bad);
 			continue;
 		}
 		if (is_newest) {
@@ -132,8 +133,10 @@ static int recover_file(struct journal *j, const char *path, bool is_newest, cha
 	struct segment *s;
 	int r = segment_open(path, &s);
 	if (r == -EPROTO) {
-		*why = mem_printf("%s was written by a newer version of sluice and is left untouched "
-				  "(use that version, or another state_dir)", path);
+		*why = mem_printf(
+			"%s was written by a newer version of sluice and is left untouched "
+			"(use that version, or another state_dir)",
+			path);
 		return r;
 	}
 	if (r == -EBADMSG) {
@@ -184,8 +187,8 @@ static int roll(struct journal *j, event_id first)
 	struct segment *s;
 	uint64_t size = usual_size(j);
 	int r;
-	while ((r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events, size,
-				   &s)) == -ENOSPC) {
+	while ((r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events,
+				   size, &s)) == -ENOSPC) {
 		if (size > SEGMENT_MIN) {
 			size /= 2;
 		} else if (j->n > 1) {
@@ -261,7 +264,8 @@ int journal_expire(struct journal *j, int64_t now_ms)
 {
 	int dropped = 0;
 	/* A quiet channel's last events grow old as well. */
-	if (is_aged(j, now_ms) && j->segments[j->n - 1]->written_ms < now_ms - j->config.max_age_ms &&
+	if (is_aged(j, now_ms) &&
+	    j->segments[j->n - 1]->written_ms < now_ms - j->config.max_age_ms &&
 	    j->segments[j->n - 1]->n_events && roll(j, j->last + 1))
 		return 0; /* no room for a new one: tried again the next time */
 	while (j->config.max_age_ms && j->n > 1 &&

@@ -14,11 +14,11 @@
 #include "wire/record.h"
 
 struct journal_config {
-	const char *dir;     /* exists; NULL: kept in memory */
+	const char *dir; /* exists; NULL: kept in memory */
 	const char *epoch;
 	int64_t max_bytes;
-	int64_t max_age_ms;  /* 0: any */
-	event_id start;      /* for a journal in memory: nothing before is known */
+	int64_t max_age_ms; /* 0: any */
+	event_id start;     /* for a journal in memory: nothing before is known */
 	/* Called for each cursor found by recovery, in the order written. */
 	void (*on_cursor)(void *ctx, const struct cursor *c, event_id at);
 	/* Appends the newest cursors as records: a new segment begins with them,
@@ -33,9 +33,9 @@ struct journal {
 	struct segment **segments; /* oldest first; refs; never empty once open */
 	size_t n;
 	uint64_t bytes;
-	uint64_t segment_size; /* bytes at which the one being written ends */
-	uint64_t n_events; /* ever, the dropped ones included */
-	event_id last;     /* of the newest batch */
+	uint64_t segment_size;              /* bytes at which the one being written ends */
+	uint64_t n_events;                  /* ever, the dropped ones included */
+	event_id last;                      /* of the newest batch */
 	uint64_t torn_bytes, corrupt_bytes; /* found by recovery */
 };
 

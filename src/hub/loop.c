@@ -256,8 +256,7 @@ static void on_sigchld(void *ctx, int signo maybe_unused)
 {
 	struct loop *l = ctx;
 	/* Each pid by itself: a library may have children of its own. */
-	list_each_safe(e, &l->children)
-	{
+	list_each_safe (e, &l->children) {
 		struct loop_child *c = list_entry(e, struct loop_child, link);
 		int status;
 		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {

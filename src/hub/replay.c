@@ -139,7 +139,8 @@ static struct past *pasts_first(const struct replay *r, struct past *pasts)
 {
 	struct past *first = NULL;
 	for (size_t i = 0; i < r->n_channels; i++)
-		if (pasts[i].id && pasts[i].id <= r->upto && (!first || goes_before(&pasts[i], first)))
+		if (pasts[i].id && pasts[i].id <= r->upto &&
+		    (!first || goes_before(&pasts[i], first)))
 			first = &pasts[i];
 	return first;
 }

@@ -16,7 +16,7 @@ static void put_id(struct hub *h, struct json *j, const char *key, event_id id)
 static size_t streams_of(const struct channel *c)
 {
 	size_t n = 0;
-	list_each(e, &c->views)
+	list_each (e, &c->views)
 		n += list_entry(e, struct view_link, link)->view->n_streams;
 	return n;
 }
@@ -31,7 +31,8 @@ static void put_channels(struct hub *h, struct json *j)
 		put_id(h, j, "oldest", journal_floor(&c->journal));
 		put_id(h, j, "head", c->journal.last);
 		json_int(j, "events", (int64_t)c->journal.n_events);
-		json_int(j, "held", (int64_t)(c->journal.n_events - c->journal.segments[0]->ordinal));
+		json_int(j, "held",
+			 (int64_t)(c->journal.n_events - c->journal.segments[0]->ordinal));
 		json_int(j, "bytes", (int64_t)c->journal.bytes);
 		json_int(j, "gaps", (int64_t)c->n_gaps);
 		json_int(j, "streams", (int64_t)streams_of(c));
@@ -70,8 +71,7 @@ int report_status(struct hub *h, struct buf *body)
 	json_int(&j, "limit", h->settings->hub.max_streams);
 	json_close(&j, '}');
 	int64_t views = 0, window = 0;
-	list_each(e, &h->views)
-	{
+	list_each (e, &h->views) {
 		views++;
 		window += (int64_t)list_entry(e, struct view, link)->log.cap;
 	}
@@ -87,10 +87,12 @@ int report_status(struct hub *h, struct buf *body)
 
 int report_ready(struct hub *h, struct buf *body)
 {
-	bool ready = !h->is_draining && (!h->sources_are_ready || h->sources_are_ready(h->report_ctx));
+	bool ready =
+		!h->is_draining && (!h->sources_are_ready || h->sources_are_ready(h->report_ctx));
 	struct json j = {body, false};
 	json_open(&j, NULL, '{');
-	json_cstr(&j, "status", ready ? "ready" : "not ready: a source is not running (see /status)");
+	json_cstr(&j, "status",
+		  ready ? "ready" : "not ready: a source is not running (see /status)");
 	json_close(&j, '}');
 	buf_putc(body, '\n');
 	return ready ? 200 : 503;

@@ -62,7 +62,8 @@ int segment_create(const char *dir, const char *epoch, event_id first, event_id 
 	char h[SEGMENT_HEADER];
 	put_header(h, s);
 	/* Space is set aside now, so that a full disk is found here. */
-	if (dir && prealloc && fallocate(s->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)prealloc) < 0 && errno == ENOSPC)
+	if (dir && prealloc && fallocate(s->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)prealloc) < 0 &&
+	    errno == ENOSPC)
 		r = -ENOSPC;
 	if (!r) {
 		ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
@@ -130,7 +131,8 @@ void segment_note(struct segment *s, const struct batch *b)
 {
 	if (!s->n_marks || b->offset - s->marks[s->n_marks - 1].offset >= MARK_EVERY) {
 		if ((s->n_marks & (s->n_marks - 1)) == 0)
-			s->marks = mem_resize(s->marks, MAX(s->n_marks * 2, (size_t)1) * sizeof(s->marks[0]));
+			s->marks = mem_resize(s->marks,
+					      MAX(s->n_marks * 2, (size_t)1) * sizeof(s->marks[0]));
 		s->marks[s->n_marks++] =
 			(struct segment_mark){b->first, b->offset, s->ordinal + s->n_events};
 	}
@@ -139,7 +141,8 @@ void segment_note(struct segment *s, const struct batch *b)
 	s->written_ms = (int64_t)id_ms(b->last);
 }
 
-int segment_append(struct segment *s, struct buf *b, event_id first, event_id last, uint32_t n_events)
+int segment_append(struct segment *s, struct buf *b, event_id first, event_id last,
+		   uint32_t n_events)
 {
 	char *h = b->data;
 	put_u32(h, batch_magic);
@@ -205,8 +208,8 @@ static int fetch(struct batch_reader *r, uint64_t at, size_t n, const char **ret
 		buf_reserve(&r->window, want);
 		r->window_at = at;
 		while (r->window.len < want) {
-			ssize_t got = pread(r->fd, r->window.data + r->window.len, want - r->window.len,
-					    (off_t)(at + r->window.len));
+			ssize_t got = pread(r->fd, r->window.data + r->window.len,
+					    want - r->window.len, (off_t)(at + r->window.len));
 			if (got < 0 && errno == EINTR)
 				continue;
 			if (got < 0)

@@ -25,23 +25,23 @@ enum {
 };
 
 struct segment_mark {
-	event_id first;   /* of the batch at `offset` */
+	event_id first; /* of the batch at `offset` */
 	uint64_t offset;
 	uint64_t ordinal; /* events of the channel before it */
 };
 
 struct segment {
-	int refs;          /* the journal's and those of readers; loop thread only */
-	int fd;            /* owned */
-	char *path;        /* owned; NULL: in memory */
+	int refs;   /* the journal's and those of readers; loop thread only */
+	int fd;     /* owned */
+	char *path; /* owned; NULL: in memory */
 	char epoch[EPOCH_MAX + 1];
-	event_id first;    /* names the file; ids in it are not smaller */
-	event_id last;     /* of the last batch; `floor` while there is none */
-	event_id floor;    /* the last id of the channel before this segment */
-	uint64_t ordinal;  /* events of the channel before this segment */
+	event_id first;   /* names the file; ids in it are not smaller */
+	event_id last;    /* of the last batch; `floor` while there is none */
+	event_id floor;   /* the last id of the channel before this segment */
+	uint64_t ordinal; /* events of the channel before this segment */
 	uint64_t n_events;
-	uint64_t size;     /* bytes that are whole batches */
-	int64_t written_ms; /* wall clock of the last batch */
+	uint64_t size;              /* bytes that are whole batches */
+	int64_t written_ms;         /* wall clock of the last batch */
 	struct segment_mark *marks; /* sparse index, ascending */
 	size_t n_marks;
 };
@@ -49,7 +49,7 @@ struct segment {
 struct batch {
 	event_id first, last;
 	uint32_t n_events;
-	uint64_t offset; /* of its header in the file */
+	uint64_t offset;    /* of its header in the file */
 	struct str records; /* borrowed from the reader until its next call */
 };
 
@@ -83,9 +83,9 @@ uint64_t segment_seek(const struct segment *s, event_id after);
 /* ---- reading --------------------------------------------------------------- */
 
 struct batch_reader {
-	int fd;           /* borrowed */
-	uint64_t offset;  /* of the next batch */
-	uint64_t limit;   /* bytes of the file that may be read */
+	int fd;          /* borrowed */
+	uint64_t offset; /* of the next batch */
+	uint64_t limit;  /* bytes of the file that may be read */
 	struct buf window;
 	uint64_t window_at; /* file offset of window.data[0] */
 };

@@ -18,16 +18,19 @@ int state_lock(const char *dir, int wait_ms, char **why)
 {
 	int r = fd_make_dirs(dir);
 	if (r) {
-		*why = mem_printf("hub.state_dir %s cannot be made: %s (make it, or name another one)",
-				  dir, strerror(-r));
+		*why = mem_printf(
+			"hub.state_dir %s cannot be made: %s (make it, or name another one)", dir,
+			strerror(-r));
 		return r;
 	}
 	char *path = mem_printf("%s/lock", dir);
 	int fd = open(path, O_RDWR | O_CREAT, 0644);
 	if (fd < 0) {
 		r = -errno;
-		*why = mem_printf("hub.state_dir %s cannot be written: %s (give this user the right, "
-				  "or name another directory)", dir, strerror(-r));
+		*why = mem_printf(
+			"hub.state_dir %s cannot be written: %s (give this user the right, "
+			"or name another directory)",
+			dir, strerror(-r));
 		free(path);
 		return r;
 	}
@@ -42,8 +45,10 @@ int state_lock(const char *dir, int wait_ms, char **why)
 		ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
 		if (n > 0)
 			pid[n] = 0;
-		*why = mem_printf("hub.state_dir %s is in use by another sluice (process %s): stop that "
-				  "one, or name another directory", dir, pid);
+		*why = mem_printf(
+			"hub.state_dir %s is in use by another sluice (process %s): stop that "
+			"one, or name another directory",
+			dir, pid);
 		close(fd);
 		free(path);
 		return r;
@@ -106,7 +111,8 @@ int state_open(const char *dir, char epoch[EPOCH_MAX + 1], char **why)
 		memcpy(epoch, old_epoch, sizeof(old_epoch));
 	} else {
 		if (!r)
-			log_warning("the machine went down without notice: a new epoch of ids begins, and "
+			log_warning("the machine went down without notice: a new epoch of ids "
+				    "begins, and "
 				    "clients that come back are told of a gap");
 		new_epoch(epoch);
 	}

@@ -106,7 +106,8 @@ static void wait_for_room(struct stream *s)
 
 static void send_pending(struct stream *s)
 {
-	s->pending_at += try_send(s, s->pending.data + s->pending_at, s->pending.len - s->pending_at);
+	s->pending_at +=
+		try_send(s, s->pending.data + s->pending_at, s->pending.len - s->pending_at);
 	if (s->phase == STREAM_ENDED)
 		return;
 	if (s->pending_at < s->pending.len) {
@@ -257,8 +258,9 @@ static void start_replay(struct stream *s)
 	r->after = s->after;
 	r->upto = h->head;
 	r->tail = s->tail;
-	r->budget = (size_t)MIN(MAX(REPLAY_BUDGET_ALL / (int64_t)h->n_catching_up, REPLAY_BUDGET_MIN),
-				REPLAY_BUDGET_MAX);
+	r->budget =
+		(size_t)MIN(MAX(REPLAY_BUDGET_ALL / (int64_t)h->n_catching_up, REPLAY_BUDGET_MIN),
+			    REPLAY_BUDGET_MAX);
 	r->head_room = s->framing == DOOR_FCGI ? FCGI_HEADER : 0;
 	buf_reserve(&r->out, r->head_room + 4096);
 	r->out.len = r->head_room;
@@ -434,6 +436,6 @@ void stream_say_bye(struct stream *s)
 
 void streams_end_all(struct hub *h)
 {
-	list_each_safe(e, &h->streams)
+	list_each_safe (e, &h->streams)
 		end(list_entry(e, struct stream, link));
 }

@@ -34,15 +34,15 @@ struct stream {
 	uint16_t fcgi_id;
 	enum door_framing framing;
 	enum stream_phase phase;
-	bool counts_behind;   /* is in view.n_behind */
+	bool counts_behind;      /* is in view.n_behind */
 	bool counts_catching_up; /* in hub.n_catching_up: until a replay's output is sent */
-	bool is_caught_up;    /* the replay reached the view's position `pos` */
-	struct buf pending;   /* whole records, the first perhaps cut */
-	size_t pending_at;    /* bytes of it that were sent */
-	uint64_t pos;         /* in the view: what comes after the replay */
-	event_id after;       /* everything up to here was sent or is pending */
-	event_id known_floor; /* what had been dropped when it began is no gap */
-	struct replay *replay; /* in the helper's hands */
+	bool is_caught_up;       /* the replay reached the view's position `pos` */
+	struct buf pending;      /* whole records, the first perhaps cut */
+	size_t pending_at;       /* bytes of it that were sent */
+	uint64_t pos;            /* in the view: what comes after the replay */
+	event_id after;          /* everything up to here was sent or is pending */
+	event_id known_floor;    /* what had been dropped when it began is no gap */
+	struct replay *replay;   /* in the helper's hands */
 	struct loop_timer heartbeat;
 	struct loop_task reaper;
 	/* for the hello that waits until the tail is found; else tail is 0 */

@@ -38,8 +38,10 @@ static int set_cursor(struct hub *h, struct str text, const char *what, struct s
 	struct str epoch;
 	event_id id;
 	if (text.len > CURSOR_TEXT_MAX || id_parse(text, &epoch, &id)) {
-		buf_printf(why, "%s is no event id (ids look like %s.1763689264123-0; take one from "
-			   "the \"id:\" of an event).\n", what, h->epoch);
+		buf_printf(why,
+			   "%s is no event id (ids look like %s.1763689264123-0; take one from "
+			   "the \"id:\" of an event).\n",
+			   what, h->epoch);
 		return 400;
 	}
 	s->after = id;
@@ -83,12 +85,15 @@ static int one_parameter(struct hub *h, const char *key, const char *value, stru
 	static const char *const known[] = {"channel", "after", "tail", "earliest", "data", NULL};
 	const char *near = unit_nearest(key, known);
 	if (near && strcmp(near, key) == 0)
-		buf_printf(why, "\"%s\" has a value that is not known (earliest=1, data=json, "
-			   "data=message).\n", key);
+		buf_printf(why,
+			   "\"%s\" has a value that is not known (earliest=1, data=json, "
+			   "data=message).\n",
+			   key);
 	else
-		buf_printf(why, "A parameter is not known here%s%s%s (known: channel, after, tail, "
-			   "earliest, data).\n", near ? "; did you mean \"" : "", near ? near : "",
-			   near ? "\"?" : "");
+		buf_printf(why,
+			   "A parameter is not known here%s%s%s (known: channel, after, tail, "
+			   "earliest, data).\n",
+			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return 400;
 }
 
@@ -120,7 +125,8 @@ int subscription_parse(struct hub *h, const struct door_request *r, struct subsc
 		status = 400;
 	}
 	if (!status && !accept_admits(r->accept, "text/event-stream")) {
-		buf_printf(why, "The stream is text/event-stream, which \"Accept\" does not admit.\n");
+		buf_printf(why,
+			   "The stream is text/event-stream, which \"Accept\" does not admit.\n");
 		status = 406;
 	}
 	if (!status && ret->start == START_NOW) {

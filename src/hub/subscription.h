@@ -16,9 +16,9 @@ enum { SUBSCRIPTION_CHANNELS_MAX = 64, CURSOR_TEXT_MAX = 128 };
 
 enum start_from {
 	START_NOW,
-	START_AFTER,    /* `after`, if it is a cursor that this hub can vouch for */
-	START_UNKNOWN,  /* a cursor of another epoch, or from the future */
-	START_TAIL,     /* the last `tail` events */
+	START_AFTER,   /* `after`, if it is a cursor that this hub can vouch for */
+	START_UNKNOWN, /* a cursor of another epoch, or from the future */
+	START_TAIL,    /* the last `tail` events */
 	START_EARLIEST,
 };
 

@@ -73,7 +73,7 @@ static void append(struct view *v, const struct channel *c, const struct event *
 
 void view_publish(struct channel *c, const struct event *ev)
 {
-	list_each(e, &c->views)
+	list_each (e, &c->views)
 		append(list_entry(e, struct view_link, link)->view, c, ev);
 }
 
@@ -154,8 +154,7 @@ static bool is_for(const struct view *v, const struct subscription *s)
 
 struct view *view_get(struct hub *h, const struct subscription *s)
 {
-	list_each(e, &h->views)
-	{
+	list_each (e, &h->views) {
 		struct view *v = list_entry(e, struct view, link);
 		if (is_for(v, s)) {
 			v->n_streams++;

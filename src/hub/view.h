@@ -26,7 +26,7 @@ enum { VIEW_WINDOW = 4 * 1024 * 1024, VIEW_GROUP = 16 * 1024 };
 struct stream;
 
 struct view_group {
-	size_t at;            /* in the log */
+	size_t at; /* in the log */
 	event_id first, last;
 };
 
@@ -47,10 +47,10 @@ struct view {
 	bool is_open;         /* the last group takes further events */
 	event_id last;        /* of the newest event in it, or before it; 0 at first */
 
-	struct list ready;    /* streams that have everything that was flushed */
+	struct list ready; /* streams that have everything that was flushed */
 	size_t n_streams;
-	size_t n_behind;      /* streams with a position that are not ready */
-	int64_t flushed_ns;   /* loop time of the last flush */
+	size_t n_behind;    /* streams with a position that are not ready */
+	int64_t flushed_ns; /* loop time of the last flush */
 	struct loop_timer timer;
 	struct loop_task task;
 };

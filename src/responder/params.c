@@ -41,7 +41,8 @@ int params_read(struct str head, struct params *ret)
 	FCGX_InitRequest(&r, -1, 0);
 	r.ipcFd = pair[1];
 	r.keepConnection = 1; /* else Accept_r would first accept another one */
-	bool ok = w == (ssize_t)head.len && FCGX_Accept_r(&r) == 0 && r.in && FCGX_GetError(r.in) == 0;
+	bool ok = w == (ssize_t)head.len && FCGX_Accept_r(&r) == 0 && r.in &&
+		  FCGX_GetError(r.in) == 0;
 	if (ok) {
 		ret->id = (uint16_t)r.requestId;
 		ret->method = param(&r, "REQUEST_METHOD");

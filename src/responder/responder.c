@@ -40,7 +40,7 @@ struct request {
 	struct loop_timer deadline;
 	struct loop_task reaper;
 	struct params params;
-	const char *path;    /* the hub's route, while ASKING */
+	const char *path; /* the hub's route, while ASKING */
 	uint32_t serial;
 	bool is_asked;       /* the question is with the present hub */
 	bool then_hand_over; /* WRITING the head of a stream */
@@ -191,10 +191,11 @@ static void respond_text(struct request *q, const char *status, const char *more
 			 const char *text)
 {
 	struct buf b = {0};
-	buf_printf(&b,
-		   "Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-		   "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n%s",
-		   status, strlen(text), more_headers, text);
+	buf_printf(
+		&b,
+		"Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n%s",
+		status, strlen(text), more_headers, text);
 	respond(q, buf_str(&b), false);
 	buf_fini(&b);
 }
@@ -214,7 +215,8 @@ static void respond_without_hub(struct request *q)
 		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
 		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
 		   "X-Content-Type-Options: nosniff\r\n\r\n"
-		   "retry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just now\"}\n\n",
+		   "retry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
+		   "now\"}\n\n",
 		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
 	respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -224,7 +226,8 @@ static void respond_without_hub(struct request *q)
 static bool is_plain_path(const char *s)
 {
 	for (; *s; s++)
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.~-", *s))
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.~-",
+			    *s))
 			return false;
 	return true;
 }
@@ -233,9 +236,10 @@ static void respond_redirect(struct request *q)
 {
 	struct params *p = &q->params;
 	char *header = mem_printf("Location: %s%s/\r\n", p->script_name, p->path_info);
-	if (is_plain_path(p->script_name) && is_plain_path(p->path_info) && p->script_name[0] == '/' &&
-	    p->script_name[1] != '/')
-		respond_text(q, "301 Moved Permanently", header, "The console is one slash further.\n");
+	if (is_plain_path(p->script_name) && is_plain_path(p->path_info) &&
+	    p->script_name[0] == '/' && p->script_name[1] != '/')
+		respond_text(q, "301 Moved Permanently", header,
+			     "The console is one slash further.\n");
 	else
 		respond_text(q, "404 Not Found", "", "There is nothing here.\n");
 	free(header);
@@ -263,14 +267,16 @@ static void route(struct request *q)
 		q->state = ASKING;
 		q->path = to.path;
 		q->serial = ++r->last_serial;
-		set_deadline(q, strcmp(to.path, "/health/ready") == 0 ? READY_PATIENCE_NS : HUB_PATIENCE_NS);
+		set_deadline(q, strcmp(to.path, "/health/ready") == 0 ? READY_PATIENCE_NS
+								      : HUB_PATIENCE_NS);
 		ask(q);
 		break;
 	}
 	buf_fini(&b);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 /* Looks at what has arrived without taking it, until a whole head is there. */
 static void peek(struct request *q)
@@ -343,7 +349,8 @@ static void on_deadline(struct loop_timer *t)
 	finish(q);
 }
 
-/* ---- accepting --------------------------------------------------------------------------------- */
+/* ---- accepting ---------------------------------------------------------------------------------
+ */
 
 static void set_listening(struct responder *r, bool on)
 {
@@ -362,9 +369,11 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 	struct responder *r = l->responder;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-			log_warning("cannot accept a connection: %s; trying again (raise LimitNOFILE)",
-				    strerror(errno));
+		if (fd < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+			log_warning(
+				"cannot accept a connection: %s; trying again (raise LimitNOFILE)",
+				strerror(errno));
 			set_listening(r, false);
 			loop_timer_set(r->loop, &r->pause, loop_now(r->loop) + PAUSE_NS);
 		}
@@ -385,13 +394,13 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 	}
 }
 
-/* ---- what the hub says ------------------------------------------------------------------------- */
+/* ---- what the hub says -------------------------------------------------------------------------
+ */
 
 static void on_connected(void *ctx)
 {
 	struct responder *r = ctx;
-	list_each_safe(e, &r->requests)
-	{
+	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		if (q->state == ASKING)
 			ask(q);
@@ -403,8 +412,7 @@ static void on_connected(void *ctx)
 static void on_broken(void *ctx)
 {
 	struct responder *r = ctx;
-	list_each_safe(e, &r->requests)
-	{
+	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		q->is_asked = false;
 		q->answer.len = 0;
@@ -416,8 +424,7 @@ static void on_broken(void *ctx)
 static void on_answer(void *ctx, const struct door_answer *a)
 {
 	struct responder *r = ctx;
-	list_each(e, &r->requests)
-	{
+	list_each (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		if (q->serial != a->serial || q->state != ASKING)
 			continue;
@@ -431,8 +438,7 @@ static void on_answer(void *ctx, const struct door_answer *a)
 static void on_resend(struct loop_timer *t)
 {
 	struct responder *r = container_of(t, struct responder, resend);
-	list_each_safe(e, &r->requests)
-	{
+	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		if (q->state == ASKING && !q->is_asked)
 			ask(q);
@@ -463,7 +469,8 @@ int responder_main(const struct responder_config *config)
 	int err = files_load(config->console_dir, &r->files);
 	if (err)
 		log_error("the console's files in %s cannot be read: %s (install sluice, or set "
-			  "SLUICE_CONSOLE_DIR)", config->console_dir, strerror(-err));
+			  "SLUICE_CONSOLE_DIR)",
+			  config->console_dir, strerror(-err));
 	/* Ctrl-C reaches the whole terminal; the supervisor passes it on as SIGTERM. */
 	signal(SIGINT, SIG_IGN);
 	if (!r->loop || params_init() || loop_signal(r->loop, SIGTERM, on_stop, r)) {
@@ -474,7 +481,8 @@ int responder_main(const struct responder_config *config)
 		struct listener *l = &r->listeners[i];
 		l->responder = r;
 		l->fd = config->first_listen_fd + (int)i;
-		if (fd_set_nonblocking(l->fd) || loop_add(r->loop, &l->io, l->fd, EPOLLIN, on_listener)) {
+		if (fd_set_nonblocking(l->fd) ||
+		    loop_add(r->loop, &l->io, l->fd, EPOLLIN, on_listener)) {
 			log_error("cannot listen: %s", strerror(errno));
 			goto out;
 		}
@@ -483,8 +491,7 @@ int responder_main(const struct responder_config *config)
 		  &(struct link_events){on_connected, on_answer, on_broken, r});
 	loop_run(r->loop);
 	link_close(&r->link);
-	list_each_safe(e, &r->requests)
-	{
+	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		finish(q);
 		list_remove(&q->reaper.link);

@@ -9,7 +9,7 @@ static const struct {
 	const char *path;
 	enum route_kind kind;
 } fixed[] = {
-	{"/events", ROUTE_HUB},       {"/channels", ROUTE_HUB},    {"/status", ROUTE_HUB},
+	{"/events", ROUTE_HUB},       {"/channels", ROUTE_HUB},     {"/status", ROUTE_HUB},
 	{"/health/ready", ROUTE_HUB}, {"/health/live", ROUTE_LIVE},
 };
 

@@ -12,8 +12,8 @@
 #include "responder/params.h"
 
 enum route_kind {
-	ROUTE_NONE,     /* 404 */
-	ROUTE_HUB,      /* `path` is the hub's to answer */
+	ROUTE_NONE, /* 404 */
+	ROUTE_HUB,  /* `path` is the hub's to answer */
 	ROUTE_FILE,
 	ROUTE_LIVE,
 	ROUTE_REDIRECT, /* the mount point without its slash */

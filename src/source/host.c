@@ -105,8 +105,9 @@ static void begin_events(struct host *h)
 static void put_dirty(struct host *h)
 {
 	for (size_t i = 0; i < h->n_dirty; i++)
-		record_put_cursor(&h->events, &(struct cursor){.key = buf_str(&h->dirty[i].key),
-							       .value = buf_str(&h->dirty[i].value)});
+		record_put_cursor(&h->events,
+				  &(struct cursor){.key = buf_str(&h->dirty[i].key),
+						   .value = buf_str(&h->dirty[i].value)});
 	h->n_dirty = h->last_dirty = 0;
 }
 
@@ -239,7 +240,8 @@ static int host_emit(struct sluice_source *src, const struct sluice_event *in)
 	put_fields(in, &fields);
 	struct event ev = {
 		.time_ns = in->time_ns ? in->time_ns : clock_wall_ns(),
-		.severity = in->severity >= 0 && in->severity <= 7 ? (uint8_t)in->severity : SEVERITY_NONE,
+		.severity = in->severity >= 0 && in->severity <= 7 ? (uint8_t)in->severity
+								   : SEVERITY_NONE,
 		.flags = (uint8_t)in->flags,
 		.type = str_of(in->type),
 		.message = {in->body, in->body_len},
@@ -396,7 +398,7 @@ static void send_end(struct host *h, int result)
 	struct buf body = {0};
 	buf_put_u8(&body, result == -EINVAL);
 	buf_puts(&body, result == -EINVAL ? "the plugin gave up for good"
-			: result < 0	  ? strerror(-result)
+			: result < 0      ? strerror(-result)
 					  : "the plugin has finished");
 	send_simple(h, FRAME_END, buf_str(&body));
 	buf_fini(&body);

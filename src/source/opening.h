@@ -18,7 +18,7 @@ struct opening {
 	char *name;          /* of the instance; owned after opening_get() */
 	char *path;          /* of the plugin */
 	struct option_values options;
-	struct str cursors;  /* records */
+	struct str cursors; /* records */
 };
 
 /* Appends the whole frame. */

@@ -115,18 +115,22 @@ int plugin_load(const char *path, struct sluice_plugin *ret, char **why)
 	memcpy(&entry, &symbol, sizeof(entry));
 	const struct sluice_plugin *p = entry ? entry() : NULL;
 	if (!p || p->magic != SLUICE_PLUGIN_MAGIC) {
-		*why = mem_printf("%s: no sluice plugin (it does not end with SLUICE_PLUGIN())", path);
+		*why = mem_printf("%s: no sluice plugin (it does not end with SLUICE_PLUGIN())",
+				  path);
 		return -EINVAL;
 	}
 	if (p->abi_version != SLUICE_ABI_VERSION) {
-		*why = mem_printf("%s: built for plugin ABI %u, this sluice has %u (build it again against "
-				  "this version's sluice-plugin.h)", path, p->abi_version, SLUICE_ABI_VERSION);
+		*why = mem_printf(
+			"%s: built for plugin ABI %u, this sluice has %u (build it again against "
+			"this version's sluice-plugin.h)",
+			path, p->abi_version, SLUICE_ABI_VERSION);
 		return -EINVAL;
 	}
 	*ret = (struct sluice_plugin){0};
 	memcpy(ret, p, MIN(p->struct_size, sizeof(*ret)));
 	if (!ret->name || !ret->run || !ret->events || !ret->events[0].name) {
-		*why = mem_printf("%s: the plugin's struct lacks its name, its run() or its events", path);
+		*why = mem_printf("%s: the plugin's struct lacks its name, its run() or its events",
+				  path);
 		return -EINVAL;
 	}
 	return 0;

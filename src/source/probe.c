@@ -93,7 +93,8 @@ static int settle(struct buf *answer, struct frame *ret)
 {
 	struct str rest = buf_str(answer);
 	while (frame_next(&rest, ANSWER_MAX, ret) == 1)
-		if (ret->type == FRAME_DESCRIBE || ret->type == FRAME_OPENED || ret->type == FRAME_REFUSED)
+		if (ret->type == FRAME_DESCRIBE || ret->type == FRAME_OPENED ||
+		    ret->type == FRAME_REFUSED)
 			return 0;
 	return -EBADMSG;
 }
@@ -110,7 +111,9 @@ int probe_describe(const char *path, struct tables *ret, char **why)
 {
 	struct buf answer = {0};
 	struct frame f;
-	struct opening o = {.mode = OPENING_DESCRIBE, .path = (char *)(uintptr_t)path, .name = (char[]){"describe"}};
+	struct opening o = {.mode = OPENING_DESCRIBE,
+			    .path = (char *)(uintptr_t)path,
+			    .name = (char[]){"describe"}};
 	*ret = (struct tables){0};
 	int r = ask(&o, &answer, why);
 	if (!r && settle(&answer, &f)) {
@@ -136,10 +139,13 @@ static void check_open(struct source_settings *src, const char *path, const char
 	struct buf answer = {0};
 	struct frame f;
 	char *why = NULL;
-	struct opening o = {.mode = OPENING_CHECK, .path = (char *)(uintptr_t)path, .name = src->name,
+	struct opening o = {.mode = OPENING_CHECK,
+			    .path = (char *)(uintptr_t)path,
+			    .name = src->name,
 			    .options = src->options};
 	if (ask(&o, &answer, &why) || settle(&answer, &f)) {
-		errors_add(e, src->tree->at, where, "%s", why ? why : "the plugin broke off while it was asked");
+		errors_add(e, src->tree->at, where, "%s",
+			   why ? why : "the plugin broke off while it was asked");
 	} else if (f.type == FRAME_REFUSED) {
 		struct str option;
 		why = refusal(f.body, &option);

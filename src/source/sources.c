@@ -35,9 +35,17 @@ enum {
 	COUNTERS_MAX = 64,
 };
 
-enum source_state { STATE_STARTING, STATE_RUNNING, STATE_WAITING, STATE_FAILED, STATE_STOPPING, STATE_GONE };
+enum source_state {
+	STATE_STARTING,
+	STATE_RUNNING,
+	STATE_WAITING,
+	STATE_FAILED,
+	STATE_STOPPING,
+	STATE_GONE
+};
 
-static const char *const state_names[] = {"starting", "running", "waiting", "failed", "stopping", "gone"};
+static const char *const state_names[] = {"starting", "running",  "waiting",
+					  "failed",   "stopping", "gone"};
 
 struct counter {
 	char *name;
@@ -51,16 +59,16 @@ struct source {
 	enum source_state state;
 	struct loop_child child; /* pid 0 while there is none */
 	struct loop_io io;
-	int fd; /* -1 while there is none */
-	struct buf in;         /* bytes that are no whole frame yet, or wait */
-	struct buf out;        /* bytes for it that its socket did not take yet */
-	bool is_stuck;         /* the journal takes nothing: its frames wait */
-	uint32_t owed;         /* bytes taken for which no credit was given back */
+	int fd;                  /* -1 while there is none */
+	struct buf in;           /* bytes that are no whole frame yet, or wait */
+	struct buf out;          /* bytes for it that its socket did not take yet */
+	bool is_stuck;           /* the journal takes nothing: its frames wait */
+	uint32_t owed;           /* bytes taken for which no credit was given back */
 	struct loop_timer timer; /* start again, offer again, or end of patience */
 	int64_t started_ns, backoff_ns;
 	uint64_t n_events, n_bytes, n_restarts;
 	uint64_t n_events_before; /* n_events when it was started last */
-	char *last_error; /* owned; NULL: none yet */
+	char *last_error;         /* owned; NULL: none yet */
 	struct counter counters[COUNTERS_MAX];
 	size_t n_counters;
 };
@@ -158,7 +166,8 @@ static void take_log(struct source *s, struct str body)
 	uint8_t level = get_byte(&r);
 	struct str text = get_short_str(&r);
 	if (level <= LOG_DEBUG)
-		log_line((enum log_level)level, "source %s: %.*s", s->settings->name, (int)text.len, text.data);
+		log_line((enum log_level)level, "source %s: %.*s", s->settings->name, (int)text.len,
+			 text.data);
 	if (level == LOG_ERROR)
 		set_error(s, mem_strndup(text.data, text.len));
 }
@@ -282,7 +291,8 @@ static bool read_some(struct source *s, int reads)
 			/* The journal cannot be written: leave the rest where it is. */
 			s->is_stuck = true;
 			wait_for_io(s);
-			loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STUCK_RETRY_NS);
+			loop_timer_set(loop_of(s), &s->timer,
+				       loop_now(loop_of(s)) + STUCK_RETRY_NS);
 			return false;
 		}
 	}
@@ -310,8 +320,9 @@ static void start_again_later(struct source *s)
 	s->backoff_ns = MIN(s->backoff_ns * 2, BACKOFF_MAX_NS);
 	s->state = STATE_WAITING;
 	s->n_restarts++;
-	log_warning("source %s: its process has ended (%s); starts again in %.1f s", s->settings->name,
-		    s->last_error ? s->last_error : "no reason known", (double)wait / (double)NS_PER_SEC);
+	log_warning("source %s: its process has ended (%s); starts again in %.1f s",
+		    s->settings->name, s->last_error ? s->last_error : "no reason known",
+		    (double)wait / (double)NS_PER_SEC);
 	loop_timer_set(loop_of(s), &s->timer, now + wait);
 }
 
@@ -400,7 +411,8 @@ static void start(struct source *s)
 	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	char parent[16];
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent, s->settings->name, s->settings->type, NULL};
+	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent,
+			s->settings->name,  s->settings->type,  NULL};
 	pid_t pid = 0;
 	int r = process_spawn(argv, &(struct fd_map){pair[1], SOURCE_FD}, 1, &pid);
 	fd_close(&pair[1]);

@@ -78,7 +78,8 @@ static int pair_length(const unsigned char **p, const unsigned char *end, size_t
 	}
 	if (left < 4)
 		return -1;
-	*ret = (size_t)((*p)[0] & 0x7f) << 24 | (size_t)(*p)[1] << 16 | (size_t)(*p)[2] << 8 | (*p)[3];
+	*ret = (size_t)((*p)[0] & 0x7f) << 24 | (size_t)(*p)[1] << 16 | (size_t)(*p)[2] << 8 |
+	       (*p)[3];
 	*p += 4;
 	return 0;
 }

@@ -101,9 +101,7 @@ void field_put(struct buf *out, const struct field *f)
 		buf_put_str(out, f->string);
 		break;
 	case FIELD_INT:
-	case FIELD_BOOL:
-		buf_put_u64(out, (uint64_t)f->integer);
-		break;
+	case FIELD_BOOL: buf_put_u64(out, (uint64_t)f->integer); break;
 	case FIELD_DOUBLE:
 		memcpy(&bits, &f->number, sizeof(bits));
 		buf_put_u64(out, bits);

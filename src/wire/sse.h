@@ -17,7 +17,8 @@ enum sse_data {
 };
 
 /* One block; `data` is one line already (JSON is). */
-void sse_put_line(struct buf *out, struct str epoch, event_id id, const char *type, struct str data);
+void sse_put_line(struct buf *out, struct str epoch, event_id id, const char *type,
+		  struct str data);
 
 /* Sets the browser's reconnection time. */
 void sse_put_retry(struct buf *out, int64_t ms);

@@ -42,7 +42,7 @@ struct histogram {
 
 struct client {
 	int fd;
-	bool is_open;      /* its hello has come */
+	bool is_open;        /* its hello has come */
 	char rest[REST_MAX]; /* of a line that has not ended */
 	size_t rest_len;
 	char head[FCGI_HEADER]; /* of the FastCGI record being read */
@@ -65,9 +65,9 @@ static struct {
 	struct client *clients;
 	int epoll, file;
 	int64_t n_open, n_pending, n_started, n_failed;
-	uint64_t written;       /* number of the last line */
-	uint32_t *receivers;    /* per line */
-	uint64_t complete;      /* lines that all streams have */
+	uint64_t written;    /* number of the last line */
+	uint32_t *receivers; /* per line */
+	uint64_t complete;   /* lines that all streams have */
 	uint64_t delivered, lost, duplicated;
 	struct histogram latency, last;
 } g = {.streams = 100, .rate = 10, .seconds = 5, .at_once = 500, .label = ""};
@@ -267,7 +267,8 @@ static int connect_http(struct buf *request)
 	snprintf(host, sizeof(host), "%.*s", (int)(slash - g.http), g.http);
 	char *colon = strchr(host, ':');
 	*colon = 0;
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)atoi(colon + 1))};
 	inet_pton(AF_INET, host, &in.sin_addr);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	buf_printf(request, "GET %s HTTP/1.0\r\nHost: bench\r\n\r\n", slash);
@@ -289,7 +290,8 @@ static void start_client(struct client *c)
 	g.n_started++;
 	c->next = 1;
 	c->fd = g.fcgi ? connect_fcgi(&request) : connect_http(&request);
-	if (c->fd < 0 || send(c->fd, request.data, request.len, MSG_NOSIGNAL) != (ssize_t)request.len) {
+	if (c->fd < 0 ||
+	    send(c->fd, request.data, request.len, MSG_NOSIGNAL) != (ssize_t)request.len) {
 		g.n_failed++;
 	} else {
 		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
@@ -343,9 +345,11 @@ static void run_at_rate(int64_t begin)
 
 static void run_with_window(int64_t begin)
 {
-	while (clock_mono_ns() < begin + g.seconds * NS_PER_SEC && g.written + (uint64_t)g.window < EVENTS_MAX) {
+	while (clock_mono_ns() < begin + g.seconds * NS_PER_SEC &&
+	       g.written + (uint64_t)g.window < EVENTS_MAX) {
 		write_lines(g.window);
-		while (g.complete < g.written && clock_mono_ns() < begin + (g.seconds + 20) * NS_PER_SEC)
+		while (g.complete < g.written &&
+		       clock_mono_ns() < begin + (g.seconds + 20) * NS_PER_SEC)
 			turn(10);
 	}
 }
@@ -363,7 +367,8 @@ static void report(double connect_ms, double elapsed_s)
 	json_int(&j, "lines", (int64_t)g.written);
 	json_int(&j, "delivered", (int64_t)g.delivered);
 	json_double(&j, "delivered_per_s", (double)g.delivered / elapsed_s);
-	json_int(&j, "lost", (int64_t)(g.lost + g.written * (uint64_t)g.n_open - g.delivered - g.lost));
+	json_int(&j, "lost",
+		 (int64_t)(g.lost + g.written * (uint64_t)g.n_open - g.delivered - g.lost));
 	json_int(&j, "duplicated", (int64_t)g.duplicated);
 	const struct {
 		const char *key;
@@ -383,8 +388,10 @@ static void report(double connect_ms, double elapsed_s)
 		int64_t cpu, rss;
 		measure(p->pid, &cpu, &rss);
 		json_open(&j, p->name, '{');
-		json_double(&j, "cpu_ns_per_delivered", g.delivered ? (double)(cpu - p->cpu_ns) / (double)g.delivered : 0);
-		json_double(&j, "rss_bytes_per_stream", (double)(p->idle_rss_kib - p->rss_kib) * 1024 / (double)g.streams);
+		json_double(&j, "cpu_ns_per_delivered",
+			    g.delivered ? (double)(cpu - p->cpu_ns) / (double)g.delivered : 0);
+		json_double(&j, "rss_bytes_per_stream",
+			    (double)(p->idle_rss_kib - p->rss_kib) * 1024 / (double)g.streams);
 		json_close(&j, '}');
 	}
 	json_close(&j, '}');
@@ -400,20 +407,24 @@ static void read_arguments(int argc, char **argv)
 		int64_t *number;
 		const char **text;
 	} known[] = {
-		{"--streams", &g.streams, NULL}, {"--rate", &g.rate, NULL},  {"--window", &g.window, NULL},
-		{"--seconds", &g.seconds, NULL}, {"--at-once", &g.at_once, NULL},
-		{"--http", NULL, &g.http},  {"--fcgi", NULL, &g.fcgi},
-		{"--query", NULL, &g.query},     {"--lines", NULL, &g.lines}, {"--label", NULL, &g.label},
+		{"--streams", &g.streams, NULL}, {"--rate", &g.rate, NULL},
+		{"--window", &g.window, NULL},   {"--seconds", &g.seconds, NULL},
+		{"--at-once", &g.at_once, NULL}, {"--http", NULL, &g.http},
+		{"--fcgi", NULL, &g.fcgi},       {"--query", NULL, &g.query},
+		{"--lines", NULL, &g.lines},     {"--label", NULL, &g.label},
 	};
 	for (int i = 1; i + 1 < argc; i += 2) {
 		size_t k = 0;
 		while (k < array_size(known) && strcmp(known[k].name, argv[i]) != 0)
 			k++;
 		char *eq = strchr(argv[i + 1], '=');
-		if (k == array_size(known) && strcmp(argv[i], "--pid") == 0 && eq && g.n_pids < PIDS_MAX) {
+		if (k == array_size(known) && strcmp(argv[i], "--pid") == 0 && eq &&
+		    g.n_pids < PIDS_MAX) {
 			*eq = 0;
-			g.pids[g.n_pids++] = (struct process){.name = argv[i + 1], .pid = atoi(eq + 1)};
-		} else if (k == array_size(known) || (known[k].number && unit_parse_int(argv[i + 1], known[k].number))) {
+			g.pids[g.n_pids++] =
+				(struct process){.name = argv[i + 1], .pid = atoi(eq + 1)};
+		} else if (k == array_size(known) ||
+			   (known[k].number && unit_parse_int(argv[i + 1], known[k].number))) {
 			fprintf(stderr, "load: %s %s is not understood\n", argv[i], argv[i + 1]);
 			exit(2);
 		} else if (known[k].text) {
@@ -421,7 +432,9 @@ static void read_arguments(int argc, char **argv)
 		}
 	}
 	if (!g.lines || (!g.http && !(g.fcgi && g.query))) {
-		fputs("load: needs --lines FILE and --http HOST:PORT/PATH or --fcgi SOCKET --query Q\n", stderr);
+		fputs("load: needs --lines FILE and --http HOST:PORT/PATH or --fcgi SOCKET --query "
+		      "Q\n",
+		      stderr);
 		exit(2);
 	}
 }

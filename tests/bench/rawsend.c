@@ -73,12 +73,14 @@ int main(int argc, char **argv)
 	fd_raise_limit();
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int fifo = open(argv[2], O_RDWR | O_CLOEXEC);
-	if (fifo < 0 || bind(listener, (struct sockaddr *)&un, sizeof(un)) < 0 || listen(listener, 4096) < 0) {
+	if (fifo < 0 || bind(listener, (struct sockaddr *)&un, sizeof(un)) < 0 ||
+	    listen(listener, 4096) < 0) {
 		perror("rawsend");
 		return 1;
 	}
 	for (;;) {
-		struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = fifo, .events = POLLIN}};
+		struct pollfd p[2] = {{.fd = listener, .events = POLLIN},
+				      {.fd = fifo, .events = POLLIN}};
 		poll(p, 2, -1);
 		if (p[0].revents)
 			take_peer(listener);

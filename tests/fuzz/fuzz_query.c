@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_fini(&key);
 	buf_fini(&value);
 	bool admitted = accept_admits(s, "text/event-stream");
-	int r = id_parse(s, &epoch, &id) + door_get_request(s, &request) + door_get_answer(s, &answer);
+	int r = id_parse(s, &epoch, &id) + door_get_request(s, &request) +
+		door_get_answer(s, &answer);
 	(void)(r + admitted);
 	return 0;
 }

@@ -19,11 +19,14 @@ START_TEST(any_bytes_become_valid_utf8)
 		{"\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80", "\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80"},
 		{"\xff", "\xef\xbf\xbd"},
 		{"a\xc3", "a\xef\xbf\xbd"},
-		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},             /* overlong */
+		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* overlong */
 		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* surrogate */
-		{"\xe4\xb8z", "\xef\xbf\xbdz"},                         /* cut: one replacement */
+		{"\xe4\xb8z", "\xef\xbf\xbdz"},                           /* cut: one replacement */
 		{"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-		{"12345678\xfe" "12345678", "12345678\xef\xbf\xbd" "12345678"},
+		{"12345678\xfe"
+		 "12345678",
+		 "12345678\xef\xbf\xbd"
+		 "12345678"},
 	};
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct buf out = {0};
@@ -52,7 +55,8 @@ END_TEST
 
 START_TEST(a_cut_does_not_split_a_character)
 {
-	struct str s = str_of("ab\xe4\xb8\xad" "c");
+	struct str s = str_of("ab\xe4\xb8\xad"
+			      "c");
 	ck_assert_uint_eq(utf8_cut(s, 2), 2);
 	ck_assert_uint_eq(utf8_cut(s, 3), 2);
 	ck_assert_uint_eq(utf8_cut(s, 4), 2);
@@ -75,8 +79,9 @@ START_TEST(json_escapes_every_control_character)
 	json_null(&j, NULL);
 	json_close(&j, ']');
 	json_close(&j, '}');
-	ck_str_is(buf_str(&out), "{\"k\\\"\":\"a\\u0000\\n\\r\\t\\u001b\\u007f\\\\/\",\"i\":-5,\"d\":0.1,"
-				 "\"nan\":null,\"l\":[true,null]}");
+	ck_str_is(buf_str(&out),
+		  "{\"k\\\"\":\"a\\u0000\\n\\r\\t\\u001b\\u007f\\\\/\",\"i\":-5,\"d\":0.1,"
+		  "\"nan\":null,\"l\":[true,null]}");
 	buf_fini(&out);
 }
 END_TEST
@@ -105,7 +110,8 @@ START_TEST(sizes_and_durations_are_read_as_people_write_them)
 	ck_assert_int_eq(v, 250000000);
 	ck_assert_int_eq(unit_parse_duration("7d", &v), 0);
 	ck_assert_int_eq(v, 7 * 86400LL * 1000000000);
-	static const char *const bad[] = {"", "x", "1x", "-1s", "1.2.3s", "1", "1 2s", "99999999999d"};
+	static const char *const bad[] = {"",       "x", "1x",   "-1s",
+					  "1.2.3s", "1", "1 2s", "99999999999d"};
 	for (size_t i = 0; i < array_size(bad); i++)
 		ck_assert_msg(unit_parse_duration(bad[i], &v) != 0, "\"%s\" was taken", bad[i]);
 }
@@ -130,7 +136,7 @@ START_TEST(a_spliced_list_keeps_its_order)
 	list_splice(&a, &b);
 	ck_assert(list_is_empty(&b));
 	int i = 0;
-	list_each(p, &a)
+	list_each (p, &a)
 		ck_assert_ptr_eq(p, &e[i++]);
 	ck_assert_int_eq(i, 4);
 	list_remove(&e[1]);
@@ -141,5 +147,6 @@ END_TEST
 
 UNIT_MAIN("base", any_bytes_become_valid_utf8, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
-	  crc32c_is_that_of_rfc_3720_in_both_forms, sizes_and_durations_are_read_as_people_write_them,
+	  crc32c_is_that_of_rfc_3720_in_both_forms,
+	  sizes_and_durations_are_read_as_people_write_them,
 	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order)

@@ -12,12 +12,24 @@ START_TEST(severity_is_a_word_near_the_start)
 		const char *line;
 		int want;
 	} cases[] = {
-		{"2026-11-21 ERROR it broke", 3}, {"[warn] careful", 4}, {"level=info ok", 6}, {"Fatal: gone", 2},
-		{"plain", -1}, {"", -1}, {"terrorised", -1}, {"logInfo()", -1}, {"DEBUG", 7}, {"emerg", 0},
-		{"INFO then ERROR", 6}, {"errors", -1}, {"<script>alert(1)", -1},
+		{"2026-11-21 ERROR it broke", 3},
+		{"[warn] careful", 4},
+		{"level=info ok", 6},
+		{"Fatal: gone", 2},
+		{"plain", -1},
+		{"", -1},
+		{"terrorised", -1},
+		{"logInfo()", -1},
+		{"DEBUG", 7},
+		{"emerg", 0},
+		{"INFO then ERROR", 6},
+		{"errors", -1},
+		{"<script>alert(1)", -1},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) == cases[i].want, "%s", cases[i].line);
+		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) ==
+				      cases[i].want,
+			      "%s", cases[i].line);
 }
 END_TEST
 
@@ -52,4 +64,5 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 }
 END_TEST
 
-UNIT_MAIN("file", severity_is_a_word_near_the_start, a_position_is_recognised_only_in_the_file_it_was_taken_in)
+UNIT_MAIN("file", severity_is_a_word_near_the_start,
+	  a_position_is_recognised_only_in_the_file_it_was_taken_in)

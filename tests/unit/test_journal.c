@@ -47,7 +47,11 @@ static void on_cursor(void *ctx, const struct cursor *c, event_id at maybe_unuse
 
 static struct journal_config config(struct seen *s)
 {
-	return (struct journal_config){.dir = dir, .epoch = "test", .max_bytes = 1 << 20, .on_cursor = on_cursor, .ctx = s};
+	return (struct journal_config){.dir = dir,
+				       .epoch = "test",
+				       .max_bytes = 1 << 20,
+				       .on_cursor = on_cursor,
+				       .ctx = s};
 }
 
 static void open_journal(struct journal *j, struct seen *s)
@@ -69,8 +73,11 @@ static void append(struct journal *j, int n, size_t pad)
 	for (size_t i = 0; i < pad; i++)
 		buf_putc(&text, 'x');
 	event_id id = id_make((uint64_t)n, 0);
-	record_put_event(&b, &(struct event){.id = id, .severity = SEVERITY_NONE, .type = STR("line"),
-					     .source = STR("s"), .message = buf_str(&text)});
+	record_put_event(&b, &(struct event){.id = id,
+					     .severity = SEVERITY_NONE,
+					     .type = STR("line"),
+					     .source = STR("s"),
+					     .message = buf_str(&text)});
 	record_put_cursor(&b, &(struct cursor){STR("s"), STR("k"), {text.data, len}});
 	ck_assert_int_eq(journal_append(j, &b, id, id, 1), 0);
 	buf_fini(&b);
@@ -78,7 +85,8 @@ static void append(struct journal *j, int n, size_t pad)
 }
 
 /* What a replay of everything after `after` brings, as text. */
-static void replay_all(struct journal *j, event_id after, event_id gap_to, uint64_t tail, struct buf *out)
+static void replay_all(struct journal *j, event_id after, event_id gap_to, uint64_t tail,
+		       struct buf *out)
 {
 	struct replay *r = replay_new(1);
 	r->epoch = STR("e");

@@ -154,4 +154,5 @@ END_TEST
 
 UNIT_MAIN("loop", timers_fire_in_order_and_cancelled_ones_do_not,
 	  a_descriptor_removed_by_another_callback_of_the_turn_is_not_called,
-	  a_child_is_reaped_also_when_it_ended_before_it_was_watched, helper_jobs_come_back_in_their_order)
+	  a_child_is_reaped_also_when_it_ended_before_it_was_watched,
+	  helper_jobs_come_back_in_their_order)

@@ -28,12 +28,25 @@ END_TEST
 
 START_TEST(what_is_no_id_is_refused)
 {
-	static const char *const bad[] = {"", ".", "a", "a.", "a.1", "a.1-", "a.-1", "a.1-1048576", "a.1-1x", " a.1-1",
-					  "a.99999999999999-0", "a b.1-1", "01234567890123456.1-1", "a.1-1\n"};
+	static const char *const bad[] = {"",
+					  ".",
+					  "a",
+					  "a.",
+					  "a.1",
+					  "a.1-",
+					  "a.-1",
+					  "a.1-1048576",
+					  "a.1-1x",
+					  " a.1-1",
+					  "a.99999999999999-0",
+					  "a b.1-1",
+					  "01234567890123456.1-1",
+					  "a.1-1\n"};
 	for (size_t i = 0; i < array_size(bad); i++) {
 		struct str epoch;
 		event_id id;
-		ck_assert_msg(id_parse(str_of(bad[i]), &epoch, &id) != 0, "\"%s\" was taken", bad[i]);
+		ck_assert_msg(id_parse(str_of(bad[i]), &epoch, &id) != 0, "\"%s\" was taken",
+			      bad[i]);
 	}
 }
 END_TEST
@@ -43,14 +56,22 @@ END_TEST
 static void put_sample(struct buf *out)
 {
 	struct buf fields = {0};
-	field_put(&fields, &(struct field){.name = STR("status"), .type = FIELD_INT, .integer = -500});
-	field_put(&fields, &(struct field){.name = STR("path"), .type = FIELD_STRING, .string = STR("/x")});
-	field_put(&fields, &(struct field){.name = STR("ratio"), .type = FIELD_DOUBLE, .number = 0.5});
+	field_put(&fields,
+		  &(struct field){.name = STR("status"), .type = FIELD_INT, .integer = -500});
+	field_put(&fields,
+		  &(struct field){.name = STR("path"), .type = FIELD_STRING, .string = STR("/x")});
+	field_put(&fields,
+		  &(struct field){.name = STR("ratio"), .type = FIELD_DOUBLE, .number = 0.5});
 	field_put(&fields, &(struct field){.name = STR("ok"), .type = FIELD_BOOL, .integer = 1});
 	field_put(&fields, &(struct field){.name = STR("none"), .type = FIELD_NULL});
-	record_put_event(out, &(struct event){.id = 7, .time_ns = 1763689264123456789, .severity = 3,
-					      .flags = EVENT_TRUNCATED, .type = STR("line"), .source = STR("src"),
-					      .message = STR("hello"), .fields = buf_str(&fields)});
+	record_put_event(out, &(struct event){.id = 7,
+					      .time_ns = 1763689264123456789,
+					      .severity = 3,
+					      .flags = EVENT_TRUNCATED,
+					      .type = STR("line"),
+					      .source = STR("src"),
+					      .message = STR("hello"),
+					      .fields = buf_str(&fields)});
 	record_put_cursor(out, &(struct cursor){STR("src"), STR("key"), STR("value")});
 	buf_fini(&fields);
 }
@@ -63,7 +84,8 @@ START_TEST(records_survive_their_bytes)
 	put_sample(&b);
 	struct str rest = buf_str(&b);
 	ck_assert_int_eq(record_next(&rest, &r), 1);
-	ck_assert(r.kind == RECORD_EVENT && r.event.id == 7 && r.event.severity == 3 && r.event.flags == EVENT_TRUNCATED);
+	ck_assert(r.kind == RECORD_EVENT && r.event.id == 7 && r.event.severity == 3 &&
+		  r.event.flags == EVENT_TRUNCATED);
 	ck_str_is(r.event.message, "hello");
 	ck_str_is(r.event.type, "line");
 	int n = 0;
@@ -122,7 +144,8 @@ END_TEST
 
 /* ---- fastcgi ---------------------------------------------------------------------- */
 
-static void put_record(struct buf *out, enum fcgi_type type, uint16_t id, const char *content, size_t n)
+static void put_record(struct buf *out, enum fcgi_type type, uint16_t id, const char *content,
+		       size_t n)
 {
 	fcgi_put_header(buf_reserve(out, FCGI_HEADER), type, id, n);
 	out->len += FCGI_HEADER;
@@ -144,7 +167,8 @@ START_TEST(a_head_is_whole_only_at_its_last_byte)
 	const char *why;
 	put_head(&b);
 	for (size_t n = 0; n < b.len; n++)
-		ck_assert_int_eq(fcgi_check_head((struct str){b.data, n}, &len, &why), FCGI_HEAD_INCOMPLETE);
+		ck_assert_int_eq(fcgi_check_head((struct str){b.data, n}, &len, &why),
+				 FCGI_HEAD_INCOMPLETE);
 	buf_puts(&b, "more");
 	ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_WHOLE);
 	ck_assert_uint_eq(len, b.len - 4);
@@ -160,10 +184,10 @@ START_TEST(hostile_heads_are_refused)
 		const char *content;
 		size_t n;
 	} second[] = {
-		{FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8},        /* a second BEGIN */
-		{FCGI_TYPE_PARAMS, 2, "", 0},                       /* another id */
-		{FCGI_TYPE_STDIN, 1, "", 0},                        /* before PARAMS has ended */
-		{9, 1, "\17\0FCGI_MAX_CONNS", 16},                  /* GET_VALUES */
+		{FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8}, /* a second BEGIN */
+		{FCGI_TYPE_PARAMS, 2, "", 0},                /* another id */
+		{FCGI_TYPE_STDIN, 1, "", 0},                 /* before PARAMS has ended */
+		{9, 1, "\17\0FCGI_MAX_CONNS", 16},           /* GET_VALUES */
 	};
 	size_t len;
 	const char *why;
@@ -175,7 +199,10 @@ START_TEST(hostile_heads_are_refused)
 		ck_assert_ptr_nonnull(why);
 		buf_fini(&b);
 	}
-	static const char *const params[] = {"\xff\xff\xff\xff\1", "\1\x7f" "ab", "\x80", "\0\1a", "\1"};
+	static const char *const params[] = {"\xff\xff\xff\xff\1",
+					     "\1\x7f"
+					     "ab",
+					     "\x80", "\0\1a", "\1"};
 	static const size_t lengths[] = {5, 4, 1, 3, 1};
 	for (size_t i = 0; i < array_size(params); i++) {
 		struct buf b = {0};
@@ -241,8 +268,10 @@ START_TEST(an_event_is_one_block_with_its_fields)
 	ck_assert_int_eq(record_next(&rest, &r), 1);
 	sse_put_event(&out, STR("e"), STR("logs"), &r.event, SSE_DATA_JSON);
 	ck_str_is(buf_str(&out),
-		  "id: e.0-7\nevent: line\ndata: {\"time\":\"2025-11-21T01:41:04.123456Z\",\"channel\":\"logs\","
-		  "\"source\":\"src\",\"severity\":\"error\",\"truncated\":true,\"message\":\"hello\",\"fields\":"
+		  "id: e.0-7\nevent: line\ndata: "
+		  "{\"time\":\"2025-11-21T01:41:04.123456Z\",\"channel\":\"logs\","
+		  "\"source\":\"src\",\"severity\":\"error\",\"truncated\":true,\"message\":"
+		  "\"hello\",\"fields\":"
 		  "{\"status\":-500,\"path\":\"/x\",\"ratio\":0.5,\"ok\":true,\"none\":null}}\n\n");
 	buf_fini(&out);
 	buf_fini(&rec);
@@ -263,7 +292,10 @@ START_TEST(a_bare_message_is_split_on_every_line_end)
 	};
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct buf out = {0}, want = {0};
-		struct event ev = {.id = 1, .severity = SEVERITY_NONE, .type = STR("line"), .message = str_of(cases[i].in)};
+		struct event ev = {.id = 1,
+				   .severity = SEVERITY_NONE,
+				   .type = STR("line"),
+				   .message = str_of(cases[i].in)};
 		sse_put_event(&out, STR("e"), STR("c"), &ev, SSE_DATA_MESSAGE);
 		buf_printf(&want, "id: e.0-1\nevent: line\n%s\n", cases[i].want);
 		ck_str_is(buf_str(&out), buf_text(&want));
@@ -297,7 +329,9 @@ START_TEST(times_before_1970_and_on_leap_days_are_dates)
 	};
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct buf out = {0};
-		struct event ev = {.time_ns = cases[i].sec * 1000000000, .severity = SEVERITY_NONE, .type = STR("x")};
+		struct event ev = {.time_ns = cases[i].sec * 1000000000,
+				   .severity = SEVERITY_NONE,
+				   .type = STR("x")};
 		sse_put_event(&out, STR("e"), STR("c"), &ev, SSE_DATA_JSON);
 		ck_assert_ptr_nonnull(strstr(buf_text(&out), cases[i].want));
 		buf_fini(&out);
@@ -311,7 +345,8 @@ START_TEST(a_query_is_decoded)
 {
 	struct buf k = {0}, v = {0};
 	struct str rest = STR("&a=1&b+c=%41%2f%e4&empty=&flag&&x=a=b");
-	static const char *const want[][2] = {{"a", "1"}, {"b c", "A/\xe4"}, {"empty", ""}, {"flag", ""}, {"x", "a=b"}};
+	static const char *const want[][2] = {
+		{"a", "1"}, {"b c", "A/\xe4"}, {"empty", ""}, {"flag", ""}, {"x", "a=b"}};
 	for (size_t i = 0; i < array_size(want); i++) {
 		ck_assert_int_eq(query_next(&rest, &k, &v), 1);
 		ck_str_is(buf_str(&k), want[i][0]);
@@ -334,26 +369,43 @@ START_TEST(accept_is_weighed_by_the_most_specific_range)
 		const char *accept;
 		bool want;
 	} cases[] = {
-		{"", true}, {"*/*", true}, {"text/event-stream", true}, {"text/*", true}, {"TEXT/Event-Stream", true},
-		{"text/html, text/event-stream;q=0.5", true}, {"application/json", false}, {"text/html", false},
-		{"text/event-stream;q=0, */*", false}, {"*/*;q=0", false}, {"text/event-stream; q=0.000", false},
+		{"", true},
+		{"*/*", true},
+		{"text/event-stream", true},
+		{"text/*", true},
+		{"TEXT/Event-Stream", true},
+		{"text/html, text/event-stream;q=0.5", true},
+		{"application/json", false},
+		{"text/html", false},
+		{"text/event-stream;q=0, */*", false},
+		{"*/*;q=0", false},
+		{"text/event-stream; q=0.000", false},
 	};
 	for (size_t i = 0; i < array_size(cases); i++)
-		ck_assert_msg(accept_admits(str_of(cases[i].accept), "text/event-stream") == cases[i].want, "%s",
-			      cases[i].accept);
+		ck_assert_msg(accept_admits(str_of(cases[i].accept), "text/event-stream") ==
+				      cases[i].want,
+			      "%s", cases[i].accept);
 }
 END_TEST
 
 START_TEST(door_packets_survive_their_bytes_and_cut_ones_are_refused)
 {
 	struct buf b = {0};
-	struct door_request q = {.kind = DOOR_TAKE, .framing = DOOR_FCGI, .serial = 9, .fcgi_id = 3, .method = STR("GET"),
-				 .route = STR("/events"), .query = STR("a=b"), .accept = STR("*/*")}, back;
+	struct door_request q = {.kind = DOOR_TAKE,
+				 .framing = DOOR_FCGI,
+				 .serial = 9,
+				 .fcgi_id = 3,
+				 .method = STR("GET"),
+				 .route = STR("/events"),
+				 .query = STR("a=b"),
+				 .accept = STR("*/*")},
+			    back;
 	door_put_request(&b, &q);
 	for (size_t n = 0; n < b.len; n++)
 		ck_assert_int_ne(door_get_request((struct str){b.data, n}, &back), 0);
 	ck_assert_int_eq(door_get_request(buf_str(&b), &back), 0);
-	ck_assert(back.serial == 9 && back.fcgi_id == 3 && str_is(back.route, "/events") && str_is(back.query, "a=b"));
+	ck_assert(back.serial == 9 && back.fcgi_id == 3 && str_is(back.route, "/events") &&
+		  str_is(back.query, "a=b"));
 	b.len = 0;
 	door_put_answer(&b, &(struct door_answer){DOOR_STREAM, true, 9, STR("head")});
 	struct door_answer a;
@@ -365,8 +417,10 @@ END_TEST
 
 UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_survive_their_bytes,
 	  records_cut_at_every_byte_are_refused_without_reading_beyond,
-	  frames_arrive_byte_by_byte_and_too_long_ones_are_refused, a_head_is_whole_only_at_its_last_byte,
-	  hostile_heads_are_refused, framing_in_place_keeps_every_byte_whatever_the_size,
+	  frames_arrive_byte_by_byte_and_too_long_ones_are_refused,
+	  a_head_is_whole_only_at_its_last_byte, hostile_heads_are_refused,
+	  framing_in_place_keeps_every_byte_whatever_the_size,
 	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
-	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates, a_query_is_decoded,
-	  accept_is_weighed_by_the_most_specific_range, door_packets_survive_their_bytes_and_cut_ones_are_refused)
+	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates,
+	  a_query_is_decoded, accept_is_weighed_by_the_most_specific_range,
+	  door_packets_survive_their_bytes_and_cut_ones_are_refused)
