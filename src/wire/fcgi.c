@@ -86,6 +86,8 @@ static int pair_length(const unsigned char **p, const unsigned char *end, size_t
 
 static bool pairs_are_sound(struct str s)
 {
+	if (!s.len)
+		return true;
 	const unsigned char *p = (const unsigned char *)s.data, *end = p + s.len;
 	while (p < end) {
 		size_t name, value;
