@@ -10,7 +10,6 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "wire/fcgi.h"
 
 int params_init(void)
 {
@@ -29,12 +28,14 @@ static char *param(FCGX_Request *r, const char *name)
 	return mem_strdup(s ? s : "");
 }
 
-int params_read(struct str head, struct params *ret)
+int params_read(const struct fcgi_request *request, struct params *ret)
 {
 	int pair[2];
 	*ret = (struct params){0};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
+	struct buf head = {0};
+	fcgi_put_request(&head, request);
 	ssize_t w = send(pair[0], head.data, head.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	shutdown(pair[0], SHUT_WR);
 	FCGX_Request r;
@@ -58,6 +59,7 @@ int params_read(struct str head, struct params *ret)
 	r.ipcFd = -1;
 	r.keepConnection = 0;
 	FCGX_Free(&r, 0);
+	buf_fini(&head);
 	close(pair[0]);
 	close(pair[1]);
 	return ok ? 0 : -EBADMSG;

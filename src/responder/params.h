@@ -2,14 +2,15 @@
  *
  * params - what a FastCGI request asks, parsed by libfcgi.
  *
- * libfcgi reads from a socket of its own that holds a head which has been
- * checked and ends behind it: it can neither wait for the front server nor
- * read beyond the head.
+ * libfcgi reads from a socket of its own, which holds the plainest form of a head
+ * that has been checked, and ends behind it: it can neither wait for the front
+ * server nor see anything that the check has not (2.4.2 stumbles over padding
+ * behind BEGIN_REQUEST).
  */
 #ifndef SLUICE_RESPONDER_PARAMS_H
 #define SLUICE_RESPONDER_PARAMS_H
 
-#include "base/buf.h"
+#include "wire/fcgi.h"
 
 struct params {
 	uint16_t id; /* FastCGI request id */
@@ -23,8 +24,8 @@ struct params {
  */
 int params_init(void) must_check;
 
-/* 0, or -EBADMSG when libfcgi does not take the head for a request. */
-int params_read(struct str head, struct params *ret) must_check;
+/* 0, or -EBADMSG when libfcgi does not take it for a request. */
+int params_read(const struct fcgi_request *request, struct params *ret) must_check;
 void params_fini(struct params *p);
 
 #endif

@@ -292,24 +292,26 @@ static void peek(struct request *q)
 		finish(q);
 		return;
 	}
-	size_t len;
-	const char *why;
-	enum fcgi_head is = fcgi_check_head((struct str){r->head, (size_t)n}, &len, &why);
-	if (is == FCGI_HEAD_INCOMPLETE && n < (ssize_t)sizeof(r->head))
-		return;
-	if (is != FCGI_HEAD_WHOLE) {
-		log_warning("a connection is closed: it sent no FastCGI request (%s)",
-			    why ? why : "the head is larger than 64 KiB");
-		finish(q);
-		return;
+	struct fcgi_request request;
+	enum fcgi_head is = fcgi_check_head((struct str){r->head, (size_t)n}, &request);
+	if (is == FCGI_HEAD_INCOMPLETE && n == (ssize_t)sizeof(r->head)) {
+		is = FCGI_HEAD_BAD;
+		request.why = "the head is larger than 64 KiB";
 	}
-	if (params_read((struct str){r->head, len}, &q->params)) {
-		log_warning("a connection is closed: libfcgi does not take its request");
+	if (is == FCGI_HEAD_WHOLE && params_read(&request, &q->params)) {
+		is = FCGI_HEAD_BAD;
+		request.why = "libfcgi does not take it";
+	}
+	buf_fini(&request.params);
+	if (is == FCGI_HEAD_INCOMPLETE)
+		return;
+	if (is == FCGI_HEAD_BAD) {
+		log_warning("a connection is closed: it sent no FastCGI request (%s)", request.why);
 		finish(q);
 		return;
 	}
 	/* Taken now: what follows on the descriptor is the hub's to read. */
-	if (recv(q->fd, r->head, len, MSG_DONTWAIT) != (ssize_t)len) {
+	if (recv(q->fd, r->head, request.len, MSG_DONTWAIT) != (ssize_t)request.len) {
 		finish(q);
 		return;
 	}

@@ -101,62 +101,76 @@ static bool pairs_are_sound(struct str s)
 	return true;
 }
 
-enum fcgi_head fcgi_check_head(struct str s, size_t *len, const char **why)
+enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
 {
 	enum { BEGIN, PARAMS, STDIN } expect = BEGIN;
-	struct buf params = {0};
-	enum fcgi_head ret = FCGI_HEAD_INCOMPLETE;
-	unsigned id = 0;
-	size_t at = 0;
-	*why = NULL;
-	while (ret == FCGI_HEAD_INCOMPLETE && !*why) {
-		const unsigned char *h = (const unsigned char *)s.data + at;
-		size_t left = s.len - at;
+	enum fcgi_head is = FCGI_HEAD_INCOMPLETE;
+	*ret = (struct fcgi_request){0};
+	while (is == FCGI_HEAD_INCOMPLETE && !ret->why) {
+		const unsigned char *h = (const unsigned char *)s.data + ret->len;
+		size_t left = s.len - ret->len;
 		if (left >= 1 && h[0] != 1)
-			*why = "not FastCGI version 1";
-		if (*why || left < FCGI_HEADER)
+			ret->why = "not FastCGI version 1";
+		if (ret->why || left < FCGI_HEADER)
 			break;
-		unsigned type = h[1], this_id = (unsigned)h[2] << 8 | h[3];
+		unsigned type = h[1], id = (unsigned)h[2] << 8 | h[3];
 		size_t content = (size_t)h[4] << 8 | h[5], whole = FCGI_HEADER + content + h[6];
-		if (at + whole > FCGI_HEAD_MAX) {
-			*why = "the head is larger than 64 KiB";
+		if (ret->len + whole > FCGI_HEAD_MAX) {
+			ret->why = "the head is larger than 64 KiB";
 			break;
 		}
-		if (this_id == 0 || (expect != BEGIN && this_id != id)) {
-			*why = "another request id than its own";
+		if (id == 0 || (expect != BEGIN && id != ret->id)) {
+			ret->why = "another request id than its own";
 			break;
 		}
 		if (type != (expect == BEGIN    ? FCGI_TYPE_BEGIN
 			     : expect == PARAMS ? FCGI_TYPE_PARAMS
 						: FCGI_TYPE_STDIN)) {
-			*why = "a record out of its order";
+			ret->why = "a record out of its order";
 			break;
 		}
 		if (left < whole)
 			break;
-		at += whole;
+		ret->len += whole;
 		switch (expect) {
 		case BEGIN:
-			id = this_id;
+			ret->id = (uint16_t)id;
 			if (content != 8 || h[8] != 0 || h[9] != 1)
-				*why = "not a request of the responder role";
+				ret->why = "not a request of the responder role";
 			expect = PARAMS;
 			break;
 		case PARAMS:
-			buf_put(&params, h + FCGI_HEADER, content);
+			buf_put(&ret->params, h + FCGI_HEADER, content);
 			if (content)
 				break;
-			if (!pairs_are_sound(buf_str(&params)))
-				*why = "parameters that do not lie inside their stream";
+			if (!pairs_are_sound(buf_str(&ret->params)))
+				ret->why = "parameters that do not lie inside their stream";
 			expect = STDIN;
 			break;
 		case STDIN:
 			if (!content)
-				ret = FCGI_HEAD_WHOLE;
+				is = FCGI_HEAD_WHOLE;
 			break;
 		}
 	}
-	buf_fini(&params);
-	*len = at;
-	return *why ? FCGI_HEAD_BAD : ret;
+	return ret->why ? FCGI_HEAD_BAD : is;
+}
+
+static void put_record(struct buf *out, enum fcgi_type type, uint16_t id, const void *p, size_t n)
+{
+	fcgi_put_header(buf_reserve(out, FCGI_HEADER), type, id, n);
+	out->len += FCGI_HEADER;
+	buf_put(out, p, n);
+}
+
+void fcgi_put_request(struct buf *out, const struct fcgi_request *r)
+{
+	put_record(out, FCGI_TYPE_BEGIN, r->id, "\0\1\0\0\0\0\0", 8);
+	for (size_t at = 0; at < r->params.len;) {
+		size_t n = MIN(r->params.len - at, (size_t)FCGI_CONTENT_MAX);
+		put_record(out, FCGI_TYPE_PARAMS, r->id, r->params.data + at, n);
+		at += n;
+	}
+	put_record(out, FCGI_TYPE_PARAMS, r->id, NULL, 0);
+	put_record(out, FCGI_TYPE_STDIN, r->id, NULL, 0);
 }

@@ -47,11 +47,22 @@ enum fcgi_head {
 	FCGI_HEAD_BAD,
 };
 
+struct fcgi_request {
+	size_t len; /* bytes of the head, when whole */
+	uint16_t id;
+	struct buf params; /* name-value pairs, checked; free it with buf_fini() */
+	const char *why;   /* what is wrong, when bad */
+};
+
 /* Looks whether `s` starts with one whole request of the responder role:
  * BEGIN_REQUEST, PARAMS to their end, STDIN to its end, one id throughout and
- * name-value pairs that lie inside their stream.  *len gets the head's length
- * when whole, *why a reason when bad.
+ * name-value pairs that lie inside their stream.
  */
-enum fcgi_head fcgi_check_head(struct str s, size_t *len, const char **why) must_check;
+enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret) must_check;
+
+/* The plainest head with this request's id and parameters: no padding, no
+ * body.  What libfcgi reads, so that it cannot read anything else than we did.
+ */
+void fcgi_put_request(struct buf *out, const struct fcgi_request *r);
 
 #endif

@@ -3,6 +3,8 @@
  * The head of a FastCGI request, from any peer on the socket; what is found
  * whole goes through libfcgi as it would in a responder.
  */
+#include <stdlib.h>
+
 #include "responder/params.h"
 #include "wire/fcgi.h"
 
@@ -11,16 +13,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool ready;
-	size_t len;
-	const char *why;
 	if (!ready && params_init())
 		return 0;
 	ready = true;
-	struct str s = {(const char *)data, size};
-	if (fcgi_check_head(s, &len, &why) != FCGI_HEAD_WHOLE)
-		return 0;
+	struct fcgi_request request;
 	struct params p;
-	if (params_read((struct str){s.data, len}, &p) == 0)
+	if (fcgi_check_head((struct str){(const char *)data, size}, &request) == FCGI_HEAD_WHOLE) {
+		/* What was found sound must be taken, and taken alike. */
+		if (params_read(&request, &p) || p.id != request.id)
+			abort();
 		params_fini(&p);
+	}
+	buf_fini(&request.params);
 	return 0;
 }

@@ -163,15 +163,25 @@ static void put_head(struct buf *out)
 START_TEST(a_head_is_whole_only_at_its_last_byte)
 {
 	struct buf b = {0};
-	size_t len;
-	const char *why;
+	struct fcgi_request r;
 	put_head(&b);
-	for (size_t n = 0; n < b.len; n++)
-		ck_assert_int_eq(fcgi_check_head((struct str){b.data, n}, &len, &why),
+	for (size_t n = 0; n < b.len; n++) {
+		ck_assert_int_eq(fcgi_check_head((struct str){b.data, n}, &r),
 				 FCGI_HEAD_INCOMPLETE);
+		buf_fini(&r.params);
+	}
 	buf_puts(&b, "more");
-	ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_WHOLE);
-	ck_assert_uint_eq(len, b.len - 4);
+	ck_assert_int_eq(fcgi_check_head(buf_str(&b), &r), FCGI_HEAD_WHOLE);
+	ck_assert_uint_eq(r.len, b.len - 4);
+	/* And what is written again is read again as the same. */
+	struct buf again = {0};
+	struct fcgi_request same;
+	fcgi_put_request(&again, &r);
+	ck_assert_int_eq(fcgi_check_head(buf_str(&again), &same), FCGI_HEAD_WHOLE);
+	ck_assert(same.id == r.id && str_eq(buf_str(&same.params), buf_str(&r.params)));
+	buf_fini(&again);
+	buf_fini(&same.params);
+	buf_fini(&r.params);
 	buf_fini(&b);
 }
 END_TEST
@@ -189,14 +199,14 @@ START_TEST(hostile_heads_are_refused)
 		{FCGI_TYPE_STDIN, 1, "", 0},                 /* before PARAMS has ended */
 		{9, 1, "\17\0FCGI_MAX_CONNS", 16},           /* GET_VALUES */
 	};
-	size_t len;
-	const char *why;
+	struct fcgi_request r;
 	for (size_t i = 0; i < array_size(second); i++) {
 		struct buf b = {0};
 		put_record(&b, FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8);
 		put_record(&b, second[i].type, second[i].id, second[i].content, second[i].n);
-		ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_BAD);
-		ck_assert_ptr_nonnull(why);
+		ck_assert_int_eq(fcgi_check_head(buf_str(&b), &r), FCGI_HEAD_BAD);
+		buf_fini(&r.params);
+		ck_assert_ptr_nonnull(r.why);
 		buf_fini(&b);
 	}
 	static const char *const params[] = {"\xff\xff\xff\xff\1",
@@ -209,12 +219,14 @@ START_TEST(hostile_heads_are_refused)
 		put_record(&b, FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8);
 		put_record(&b, FCGI_TYPE_PARAMS, 1, params[i], lengths[i]);
 		put_record(&b, FCGI_TYPE_PARAMS, 1, "", 0);
-		ck_assert_int_eq(fcgi_check_head(buf_str(&b), &len, &why), FCGI_HEAD_BAD);
+		ck_assert_int_eq(fcgi_check_head(buf_str(&b), &r), FCGI_HEAD_BAD);
+		buf_fini(&r.params);
 		buf_fini(&b);
 	}
 	struct buf filter = {0};
 	put_record(&filter, FCGI_TYPE_BEGIN, 1, "\0\3\0\0\0\0\0\0", 8);
-	ck_assert_int_eq(fcgi_check_head(buf_str(&filter), &len, &why), FCGI_HEAD_BAD);
+	ck_assert_int_eq(fcgi_check_head(buf_str(&filter), &r), FCGI_HEAD_BAD);
+	buf_fini(&r.params);
 	buf_fini(&filter);
 }
 END_TEST
