@@ -44,138 +44,10 @@ static void finds_free(struct finds *f)
 	free(f->all);
 }
 
-static int compare_times(const struct timespec *a, const struct timespec *b)
-{
-	if (a->tv_sec != b->tv_sec)
-		return a->tv_sec < b->tv_sec ? -1 : 1;
-	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
-}
-
 static int oldest_first(const void *a, const void *b)
 {
 	return compare_times(&((const struct found *)a)->st.st_mtim,
 			     &((const struct found *)b)->st.st_mtim);
-}
-
-/* ---- the table of files ------------------------------------------------------------------- */
-
-static struct file *by_identity(const struct state *s, dev_t dev, ino_t ino)
-{
-	for (struct file *f = s->files; f; f = f->next)
-		if (f->ino == ino && f->dev == dev)
-			return f;
-	return NULL;
-}
-
-/* The newest file that was followed under this name. */
-static struct file *by_origin(const struct state *s, const char *path)
-{
-	struct file *best = NULL;
-	for (struct file *f = s->files; f; f = f->next)
-		if (strcmp(f->origin, path) == 0 &&
-		    (!best || compare_times(&f->mtime, &best->mtime) > 0))
-			best = f;
-	return best;
-}
-
-static void set_path(struct file *f, const char *path)
-{
-	if (strcmp(f->path, path) == 0)
-		return;
-	free(f->path);
-	f->path = must(strdup(path));
-}
-
-static struct file *file_add(struct state *s, const char *origin, const char *path,
-			     const struct stat *st)
-{
-	struct file *f = must(calloc(1, sizeof(*f)));
-	f->dev = st->st_dev;
-	f->ino = st->st_ino;
-	f->mtime = st->st_mtim;
-	f->size = st->st_size;
-	f->path = must(strdup(path));
-	f->origin = must(strdup(origin));
-	f->fd = -1;
-	f->quiet_since_ns = now_ns();
-	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev),
-		 (unsigned long long)f->ino);
-	f->next = s->files;
-	s->files = f;
-	return f;
-}
-
-static void file_drop(struct state *s, struct file *gone)
-{
-	for (struct file **p = &s->files; *p;) {
-		if ((*p)->older == gone)
-			(*p)->older = gone->older;
-		if (*p == gone)
-			*p = gone->next;
-		else
-			p = &(*p)->next;
-	}
-	if (gone->fd >= 0)
-		close(gone->fd);
-	free(gone->part);
-	free(gone->path);
-	free(gone->origin);
-	free(gone);
-}
-
-/* Removes a file and its cursor. */
-static int forget(struct state *s, struct file *f)
-{
-	struct sluice_cursor c = {.key = f->key, .key_len = strlen(f->key)};
-	int r = s->src->host->commit(s->src, &c);
-	file_drop(s, f);
-	return r;
-}
-
-static int open_file(struct state *s, struct file *f)
-{
-	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (f->fd < 0 && errno != ENOENT && may_complain(s, f->path))
-		say(s, SLUICE_LOG_WARNING,
-		    "%s cannot be read: %s (give sluice's user the right to; it is "
-		    "tried again)",
-		    f->path, strerror(errno));
-	f->is_dirty = f->fd >= 0;
-	return f->fd < 0 ? -1 : 0;
-}
-
-static size_t slot_of(const struct state *s, const char *path)
-{
-	size_t h = 5381;
-	for (; *path; path++)
-		h = h * 33 + (unsigned char)*path;
-	return h % s->n_slots;
-}
-
-static void index_paths(struct state *s)
-{
-	size_t n = 0;
-	for (struct file *f = s->files; f; f = f->next)
-		n++;
-	if (n > s->n_slots || !s->by_path) {
-		s->n_slots = 2 * n + 16;
-		free(s->by_path);
-		s->by_path = must(calloc(s->n_slots, sizeof(s->by_path[0])));
-	}
-	memset(s->by_path, 0, s->n_slots * sizeof(s->by_path[0]));
-	for (struct file *f = s->files; f; f = f->next) {
-		size_t i = slot_of(s, f->path);
-		f->next_by_path = s->by_path[i];
-		s->by_path[i] = f;
-	}
-}
-
-struct file *discover_by_path(struct state *s, const char *path)
-{
-	struct file *f = s->n_slots ? s->by_path[slot_of(s, path)] : NULL;
-	while (f && strcmp(f->path, path) != 0)
-		f = f->next_by_path;
-	return f;
 }
 
 /* ---- looking around ----------------------------------------------------------------------------
@@ -224,12 +96,6 @@ static void watch_dir(struct state *s, const char *dir)
 	s->watches[s->n_watches++] = (struct watch){wd, must(strdup(dir))};
 }
 
-static char *dir_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return must(slash == path ? strdup("/") : strndup(path, (size_t)(slash - path)));
-}
-
 static void watch_dirs_of(struct state *s, const char *pattern)
 {
 	char *dir = dir_of(pattern);
@@ -262,29 +128,6 @@ static void look(struct state *s, struct finds *ret)
 		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
 }
 
-/* The name of an inode in the directory of `path`: owned, or NULL. */
-static char *name_of_inode(const char *path, dev_t dev, ino_t ino)
-{
-	struct stat here;
-	if (stat(path, &here) == 0 && here.st_dev == dev && here.st_ino == ino)
-		return must(strdup(path)); /* also through a symbolic link */
-	char *dir = dir_of(path), *ret = NULL;
-	DIR *d = opendir(dir);
-	for (struct dirent *e; d && !ret && (e = readdir(d));) {
-		struct stat st;
-		char name[4096];
-		if (e->d_ino != ino)
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
-		if (stat(name, &st) == 0 && st.st_dev == dev && st.st_ino == ino)
-			ret = must(strdup(name));
-	}
-	if (d)
-		closedir(d);
-	free(dir);
-	return ret;
-}
-
 /* Whether `name` is what a rotation makes of `base`: base.1, base-20261121. */
 static bool is_generation(const char *name, const char *base)
 {
@@ -315,7 +158,7 @@ static void find_generations(struct state *s, const char *path, const struct fil
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
 		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) &&
-		    !by_identity(s, st.st_dev, st.st_ino) &&
+		    !file_by_identity(s, st.st_dev, st.st_ino) &&
 		    compare_times(&st.st_mtim, &than->mtime) >= 0)
 			finds_add(ret, name, &st);
 	}
@@ -353,7 +196,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
 				continue;
 			struct file *f = file_add(s, found->path, b->path, &b->st);
 			f->is_rotated = f->is_seen = true;
-			if (open_file(s, f)) {
+			if (file_open_fd(s, f)) {
 				file_drop(s, f);
 				continue;
 			}
@@ -365,7 +208,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	}
 	struct file *f = file_add(s, found->path, found->path, &found->st);
 	f->is_seen = true;
-	if (open_file(s, f)) {
+	if (file_open_fd(s, f)) {
 		file_drop(s, f); /* found anew by the next look */
 		return 0;
 	}
@@ -387,14 +230,14 @@ static int begin(struct state *s, const struct found *found, struct file *before
  */
 static int reopen(struct state *s, struct file *f, const struct stat *st)
 {
-	if (open_file(s, f))
+	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
 	if ((uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
 		int r = 0;
 		if (!f->is_done)
 			r = follow_gap(s, f, "truncated",
 				       "a file was replaced or emptied while it could not be read");
-		return r ? r : forget(s, f);
+		return r ? r : file_forget(s, f);
 	}
 	f->size = st->st_size;
 	f->mtime = st->st_mtim;
@@ -409,7 +252,7 @@ static int reopen(struct state *s, struct file *f, const struct stat *st)
 static int see_again(struct state *s, struct file *f, const struct found *found)
 {
 	f->is_seen = true;
-	set_path(f, found->path);
+	file_set_path(f, found->path);
 	if (f->fd >= 0) {
 		if (strcmp(f->path, f->origin) == 0)
 			f->is_rotated = false;
@@ -431,7 +274,7 @@ static void lose(struct state *s, struct file *f)
 	s->n_rotated++;
 	char *name = name_of_inode(f->path, f->dev, f->ino);
 	if (name)
-		set_path(f, name);
+		file_set_path(f, name);
 	free(name);
 }
 
@@ -444,9 +287,9 @@ static int begin_new(struct state *s, const struct finds *finds)
 	for (int with_older = 1; with_older >= 0; with_older--) {
 		for (size_t i = 0; !r && i < finds->n; i++) {
 			const struct found *found = &finds->all[i];
-			if (by_identity(s, found->st.st_dev, found->st.st_ino))
+			if (file_by_identity(s, found->st.st_dev, found->st.st_ino))
 				continue;
-			struct file *before = by_origin(s, found->path);
+			struct file *before = file_by_origin(s, found->path);
 			if ((before != NULL) == with_older)
 				r = begin(s, found, before);
 		}
@@ -473,7 +316,8 @@ int discover(struct state *s)
 	for (struct file *f = s->files; f; f = f->next)
 		f->is_seen = false;
 	for (size_t i = 0; !r && i < finds.n; i++) {
-		struct file *f = by_identity(s, finds.all[i].st.st_dev, finds.all[i].st.st_ino);
+		struct file *f =
+			file_by_identity(s, finds.all[i].st.st_dev, finds.all[i].st.st_ino);
 		if (f)
 			r = see_again(s, f, &finds.all[i]);
 	}
@@ -490,13 +334,13 @@ int discover(struct state *s)
 		char *name = name_of_inode(f->origin, f->dev, f->ino);
 		struct stat st;
 		if (!name)
-			r = f->is_done ? forget(s, f) : gone(s, f);
+			r = f->is_done ? file_forget(s, f) : gone(s, f);
 		else if (!f->is_done && stat(name, &st) == 0)
 			r = reopen(s, f, &st);
 		free(name);
 	}
 	finds_free(&finds);
-	index_paths(s);
+	files_index(s);
 	if (!r && s->is_first)
 		r = note_first_start(s);
 	s->is_first = false;
@@ -518,7 +362,7 @@ static int gone(struct state *s, struct file *f)
 			 f->origin, (unsigned long long)f->at.offset);
 		r = follow_gap(s, f, "rotated", message);
 	}
-	return r ? r : forget(s, f);
+	return r ? r : file_forget(s, f);
 }
 
 static int resume_one(struct state *s, const struct sluice_cursor *c)
@@ -549,7 +393,7 @@ static int resume_one(struct state *s, const struct sluice_cursor *c)
 		r = gone(s, f);
 	} else if (at.is_done && (uint64_t)st.st_size == at.offset) {
 		f->is_done = true;
-	} else if (open_file(s, f) == 0) {
+	} else if (file_open_fd(s, f) == 0) {
 		if (position_fits(&at, f->fd) && (uint64_t)st.st_size >= at.offset) {
 			f->at.is_done = false;
 			follow_seek(f, at.offset);

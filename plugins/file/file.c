@@ -165,7 +165,7 @@ static bool hear_inotify(struct state *s)
 				if (s->watches[i].wd == e->wd)
 					snprintf(path, sizeof(path), "%s/%s", s->watches[i].dir,
 						 e->name);
-			struct file *f = discover_by_path(s, path);
+			struct file *f = file_by_path(s, path);
 			if (f)
 				f->is_dirty = true;
 		}

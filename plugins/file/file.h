@@ -3,6 +3,7 @@
  * file - what the parts of the file plugin share.
  *
  *	file.c      the plugin's tables, options and main loop
+ *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
  *	follow.c    one file: reading, splitting into lines, noticing truncation
  *	position.c  a place in a file that can be recognised again later
@@ -115,13 +116,34 @@ int follow_gap(struct state *s, struct file *f, const char *reason, const char *
 /* Sets where to read on, and what stands before it. */
 void follow_seek(struct file *f, uint64_t offset);
 
+/* ---- files.c ---- */
+
+struct file *file_by_identity(const struct state *s, dev_t dev, ino_t ino);
+/* The newest file that was followed under this name. */
+struct file *file_by_origin(const struct state *s, const char *path);
+/* By its present name, as of the last files_index(). */
+struct file *file_by_path(struct state *s, const char *path);
+void files_index(struct state *s);
+
+struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st);
+void file_drop(struct state *s, struct file *gone);
+/* Drops it together with its cursor.  0 or -ECANCELED. */
+int file_forget(struct state *s, struct file *f);
+void file_set_path(struct file *f, const char *path);
+/* Opens it by its present name; -1 after complaining. */
+int file_open_fd(struct state *s, struct file *f);
+
+int compare_times(const struct timespec *a, const struct timespec *b);
+/* Both owned; the name of an inode in the directory of `path`, or NULL. */
+char *dir_of(const char *path);
+char *name_of_inode(const char *path, dev_t dev, ino_t ino);
+
 /* ---- discover.c ---- */
 
 /* Looks at all patterns.  0 or -ECANCELED. */
 int discover(struct state *s);
 /* Takes over the committed cursors of an earlier run.  0 or -ECANCELED. */
 int discover_resume(struct state *s);
-struct file *discover_by_path(struct state *s, const char *path);
 void discover_free(struct state *s);
 
 #endif
