@@ -143,40 +143,7 @@ def heartbeats_come_and_move_the_cursor(site):
     check(b"data:" not in s.buffer, "a heartbeat holds data: %r" % s.buffer)
 
 
-def a_full_disk_holds_the_lines_back_and_loses_none(site):
-    """The state directory on a file system of its own, filled by somebody else."""
-    state = site.path("state")
-    os.mkdir(state)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", state], stderr=subprocess.DEVNULL).returncode:
-        raise Failed("mounting a tmpfs needs root")
-    try:
-        begin(site)
-        append(site, 1, 1000)
-        s = site.stream("channel=logs&earliest=1")
-        s.until_message("1000")
-        with open(os.path.join(state, "filler"), "wb", buffering=0) as f:
-            with contextlib.suppress(OSError):
-                while True:
-                    f.write(b"x" * 4096)
-        append(site, 1001, 40000)
-        wait_for(lambda: site.json("/channels")["channels"][0]["stuck"], "the journal to be stuck")
-        check("the journal cannot be written: No space left on device" in site.log(), site.log())
-        os.unlink(os.path.join(state, "filler"))
-        got = [int(e.json()["message"]) for e in s.until_message("40000", 60) if e.type == "line"]
-        check(got == list(range(1001, 40001)), "%d lines, %r" % (len(got), got[:3]))
-        # Far more than the disk holds: the oldest goes, the live stream goes on.
-        for first in range(40001, 120001, 2000):
-            append(site, first, first + 1999)
-            got = [int(e.json()["message"]) for e in s.until_message(str(first + 1999), 60) if e.type == "line"]
-            check(got == list(range(first, first + 2000)), "%d lines from %d" % (len(got), first))
-        channel = site.json("/channels")["channels"][0]
-        check(channel["events"] == 120000 and 0 < channel["held"] < 120000, "%r" % channel)
-    finally:
-        site.stop()
-        subprocess.run(["umount", "-l", state])
-
-
 run(truncated_files_are_read_anew_and_the_gap_is_told, channels_are_merged_in_the_order_of_their_ids,
     what_retention_has_dropped_is_a_gap, a_channel_in_memory_loses_with_the_hub_and_says_so,
     a_torn_end_is_cut_and_read_again_from_the_file, damage_in_the_middle_is_a_gap_and_the_rest_is_kept,
-    heartbeats_come_and_move_the_cursor, a_full_disk_holds_the_lines_back_and_loses_none)
+    heartbeats_come_and_move_the_cursor)
