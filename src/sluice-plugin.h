@@ -110,7 +110,7 @@ struct sluice_value {
 struct sluice_cursor {
 	const char *key; /* at most 256 bytes */
 	size_t key_len;
-	const void *value; /* at most 1024 bytes; length 0 forgets the key */
+	const void *value; /* at most 8192 bytes; length 0 forgets the key */
 	size_t value_len;
 };
 

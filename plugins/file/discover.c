@@ -21,6 +21,11 @@
 
 #define STARTED "started"
 
+/* A file without a name may come back: a link to its directory is switched, and
+ * switched back.
+ */
+#define REMEMBER_NS (3600 * 1000000000LL)
+
 struct found {
 	char *path;
 	struct stat st;
@@ -53,11 +58,11 @@ static int oldest_first(const void *a, const void *b)
 /* ---- looking around ----------------------------------------------------------------------------
  */
 
-static bool is_excluded(struct state *s, const char *path)
+static bool matches(struct state *s, const char *option, const char *path)
 {
 	const char *pattern;
-	for (size_t i = 0; (pattern = s->src->host->option(s->src, "exclude", i)); i++)
-		if (fnmatch(pattern, path, FNM_PATHNAME) == 0)
+	for (size_t i = 0; (pattern = s->src->host->option(s->src, option, i)); i++)
+		if (fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) == 0)
 			return true;
 	return false;
 }
@@ -118,7 +123,7 @@ static void look(struct state *s, struct finds *ret)
 				struct stat st;
 				const char *path = g.gl_pathv[k];
 				if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-				    !is_excluded(s, path) && !is_compressed(path))
+				    !matches(s, "exclude", path) && !is_compressed(path))
 					finds_add(ret, path, &st);
 			}
 		}
@@ -142,10 +147,33 @@ static bool is_generation(const char *name, const char *base)
 	return *p == 0;
 }
 
+/* Whether the file `name` holds what `f` was followed to: at that place. */
+static bool holds_the_same(const struct file *f, const char *name, const struct stat *st)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool same = fd >= 0 && (uint64_t)st->st_size >= f->at.offset && position_fits(&f->at, fd);
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* Whether it is followed, or has been; one that was done with and whose number
+ * another file has by now is dropped.
+ */
+static bool is_known(struct state *s, const char *name, const struct stat *st)
+{
+	struct file *f = file_by_identity(s, st->st_dev, st->st_ino);
+	if (f && f->fd < 0 && !holds_the_same(f, name, st)) {
+		file_drop(s, f);
+		f = NULL;
+	}
+	return f != NULL;
+}
+
 /* Rotated files that nobody has seen under their first name: written after
  * `than`, and not followed yet.
  */
-static void find_generations(struct state *s, const char *path, const struct file *than,
+static void find_generations(struct state *s, const char *path, struct timespec than,
 			     struct finds *ret)
 {
 	char *dir = dir_of(path);
@@ -158,8 +186,8 @@ static void find_generations(struct state *s, const char *path, const struct fil
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
 		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) &&
-		    !file_by_identity(s, st.st_dev, st.st_ino) &&
-		    compare_times(&st.st_mtim, &than->mtime) >= 0)
+		    compare_times(&st.st_mtim, &than) >= 0 && !matches(s, "exclude", name) &&
+		    !is_known(s, name, &st))
 			finds_add(ret, name, &st);
 	}
 	if (d)
@@ -179,33 +207,45 @@ static uint64_t first_offset(const struct state *s, const struct file *f)
 	return follow_find_lines(f->fd, (uint64_t)f->size, s->options.from_lines);
 }
 
+/* Files that came after `before` and went before the one that has its name now,
+ * each waiting for the one before it; returns the last one.
+ */
+static struct file *begin_between(struct state *s, const struct found *found, struct file *before)
+{
+	struct stat st;
+	if (before->fd >= 0 && fstat(before->fd, &st) == 0)
+		file_note_time(before, &st);
+	/* A copy of what was followed: only what is behind that is new in it. */
+	struct position at = before->at;
+	struct file *older = before->is_done ? NULL : before;
+	bool is_open = before->fd >= 0;
+	struct finds between = {0};
+	find_generations(s, found->path, before->mtime, &between);
+	for (size_t i = 0; i < between.n; i++) {
+		struct found *b = &between.all[i];
+		if (b->st.st_ino == found->st.st_ino && b->st.st_dev == found->st.st_dev)
+			continue;
+		struct file *f = file_add(s, found->path, b->path, &b->st);
+		f->is_rotated = f->is_seen = true;
+		bool opened = file_open_fd(s, f) == 0;
+		bool is_copy = opened && at.offset && (uint64_t)b->st.st_size >= at.offset &&
+			       position_fits(&at, f->fd);
+		if (!opened || (is_copy && is_open)) {
+			file_drop(s, f);
+			continue;
+		}
+		follow_seek(f, is_copy ? at.offset : 0);
+		f->older = older;
+		older = f;
+	}
+	finds_free(&between);
+	return older;
+}
+
 /* A file that has not been followed yet, at a name that `before` had. */
 static int begin(struct state *s, const struct found *found, struct file *before)
 {
-	struct file *older = before && !before->is_done ? before : NULL;
-	if (before) {
-		/* Its time may have gone on since it was last looked at. */
-		struct stat st;
-		if (before->fd >= 0 && fstat(before->fd, &st) == 0)
-			before->mtime = st.st_mtim;
-		struct finds between = {0};
-		find_generations(s, found->path, before, &between);
-		for (size_t i = 0; i < between.n; i++) {
-			struct found *b = &between.all[i];
-			if (b->st.st_ino == found->st.st_ino && b->st.st_dev == found->st.st_dev)
-				continue;
-			struct file *f = file_add(s, found->path, b->path, &b->st);
-			f->is_rotated = f->is_seen = true;
-			if (file_open_fd(s, f)) {
-				file_drop(s, f);
-				continue;
-			}
-			follow_seek(f, 0);
-			f->older = older;
-			older = f;
-		}
-		finds_free(&between);
-	}
+	struct file *older = before ? begin_between(s, found, before) : NULL;
 	struct file *f = file_add(s, found->path, found->path, &found->st);
 	f->is_seen = true;
 	if (file_open_fd(s, f)) {
@@ -239,9 +279,9 @@ static int reopen(struct state *s, struct file *f, const struct stat *st)
 				       "a file was replaced or emptied while it could not be read");
 		return r ? r : file_forget(s, f);
 	}
-	f->size = st->st_size;
-	f->mtime = st->st_mtim;
+	file_note_time(f, st);
 	f->is_done = f->at.is_done = false;
+	f->vanished_ns = 0;
 	f->is_rotated = strcmp(f->path, f->origin) != 0;
 	f->quiet_since_ns = now_ns();
 	follow_seek(f, f->at.offset);
@@ -251,6 +291,8 @@ static int reopen(struct state *s, struct file *f, const struct stat *st)
 /* A file that is known: it may have another name, or have been done with. */
 static int see_again(struct state *s, struct file *f, const struct found *found)
 {
+	if (f->is_seen && strcmp(found->path, f->origin) != 0)
+		return 0; /* a second name of the same file */
 	f->is_seen = true;
 	file_set_path(f, found->path);
 	if (f->fd >= 0) {
@@ -308,6 +350,33 @@ static int note_first_start(struct state *s)
 
 static int gone(struct state *s, struct file *f);
 
+/* Files that are not open and not in the patterns: done ones, and those that a
+ * restart could not open.
+ */
+static int look_after_unseen(struct state *s)
+{
+	int r = 0;
+	for (struct file *f = s->files, *next; f && !r; f = next) {
+		next = f->next;
+		if (f->fd >= 0 || f->is_seen)
+			continue;
+		char *name = name_of_inode(f->origin, f->dev, f->ino);
+		struct stat st;
+		if (!name && !f->is_done)
+			r = gone(s, f);
+		else if (!name && !f->vanished_ns)
+			f->vanished_ns = now_ns();
+		else if (!name && now_ns() - f->vanished_ns > REMEMBER_NS && f->ino)
+			r = file_forget(s, f);
+		else if (name && stat(name, &st) == 0 &&
+			 (!f->is_done || f->size != st.st_size ||
+			  compare_times(&f->mtime, &st.st_mtim) != 0))
+			r = reopen(s, f, &st);
+		free(name);
+	}
+	return r;
+}
+
 int discover(struct state *s)
 {
 	struct finds finds = {0};
@@ -327,18 +396,7 @@ int discover(struct state *s)
 			lose(s, f);
 	if (!r)
 		r = begin_new(s, &finds);
-	for (struct file *f = s->files, *next; f && !r; f = next) {
-		next = f->next;
-		if (f->fd >= 0 || f->is_seen)
-			continue;
-		char *name = name_of_inode(f->origin, f->dev, f->ino);
-		struct stat st;
-		if (!name)
-			r = f->is_done ? file_forget(s, f) : gone(s, f);
-		else if (!f->is_done && stat(name, &st) == 0)
-			r = reopen(s, f, &st);
-		free(name);
-	}
+	r = r ? r : look_after_unseen(s);
 	finds_free(&finds);
 	files_index(s);
 	if (!r && s->is_first)
@@ -350,19 +408,50 @@ int discover(struct state *s)
 /* ---- after a restart
  * ---------------------------------------------------------------------------------- */
 
+/* Nothing more can come of it; it is remembered for the files that come after. */
 static int gone(struct state *s, struct file *f)
 {
 	char message[512];
-	int r = 0;
-	if (!f->at.is_done) {
-		snprintf(message, sizeof(message),
-			 "%s was rotated away and removed while sluice did not run: what was "
-			 "written to it "
-			 "after byte %llu is lost",
-			 f->origin, (unsigned long long)f->at.offset);
-		r = follow_gap(s, f, "rotated", message);
+	bool was_done = f->is_done;
+	f->is_done = f->at.is_done = true;
+	f->vanished_ns = now_ns();
+	if (was_done)
+		return 0;
+	snprintf(message, sizeof(message),
+		 "%s was rotated away and removed while sluice did not run: what was written to it "
+		 "after byte %llu is lost",
+		 f->origin, (unsigned long long)f->at.offset);
+	return follow_gap(s, f, "rotated", message);
+}
+
+/* A file that is there, under `f->path`. */
+static int resume_found(struct state *s, struct file *f, const struct stat *st)
+{
+	bool was_done = f->at.is_done;
+	if (file_open_fd(s, f))
+		return 0; /* tried again by the next look */
+	if (position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
+		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
+		if (f->is_done) {
+			close(f->fd);
+			f->fd = -1;
+			return 0;
+		}
+		f->at.is_done = false;
+		follow_seek(f, f->at.offset);
+		return 0;
 	}
-	return r ? r : file_forget(s, f);
+	if (was_done)
+		return file_forget(s, f); /* its number has been given to another file */
+	if (f->is_rotated) {
+		close(f->fd);
+		f->fd = -1;
+		f->ino = 0; /* that is another one, which begins as itself */
+		return gone(s, f);
+	}
+	follow_seek(f, 0);
+	return follow_gap(s, f, "truncated",
+			  "the file was replaced or emptied while sluice did not run");
 }
 
 static int resume_one(struct state *s, const struct sluice_cursor *c)
@@ -376,35 +465,25 @@ static int resume_one(struct state *s, const struct sluice_cursor *c)
 	if (c->key_len >= sizeof(key) || position_decode(c->value, c->value_len, &at, &origin))
 		return 0;
 	memcpy(key, c->key, c->key_len);
-	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3) {
+	/* What the patterns leave out by now is not read, but kept in mind. */
+	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 || !matches(s, "include", origin) ||
+	    matches(s, "exclude", origin)) {
 		free(origin);
 		return 0;
 	}
 	st.st_dev = makedev(maj, min);
 	st.st_ino = (ino_t)ino;
+	st.st_mtim.tv_sec = at.mtime_ns / 1000000000;
+	st.st_mtim.tv_nsec = at.mtime_ns % 1000000000;
 	char *name = name_of_inode(origin, st.st_dev, st.st_ino);
 	if (name)
 		(void)!stat(name, &st);
 	struct file *f = file_add(s, origin, name ? name : origin, &st);
+	at.mtime_ns = f->at.mtime_ns;
 	f->at = at;
+	f->is_done = at.is_done;
 	f->is_rotated = strcmp(f->path, f->origin) != 0;
-	int r = 0;
-	if (!name) {
-		r = gone(s, f);
-	} else if (at.is_done && (uint64_t)st.st_size == at.offset) {
-		f->is_done = true;
-	} else if (file_open_fd(s, f) == 0) {
-		if (position_fits(&at, f->fd) && (uint64_t)st.st_size >= at.offset) {
-			f->at.is_done = false;
-			follow_seek(f, at.offset);
-		} else if (f->is_rotated) {
-			r = gone(s, f); /* the number has been given to another file */
-		} else {
-			follow_seek(f, 0);
-			r = follow_gap(s, f, "truncated",
-				       "the file was replaced or emptied while sluice did not run");
-		}
-	}
+	int r = name ? resume_found(s, f, &st) : gone(s, f);
 	free(name);
 	free(origin);
 	return r;
@@ -429,7 +508,8 @@ int discover_resume(struct state *s)
 	struct sluice_cursor c;
 	int r = 0;
 	for (size_t i = 0; !r && s->src->host->cursor(s->src, i, &c) == 0; i++) {
-		s->is_first = false;
+		if (c.key_len == strlen(STARTED) && memcmp(c.key, STARTED, c.key_len) == 0)
+			s->is_first = false;
 		r = resume_one(s, &c);
 	}
 	chain_resumed(s);

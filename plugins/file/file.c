@@ -184,8 +184,7 @@ static void sweep_files(struct state *s)
 		    st.st_mtim.tv_nsec != f->mtime.tv_nsec ||
 		    (uint64_t)st.st_size != read_offset(f))
 			f->is_dirty = true;
-		f->size = st.st_size;
-		f->mtime = st.st_mtim;
+		file_note_time(f, &st);
 	}
 }
 

@@ -59,6 +59,7 @@ struct file {
 	bool is_dirty;          /* something may have been written */
 	bool is_seen;           /* by the discovery under way */
 	int64_t quiet_since_ns; /* CLOCK_MONOTONIC */
+	int64_t vanished_ns;    /* no name leads to it any more since then; 0: one does */
 	struct timespec mtime;  /* when it was last looked at */
 	off_t size;
 };
@@ -130,6 +131,7 @@ void file_drop(struct state *s, struct file *gone);
 /* Drops it together with its cursor.  0 or -ECANCELED. */
 int file_forget(struct state *s, struct file *f);
 void file_set_path(struct file *f, const char *path);
+void file_note_time(struct file *f, const struct stat *st);
 /* Opens it by its present name; -1 after complaining. */
 int file_open_fd(struct state *s, struct file *f);
 

@@ -76,13 +76,19 @@ void file_set_path(struct file *f, const char *path)
 	f->path = must(strdup(path));
 }
 
+void file_note_time(struct file *f, const struct stat *st)
+{
+	f->mtime = st->st_mtim;
+	f->size = st->st_size;
+	f->at.mtime_ns = st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
+}
+
 struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st)
 {
 	struct file *f = must(calloc(1, sizeof(*f)));
 	f->dev = st->st_dev;
 	f->ino = st->st_ino;
-	f->mtime = st->st_mtim;
-	f->size = st->st_size;
+	file_note_time(f, st);
 	f->path = must(strdup(path));
 	f->origin = must(strdup(origin));
 	f->fd = -1;

@@ -177,7 +177,7 @@ void follow_seek(struct file *f, uint64_t offset)
 	f->part_len = 0;
 	f->over = 0;
 	if (offset != f->at.offset || !offset) {
-		f->at = (struct position){.offset = offset};
+		f->at = (struct position){.offset = offset, .mtime_ns = f->at.mtime_ns};
 		position_grow_head(&f->at, f->fd, offset);
 		size_t n = offset < TAIL_MAX ? (size_t)offset : TAIL_MAX;
 		ssize_t got = pread(f->fd, f->at.tail, n, (off_t)(offset - n));
@@ -277,6 +277,9 @@ int follow_finish(struct state *s, struct file *f)
 	f->part = NULL;
 	f->part_len = 0;
 	f->over = 0;
+	struct stat st;
+	if (fstat(f->fd, &st) == 0)
+		file_note_time(f, &st);
 	close(f->fd);
 	f->fd = -1;
 	f->is_done = f->at.is_done = true;

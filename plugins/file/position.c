@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FORMAT = 1, FIXED = 2 + 2 + 8 + 8 + 1 };
+enum { FORMAT = 2, FIXED = 2 + 2 + 8 + 8 + 8 + 1 };
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash(const char *p, size_t n)
@@ -16,26 +16,22 @@ static uint64_t hash(const char *p, size_t n)
 	return h;
 }
 
-/* format u8, done u8, head length u16, head hash u64, offset u64, tail length
- * u8, tail, path; in the machine's byte order, for it never leaves it.
+/* format u8, done u8, head length u16, head hash u64, offset u64, time i64, tail
+ * length u8, tail, path; in the machine's byte order, for it never leaves it.
  */
 size_t position_encode(const struct position *p, const char *path, char out[POSITION_VALUE_MAX])
 {
-	size_t path_len = strlen(path);
-	char *q = out;
-	if (path_len > POSITION_VALUE_MAX - FIXED - TAIL_MAX)
-		path_len = 0; /* found by its number alone then */
-	*q++ = FORMAT;
-	*q++ = (char)p->is_done;
-	memcpy(q, &p->head_len, 2);
-	memcpy(q + 2, &p->head_hash, 8);
-	memcpy(q + 10, &p->offset, 8);
-	q[18] = (char)p->tail_len;
-	q += 19;
-	memcpy(q, p->tail, p->tail_len);
-	q += p->tail_len;
-	memcpy(q, path, path_len);
-	return (size_t)(q - out) + path_len;
+	size_t path_len = strnlen(path, POSITION_VALUE_MAX - FIXED - TAIL_MAX);
+	out[0] = FORMAT;
+	out[1] = (char)p->is_done;
+	memcpy(out + 2, &p->head_len, 2);
+	memcpy(out + 4, &p->head_hash, 8);
+	memcpy(out + 12, &p->offset, 8);
+	memcpy(out + 20, &p->mtime_ns, 8);
+	out[28] = (char)p->tail_len;
+	memcpy(out + FIXED, p->tail, p->tail_len);
+	memcpy(out + FIXED + p->tail_len, path, path_len);
+	return FIXED + p->tail_len + path_len;
 }
 
 int position_decode(const void *value, size_t len, struct position *ret, char **path)
@@ -48,7 +44,8 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 	memcpy(&ret->head_len, q + 2, 2);
 	memcpy(&ret->head_hash, q + 4, 8);
 	memcpy(&ret->offset, q + 12, 8);
-	ret->tail_len = (uint8_t)q[20];
+	memcpy(&ret->mtime_ns, q + 20, 8);
+	ret->tail_len = (uint8_t)q[28];
 	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX ||
 	    len < FIXED + (size_t)ret->tail_len)
 		return -1;

@@ -13,13 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TAIL_MAX = 32, HEAD_MAX = 1024, POSITION_VALUE_MAX = 1024 };
+enum { TAIL_MAX = 32, HEAD_MAX = 1024, POSITION_VALUE_MAX = 4096 + 128 };
 
 struct position {
 	uint64_t offset;
 	bool is_done;      /* the file was rotated away and read to its end */
 	uint16_t head_len; /* bytes at the start of the file that head_hash covers */
 	uint64_t head_hash;
+	int64_t mtime_ns; /* of the file, when it was last looked at */
 	uint8_t tail_len;
 	char tail[TAIL_MAX]; /* the bytes before offset */
 };

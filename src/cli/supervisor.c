@@ -24,7 +24,7 @@
 #define STEADY_NS        (2 * NS_PER_SEC)
 #define STOP_PATIENCE_NS (4500 * NS_PER_MS)
 
-enum { LOCK_WAIT_MS = 3000, LISTEN_MAX = 32 };
+enum { LOCK_WAIT_MS = 3000 };
 
 struct worker {
 	struct supervisor *supervisor;
@@ -163,8 +163,8 @@ static void on_end(struct loop_child *c, int status)
 	char *how = process_describe_status(status);
 	log_warning("the %s has ended (%s) and is started again", name_of(w), how);
 	free(how);
-	/* At once after a while of work; later and later when it keeps ending. */
-	if (ran_ns > 2 * w->backoff_ns) {
+	/* At once when it had come up; later and later when it ends right away. */
+	if (ran_ns > 2 * BACKOFF_FIRST_NS) {
 		w->backoff_ns = BACKOFF_FIRST_NS;
 		start(w);
 	} else {

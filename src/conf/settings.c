@@ -9,6 +9,9 @@
 #include "base/mem.h"
 #include "base/unit.h"
 
+/* sun_path has 108 bytes, and hub.sock lies in state_dir. */
+enum { STATE_DIR_MAX = 108 - 1 - 9 };
+
 #define KIB 1024LL
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
@@ -183,8 +186,25 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 	const struct option_value *listen = option_find(&v, "listen");
 	for (size_t i = 0; listen && i < listen->n; i++)
 		check_listen(listen->items[i], listen->at, e);
+	if (listen && !listen->n)
+		errors_add(e, listen->at, "hub.listen",
+			   "an empty list (nobody could connect: name at least one address)");
+	if (listen && listen->n > LISTEN_MAX)
+		errors_add(e, listen->at, "hub.listen", "more than %d addresses", LISTEN_MAX);
+	for (size_t i = 0; listen && i < listen->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(listen->items[i], listen->items[k]) == 0)
+				errors_add(e, listen->at, "hub.listen",
+					   "\"%s\" stands there twice (remove one)",
+					   listen->items[i]);
 	hub->plugin_dirs = list_of(hub_options, &v, "plugin_dir", &hub->n_plugin_dirs);
 	hub->state_dir = mem_strdup(text_of(hub_options, &v, "state_dir"));
+	const struct option_value *state_dir = option_find(&v, "state_dir");
+	if (state_dir && strlen(hub->state_dir) > STATE_DIR_MAX)
+		errors_add(e, state_dir->at, "hub.state_dir",
+			   "longer than %d characters: a socket in it could not be named (choose a "
+			   "shorter path)",
+			   STATE_DIR_MAX);
 	hub->prefix = mem_strdup(text_of(hub_options, &v, "prefix"));
 	size_t n = strlen(hub->prefix);
 	if (n && hub->prefix[0] != '/')

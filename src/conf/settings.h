@@ -10,6 +10,8 @@
 
 #include "conf/option.h"
 
+enum { LISTEN_MAX = 32 };
+
 struct hub_settings {
 	char **listen; /* "unix:/path" or "tcp:host:port" */
 	size_t n_listen;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/hub.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -41,6 +42,46 @@ static void on_housekeeping(struct loop_timer *t)
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }
 
+static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
+{
+	struct hub *h = ctx;
+	cursors_set(h->cursors, cur, at, NULL);
+}
+
+/* Journals of channels that are not configured any more: their events wait for
+ * the channel to come back, but their sources' cursors are good in any channel.
+ */
+static void absorb_cursors(struct hub *h)
+{
+	char *folder = mem_printf("%s/journal", h->settings->hub.state_dir);
+	DIR *d = opendir(folder);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		bool is_configured = e->d_name[0] == '.';
+		for (size_t i = 0; i < h->settings->n_channels; i++)
+			is_configured |= strcmp(h->settings->channels[i].name, e->d_name) == 0;
+		if (is_configured)
+			continue;
+		char *dir = mem_printf("%s/%s", folder, e->d_name), *why = NULL;
+		struct journal j;
+		struct journal_config config = {.dir = dir,
+						.epoch = h->epoch,
+						.max_bytes = INT64_MAX,
+						.on_cursor = on_cursor,
+						.ctx = h};
+		if (journal_open(&config, &j, &why) == 0) {
+			log_info("channel %s is not in the configuration; %s is kept", e->d_name,
+				 dir);
+			h->last_id = MAX(h->last_id, j.last);
+			journal_close(&j);
+		}
+		free(why);
+		free(dir);
+	}
+	if (d)
+		closedir(d);
+	free(folder);
+}
+
 int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why)
 {
 	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
@@ -48,6 +89,8 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	list_init(&h->streams);
 	h->cursors = cursors_new();
 	int r = state_open(s->hub.state_dir, h->epoch, why);
+	if (!r)
+		absorb_cursors(h);
 	/* Channels on disk first: those in memory begin after all that these know. */
 	h->channels = mem_zero((s->n_channels + 1) * sizeof(h->channels[0]));
 	for (int memory = 0; memory < 2; memory++) {

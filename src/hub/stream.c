@@ -55,6 +55,7 @@ static void reap(struct loop_task *t)
 	if (s->replay)
 		return; /* its done() comes here again */
 	buf_fini(&s->pending);
+	free(s->known_floors);
 	view_put(s->view);
 	free(s);
 }
@@ -278,7 +279,8 @@ static void start_replay(struct stream *s)
 		else
 			journal_snapshot(j, s->after, &r->channels[i].snapshot);
 		r->channels[i].snapshot.last = MIN(r->channels[i].snapshot.last, h->head);
-		if (!s->tail && floor > s->after && floor > s->known_floor)
+		if (!s->tail && floor > s->after &&
+		    (!s->known_floors || floor > s->known_floors[i]))
 			r->channels[i].gap_to = floor;
 	}
 	s->replay = r;
@@ -349,6 +351,14 @@ static void on_heartbeat(struct loop_timer *t)
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
+static event_id *floors_of(const struct subscription *sub)
+{
+	event_id *floors = mem_zero(sub->n_channels * sizeof(floors[0]));
+	for (size_t i = 0; i < sub->n_channels; i++)
+		floors[i] = journal_floor(&sub->channels[i]->journal);
+	return floors;
+}
+
 void stream_open(struct hub *h, int fd, uint16_t fcgi_id, const struct subscription *sub)
 {
 	struct stream *s = mem_zero(sizeof(*s));
@@ -397,13 +407,13 @@ void stream_open(struct hub *h, int fd, uint16_t fcgi_id, const struct subscript
 		break;
 	case START_EARLIEST:
 		s->after = oldest;
-		s->known_floor = newest_floor;
+		s->known_floors = floors_of(sub);
 		put_hello(s, &hello, s->after, "fresh");
 		break;
 	case START_TAIL:
 		s->tail = sub->tail;
 		s->after = h->head;
-		s->known_floor = newest_floor;
+		s->known_floors = floors_of(sub);
 		if (!sub->tail)
 			put_hello(s, &hello, h->head, "fresh");
 		break;

@@ -41,8 +41,11 @@ struct stream {
 	size_t pending_at;       /* bytes of it that were sent */
 	uint64_t pos;            /* in the view: what comes after the replay */
 	event_id after;          /* everything up to here was sent or is pending */
-	event_id known_floor;    /* what had been dropped when it began is no gap */
-	struct replay *replay;   /* in the helper's hands */
+	/* Per channel: what had been dropped when it began is no gap.  Owned; NULL
+	 * when the client came with a cursor.
+	 */
+	event_id *known_floors;
+	struct replay *replay; /* in the helper's hands */
 	struct loop_timer heartbeat;
 	struct loop_task reaper;
 	/* for the hello that waits until the tail is found; else tail is 0 */

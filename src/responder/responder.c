@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/settings.h"
 #include "responder/files.h"
 #include "responder/link.h"
 #include "responder/params.h"
@@ -25,7 +26,7 @@
 #define PAUSE_NS          (100 * NS_PER_MS)
 #define RESEND_NS         (20 * NS_PER_MS)
 
-enum { LISTEN_MAX = 32, ACCEPTS_PER_TURN = 64, BUSY_RETRY_MS = 5000 };
+enum { ACCEPTS_PER_TURN = 64, BUSY_RETRY_MS = 5000 };
 
 enum request_state { PEEKING, ASKING, WRITING, HANDING, CLOSED };
 

@@ -40,7 +40,7 @@ struct cursor {
 	struct str value; /* opaque to all but the plugin; empty: forget the key */
 };
 
-enum { CURSOR_KEY_MAX = 256, CURSOR_VALUE_MAX = 1024 };
+enum { CURSOR_KEY_MAX = 256, CURSOR_VALUE_MAX = 8192 };
 
 enum field_type {
 	FIELD_STRING = 's',

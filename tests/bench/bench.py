@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The benchmarks: figures as JSON, one object a line, each beside the raw limit.
 
-bench.py [--short] [--rounds N]: every run N times (3), alternating, so that
+bench.py [--short] [--rounds N] [--seconds S]: every run N times (3), alternating, so that
 what the machine does meanwhile meets all alike; then the medians.
 """
 import argparse
@@ -102,8 +102,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--short", action="store_true", help="one round of small runs, to see that it works")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=10)
     a = parser.parse_args()
-    seconds = 2 if a.short else 10
+    seconds = 2 if a.short else a.seconds
     sizes = (100,) if a.short else (100, 1000, 5000)
     runs = []
     for n in sizes:

@@ -55,6 +55,14 @@ def wrong_type(site):
          "FILE:1:19: hub.responders: 0 is out of range (allowed: 1 to 64)", count=1)
 
 
+def addresses_and_directories_that_cannot_work(site):
+    rest = "\nsources:\n  a: {type: file, channel: x, include: /x}\n"
+    says(site, "hub: {listen: []}" + rest, "FILE:1:15: hub.listen: an empty list", count=1)
+    says(site, "hub: {listen: [unix:/a, unix:/a]}" + rest, 'hub.listen: "unix:/a" stands there twice', count=1)
+    says(site, "hub: {listen: [nowhere]}" + rest, 'hub.listen: "nowhere" is no address (write unix:', count=1)
+    says(site, "hub: {state_dir: /%s}" % ("d" * 120) + rest, "hub.state_dir: longer than 98 characters", count=1)
+
+
 def two_of_one_name(site):
     says(site, "sources:\n  a: {type: file, channel: x, include: /x}\n  a: {type: file, channel: x, include: /y}\n",
          'FILE:3:3: duplicate key "a" (it stands in line 2 already', count=1)
@@ -110,5 +118,5 @@ def usage(site):
               "%s: %d %s" % (args, done.returncode, done.stdout + done.stderr))
 
 
-run(every_mistake_is_told_at_once_with_its_place, wrong_type, two_of_one_name, tab, missing_things,
+run(every_mistake_is_told_at_once_with_its_place, wrong_type, addresses_and_directories_that_cannot_work, two_of_one_name, tab, missing_things,
     the_plugin_itself_refuses, unreadable_and_absent_files, a_plugin_that_is_none, substitutions, usage)

@@ -108,6 +108,116 @@ def a_file_under_another_name_at_the_restart_is_found_again(site):
     numbers.until(2)
 
 
+def settled(site, files):
+    wait_for(lambda: site.json("/status")["sources"][0]["counters"].get("files") == files, "%d open files" % files)
+
+
+QUICK = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 20ms, rotate_wait: 20ms}"
+
+
+def generations_that_came_and_went_unseen_are_read_also_with_reused_inodes(site):
+    """The source does not look while the oldest file is removed and its inode given to a new one."""
+    log = site.path("app.log")
+    numbers = Numbers(site, "logs")
+    for i in range(3):
+        write_lines(log, i + 1, i + 1)
+        if i == 0:
+            site.up(QUICK)
+        numbers.until(i + 1)
+        if i < 2:
+            rotate(log)
+            open(log, "w").close()
+            settled(site, 1)
+    source = site.pids("source")[0]
+    os.kill(source, signal.SIGSTOP)
+    os.unlink(log + ".2")
+    rotate(log)
+    write_lines(log, 4, 4)
+    rotate(log)
+    write_lines(log, 5, 5)
+    os.kill(source, signal.SIGCONT)
+    numbers.until(5)
+    # The same while nothing runs, with files of one length.
+    settled(site, 1)
+    site.stop()
+    os.unlink(log + ".3")
+    rotate(log)
+    write_lines(log, 6, 6)
+    rotate(log)
+    write_lines(log, 7, 7)
+    os.unlink(site.path("sluice.log"))
+    site.start()
+    numbers.until(7)
+
+
+def a_copy_beside_a_recreated_file_is_not_read_again(site):
+    log = site.path("app.log")
+    write_lines(log, 1, 3)
+    site.up(QUICK)
+    numbers = Numbers(site, "logs")
+    numbers.until(3)
+    shutil.copy(log, log + ".1")
+    os.unlink(log)
+    write_lines(log, 4, 4)
+    numbers.until(4)
+
+
+def a_file_that_is_excluded_by_now_is_not_read_any_more(site):
+    for name in ("app.log", "secret.log"):
+        with open(site.path(name), "w") as f:
+            f.write("first of %s\n" % name)
+    config = "app: {type: file, channel: logs, include: [DIR/app.log, DIR/sec*.log], exclude: [%s], read_from: beginning}"
+    site.up(config % "/none")
+    wait_for(lambda: site.json("/channels")["channels"][0]["events"] == 2, "both lines")
+    site.stop()
+    for name in ("secret.log", "app.log"):
+        with open(site.path(name), "a") as f:
+            f.write("second of %s\n" % name)
+    site.write_config(config % "DIR/secret.log")
+    os.unlink(site.path("sluice.log"))
+    site.start()
+    got = site.stream("channel=logs&earliest=1").until_message("second of app.log")
+    check(not any("second of secret" in e.data for e in got), "%r" % got)
+
+
+def a_source_goes_on_in_another_channel(site):
+    with open(site.path("app.log"), "w") as f:
+        f.write("1\n")
+    config = "app: {type: file, channel: %s, include: [DIR/app.log], read_from: beginning}"
+    site.up(config % "one")
+    wait_for(lambda: site.json("/channels")["channels"][0]["events"] == 1, "the line")
+    site.stop()
+    with open(site.path("app.log"), "a") as f:
+        f.write("2\n")
+    site.write_config(config % "two")
+    os.unlink(site.path("sluice.log"))
+    site.start()
+    got = [e.json()["message"] for e in site.stream("channel=two&earliest=1").until_message("2") if e.type == "line"]
+    check(got == ["2"], "%r" % got)
+    check("channel one is not in the configuration" in site.log(), site.log())
+
+
+def a_directory_switched_and_switched_back(site):
+    for r in ("r1", "r2"):
+        os.mkdir(site.path(r))
+    write_lines(site.path("r1/app.log"), 1, 3)
+    os.symlink("r1", site.path("current"))
+    site.up(QUICK.replace("DIR/", "DIR/current/"))
+    numbers = Numbers(site, "logs")
+    numbers.until(3)
+
+    def switch(to):
+        os.symlink(to, site.path("next"))
+        os.rename(site.path("next"), site.path("current"))
+    write_lines(site.path("r2/app.log"), 4, 4)
+    switch("r2")
+    numbers.until(4)
+    settled(site, 1)
+    switch("r1")
+    write_lines(site.path("r1/app.log"), 5, 5)
+    numbers.until(5)
+
+
 def the_last_lines_are_read_when_asked_for(site):
     with open(site.path("app.log"), "w") as f:
         f.write("".join("%d\n" % i for i in range(1, 1001)))
@@ -122,4 +232,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     lines_already_there_are_left_out_by_default_and_later_files_are_not,
     a_file_that_appears_while_the_source_restarts_is_read_from_its_beginning,
     rotation_that_reuses_inodes_keeps_the_order, a_file_under_another_name_at_the_restart_is_found_again,
+    generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
+    a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
+    a_source_goes_on_in_another_channel, a_directory_switched_and_switched_back,
     the_last_lines_are_read_when_asked_for)

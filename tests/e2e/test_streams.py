@@ -80,6 +80,29 @@ def what_retention_has_dropped_is_a_gap(site):
     check([e.id for e in fresh[1:]] == [e.id for e in got[2:]] and fresh[0].id == gap["to"], "earliest")
 
 
+def a_slow_reader_of_two_channels_is_told_of_the_gap_in_one(site):
+    """What one channel had dropped at the start hides nothing that another one drops later."""
+    for c in "ab":
+        open(site.path(c + ".log"), "w").close()
+    site.up("\n".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning}" % (c, c, c)
+                      for c in "ab"), "a: {history: {size: 8MiB}}\nb: {history: {size: 64KiB}}")
+    wide = " " + "x" * 900
+
+    def fill(c, first, last):
+        append(site, first, last, c + ".log", wide)
+        wait_for(lambda: [x for x in site.json("/channels")["channels"] if x["name"] == c][0]["events"] == last, "the lines")
+    fill("a", 1, 6000)
+    fill("b", 1, 3000)
+    s = site.stream("channel=a&channel=b&earliest=1", rcvbuf=16384)
+    s.until_type("hello")
+    fill("a", 6001, 24000)
+    got = s.until_message("24000" + wide, 60)
+    numbers = [int(e.json()["message"].split()[0]) for e in got if e.type == "line" and e.json()["channel"] == "a"]
+    gaps = [e.json() for e in got if e.type == "gap"]
+    holes = [(p, n) for p, n in zip(numbers, numbers[1:]) if n != p + 1]
+    check(numbers[0] == 1 and len(holes) == len(gaps) == 1 and gaps[0]["channel"] == "a", "holes %r, gaps %r" % (holes, gaps))
+
+
 def a_channel_in_memory_loses_with_the_hub_and_says_so(site):
     begin(site, channels="logs: {durability: memory, retry: 50ms}")
     append(site, 1, 100)
@@ -144,6 +167,7 @@ def heartbeats_come_and_move_the_cursor(site):
 
 
 run(truncated_files_are_read_anew_and_the_gap_is_told, channels_are_merged_in_the_order_of_their_ids,
-    what_retention_has_dropped_is_a_gap, a_channel_in_memory_loses_with_the_hub_and_says_so,
+    what_retention_has_dropped_is_a_gap, a_slow_reader_of_two_channels_is_told_of_the_gap_in_one,
+    a_channel_in_memory_loses_with_the_hub_and_says_so,
     a_torn_end_is_cut_and_read_again_from_the_file, damage_in_the_middle_is_a_gap_and_the_rest_is_kept,
     heartbeats_come_and_move_the_cursor)
