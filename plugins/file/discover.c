@@ -431,6 +431,7 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
 	if (position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
+		file_note_time(f, st);
 		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
 		if (f->is_done) {
 			close(f->fd);
@@ -475,14 +476,17 @@ static int resume_one(struct state *s, const struct sluice_cursor *c)
 	st.st_ino = (ino_t)ino;
 	st.st_mtim.tv_sec = at.mtime_ns / 1000000000;
 	st.st_mtim.tv_nsec = at.mtime_ns % 1000000000;
+	/* The time is that of the file that was followed, until it is known to be it. */
 	char *name = name_of_inode(origin, st.st_dev, st.st_ino);
-	if (name)
-		(void)!stat(name, &st);
 	struct file *f = file_add(s, origin, name ? name : origin, &st);
 	at.mtime_ns = f->at.mtime_ns;
 	f->at = at;
 	f->is_done = at.is_done;
 	f->is_rotated = strcmp(f->path, f->origin) != 0;
+	if (name && stat(name, &st) < 0) {
+		free(name);
+		name = NULL;
+	}
 	int r = name ? resume_found(s, f, &st) : gone(s, f);
 	free(name);
 	free(origin);

@@ -30,7 +30,8 @@ char *dir_of(const char *path)
 char *name_of_inode(const char *path, dev_t dev, ino_t ino)
 {
 	struct stat here;
-	if (stat(path, &here) == 0 && here.st_dev == dev && here.st_ino == ino)
+	if (stat(path, &here) == 0 && S_ISREG(here.st_mode) && here.st_dev == dev &&
+	    here.st_ino == ino)
 		return must(strdup(path)); /* also through a symbolic link */
 	char *dir = dir_of(path), *ret = NULL;
 	DIR *d = opendir(dir);
@@ -40,7 +41,8 @@ char *name_of_inode(const char *path, dev_t dev, ino_t ino)
 		if (e->d_ino != ino)
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
-		if (stat(name, &st) == 0 && st.st_dev == dev && st.st_ino == ino)
+		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == dev &&
+		    st.st_ino == ino)
 			ret = must(strdup(name));
 	}
 	if (d)
