@@ -49,10 +49,12 @@ static void finds_free(struct finds *f)
 	free(f->all);
 }
 
+/* Of one time, app.log.2 is older than app.log.1, and that than app.log. */
 static int oldest_first(const void *a, const void *b)
 {
-	return compare_times(&((const struct found *)a)->st.st_mtim,
-			     &((const struct found *)b)->st.st_mtim);
+	const struct found *x = a, *y = b;
+	int order = compare_times(&x->st.st_mtim, &y->st.st_mtim);
+	return order ? order : strcmp(y->path, x->path);
 }
 
 /* ---- looking around ----------------------------------------------------------------------------

@@ -67,7 +67,7 @@ struct file {
 struct state {
 	struct sluice_source *src;
 	struct options options;
-	struct file *files;    /* newest first */
+	struct file *files;    /* in the order in which they began */
 	struct file **by_path; /* hash of names; n_slots of them */
 	size_t n_slots;
 	char *buffer;          /* max_line + READ_SIZE bytes */

@@ -97,8 +97,11 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	f->quiet_since_ns = now_ns();
 	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev),
 		 (unsigned long long)f->ino);
-	f->next = s->files;
-	s->files = f;
+	/* At the end: files that begin together are read in the order they are added. */
+	struct file **end = &s->files;
+	while (*end)
+		end = &(*end)->next;
+	*end = f;
 	return f;
 }
 

@@ -51,6 +51,14 @@ def lines_already_there_are_left_out_by_default_and_later_files_are_not(site):
     check(got == {"new", "from a later file"}, "got %r" % got)
 
 
+def settled(site, rotated):
+    """So many files were seen to be rotated, and all but the present one are done with."""
+    def is_so():
+        counters = site.json("/status")["sources"][0]["counters"]
+        return counters.get("rotated") == rotated and counters.get("files") == 1
+    wait_for(is_so, "%d rotations to be over" % rotated)
+
+
 def a_file_that_appears_while_the_source_restarts_is_read_from_its_beginning(site):
     open(site.path("app.log"), "w").close()
     site.up("app: {type: file, channel: logs, include: [DIR/app.log, DIR/later*.log], sweep_interval: 50ms}")
@@ -73,8 +81,9 @@ def rotation_that_reuses_inodes_keeps_the_order(site):
     site.up("app: {type: file, channel: logs, include: [DIR/app.log, DIR/app.log.1], read_from: beginning, "
             "sweep_interval: 20ms, rotate_wait: 20ms}")
     numbers = Numbers(site, "logs")
+    settled(site, 0)
     n = 0
-    for _ in range(30):
+    for i in range(30):
         with open(log, "a") as f:
             f.write("%d\n%d\n" % (n + 1, n + 2))
         with contextlib.suppress(FileNotFoundError):
@@ -85,7 +94,7 @@ def rotation_that_reuses_inodes_keeps_the_order(site):
         n += 3
         numbers.until(n)
         # Closed as done, so that its number can be given away.
-        wait_for(lambda: site.json("/status")["sources"][0]["counters"].get("files") == 1, "the old file to be closed")
+        settled(site, i + 1)
 
 
 def a_file_under_another_name_at_the_restart_is_found_again(site):
@@ -108,10 +117,6 @@ def a_file_under_another_name_at_the_restart_is_found_again(site):
     numbers.until(2)
 
 
-def settled(site, files):
-    wait_for(lambda: site.json("/status")["sources"][0]["counters"].get("files") == files, "%d open files" % files)
-
-
 QUICK = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 20ms, rotate_wait: 20ms}"
 
 
@@ -127,7 +132,7 @@ def generations_that_came_and_went_unseen_are_read_also_with_reused_inodes(site)
         if i < 2:
             rotate(log)
             open(log, "w").close()
-            settled(site, 1)
+            settled(site, i + 1)
     source = site.pids("source")[0]
     os.kill(source, signal.SIGSTOP)
     os.unlink(log + ".2")
@@ -138,7 +143,7 @@ def generations_that_came_and_went_unseen_are_read_also_with_reused_inodes(site)
     os.kill(source, signal.SIGCONT)
     numbers.until(5)
     # The same while nothing runs, with files of one length.
-    settled(site, 1)
+    settled(site, 3)
     site.stop()
     os.unlink(log + ".3")
     rotate(log)
