@@ -199,8 +199,7 @@ static void find_generations(struct state *s, const char *path, struct timespec 
 		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
 }
 
-/* ---- new files
- * ----------------------------------------------------------------------------------- */
+/* ---- new files ---- */
 
 static uint64_t first_offset(const struct state *s, const struct file *f)
 {
@@ -407,8 +406,7 @@ int discover(struct state *s)
 	return r;
 }
 
-/* ---- after a restart
- * ---------------------------------------------------------------------------------- */
+/* ---- after a restart ---- */
 
 /* Nothing more can come of it; it is remembered for the files that come after. */
 static int gone(struct state *s, struct file *f)
