@@ -31,7 +31,26 @@ install_packages() {
 		as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
 }
 
-BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev"
+# syslog-ng and rsyslog exclude each other as packages: of the former only the files
+# are wanted, unpacked into $1.  Prints the path of a script that runs its program $2.
+unpack_syslog_ng() {
+	mkdir -p "$1" || return 1
+	[ -d "$1/usr" ] || (
+		cd "$1" && apt-get -qq download syslog-ng-core >/dev/null 2>&1 &&
+			dpkg -x syslog-ng-core*.deb . || exit 1
+	) || return 1
+	cat >"$1/$2" <<-EOT
+	#!/bin/sh
+	lib=$1/usr/lib
+	LD_LIBRARY_PATH=\$lib/$(uname -m)-linux-gnu:\$lib/syslog-ng:\$lib/syslog-ng/3.38 SYSLOGNG_PREFIX=$1/usr \\
+		exec $(find "$1/usr/bin" "$1/usr/sbin" -name "$2") "\$@"
+	EOT
+	chmod +x "$1/$2"
+	echo "$1/$2"
+}
+
+BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev libpcre2-dev
+	libseccomp-dev libjansson-dev libssl-dev zlib1g-dev lowdown"
 
 # build DIR CONFIGURE-ARGUMENT...: builds the tree in $top there.
 build() {

@@ -9,12 +9,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -26,6 +25,9 @@
  */
 #define REMEMBER_NS (3600 * 1000000000LL)
 
+/* A file that is not there may be there compressed, once that is over. */
+#define COMES_BACK_NS (10 * 1000000000LL)
+
 struct found {
 	char *path;
 	struct stat st;
@@ -36,9 +38,15 @@ struct finds {
 	size_t n;
 };
 
+struct look {
+	struct state *s;
+	struct finds *ret;
+};
+
 static void finds_add(struct finds *f, const char *path, const struct stat *st)
 {
-	f->all = must(realloc(f->all, (f->n + 1) * sizeof(f->all[0])));
+	if ((f->n & (f->n - 1)) == 0)
+		f->all = must(realloc(f->all, (f->n ? 2 * f->n : 1) * sizeof(f->all[0])));
 	f->all[f->n++] = (struct found){must(strdup(path)), *st};
 }
 
@@ -64,15 +72,17 @@ static bool matches(struct state *s, const char *option, const char *path)
 {
 	const char *pattern;
 	for (size_t i = 0; (pattern = s->src->host->option(s->src, option, i)); i++)
-		if (fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) == 0)
+		if (pattern_matches(pattern, path))
 			return true;
 	return false;
 }
 
-static bool is_compressed(const char *path)
+static bool is_compressed(const struct state *s, const char *path)
 {
-	static const char *const endings[] = {".gz", ".xz", ".bz2", ".zst"};
+	static const char *const endings[] = {".xz", ".bz2", ".zst", ".lz4"};
 	size_t n = strlen(path);
+	if (gz_is_named(path))
+		return !s->options.decompress;
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
 		size_t m = strlen(endings[i]);
 		if (n > m && strcmp(path + n - m, endings[i]) == 0)
@@ -81,62 +91,81 @@ static bool is_compressed(const char *path)
 	return false;
 }
 
-static void watch_dir(struct state *s, const char *dir)
+/* The kernel numbers its watches upwards. */
+struct watch *discover_watch(struct state *s, int wd)
 {
+	size_t low = 0, high = s->n_watches;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (s->watches[mid].wd < wd)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < s->n_watches && s->watches[low].wd == wd ? &s->watches[low] : NULL;
+}
+
+void discover_unwatch(struct state *s, int wd)
+{
+	struct watch *w = discover_watch(s, wd);
+	if (!w)
+		return;
+	free(w->dir);
+	memmove(w, w + 1, (size_t)(s->watches + --s->n_watches - w) * sizeof(*w));
+}
+
+static void watch_dir(void *ctx, const char *dir)
+{
+	struct state *s = ((struct look *)ctx)->s;
 	if (s->inotify < 0)
 		return;
 	int wd = inotify_add_watch(s->inotify, dir,
 				   IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
 					   IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
 	if (wd < 0) {
-		if (errno == ENOSPC)
+		if (errno == ENOSPC && may_complain(s, "inotify watches"))
 			say(s, SLUICE_LOG_WARNING,
 			    "%s: no inotify watches left (raise "
 			    "fs.inotify.max_user_watches); it is looked at every sweep_interval",
 			    dir);
 		return;
 	}
-	for (size_t i = 0; i < s->n_watches; i++)
-		if (s->watches[i].wd == wd)
-			return;
+	struct watch *known = discover_watch(s, wd);
+	if (known) {
+		/* A directory keeps its watch when it is renamed. */
+		if (strcmp(known->dir, dir) != 0) {
+			free(known->dir);
+			known->dir = must(strdup(dir));
+		}
+		return;
+	}
 	s->watches = must(realloc(s->watches, (s->n_watches + 1) * sizeof(s->watches[0])));
 	s->watches[s->n_watches++] = (struct watch){wd, must(strdup(dir))};
 }
 
-static void watch_dirs_of(struct state *s, const char *pattern)
+static void find_one(void *ctx, const char *path)
 {
-	char *dir = dir_of(pattern);
-	glob_t g = {0};
-	if (glob(dir, GLOB_NOSORT, NULL, &g) == 0)
-		for (size_t i = 0; i < g.gl_pathc; i++)
-			watch_dir(s, g.gl_pathv[i]);
-	globfree(&g);
-	free(dir);
+	struct look *l = ctx;
+	struct stat st;
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !matches(l->s, "exclude", path) &&
+	    !is_compressed(l->s, path))
+		finds_add(l->ret, path, &st);
 }
 
 static void look(struct state *s, struct finds *ret)
 {
 	const char *pattern;
-	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++) {
-		watch_dirs_of(s, pattern);
-		glob_t g = {0};
-		if (glob(pattern, GLOB_NOSORT, NULL, &g) == 0) {
-			for (size_t k = 0; k < g.gl_pathc; k++) {
-				struct stat st;
-				const char *path = g.gl_pathv[k];
-				if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-				    !matches(s, "exclude", path) && !is_compressed(path))
-					finds_add(ret, path, &st);
-			}
-		}
-		globfree(&g);
-	}
+	struct look l = {s, ret};
+	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++)
+		pattern_expand(pattern, find_one, watch_dir, &l);
 	if (ret->n)
 		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
 }
 
-/* Whether `name` is what a rotation makes of `base`: base.1, base-20261121. */
-static bool is_generation(const char *name, const char *base)
+/* Whether `name` is what a rotation makes of `base`: base.1, base-20261121; and,
+ * if compressed files are read, base.2.gz.
+ */
+static bool is_generation(const struct state *s, const char *name, const char *base)
 {
 	size_t n = strlen(base);
 	if (strncmp(name, base, n) != 0 || (name[n] != '.' && name[n] != '-'))
@@ -146,7 +175,7 @@ static bool is_generation(const char *name, const char *base)
 		return false;
 	while (isdigit((unsigned char)*p) || *p == '-' || *p == '.')
 		p++;
-	return *p == 0;
+	return *p == 0 || (s->options.decompress && strcmp(p, "gz") == 0 && p[-1] == '.');
 }
 
 /* Whether the file `name` holds what `f` was followed to: at that place. */
@@ -166,7 +195,8 @@ static bool is_known(struct state *s, const char *name, const struct stat *st)
 {
 	struct file *f = file_by_identity(s, st->st_dev, st->st_ino);
 	if (f && f->fd < 0 && !holds_the_same(f, name, st)) {
-		file_drop(s, f);
+		int ignored = file_let_go(s, f);
+		(void)ignored;
 		f = NULL;
 	}
 	return f != NULL;
@@ -184,7 +214,7 @@ static void find_generations(struct state *s, const char *path, struct timespec 
 	for (struct dirent *e; d && (e = readdir(d));) {
 		struct stat st;
 		char name[4096];
-		if (!is_generation(e->d_name, base))
+		if (!is_generation(s, e->d_name, base))
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
 		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -201,8 +231,19 @@ static void find_generations(struct state *s, const char *path, struct timespec 
 
 /* ---- new files ---- */
 
-static uint64_t first_offset(const struct state *s, const struct file *f)
+static bool is_too_old(const struct state *s, const struct stat *st)
 {
+	struct timespec now;
+	if (!s->options.ignore_older_ns)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (now.tv_sec - st->st_mtim.tv_sec) * 1000000000LL > s->options.ignore_older_ns;
+}
+
+static uint64_t first_offset(struct state *s, struct file *f)
+{
+	if (f->is_gz)
+		return s->is_first && !s->options.from_beginning ? UINT64_MAX : 0;
 	if (!s->is_first || s->options.from_beginning)
 		return 0;
 	return follow_find_lines(f->fd, (uint64_t)f->size, s->options.from_lines);
@@ -229,6 +270,12 @@ static struct file *begin_between(struct state *s, const struct found *found, st
 		struct file *f = file_add(s, found->path, b->path, &b->st);
 		f->is_rotated = f->is_seen = true;
 		bool opened = file_open_fd(s, f) == 0;
+		if (opened && f->is_gz) {
+			follow_seek(f, 0);
+			f->older = older;
+			older = f;
+			continue;
+		}
 		bool is_copy = opened && at.offset && (uint64_t)b->st.st_size >= at.offset &&
 			       position_fits(&at, f->fd);
 		if (!opened || (is_copy && is_open)) {
@@ -243,9 +290,38 @@ static struct file *begin_between(struct state *s, const struct found *found, st
 	return older;
 }
 
+/* Closes a file that may be written to again. */
+void file_rest(struct file *f)
+{
+	close(f->fd);
+	f->fd = -1;
+	f->is_idle = true;
+	f->is_dirty = false;
+}
+
+static int skip_whole(struct state *s, struct file *f)
+{
+	close(f->fd);
+	f->fd = -1;
+	f->is_done = f->at.is_done = true;
+	return emit_cursor(s, f);
+}
+
 /* A file that has not been followed yet, at a name that `before` had. */
 static int begin(struct state *s, const struct found *found, struct file *before)
 {
+	bool too_old = is_too_old(s, &found->st);
+	if (too_old && !s->is_first)
+		return 0; /* until something is written to it */
+	if ((int64_t)s->n_files >= s->options.max_files) {
+		if (!s->is_over_max_files)
+			say(s, SLUICE_LOG_WARNING,
+			    "more than %lld files: %s and further ones are not followed (raise "
+			    "max_files, or name fewer in include)",
+			    (long long)s->options.max_files, found->path);
+		s->is_over_max_files = true;
+		return 0;
+	}
 	struct file *older = before ? begin_between(s, found, before) : NULL;
 	struct file *f = file_add(s, found->path, found->path, &found->st);
 	f->is_seen = true;
@@ -253,16 +329,15 @@ static int begin(struct state *s, const struct found *found, struct file *before
 		file_drop(s, f); /* found anew by the next look */
 		return 0;
 	}
-	follow_seek(f, before ? 0 : first_offset(s, f));
+	uint64_t at = before && !f->is_gz ? 0 : first_offset(s, f);
+	if (at == UINT64_MAX)
+		return skip_whole(s, f); /* a finished file, of which nothing is wanted */
+	follow_seek(f, too_old ? (uint64_t)f->size : at);
 	f->older = older;
-	if (f->at.offset) {
-		/* Where it began is remembered even if nothing is ever written. */
-		char value[POSITION_VALUE_MAX];
-		struct sluice_cursor c = {f->key, strlen(f->key), value,
-					  position_encode(&f->at, f->origin, value)};
-		return s->src->host->commit(s->src, &c);
-	}
-	return 0;
+	if (too_old)
+		file_rest(f);
+	/* Where it began is remembered even if nothing is ever written. */
+	return f->at.offset ? emit_cursor(s, f) : 0;
 }
 
 /* Opens a known file again and goes on in it.  When it holds other content by
@@ -273,18 +348,29 @@ static int reopen(struct state *s, struct file *f, const struct stat *st)
 {
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
+	if (f->is_gz)
+		return file_forget(s, f); /* found anew by the next look */
 	if ((uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
 		int r = 0;
 		if (!f->is_done)
-			r = follow_gap(s, f, "truncated",
-				       "a file was replaced or emptied while it could not be read");
-		return r ? r : file_forget(s, f);
+			r = emit_gap(s, f, "truncated",
+				     "a file was replaced or emptied while it could not be read");
+		if (f->fd >= 0)
+			close(f->fd);
+		f->fd = -1;
+		return r ? r : file_let_go(s, f);
 	}
 	file_note_time(f, st);
+	if (f->is_idle) {
+		/* It has its part and its group still. */
+		f->is_idle = false;
+		f->quiet_since_ns = mono_ns();
+		return 0;
+	}
 	f->is_done = f->at.is_done = false;
 	f->vanished_ns = 0;
 	f->is_rotated = strcmp(f->path, f->origin) != 0;
-	f->quiet_since_ns = now_ns();
+	f->quiet_since_ns = mono_ns();
 	follow_seek(f, f->at.offset);
 	return 0;
 }
@@ -301,7 +387,7 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 			f->is_rotated = false;
 		return 0;
 	}
-	if (f->is_done && f->size == found->st.st_size &&
+	if ((f->is_done || f->is_idle) && f->size == found->st.st_size &&
 	    compare_times(&f->mtime, &found->st.st_mtim) == 0)
 		return 0;
 	return reopen(s, f, &found->st);
@@ -313,11 +399,14 @@ static void lose(struct state *s, struct file *f)
 	if (f->is_rotated || f->is_done)
 		return;
 	f->is_rotated = f->is_dirty = true;
-	f->quiet_since_ns = now_ns();
+	f->quiet_since_ns = mono_ns();
 	s->n_rotated++;
 	char *name = name_of_inode(f->path, f->dev, f->ino);
 	if (name)
 		file_set_path(f, name);
+	/* It is read to its end before the file that has its name now. */
+	if (name && f->is_idle && file_open_fd(s, f) == 0)
+		f->is_idle = false;
 	free(name);
 }
 
@@ -350,6 +439,7 @@ static int note_first_start(struct state *s)
 }
 
 static int gone(struct state *s, struct file *f);
+static int tell_gone(struct state *s, struct file *f);
 
 /* Files that are not open and not in the patterns: done ones, and those that a
  * restart could not open.
@@ -366,11 +456,14 @@ static int look_after_unseen(struct state *s)
 		if (!name && !f->is_done)
 			r = gone(s, f);
 		else if (!name && !f->vanished_ns)
-			f->vanished_ns = now_ns();
-		else if (!name && now_ns() - f->vanished_ns > REMEMBER_NS && f->ino)
+			f->vanished_ns = mono_ns();
+		else if (!name && f->owes_gap && mono_ns() - f->vanished_ns > COMES_BACK_NS)
+			r = tell_gone(s, f);
+		else if (!name && mono_ns() - f->vanished_ns > REMEMBER_NS &&
+			 (f->ino || f->key[0] == 'w'))
 			r = file_forget(s, f);
 		else if (name && stat(name, &st) == 0 &&
-			 (!f->is_done || f->size != st.st_size ||
+			 ((!f->is_done && !f->is_idle) || f->size != st.st_size ||
 			  compare_times(&f->mtime, &st.st_mtim) != 0))
 			r = reopen(s, f, &st);
 		free(name);
@@ -411,17 +504,41 @@ int discover(struct state *s)
 /* Nothing more can come of it; it is remembered for the files that come after. */
 static int gone(struct state *s, struct file *f)
 {
-	char message[512];
 	bool was_done = f->is_done;
 	f->is_done = f->at.is_done = true;
-	f->vanished_ns = now_ns();
+	f->vanished_ns = mono_ns();
 	if (was_done)
 		return 0;
+	f->owes_gap = true;
+	return s->options.decompress ? 0 : tell_gone(s, f);
+}
+
+static int tell_gone(struct state *s, struct file *f)
+{
+	char message[512];
+	f->owes_gap = false;
 	snprintf(message, sizeof(message),
 		 "%s was rotated away and removed while sluice did not run: what was written to it "
 		 "after byte %llu is lost",
 		 f->origin, (unsigned long long)f->at.offset);
-	return follow_gap(s, f, "rotated", message);
+	return emit_gap(s, f, "rotated", message);
+}
+
+/* A compressed file does not change; its time says whether it is the same. */
+static int resume_gz(struct state *s, struct file *f, const struct stat *st)
+{
+	int64_t mtime_ns = st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
+	if (mtime_ns != f->at.mtime_ns)
+		return file_forget(s, f);
+	file_note_time(f, st);
+	if (!f->at.is_done) {
+		follow_seek(f, f->at.offset);
+		return 0;
+	}
+	close(f->fd);
+	f->fd = -1;
+	f->is_done = true;
+	return 0;
 }
 
 /* A file that is there, under `f->path`. */
@@ -430,6 +547,8 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 	bool was_done = f->at.is_done;
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
+	if (f->is_gz)
+		return resume_gz(s, f, st);
 	if (position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
 		file_note_time(f, st);
 		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
@@ -442,17 +561,34 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		follow_seek(f, f->at.offset);
 		return 0;
 	}
-	if (was_done)
-		return file_forget(s, f); /* its number has been given to another file */
+	if (was_done) {
+		close(f->fd);
+		f->fd = -1;
+		return file_let_go(s, f); /* its number has been given to another file */
+	}
 	if (f->is_rotated) {
 		close(f->fd);
 		f->fd = -1;
-		f->ino = 0; /* that is another one, which begins as itself */
+		file_lose_identity(s, f); /* that is another one, which begins as itself */
 		return gone(s, f);
 	}
 	follow_seek(f, 0);
-	return follow_gap(s, f, "truncated",
-			  "the file was replaced or emptied while sluice did not run");
+	return emit_gap(s, f, "truncated",
+			"the file was replaced or emptied while sluice did not run");
+}
+
+/* A file whose number belongs to another one: see file_let_go(). */
+static void remember(struct state *s, const char *key, const struct position *at,
+		     const char *origin)
+{
+	struct stat nothing = {0};
+	if (!s->options.decompress)
+		return;
+	struct file *f = file_add(s, origin, origin, &nothing);
+	f->at = *at;
+	f->is_done = f->at.is_done = true;
+	f->vanished_ns = mono_ns();
+	snprintf(f->key, sizeof(f->key), "%s", key);
 }
 
 static int resume_one(struct state *s, const struct sluice_cursor *c)
@@ -466,6 +602,11 @@ static int resume_one(struct state *s, const struct sluice_cursor *c)
 	if (c->key_len >= sizeof(key) || position_decode(c->value, c->value_len, &at, &origin))
 		return 0;
 	memcpy(key, c->key, c->key_len);
+	if (strncmp(key, "was:", 4) == 0) {
+		remember(s, key, &at, origin);
+		free(origin);
+		return 0;
+	}
 	/* What the patterns leave out by now is not read, but kept in mind. */
 	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 || !matches(s, "include", origin) ||
 	    matches(s, "exclude", origin)) {
@@ -528,4 +669,6 @@ void discover_free(struct state *s)
 		free(s->watches[i].dir);
 	free(s->watches);
 	free(s->by_path);
+	free(s->by_identity);
+	free(s->by_origin);
 }

@@ -15,45 +15,172 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/stamp.h"
+
 #define MS 1000000LL
 
 static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
 static const char *const watches[] = {"auto", "inotify", "poll", NULL};
+static const char *const parses[] = {"none", "json", "logfmt", "clf", "regex", "syslog", NULL};
+static const char *const invalids[] = {"replace", "escape", NULL};
 
 static const struct sluice_option options[] = {
-	{"include", SLUICE_GLOB, SLUICE_LIST | SLUICE_REQUIRED, NULL, NULL, 0, 0,
-	 "files to follow, as glob(7) patterns"},
-	{"exclude", SLUICE_GLOB, SLUICE_LIST, NULL, NULL, 0, 0, "of these, files to leave out"},
-	{"read_from", SLUICE_STRING, 0, "end", NULL, 0, 0,
-	 "where to begin in files that are there at the first start: beginning, end, or the last "
-	 "so "
-	 "many lines; later ones are read from their beginning"},
-	{"max_line", SLUICE_SIZE, 0, "64KiB", NULL, 16, 64 << 20, "bytes of a line that are kept"},
-	{"on_long_line", SLUICE_ENUM, 0, "truncate", long_lines, 0, 0,
-	 "truncate: cut and flag it; split: several events; skip: leave it out and declare a gap"},
-	{"strip_cr", SLUICE_BOOL, 0, "true", NULL, 0, 0,
-	 "drop the CR of a line that ends in CR LF"},
-	{"severity", SLUICE_BOOL, 0, "true", NULL, 0, 0,
-	 "look for a level word such as ERROR near the start of the line"},
-	{"path_field", SLUICE_STRING, 0, "path", NULL, 0, 0,
-	 "name of the field that holds the file's name; empty for none"},
-	{"watch", SLUICE_ENUM, 0, "auto", watches, 0, 0,
-	 "inotify, poll (for network file systems), or auto: inotify where it works"},
-	{"sweep_interval", SLUICE_DURATION, 0, "1s", NULL, 10 * MS, 3600 * 1000 * MS,
-	 "how often all files are looked at whatever inotify says"},
-	{"rotate_wait", SLUICE_DURATION, 0, "5s", NULL, 10 * MS, 3600 * 1000 * MS,
-	 "how long a rotated file must be quiet before it is closed"},
+	{.name = "include",
+	 .type = SLUICE_GLOB,
+	 .flags = SLUICE_LIST | SLUICE_REQUIRED | SLUICE_READ,
+	 .doc = "files to follow, as glob(7) patterns; ** stands for any number of directories"},
+	{.name = "exclude",
+	 .type = SLUICE_GLOB,
+	 .flags = SLUICE_LIST,
+	 .doc = "of these, files to leave out"},
+	{.name = "read_from",
+	 .type = SLUICE_STRING,
+	 .fallback = "end",
+	 .doc = "where to begin in files that are there at the first start: beginning, end, or the "
+		"last so many lines; later ones are read from their beginning"},
+	{.name = "max_line",
+	 .type = SLUICE_SIZE,
+	 .fallback = "64KiB",
+	 .min = 16,
+	 .max = 64 << 20,
+	 .doc = "bytes of a line that are kept"},
+	{.name = "on_long_line",
+	 .type = SLUICE_ENUM,
+	 .fallback = "truncate",
+	 .choices = long_lines,
+	 .doc = "truncate: cut and flag it; split: several events; skip: leave it out and declare "
+		"a "
+		"gap"},
+	{.name = "strip_cr",
+	 .type = SLUICE_BOOL,
+	 .fallback = "true",
+	 .doc = "drop the CR of a line that ends in CR LF"},
+	{.name = "severity",
+	 .type = SLUICE_BOOL,
+	 .fallback = "true",
+	 .doc = "look for a level word such as ERROR near the start of the line"},
+	{.name = "path_field",
+	 .type = SLUICE_STRING,
+	 .fallback = "path",
+	 .doc = "name of the field that holds the file's name; empty for none"},
+	{.name = "watch",
+	 .type = SLUICE_ENUM,
+	 .fallback = "auto",
+	 .choices = watches,
+	 .doc = "inotify, poll (for network file systems), or auto: inotify where it works"},
+	{.name = "sweep_interval",
+	 .type = SLUICE_DURATION,
+	 .fallback = "1s",
+	 .min = 10 * MS,
+	 .max = 3600 * 1000 * MS,
+	 .doc = "how often all files are looked at whatever inotify says"},
+	{.name = "rotate_wait",
+	 .type = SLUICE_DURATION,
+	 .fallback = "5s",
+	 .min = 10 * MS,
+	 .max = 3600 * 1000 * MS,
+	 .doc = "how long a rotated file must be quiet before it is closed"},
+	{.name = "ignore_older",
+	 .type = SLUICE_DURATION,
+	 .fallback = "0",
+	 .max = 3650LL * 86400 * 1000 * MS,
+	 .doc = "leave files alone that have not been written to for so long, until they are; 0: "
+		"none"},
+	{.name = "close_inactive",
+	 .type = SLUICE_DURATION,
+	 .fallback = "0",
+	 .max = 3650LL * 86400 * 1000 * MS,
+	 .doc = "close files that have been quiet for so long, until they change; 0: never"},
+	{.name = "max_files",
+	 .type = SLUICE_INT,
+	 .fallback = "100000",
+	 .min = 1,
+	 .max = 10000000,
+	 .doc = "files that are followed; further ones are told and left out"},
+	{.name = "read_budget",
+	 .type = SLUICE_SIZE,
+	 .fallback = "2MiB",
+	 .min = 4096,
+	 .max = 1 << 30,
+	 .doc = "bytes of one file that are read before it is the next one's turn"},
+	{.name = "skip_empty",
+	 .type = SLUICE_BOOL,
+	 .fallback = "false",
+	 .doc = "leave empty lines out"},
+	{.name = "encoding",
+	 .type = SLUICE_STRING,
+	 .fallback = "auto",
+	 .doc = "auto: by the byte order mark, else UTF-8; or a name that iconv(1) knows, such as "
+		"ISO-8859-1 or UTF-16LE"},
+	{.name = "on_invalid",
+	 .type = SLUICE_ENUM,
+	 .fallback = "replace",
+	 .choices = invalids,
+	 .doc = "bytes that are no character: U+FFFD in their place, or \\xNN"},
+	{.name = "decompress",
+	 .type = SLUICE_BOOL,
+	 .fallback = "false",
+	 .doc = "read .gz files too, once; lines that were read before they were compressed do not "
+		"come "
+		"again"},
+	{.name = "multiline.start",
+	 .type = SLUICE_REGEX,
+	 .doc = "a line that matches begins an event, the others belong to the one before"},
+	{.name = "multiline.continue",
+	 .type = SLUICE_REGEX,
+	 .doc = "a line that matches belongs to the event before, the others begin one"},
+	{.name = "multiline.end",
+	 .type = SLUICE_REGEX,
+	 .doc = "a line that matches is the last one of its event"},
+	{.name = "multiline.timeout",
+	 .type = SLUICE_DURATION,
+	 .fallback = "1s",
+	 .min = 10 * MS,
+	 .max = 3600 * 1000 * MS,
+	 .doc = "an event is over when nothing more has come for so long"},
+	{.name = "multiline.max_lines",
+	 .type = SLUICE_INT,
+	 .fallback = "500",
+	 .min = 2,
+	 .max = 1000000,
+	 .doc = "lines of an event; the next one begins another"},
+	{.name = "multiline.max_bytes",
+	 .type = SLUICE_SIZE,
+	 .fallback = "64KiB",
+	 .min = 16,
+	 .max = 64 << 20,
+	 .doc = "bytes of an event that are kept"},
+	{.name = "parse",
+	 .type = SLUICE_ENUM,
+	 .fallback = "none",
+	 .choices = parses,
+	 .doc = "makes fields, time and severity of a line; one that is not of that form comes as "
+		"it is, "
+		"with the field \"unparsed\""},
+	{.name = "regex",
+	 .type = SLUICE_REGEX,
+	 .doc = "for parse: regex; its named groups become fields, (?<message>), (?<time>) and "
+		"(?<level>) the event's own"},
+	{.name = "time_zone",
+	 .type = SLUICE_STRING,
+	 .fallback = "",
+	 .doc = "of times that name none, such as Europe/Berlin; empty: the machine's own"},
 	{0},
 };
 
 static const struct sluice_field_type line_fields[] = {
 	{"path", SLUICE_STRING, NULL, "the file's name as it is now"},
-	{"size", SLUICE_INT, "bytes", "of a truncated line: what it had"},
+	{"size", SLUICE_INT, "By", "of a truncated line: what it had"},
+	{"unparsed", SLUICE_BOOL, NULL, "the line is not of the form that parse names"},
+	{"NAME", SLUICE_STRING, NULL,
+	 "what parse finds: of clf client, user, method, path, protocol, status, bytes, referer, "
+	 "agent; "
+	 "of syslog host, app, pid, facility; else the line's own names"},
 	{0},
 };
 
 static const struct sluice_field_type gap_fields[] = {
-	{"reason", SLUICE_STRING, NULL, "truncated, rotated or long_line"},
+	{"reason", SLUICE_STRING, NULL, "truncated, rotated, long_line or damaged"},
 	{0},
 };
 
@@ -62,20 +189,6 @@ static const struct sluice_event_type events[] = {
 	{"gap", 1, gap_fields, "something that was written may not have been read"},
 	{0},
 };
-
-int64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-void *must(void *p)
-{
-	if (!p)
-		abort(); /* sluice starts us again, and the cursors are committed */
-	return p;
-}
 
 void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
 {
@@ -94,10 +207,23 @@ bool may_complain(struct state *s, const char *path)
 		h = h * 33 + (unsigned char)*p;
 	struct complaint *c =
 		&s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
-	if (c->about == h && now_ns() - c->at_ns < 600 * 1000 * MS)
+	if (c->about == h)
 		return false;
-	*c = (struct complaint){h, now_ns()};
+	*c = (struct complaint){h, mono_ns()};
 	return true;
+}
+
+void no_more_complaint(struct state *s, const char *path)
+{
+	uint64_t h = 5381;
+	for (const char *p = path; *p; p++)
+		h = h * 33 + (unsigned char)*p;
+	struct complaint *c =
+		&s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
+	if (c->about != h)
+		return;
+	c->about = 0;
+	say(s, SLUICE_LOG_INFO, "%s can be read again", path);
 }
 
 /* ---- options ---------------------------------------------------------------------- */
@@ -119,6 +245,49 @@ static int read_from(struct sluice_source *src, struct options *o)
 	return 0;
 }
 
+static void read_more_options(struct sluice_source *src, struct options *o)
+{
+	const struct sluice_host *h = src->host;
+	o->ignore_older_ns = h->number(src, "ignore_older");
+	o->close_inactive_ns = h->number(src, "close_inactive");
+	o->max_files = h->number(src, "max_files");
+	o->read_budget = (size_t)h->number(src, "read_budget");
+	o->skip_empty = h->number(src, "skip_empty");
+	o->decompress = h->number(src, "decompress");
+	o->encoding = h->option(src, "encoding", 0);
+	o->on_invalid = (enum on_invalid)h->number(src, "on_invalid");
+	o->parse = (enum parse)h->number(src, "parse");
+	o->has_groups = h->option(src, "multiline.start", 0) ||
+			h->option(src, "multiline.continue", 0) ||
+			h->option(src, "multiline.end", 0);
+	o->group_timeout_ns = h->number(src, "multiline.timeout");
+	o->group_lines = (size_t)h->number(src, "multiline.max_lines");
+	o->group_bytes = (size_t)h->number(src, "multiline.max_bytes");
+	/* Characters of two or four bytes are not cut in two. */
+	o->max_line -= o->max_line % 4;
+}
+
+static int check_options(struct sluice_source *src, const struct options *o)
+{
+	const struct sluice_host *h = src->host;
+	const char *zone = h->option(src, "time_zone", 0);
+	if (!encoding_unit(o->encoding))
+		return h->refuse(
+			src, "encoding",
+			"is none that iconv knows and that has one length for a line feed (see "
+			"iconv -l)");
+	if (o->parse == PARSE_REGEX && !h->option(src, "regex", 0))
+		return h->refuse(src, "regex",
+				 "is missing: parse: regex needs one, such as '(?<level>\\w+) "
+				 "(?<message>.*)'");
+	if (*zone && stamp_set_zone(zone))
+		return h->refuse(
+			src, "time_zone",
+			"is no time zone of this machine (write one such as Europe/Berlin; "
+			"see /usr/share/zoneinfo)");
+	return 0;
+}
+
 static int file_open(struct sluice_source *src, void **ret)
 {
 	struct state *s = must(calloc(1, sizeof(*s)));
@@ -134,11 +303,15 @@ static int file_open(struct sluice_source *src, void **ret)
 	o->sweep_ns = src->host->number(src, "sweep_interval");
 	o->rotate_wait_ns = src->host->number(src, "rotate_wait");
 	o->use_inotify = src->host->number(src, "watch") != 2;
+	read_more_options(src, o);
 	int r = read_from(src, o);
+	if (!r)
+		r = check_options(src, o);
 	if (r) {
 		free(s);
 		return r;
 	}
+	s->next_deadline_ns = INT64_MAX;
 	*ret = s;
 	return 0;
 }
@@ -160,17 +333,32 @@ static bool hear_inotify(struct state *s)
 					f->is_dirty = true;
 			if (e->mask & ~(uint32_t)IN_MODIFY)
 				names_changed = true;
-			char path[4096] = "";
-			for (size_t i = 0; e->len && i < s->n_watches; i++)
-				if (s->watches[i].wd == e->wd)
-					snprintf(path, sizeof(path), "%s/%s", s->watches[i].dir,
-						 e->name);
+			if (e->mask & IN_IGNORED)
+				discover_unwatch(s, e->wd);
+			const struct watch *w = e->len ? discover_watch(s, e->wd) : NULL;
+			if (!w)
+				continue;
+			char path[4096];
+			snprintf(path, sizeof(path), "%s/%s", strcmp(w->dir, "/") ? w->dir : "",
+				 e->name);
 			struct file *f = file_by_path(s, path);
-			if (f)
+			if (f && f->is_idle)
+				names_changed = true; /* it is opened again by a look */
+			else if (f)
 				f->is_dirty = true;
 		}
 	}
 	return names_changed;
+}
+
+/* Files that nobody writes to keep no descriptor. */
+static void rest_inactive(struct state *s)
+{
+	int64_t now = mono_ns();
+	for (struct file *f = s->files; s->options.close_inactive_ns && f; f = f->next)
+		if (f->fd >= 0 && !f->is_dirty && !f->is_rotated && !f->is_gz &&
+		    now - f->quiet_since_ns > s->options.close_inactive_ns)
+			file_rest(f);
 }
 
 /* Looks at every file itself, whatever inotify has said. */
@@ -182,7 +370,7 @@ static void sweep_files(struct state *s)
 			continue;
 		if (st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
 		    st.st_mtim.tv_nsec != f->mtime.tv_nsec ||
-		    (uint64_t)st.st_size != read_offset(f))
+		    (!f->is_gz && (uint64_t)st.st_size != read_offset(f)) || (f->is_gz && !f->gz))
 			f->is_dirty = true;
 		file_note_time(f, &st);
 	}
@@ -195,7 +383,9 @@ static int drain_older(struct state *s, struct file *f)
 	if (!older)
 		return 0;
 	int r = drain_older(s, older);
-	return r ? r : follow_drain(s, older);
+	if (!r)
+		r = follow_drain(s, older);
+	return r ? r : group_flush(s, older);
 }
 
 /* The older files of the same name are read to their ends once this one holds
@@ -207,6 +397,9 @@ static int wait_for_older(struct state *s, struct file *f, bool *wait)
 	while (f->older && f->older->is_done)
 		f->older = f->older->older;
 	*wait = f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || st.st_size == 0);
+	/* One that is being compressed still is read in its own time. */
+	for (const struct file *o = f->older; o; o = o->older)
+		*wait |= o->is_gz && !o->is_done && o->fd >= 0;
 	return *wait ? 0 : drain_older(s, f);
 }
 
@@ -233,13 +426,13 @@ static int read_round(struct state *s)
 
 static int finish_rotated(struct state *s)
 {
-	int64_t now = now_ns();
+	int64_t now = mono_ns();
 	for (struct file *f = s->files; f; f = f->next) {
-		if (f->fd < 0 || !f->is_rotated || f->is_dirty ||
+		if (f->fd < 0 || !f->is_rotated || f->is_dirty || f->is_gz ||
 		    now - f->quiet_since_ns < s->options.rotate_wait_ns)
 			continue;
 		int r = follow_drain(s, f);
-		if (!r && now_ns() - f->quiet_since_ns >= s->options.rotate_wait_ns)
+		if (!r && mono_ns() - f->quiet_since_ns >= s->options.rotate_wait_ns)
 			r = follow_finish(s, f);
 		if (r)
 			return r;
@@ -253,8 +446,10 @@ static void report(struct state *s)
 		const char *name;
 		uint64_t value;
 	} counters[] = {
-		{"lines", s->n_lines},         {"bytes", s->n_bytes},     {"long_lines", s->n_long},
-		{"truncated", s->n_truncated}, {"rotated", s->n_rotated},
+		{"lines", s->n_lines},       {"bytes", s->n_bytes},
+		{"long_lines", s->n_long},   {"truncated", s->n_truncated},
+		{"rotated", s->n_rotated},   {"nul_bytes_skipped", s->n_nuls},
+		{"unparsed", s->n_unparsed}, {"invalid_bytes", s->n_invalid},
 	};
 	uint64_t n = 0;
 	for (struct file *f = s->files; f; f = f->next)
@@ -269,7 +464,7 @@ static int loop(struct state *s)
 	int64_t next_sweep = 0;
 	bool names_changed = true;
 	for (;;) {
-		int64_t now = now_ns();
+		int64_t now = mono_ns();
 		int r = 0;
 		bool sweep = now >= next_sweep;
 		if (sweep)
@@ -278,17 +473,20 @@ static int loop(struct state *s)
 			r = discover(s);
 		names_changed = false;
 		int more = r ? r : read_round(s);
-		if (more < 0)
-			return more;
+		r = more < 0 ? more : groups_expire(s);
+		if (r)
+			return r;
 		if (sweep) {
 			r = finish_rotated(s);
 			if (r)
 				return r;
+			rest_inactive(s);
 			report(s);
-			next_sweep = now_ns() + s->options.sweep_ns;
+			next_sweep = mono_ns() + s->options.sweep_ns;
 		}
 		struct pollfd p = {.fd = s->inotify, .events = POLLIN};
-		int64_t left = (next_sweep - now_ns() + MS - 1) / MS;
+		int64_t due = next_sweep < s->next_deadline_ns ? next_sweep : s->next_deadline_ns;
+		int64_t left = (due - mono_ns() + MS - 1) / MS;
 		int timeout = more ? 0 : left > 0 ? (int)left : 0;
 		r = s->src->host->wait(s->src, &p, s->inotify >= 0 ? 1 : 0, timeout);
 		if (r < 0)
@@ -303,6 +501,7 @@ static int file_run(struct sluice_source *src, void *state)
 	struct state *s = state;
 	(void)src;
 	s->buffer = must(malloc(s->options.max_line + READ_SIZE));
+	s->regexes = regexes_new(src);
 	if (s->options.use_inotify) {
 		s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (s->inotify < 0)
@@ -324,6 +523,9 @@ static void file_close(struct sluice_source *src, void *state)
 	struct state *s = state;
 	(void)src;
 	discover_free(s);
+	regexes_free(s->regexes);
+	fields_free(&s->fields);
+	free(s->text);
 	free(s->buffer);
 	free(s);
 }

@@ -5,9 +5,15 @@
  *	file.c      the plugin's tables, options and main loop
  *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
- *	follow.c    one file: reading, splitting into lines, noticing truncation
+ *	pattern.c   names with * and **
+ *	follow.c    one file: reading, noticing truncation
+ *	lines.c     bytes into lines, of any length
+ *	group.c     lines that belong together
+ *	encoding.c  other encodings than UTF-8
+ *	parse.c     a line into fields
+ *	emit.c      an event with its position
+ *	gz.c        compressed files
  *	position.c  a place in a file that can be recognised again later
- *	severity.c  how bad a line is
  */
 #ifndef FILE_FILE_H
 #define FILE_FILE_H
@@ -16,12 +22,16 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/basics.h"
+#include "common/fields.h"
 #include "position.h"
 #include "sluice-plugin.h"
 
-enum { READ_SIZE = 256 * 1024, READS_PER_ROUND = 8 };
+enum { READ_SIZE = 256 * 1024 };
 
 enum long_line { LONG_TRUNCATE, LONG_SPLIT, LONG_SKIP };
+enum on_invalid { INVALID_REPLACE, INVALID_ESCAPE };
+enum parse { PARSE_NONE, PARSE_JSON, PARSE_LOGFMT, PARSE_CLF, PARSE_REGEX, PARSE_SYSLOG };
 
 struct options {
 	size_t max_line; /* bytes */
@@ -32,12 +42,22 @@ struct options {
 	uint64_t from_lines; /* the last so many lines; 0 with !from_beginning: none */
 	int64_t sweep_ns, rotate_wait_ns;
 	bool use_inotify;
+	int64_t ignore_older_ns, close_inactive_ns; /* 0: never */
+	int64_t max_files;
+	size_t read_budget; /* bytes of one file before the next one's turn */
+	bool skip_empty, decompress;
+	const char *encoding; /* as iconv(3) knows it; "auto": by the byte order mark, else UTF-8 */
+	enum on_invalid on_invalid;
+	enum parse parse;
+	bool has_groups; /* multiline */
+	int64_t group_timeout_ns;
+	size_t group_lines, group_bytes; /* at most */
 };
 
 /* One file, known by what it is and not by its name. */
 struct file {
-	struct file *next;
-	struct file *next_by_path; /* in the hash of names */
+	struct file *next, *previous;
+	struct file *next_by_path, *next_by_identity, *next_by_origin; /* in the hashes */
 	dev_t dev;
 	ino_t ino;
 	char key[48];       /* of its cursors: "dev:ino" */
@@ -46,16 +66,25 @@ struct file {
 	int fd;             /* -1 once it is done */
 	struct position at; /* behind the last line that was emitted */
 
-	/* offset .. part .. over .. where reading goes on */
-	char *part; /* owned: the start of a line that has not ended */
+	/* at.offset .. group .. part .. over .. where reading goes on */
+	struct group *group; /* lines that are held back; NULL: none */
+	char *part;          /* owned: the start of a line that has not ended */
 	size_t part_len;
-	uint64_t over;       /* bytes of it beyond max_line, counted only */
+	uint64_t over;           /* bytes of it beyond max_line, counted only */
+	bool in_nul_head;        /* so far it holds nothing but NULs */
+	struct decoder *decoder; /* NULL: none is needed, or not known yet */
+	unsigned unit;           /* bytes of a character at least: 1, 2, 4; 0: not known yet */
+	unsigned mark;           /* bytes of a byte order mark at its start */
+	void *gz;                /* gzFile of a compressed one that is being read */
+	bool is_gz;
 	char tail[TAIL_MAX]; /* the bytes before where reading goes on */
 	size_t tail_len;
 
 	struct file *older;     /* must be read to its end before this one */
 	bool is_rotated;        /* its name belongs to another file, or to none */
 	bool is_done;           /* rotated, read to its end, closed; only remembered */
+	bool owes_gap;          /* gone while we did not run, unless it comes back compressed */
+	bool is_idle;           /* closed for close_inactive, until it changes */
 	bool is_dirty;          /* something may have been written */
 	bool is_seen;           /* by the discovery under way */
 	int64_t quiet_since_ns; /* CLOCK_MONOTONIC */
@@ -67,9 +96,16 @@ struct file {
 struct state {
 	struct sluice_source *src;
 	struct options options;
-	struct file *files;    /* in the order in which they began */
-	struct file **by_path; /* hash of names; n_slots of them */
+	struct file *files, *last_file; /* in the order in which they began */
+	size_t n_files;
+	struct file **by_path, **by_identity, **by_origin; /* hashes of n_slots */
 	size_t n_slots;
+	struct fields fields; /* of the event being emitted */
+	struct regexes *regexes;
+	char *text; /* of a line, decoded; grows */
+	size_t text_room;
+	int64_t next_deadline_ns; /* of a group that is held back; INT64_MAX: none */
+	bool is_over_max_files;
 	char *buffer;          /* max_line + READ_SIZE bytes */
 	int inotify;           /* -1: polling */
 	struct watch *watches; /* directories */
@@ -79,12 +115,29 @@ struct state {
 		uint64_t about;
 		int64_t at_ns;
 	} complaints[64];
-	uint64_t n_lines, n_bytes, n_long, n_truncated, n_rotated;
+	uint64_t n_lines, n_bytes, n_long, n_truncated, n_rotated, n_nuls, n_unparsed, n_invalid;
 };
+
+/* Lines that are held back until it is known that the event is whole. */
+struct group {
+	struct position at; /* behind the last of them */
+	char *text;         /* owned: joined by line feeds */
+	size_t len;
+	uint64_t size; /* what it had without max_bytes */
+	size_t n_lines;
+	int64_t since_ns; /* CLOCK_MONOTONIC, of the last of them */
+};
+
+/* Behind the last line that was taken, be it emitted or held back. */
+static inline struct position *taken_to(struct file *f)
+{
+	return f->group ? &f->group->at : &f->at;
+}
 
 static inline uint64_t read_offset(const struct file *f)
 {
-	return f->at.offset + f->part_len + f->over;
+	const struct position *p = f->group ? &f->group->at : &f->at;
+	return p->offset + f->part_len + f->over;
 }
 
 struct watch {
@@ -92,13 +145,14 @@ struct watch {
 	char *dir; /* owned */
 };
 
-int64_t now_ns(void);
-void *must(void *p); /* aborts when there is no memory */
 void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Whether a trouble with this file may be told now: once in ten minutes. */
+/* Whether a trouble with this file may be told now: once until it is over. */
 bool may_complain(struct state *s, const char *path);
+
+/* Whether one that could not be read, and was complained about, can be again. */
+void no_more_complaint(struct state *s, const char *path);
 
 /* ---- follow.c ---- */
 
@@ -112,10 +166,82 @@ int follow_drain(struct state *s, struct file *f);
 int follow_finish(struct state *s, struct file *f);
 /* The offset of the last `n` lines; of 0: behind the last line end. */
 uint64_t follow_find_lines(int fd, uint64_t size, uint64_t n);
-/* Declares that something is lost, at this file's position. 0 or -ECANCELED. */
-int follow_gap(struct state *s, struct file *f, const char *reason, const char *message);
 /* Sets where to read on, and what stands before it. */
 void follow_seek(struct file *f, uint64_t offset);
+
+/* ---- lines.c ---- */
+
+/* The buffer holds the part that was kept, then `n` new bytes.  0 or -ECANCELED. */
+int lines_take(struct state *s, struct file *f, size_t n);
+/* What has not ended is the last line.  0 or -ECANCELED. */
+int lines_end(struct state *s, struct file *f);
+void lines_drop(struct file *f);
+
+/* ---- group.c ---- */
+
+/* A line with the position behind it; emits what is whole.  0 or -ECANCELED. */
+int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_t flags,
+	       uint64_t size, const struct position *behind);
+int group_flush(struct state *s, struct file *f);
+void group_drop(struct file *f);
+/* Flushes those that have been quiet for multiline.timeout. */
+int groups_expire(struct state *s);
+
+/* ---- encoding.c ---- */
+
+/* Whether iconv knows it, and what its characters have at least: 1, 2, 4; or 0. */
+unsigned encoding_unit(const char *name);
+/* Learns the file's encoding, by its first bytes if it has to; false while those
+ * are too few.
+ */
+bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n);
+void encoding_end(struct file *f);
+/* The line in UTF-8, borrowed from it or from state.text. */
+const char *encoding_decode(struct state *s, struct file *f, const char *p, size_t *n);
+
+/* ---- parse.c ---- */
+struct parsed {
+	int64_t time_ns; /* 0: none */
+	int severity;
+	const char *message;
+	size_t message_len;
+	void *json; /* what the rest borrows; see parse_done() */
+};
+struct regexes *regexes_new(struct sluice_source *src);
+void regexes_free(struct regexes *r);
+enum regex_name { REGEX_START, REGEX_CONTINUE, REGEX_END, REGEX_PARSE };
+bool regex_is_set(const struct regexes *r, enum regex_name which);
+bool regex_matches(const struct regexes *r, enum regex_name which, const char *p, size_t n);
+/* Fills in state.fields.  False: not of that form; then it is a plain line. */
+bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret);
+void parse_done(struct parsed *p);
+
+/* ---- emit.c ---- */
+
+/* One event; the file's position is behind it already.  0 or -ECANCELED. */
+int emit_line(struct state *s, struct file *f, const char *line, size_t len, uint32_t flags,
+	      uint64_t size);
+/* Declares that something is lost, at this file's position. 0 or -ECANCELED. */
+int emit_gap(struct state *s, struct file *f, const char *reason, const char *message);
+int emit_cursor(struct state *s, struct file *f);
+
+/* ---- gz.c ---- */
+bool gz_is_named(const char *path);
+/* As follow_read(), of a compressed file. */
+int gz_read(struct state *s, struct file *f);
+void gz_close(struct file *f);
+
+/* ---- pattern.c ---- */
+
+/* As fnmatch(3) with FNM_PATHNAME and FNM_PERIOD; ** stands for any number of
+ * directories.
+ */
+bool pattern_matches(const char *pattern, const char *path);
+/* Calls `fn` with each file that matches, and `dir` with each directory that
+ * was looked into.
+ */
+void pattern_expand(const char *pattern, void (*fn)(void *ctx, const char *path),
+		    void (*dir)(void *ctx, const char *path), void *ctx);
 
 /* ---- files.c ---- */
 
@@ -126,8 +252,15 @@ struct file *file_by_origin(const struct state *s, const char *path);
 struct file *file_by_path(struct state *s, const char *path);
 void files_index(struct state *s);
 
+/* It is not what has this number by now. */
+void file_lose_identity(struct state *s, struct file *f);
+
 struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st);
 void file_drop(struct state *s, struct file *gone);
+/* Its number belongs to another file by now.  What was read of it is kept in mind
+ * for a while, for it may come back compressed.  0 or -ECANCELED.
+ */
+int file_let_go(struct state *s, struct file *f);
 /* Drops it together with its cursor.  0 or -ECANCELED. */
 int file_forget(struct state *s, struct file *f);
 void file_set_path(struct file *f, const char *path);
@@ -144,6 +277,11 @@ char *name_of_inode(const char *path, dev_t dev, ino_t ino);
 
 /* Looks at all patterns.  0 or -ECANCELED. */
 int discover(struct state *s);
+/* The watch of that number, or NULL. */
+struct watch *discover_watch(struct state *s, int wd);
+void discover_unwatch(struct state *s, int wd);
+/* Closes a file that may be written to again. */
+void file_rest(struct file *f);
 /* Takes over the committed cursors of an earlier run.  0 or -ECANCELED. */
 int discover_resume(struct state *s);
 void discover_free(struct state *s);

@@ -51,19 +51,85 @@ char *name_of_inode(const char *path, dev_t dev, ino_t ino)
 	return ret;
 }
 
+/* ---- the hashes ---- */
+
+static size_t slot_of_identity(const struct state *s, dev_t dev, ino_t ino)
+{
+	return (size_t)((uint64_t)ino * 2654435761u ^ (uint64_t)dev) % s->n_slots;
+}
+
+static size_t slot_of(const struct state *s, const char *path)
+{
+	size_t h = 5381;
+	for (; *path; path++)
+		h = h * 33 + (unsigned char)*path;
+	return h % s->n_slots;
+}
+
+static void index_one(struct state *s, struct file *f)
+{
+	struct file **i = &s->by_identity[slot_of_identity(s, f->dev, f->ino)];
+	struct file **o = &s->by_origin[slot_of(s, f->origin)];
+	f->next_by_identity = *i;
+	*i = f;
+	f->next_by_origin = *o;
+	*o = f;
+}
+
+static struct file **new_slots(struct file **old, size_t n)
+{
+	free(old);
+	return must(calloc(n, sizeof(old[0])));
+}
+
+static void make_slots(struct state *s)
+{
+	if (s->n_slots > s->n_files)
+		return;
+	s->n_slots = 2 * s->n_files + 64;
+	s->by_path = new_slots(s->by_path, s->n_slots);
+	s->by_identity = new_slots(s->by_identity, s->n_slots);
+	s->by_origin = new_slots(s->by_origin, s->n_slots);
+	for (struct file *f = s->files; f; f = f->next)
+		index_one(s, f);
+	files_index(s);
+}
+
+static void unindex(struct state *s, const struct file *gone)
+{
+	struct file **p = &s->by_identity[slot_of_identity(s, gone->dev, gone->ino)];
+	while (*p && *p != gone)
+		p = &(*p)->next_by_identity;
+	if (*p)
+		*p = gone->next_by_identity;
+	p = &s->by_origin[slot_of(s, gone->origin)];
+	while (*p && *p != gone)
+		p = &(*p)->next_by_origin;
+	if (*p)
+		*p = gone->next_by_origin;
+}
+
+void file_lose_identity(struct state *s, struct file *f)
+{
+	unindex(s, f);
+	f->ino = 0;
+	index_one(s, f);
+}
+
 struct file *file_by_identity(const struct state *s, dev_t dev, ino_t ino)
 {
-	for (struct file *f = s->files; f; f = f->next)
-		if (f->ino == ino && f->dev == dev)
-			return f;
-	return NULL;
+	struct file *f = s->n_slots ? s->by_identity[slot_of_identity(s, dev, ino)] : NULL;
+	while (f && (f->ino != ino || f->dev != dev))
+		f = f->next_by_identity;
+	return f;
 }
 
 /* The newest file that was followed under this name. */
 struct file *file_by_origin(const struct state *s, const char *path)
 {
 	struct file *best = NULL;
-	for (struct file *f = s->files; f; f = f->next)
+	for (struct file *f = s->n_slots ? s->by_origin[slot_of(s, path)] : NULL; f;
+	     f = f->next_by_origin)
 		if (strcmp(f->origin, path) == 0 &&
 		    (!best || compare_times(&f->mtime, &best->mtime) > 0))
 			best = f;
@@ -94,33 +160,54 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	f->path = must(strdup(path));
 	f->origin = must(strdup(origin));
 	f->fd = -1;
-	f->quiet_since_ns = now_ns();
+	f->quiet_since_ns = mono_ns();
 	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev),
 		 (unsigned long long)f->ino);
+	f->is_gz = s->options.decompress && gz_is_named(path);
 	/* At the end: files that begin together are read in the order they are added. */
-	struct file **end = &s->files;
-	while (*end)
-		end = &(*end)->next;
-	*end = f;
+	f->previous = s->last_file;
+	if (s->last_file)
+		s->last_file->next = f;
+	else
+		s->files = f;
+	s->last_file = f;
+	s->n_files++;
+	if (s->n_slots > s->n_files)
+		index_one(s, f);
+	else
+		make_slots(s);
 	return f;
 }
 
 void file_drop(struct state *s, struct file *gone)
 {
-	for (struct file **p = &s->files; *p;) {
-		if ((*p)->older == gone)
-			(*p)->older = gone->older;
-		if (*p == gone)
-			*p = gone->next;
-		else
-			p = &(*p)->next;
-	}
+	for (struct file *f = s->files; f; f = f->next)
+		if (f->older == gone)
+			f->older = gone->older;
+	*(gone->previous ? &gone->previous->next : &s->files) = gone->next;
+	*(gone->next ? &gone->next->previous : &s->last_file) = gone->previous;
+	s->n_files--;
+	unindex(s, gone);
+	gz_close(gone);
+	encoding_end(gone);
+	group_drop(gone);
 	if (gone->fd >= 0)
 		close(gone->fd);
 	free(gone->part);
 	free(gone->path);
 	free(gone->origin);
 	free(gone);
+}
+
+int file_let_go(struct state *s, struct file *f)
+{
+	if (!s->options.decompress || !f->at.head_len)
+		return file_forget(s, f);
+	file_lose_identity(s, f);
+	f->is_done = f->at.is_done = true;
+	f->vanished_ns = mono_ns();
+	snprintf(f->key, sizeof(f->key), "was:%016llx", (unsigned long long)f->at.head_hash);
+	return emit_cursor(s, f);
 }
 
 /* Removes a file and its cursor. */
@@ -137,31 +224,18 @@ int file_open_fd(struct state *s, struct file *f)
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (f->fd < 0 && errno != ENOENT && may_complain(s, f->path))
 		say(s, SLUICE_LOG_WARNING,
-		    "%s cannot be read: %s (give sluice's user the right to; it is "
-		    "tried again)",
+		    "%s cannot be read: %s (give sluice's user the right to; it is tried again)",
 		    f->path, strerror(errno));
+	if (f->fd >= 0)
+		no_more_complaint(s, f->path);
 	f->is_dirty = f->fd >= 0;
 	return f->fd < 0 ? -1 : 0;
 }
 
-static size_t slot_of(const struct state *s, const char *path)
-{
-	size_t h = 5381;
-	for (; *path; path++)
-		h = h * 33 + (unsigned char)*path;
-	return h % s->n_slots;
-}
-
 void files_index(struct state *s)
 {
-	size_t n = 0;
-	for (struct file *f = s->files; f; f = f->next)
-		n++;
-	if (n > s->n_slots || !s->by_path) {
-		s->n_slots = 2 * n + 16;
-		free(s->by_path);
-		s->by_path = must(calloc(s->n_slots, sizeof(s->by_path[0])));
-	}
+	if (!s->n_slots)
+		return;
 	memset(s->by_path, 0, s->n_slots * sizeof(s->by_path[0]));
 	for (struct file *f = s->files; f; f = f->next) {
 		size_t i = slot_of(s, f->path);

@@ -8,7 +8,7 @@
 enum { FORMAT = 2, FIXED = 2 + 2 + 8 + 8 + 8 + 1 };
 
 /* FNV-1a, 64 bits. */
-static uint64_t hash(const char *p, size_t n)
+uint64_t position_hash(const char *p, size_t n)
 {
 	uint64_t h = 14695981039346656037ULL;
 	for (size_t i = 0; i < n; i++)
@@ -58,7 +58,7 @@ bool position_fits(const struct position *p, int fd)
 {
 	char head[HEAD_MAX], tail[TAIL_MAX];
 	if (pread(fd, head, p->head_len, 0) != p->head_len ||
-	    hash(head, p->head_len) != p->head_hash)
+	    position_hash(head, p->head_len) != p->head_hash)
 		return false;
 	return pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) == p->tail_len &&
 	       memcmp(tail, p->tail, p->tail_len) == 0;
@@ -72,6 +72,6 @@ void position_grow_head(struct position *p, int fd, uint64_t size)
 		return;
 	if (pread(fd, head, want, 0) == (ssize_t)want) {
 		p->head_len = (uint16_t)want;
-		p->head_hash = hash(head, want);
+		p->head_hash = position_hash(head, want);
 	}
 }

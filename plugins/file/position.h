@@ -34,6 +34,8 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 /* Whether the open file still has this position's head and tail. */
 bool position_fits(const struct position *p, int fd);
 
+uint64_t position_hash(const char *p, size_t n);
+
 /* Lets the head's hash cover more of the file, now that there is more. */
 void position_grow_head(struct position *p, int fd, uint64_t size);
 

@@ -70,8 +70,14 @@ ssize_t fd_recv_packet(int sock, void *p, size_t max, int *passed)
 	if (r < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(passed, CMSG_DATA(c), sizeof(int));
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+			/* There is room for two, for the sake of alignment. */
+			for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len;
+			     at += sizeof(int)) {
+				fd_close(passed);
+				memcpy(passed, (char *)c + at, sizeof(int));
+			}
+		}
 	if (msg.msg_flags & MSG_TRUNC) {
 		fd_close(passed);
 		return -EMSGSIZE;

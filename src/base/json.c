@@ -102,3 +102,153 @@ void json_null(struct json *j, const char *key)
 	before(j, key);
 	buf_puts(j->out, "null");
 }
+
+void json_raw(struct json *j, const char *key, struct str value)
+{
+	before(j, key);
+	buf_put_str(j->out, value);
+}
+
+/* ---- checking ---------------------------------------------------------------------- */
+
+enum { DEPTH_MAX = 64 };
+
+struct scan {
+	const char *p, *end;
+};
+
+static void skip_space(struct scan *s)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t'))
+		s->p++;
+}
+
+static bool take(struct scan *s, char c)
+{
+	if (s->p == s->end || *s->p != c)
+		return false;
+	s->p++;
+	return true;
+}
+
+static bool take_word(struct scan *s, const char *word)
+{
+	size_t n = strlen(word);
+	if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+		return false;
+	s->p += n;
+	return true;
+}
+
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool take_string(struct scan *s)
+{
+	if (!take(s, '"'))
+		return false;
+	while (s->p < s->end) {
+		char c = *s->p++;
+		if (c == '"')
+			return true;
+		if ((unsigned char)c < 0x20)
+			return false;
+		if (c != '\\')
+			continue;
+		if (s->p == s->end)
+			return false;
+		c = *s->p++;
+		if (c == 'u') {
+			for (int i = 0; i < 4; i++)
+				if (s->p == s->end || !is_hex(*s->p++))
+					return false;
+		} else if (!strchr("\"\\/bfnrt", c) || !c) {
+			return false;
+		}
+	}
+	return false;
+}
+
+static bool take_digits(struct scan *s)
+{
+	const char *from = s->p;
+	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+		s->p++;
+	return s->p > from;
+}
+
+static bool take_number(struct scan *s)
+{
+	take(s, '-');
+	if (!take(s, '0') && !take_digits(s))
+		return false;
+	if (take(s, '.') && !take_digits(s))
+		return false;
+	if (take(s, 'e') || take(s, 'E')) {
+		if (!take(s, '+'))
+			take(s, '-');
+		return take_digits(s);
+	}
+	return true;
+}
+
+static bool take_scalar(struct scan *s)
+{
+	if (s->p == s->end)
+		return false;
+	switch (*s->p) {
+	case '"': return take_string(s);
+	case 't': return take_word(s, "true");
+	case 'f': return take_word(s, "false");
+	case 'n': return take_word(s, "null");
+	default: return take_number(s);
+	}
+}
+
+/* Without recursion: a stack of the brackets that are open. */
+bool json_check(struct str text)
+{
+	struct scan s = {text.data, text.data + text.len};
+	char open[DEPTH_MAX];
+	int depth = 0;
+	for (;;) {
+		/* A value. */
+		bool empty = false;
+		skip_space(&s);
+		if (s.p < s.end && (*s.p == '{' || *s.p == '[')) {
+			if (depth == DEPTH_MAX)
+				return false;
+			open[depth++] = *s.p++ == '{' ? '}' : ']';
+			skip_space(&s);
+			empty = take(&s, open[depth - 1]);
+			if (empty)
+				depth--;
+		} else if (!take_scalar(&s)) {
+			return false;
+		} else {
+			empty = true;
+		}
+		/* What follows a value that is over. */
+		while (empty && depth) {
+			skip_space(&s);
+			if (take(&s, ','))
+				break;
+			if (!take(&s, open[depth - 1]))
+				return false;
+			depth--;
+		}
+		skip_space(&s);
+		if (!depth)
+			return s.p == s.end;
+		/* The name of what comes next. */
+		if (open[depth - 1] == '}') {
+			if (!take_string(&s))
+				return false;
+			skip_space(&s);
+			if (!take(&s, ':'))
+				return false;
+		}
+	}
+}

@@ -29,4 +29,12 @@ void json_double(struct json *j, const char *key, double value);
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
 
+/* A value that is JSON already, of which json_check() has said so. */
+void json_raw(struct json *j, const char *key, struct str value);
+
+/* Whether `s` is one JSON text (RFC 8259) on one line, nested at most 64 deep.
+ * That it is UTF-8 is for somebody else to check.
+ */
+bool json_check(struct str s) must_check;
+
 #endif

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -73,4 +74,40 @@ char *process_describe_status(int status)
 		return mem_printf("killed by signal %d (%s)", WTERMSIG(status),
 				  strsignal(WTERMSIG(status)));
 	return mem_printf("exit status %d", WEXITSTATUS(status));
+}
+
+void process_each_child(void (*fn)(void *ctx, pid_t pid), void *ctx)
+{
+	char path[64], text[65536];
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	fd_close(&fd);
+	text[MAX(n, 0)] = 0;
+	for (char *p = text, *end; *p; p = end) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+		if (end == p)
+			break;
+		fn(ctx, pid);
+		while (*end == ' ')
+			end++;
+	}
+}
+
+static void end_child(void *ctx maybe_unused, pid_t pid)
+{
+	kill(pid, SIGKILL);
+}
+
+void process_end_children(void)
+{
+	for (int i = 0; i < 100; i++) {
+		process_each_child(end_child, NULL);
+		pid_t pid;
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			continue;
+		if (pid < 0)
+			return; /* no child is left */
+		usleep(2000);
+	}
 }

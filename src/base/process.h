@@ -27,4 +27,12 @@ void process_die_with_parent(pid_t parent, int signo);
 /* "exit status 3", "killed by signal 9 (Killed)": owned. */
 char *process_describe_status(int status) must_check;
 
+/* Kills and reaps all children of this process, those included that become its
+ * children meanwhile, for some time at most.
+ */
+void process_end_children(void);
+
+/* Calls `fn` with each child of this process. */
+void process_each_child(void (*fn)(void *ctx, pid_t pid), void *ctx);
+
 #endif

@@ -96,6 +96,21 @@ int unit_parse_duration(const char *s, int64_t *ns)
 	return parse_with(durations, s, ns);
 }
 
+int unit_parse_range(const char *s, int64_t *low_ns, int64_t *high_ns)
+{
+	const char *dots = strstr(s, "..");
+	char low[32];
+	size_t n = dots ? (size_t)(dots - s) : strlen(s);
+	if (n >= sizeof(low))
+		return -EINVAL;
+	memcpy(low, s, n);
+	low[n] = 0;
+	if (unit_parse_duration(low, low_ns) ||
+	    unit_parse_duration(dots ? dots + 2 : low, high_ns) || *high_ns < *low_ns)
+		return -EINVAL;
+	return 0;
+}
+
 /* Restricted Damerau-Levenshtein distance of two short names. */
 static int distance(const char *a, const char *b)
 {

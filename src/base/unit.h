@@ -17,6 +17,9 @@ int unit_parse_size(const char *s, int64_t *bytes) must_check;
 /* "250ms", "15s", "10m", "24h", "7d"; "0" needs no unit: nanoseconds. */
 int unit_parse_duration(const char *s, int64_t *ns) must_check;
 
+/* "1s..60s", or one duration for both ends: nanoseconds, the lower one first. */
+int unit_parse_range(const char *s, int64_t *low_ns, int64_t *high_ns) must_check;
+
 /* The entry of `names` (ended by NULL) most like `typo`, or NULL when none is
  * near.  Borrowed from `names`.
  */

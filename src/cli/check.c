@@ -18,7 +18,7 @@ int check_command(int argc, char **argv)
 	const char *file = config_argument(argc, argv, usage, &status);
 	if (!file)
 		return status;
-	struct settings *s = load_checked(file);
+	struct settings *s = load_checked(file, true);
 	if (!s)
 		return 2;
 	printf("%s: good: %zu source%s, %zu channel%s\n", file, s->n_sources,

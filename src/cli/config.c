@@ -33,11 +33,13 @@ const char *config_argument(int argc, char **argv, const char *usage, int *statu
 	return file;
 }
 
-struct settings *load_checked(const char *file)
+struct settings *load_checked(const char *file, bool strict)
 {
 	struct errors e = {0};
 	struct settings *s = settings_load(file, &e);
 	probe_sources(s, &e);
+	if (strict)
+		probe_tell_troubles(s, &e);
 	if (e.count) {
 		fputs(buf_text(&e.text), stderr);
 		fprintf(stderr, "sluice: %d mistake%s in %s; nothing was started\n", e.count,

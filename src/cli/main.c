@@ -16,6 +16,11 @@ static const struct command {
 } commands[] = {
 	{"run", run_command, "read a configuration, follow its sources, serve their streams"},
 	{"check", check_command, "say what is wrong with a configuration, and start nothing"},
+	{"reload", reload_command, "have the running sluice take up its changed configuration"},
+	{"plugins", plugins_command, "list the plugins, or one plugin's options and events"},
+	{"run-plugin", run_plugin_command, "run one plugin and print its events"},
+	{"test-plugin", test_plugin_command, "test that a plugin keeps to the rules"},
+	{"new-plugin", new_plugin_command, "begin a plugin: source, doc page, build file, test"},
 	{"hub", hub_role, NULL},
 	{"responder", responder_role, NULL},
 	{"source", source_role, NULL},
@@ -25,12 +30,13 @@ static void print_help(FILE *out)
 {
 	fputs("sluice streams events - lines of log files and more - as Server-Sent Events\n"
 	      "through the web server that is already there.\n\n"
-	      "usage: sluice COMMAND [-c FILE]\n\n",
+	      "usage: sluice COMMAND ...\n\n",
 	      out);
 	for (size_t i = 0; i < array_size(commands); i++)
 		if (commands[i].summary)
-			fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n  -c FILE    the configuration; else $SLUICE_CONFIG, else " SLUICE_CONF "\n"
+			fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n  -c FILE    of run, check, reload: the configuration; else $SLUICE_CONFIG, "
+	      "else " SLUICE_CONF "\n"
 	      "  --help     this text; after a command, more on it\n"
 	      "  --version  the version\n\n"
 	      "SLUICE_LOG=error|warning|info|debug sets how much is logged to standard error.\n",

@@ -2,9 +2,11 @@
  *
  * roles - what a process of sluice does that another one has started.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,9 +17,11 @@
 #include "base/unit.h"
 #include "cli/cli.h"
 #include "cli/supervisor.h"
+#include "conf/packed.h"
 #include "hub/hub.h"
 #include "responder/responder.h"
 #include "source/host.h"
+#include "source/opening.h"
 #include "source/sources.h"
 
 int role_parent(int argc, char **argv, int signo)
@@ -35,6 +39,7 @@ int role_parent(int argc, char **argv, int signo)
 
 struct hub_process {
 	struct hub hub;
+	struct loop_io control;
 	struct sources *sources;
 	bool stopping;
 };
@@ -55,18 +60,58 @@ static void on_stop(void *ctx, int signo maybe_unused)
 	sources_stop(p->sources, on_sources_gone, p);
 }
 
-static struct settings *settings_of_parent(void)
+static struct settings *settings_in(int fd)
 {
-	struct errors e = {0};
-	char *path = mem_printf("/proc/self/fd/%d", HUB_CONFIG_FD);
-	struct settings *s = settings_load(path, &e);
-	if (e.count)
-		log_warning("the configuration reads differently now: %s", buf_text(&e.text));
-	for (size_t i = 0; i < s->n_sources; i++)
-		settings_keep_options(&s->sources[i]);
-	errors_fini(&e);
+	char *path = mem_printf("/proc/self/fd/%d", fd);
+	struct buf packed = {0};
+	int r = fd_read_file(path, PACKED_MAX, &packed);
+	struct settings *s = r ? NULL : packed_get(buf_str(&packed));
+	buf_fini(&packed);
 	free(path);
 	return s;
+}
+
+/* Takes other settings.  Appends what to answer; whether they were taken. */
+static bool reload(struct hub_process *p, int fd, bool of_plugins, struct buf *answer)
+{
+	struct settings *old = p->hub.settings, *fresh = fd < 0 ? NULL : settings_in(fd);
+	char *why = NULL;
+	if (p->stopping)
+		why = mem_strdup("it is just ending");
+	else if (!fresh)
+		why = mem_strdup("the settings did not arrive whole");
+	if (!why && hub_reload(&p->hub, fresh, &why) == 0) {
+		sources_reload(p->sources, !of_plugins, answer);
+		settings_free(old);
+		return true;
+	}
+	buf_puts(answer, why);
+	settings_free(fresh);
+	free(why);
+	return false;
+}
+
+static void on_control(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct hub_process *p = container_of(io, struct hub_process, control);
+	struct buf answer = {0};
+	char what;
+	int fd;
+	ssize_t n = fd_recv_packet(io->fd, &what, 1, &fd);
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		loop_remove(p->hub.loop, io); /* the supervisor is gone, and so are we */
+		return;
+	}
+	buf_putc(&answer, 0);
+	answer.data[0] = reload(p, fd, what == CONTROL_RELOAD_PLUGINS, &answer) ? CONTROL_TAKEN
+										: CONTROL_REFUSED;
+	int ignored =
+		fd_send_packet(io->fd, answer.data, MIN(answer.len, (size_t)CONTROL_TEXT_MAX), -1);
+	(void)ignored;
+	fd_close(&fd);
+	buf_fini(&answer);
 }
 
 int hub_role(int argc, char **argv)
@@ -76,26 +121,34 @@ int hub_role(int argc, char **argv)
 		return 2;
 	/* Ctrl-C reaches the whole terminal; the supervisor passes it on as SIGTERM. */
 	signal(SIGINT, SIG_IGN);
+	/* Not for the processes that it starts. */
+	for (int fd = HUB_GATE_FD; fd <= HUB_CONTROL_FD; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fd_raise_limit();
 	srandom((unsigned)clock_wall_ns());
 	struct hub_process p = {0};
 	struct loop *loop = loop_new();
-	struct settings *s = settings_of_parent();
+	struct settings *s = settings_in(HUB_CONFIG_FD);
 	char *why = NULL;
-	if (!loop || hub_open(&p.hub, loop, s, HUB_GATE_FD, &why)) {
+	/* What source processes leave behind becomes ours, to be ended. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	loop_adopt_orphans(loop, sources_end_orphans);
+	if (!loop || !s || hub_open(&p.hub, loop, s, HUB_GATE_FD, &why)) {
 		log_error("%s", why ? why : "cannot start");
 		_exit(HUB_CANNOT_OPEN); /* nothing is worth tidying up, or safe to */
 	}
 	p.sources = sources_start(&p.hub);
-	if (loop_signal(loop, SIGTERM, on_stop, &p)) {
+	if (loop_signal(loop, SIGTERM, on_stop, &p) || fd_set_nonblocking(HUB_CONTROL_FD) ||
+	    loop_add(loop, &p.control, HUB_CONTROL_FD, EPOLLIN, on_control)) {
 		log_error("cannot take signals");
 		return HUB_CANNOT_OPEN;
 	}
 	loop_run(loop);
-	hub_close(&p.hub);
 	sources_free(p.sources);
+	hub_close(&p.hub);
+	process_end_children();
+	settings_free(p.hub.settings);
 	loop_free(loop);
-	settings_free(s);
 	return 0;
 }
 
@@ -121,5 +174,6 @@ int source_role(int argc, char **argv)
 	log_init("source");
 	if (role_parent(argc, argv, SIGKILL))
 		return 2;
+	close_range(GRANT_FD + 1, ~0U, 0); /* whatever else was inherited */
 	return host_main();
 }

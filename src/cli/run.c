@@ -9,7 +9,8 @@ static const char usage[] =
 	"usage: sluice run [-c FILE]\n\n"
 	"Checks the configuration, then follows its sources and serves their streams\n"
 	"to the web server at hub.listen.  Stays in the foreground and logs to standard\n"
-	"error; SIGTERM or Ctrl-C ends it and all that it has started.\n";
+	"error; SIGTERM or Ctrl-C ends it and all that it has started, SIGHUP has it read\n"
+	"the configuration again.\n";
 
 int run_command(int argc, char **argv)
 {
@@ -18,10 +19,8 @@ int run_command(int argc, char **argv)
 	if (!file)
 		return status;
 	log_init("run");
-	struct settings *s = load_checked(file);
+	struct settings *s = load_checked(file, false);
 	if (!s)
 		return 2;
-	status = supervise(s);
-	settings_free(s);
-	return status;
+	return supervise(s);
 }

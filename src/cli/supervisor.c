@@ -5,7 +5,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,10 +14,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "cli/cli.h"
 #include "cli/listen.h"
-#include "hub/loop.h"
+#include "cli/reload.h"
 #include "hub/state.h"
 
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
@@ -26,34 +26,11 @@
 
 enum { LOCK_WAIT_MS = 3000 };
 
-struct worker {
-	struct supervisor *supervisor;
-	bool is_hub;
-	struct loop_child child; /* pid 0 while it does not run */
-	struct loop_timer timer; /* start it again */
-	int64_t started_ns, backoff_ns;
-	bool was_steady; /* ran for a while at least once */
-};
-
-struct supervisor {
-	struct loop *loop;
-	struct settings *settings;
-	int lock_fd, gate_fd, config_fd;
-	char *gate_path;
-	struct fd_map listen[LISTEN_MAX];
-	size_t n_listen;
-	struct worker *workers; /* the hub, then the responders */
-	size_t n_workers;
-	bool stopping;
-	struct loop_timer patience;
-	int status;
-};
-
 /* ---- workers ---------------------------------------------------------------------- */
 
 static const char *name_of(const struct worker *w)
 {
-	return w->is_hub ? "hub" : "responder";
+	return w->kind == WORKER_HUB ? "hub" : "responder";
 }
 
 static const char *console_dir(void)
@@ -64,19 +41,51 @@ static const char *console_dir(void)
 
 static void on_end(struct loop_child *c, int status);
 
-static int spawn(struct worker *w, pid_t *pid)
+static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 {
-	struct supervisor *s = w->supervisor;
-	char parent[16], n[16];
-	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	snprintf(n, sizeof(n), "%zu", s->n_listen);
-	if (w->is_hub) {
-		const struct fd_map map[] = {{s->gate_fd, HUB_GATE_FD},
-					     {s->config_fd, HUB_CONFIG_FD}};
-		char *argv[] = {(char[]){"sluice"}, (char[]){"hub"}, parent, NULL};
-		return process_spawn(argv, map, array_size(map), pid);
+	struct supervisor *s = container_of(io, struct supervisor, control_io);
+	char text[CONTROL_TEXT_MAX + 1];
+	int none;
+	ssize_t n = fd_recv_packet(s->control_fd, text, CONTROL_TEXT_MAX, &none);
+	if (n == -EAGAIN)
+		return;
+	fd_close(&none);
+	if (n <= 0) {
+		loop_remove(s->loop, &s->control_io);
+		fd_close(&s->control_fd);
+		reload_hub_is_gone(s->reloader);
+		return;
 	}
+	text[n] = 0;
+	reload_hub_says(s->reloader, text[0] == CONTROL_TAKEN, text + 1);
+}
+
+static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	const struct fd_map map[] = {{s->gate_fd, HUB_GATE_FD},
+				     {s->config_fd, HUB_CONFIG_FD},
+				     {pair[1], HUB_CONTROL_FD}};
+	char *argv[] = {(char[]){"sluice"}, (char[]){"hub"}, parent, NULL};
+	int r = process_spawn(argv, map, array_size(map), pid);
+	fd_close(&pair[1]);
+	loop_remove(s->loop, &s->control_io);
+	fd_close(&s->control_fd);
+	if (!r)
+		r = loop_add(s->loop, &s->control_io, pair[0], EPOLLIN, on_control);
+	s->control_fd = pair[0];
+	if (r)
+		fd_close(&s->control_fd);
+	return r;
+}
+
+static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
+{
+	char n[16];
 	char *console = mem_strdup(console_dir());
+	snprintf(n, sizeof(n), "%zu", s->n_listen);
 	char *argv[] = {(char[]){"sluice"},
 			(char[]){"responder"},
 			parent,
@@ -99,9 +108,12 @@ static void start_later(struct worker *w)
 
 static void start(struct worker *w)
 {
+	char parent[16];
 	pid_t pid;
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	w->started_ns = clock_mono_ns();
-	int r = spawn(w, &pid);
+	int r = w->kind == WORKER_HUB ? spawn_hub(w->supervisor, parent, &pid)
+				      : spawn_responder(w->supervisor, parent, &pid);
 	if (r) {
 		log_error("cannot start the %s: %s", name_of(w), strerror(-r));
 		start_later(w);
@@ -115,11 +127,45 @@ static void on_timer(struct loop_timer *t)
 	start(container_of(t, struct worker, timer));
 }
 
+static void reap(struct loop_task *t)
+{
+	free(container_of(t, struct worker, task));
+}
+
+static void add_worker(struct supervisor *s, enum worker_kind kind)
+{
+	struct worker *w = mem_zero(sizeof(*w));
+	*w = (struct worker){.supervisor = s,
+			     .kind = kind,
+			     .timer.fn = on_timer,
+			     .task.fn = reap,
+			     .backoff_ns = BACKOFF_FIRST_NS};
+	list_append(&s->workers, &w->link);
+	start(w);
+}
+
+static void drop_worker(struct worker *w)
+{
+	loop_timer_cancel(w->supervisor->loop, &w->timer);
+	list_remove(&w->link);
+	loop_defer(w->supervisor->loop, &w->task);
+}
+
+static bool any_runs(const struct supervisor *s)
+{
+	list_each (e, &s->workers)
+		if (list_entry(e, struct worker, link)->child.pid)
+			return true;
+	return false;
+}
+
 static void signal_all(struct supervisor *s, int signo)
 {
-	for (size_t i = 0; i < s->n_workers; i++)
-		if (s->workers[i].child.pid)
-			kill(s->workers[i].child.pid, signo);
+	list_each (e, &s->workers) {
+		const struct worker *w = list_entry(e, struct worker, link);
+		if (w->child.pid)
+			kill(w->child.pid, signo);
+	}
 }
 
 static void stop(struct supervisor *s)
@@ -129,15 +175,24 @@ static void stop(struct supervisor *s)
 		return;
 	}
 	s->stopping = true;
-	bool any = false;
-	for (size_t i = 0; i < s->n_workers; i++) {
-		loop_timer_cancel(s->loop, &s->workers[i].timer);
-		any |= s->workers[i].child.pid != 0;
-	}
+	list_each (e, &s->workers)
+		loop_timer_cancel(s->loop, &list_entry(e, struct worker, link)->timer);
 	signal_all(s, SIGTERM);
-	if (!any)
+	if (!any_runs(s))
 		loop_stop(s->loop);
 	loop_timer_set(s->loop, &s->patience, loop_now(s->loop) + STOP_PATIENCE_NS);
+}
+
+static void end_orphan(void *ctx, pid_t pid)
+{
+	if (!loop_watches(ctx, pid))
+		kill(pid, SIGKILL);
+}
+
+/* What the sources of a hub that is no more had started. */
+static void end_orphans(struct loop *l)
+{
+	process_each_child(end_orphan, l);
 }
 
 static void on_end(struct loop_child *c, int status)
@@ -146,15 +201,21 @@ static void on_end(struct loop_child *c, int status)
 	struct supervisor *s = w->supervisor;
 	c->pid = 0;
 	if (s->stopping) {
-		for (size_t i = 0; i < s->n_workers; i++)
-			if (s->workers[i].child.pid)
-				return;
-		loop_stop(s->loop);
+		if (!any_runs(s))
+			loop_stop(s->loop);
 		return;
+	}
+	if (w->is_retired) {
+		drop_worker(w);
+		return;
+	}
+	if (w->kind == WORKER_HUB) {
+		reload_hub_is_gone(s->reloader);
+		end_orphans(s->loop);
 	}
 	int64_t ran_ns = clock_mono_ns() - w->started_ns;
 	w->was_steady |= ran_ns > STEADY_NS;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->is_hub &&
+	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->kind == WORKER_HUB &&
 	    !w->was_steady) {
 		s->status = 1; /* it has said why; another try would not help */
 		stop(s);
@@ -179,26 +240,46 @@ static void on_patience_over(struct loop_timer *t)
 	signal_all(s, SIGKILL);
 }
 
-static void on_signal(void *ctx, int signo maybe_unused)
+static void on_stop(void *ctx, int signo maybe_unused)
 {
 	stop(ctx);
 }
 
-/* ---- start --------------------------------------------------------------------------- */
-
-/* The configuration as it was checked, for hubs that start later. */
-static int keep_config(const char *file)
+static void on_hangup(void *ctx, int signo maybe_unused)
 {
-	struct buf text = {0};
-	int r = fd_read_file(file, 64 * 1024 * 1024, &text);
-	int fd = memfd_create("sluice.yaml", MFD_CLOEXEC);
-	if (!r && (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len))
-		r = -errno;
-	buf_fini(&text);
-	if (r)
-		log_error("%s: %s", file, strerror(-r));
-	return r ? -1 : fd;
+	struct supervisor *s = ctx;
+	reload_begin(s->reloader);
 }
+
+/* ---- reload ----------------------------------------------------------------------------- */
+
+int supervisor_tell_hub(struct supervisor *s, enum control what, int fd)
+{
+	char byte = (char)what;
+	if (s->control_fd < 0)
+		return -ENOTCONN;
+	return fd_send_packet(s->control_fd, &byte, 1, fd) ? -ENOTCONN : 0;
+}
+
+void supervisor_replace_responders(struct supervisor *s, const struct fd_map *listen, size_t n)
+{
+	memcpy(s->listen, listen, n * sizeof(listen[0]));
+	s->n_listen = n;
+	list_each_safe (e, &s->workers) {
+		struct worker *w = list_entry(e, struct worker, link);
+		if (w->kind == WORKER_HUB || w->is_retired)
+			continue;
+		w->is_retired = true;
+		if (w->child.pid)
+			kill(w->child.pid, SIGHUP);
+		else
+			drop_worker(w);
+	}
+	for (int64_t i = 0; i < s->settings->hub.responders; i++)
+		add_worker(s, WORKER_RESPONDER);
+}
+
+/* ---- start --------------------------------------------------------------------------- */
 
 static int open_all(struct supervisor *s)
 {
@@ -207,24 +288,28 @@ static int open_all(struct supervisor *s)
 	s->lock_fd = state_lock(hub->state_dir, LOCK_WAIT_MS, &why);
 	if (s->lock_fd >= 0) {
 		s->gate_path = mem_printf("%s/hub.sock", hub->state_dir);
-		s->gate_fd = listen_open_gate(s->gate_path, &why);
+		s->gate_fd = listen_open_private(s->gate_path, SOCK_SEQPACKET, &why);
 	}
 	for (size_t i = 0; !why && i < hub->n_listen && i < LISTEN_MAX; i++) {
 		int fd = listen_open(hub->listen[i], &why);
 		if (fd >= 0)
 			s->listen[s->n_listen++] = (struct fd_map){fd, RESPONDER_FIRST_FD + (int)i};
 	}
+	if (!why)
+		s->reloader = reload_new(s, &why);
 	if (why) {
 		log_error("%s", why);
 		free(why);
 		return -1;
 	}
-	s->config_fd = keep_config(s->settings->file);
+	s->config_fd = reload_pack(s->settings);
 	return s->config_fd < 0 ? -1 : 0;
 }
 
 static void close_all(struct supervisor *s)
 {
+	if (s->reloader)
+		reload_free(s->reloader);
 	for (size_t i = 0; i < s->n_listen; i++) {
 		listen_unlink(s->settings->hub.listen[i]);
 		fd_close(&s->listen[i].from);
@@ -233,36 +318,46 @@ static void close_all(struct supervisor *s)
 		unlink(s->gate_path);
 	fd_close(&s->gate_fd);
 	fd_close(&s->config_fd);
+	if (s->loop)
+		loop_remove(s->loop, &s->control_io);
+	fd_close(&s->control_fd);
 	fd_close(&s->lock_fd);
 	free(s->gate_path);
-	free(s->workers);
+	list_each_safe (e, &s->workers)
+		free(list_entry(e, struct worker, link));
+	settings_free(s->settings);
 	if (s->loop)
 		loop_free(s->loop);
 }
 
-int supervise(struct settings *settings)
+int supervise(struct settings *taken)
 {
-	struct supervisor s = {.settings = settings, .lock_fd = -1, .gate_fd = -1, .config_fd = -1};
+	struct supervisor s = {.settings = taken,
+			       .lock_fd = -1,
+			       .gate_fd = -1,
+			       .config_fd = -1,
+			       .control_fd = -1,
+			       .control_io.fd = -1,
+			       .patience.fn = on_patience_over};
+	list_init(&s.workers);
 	s.loop = loop_new();
-	s.patience.fn = on_patience_over;
-	if (!s.loop || open_all(&s) || loop_signal(s.loop, SIGTERM, on_signal, &s) ||
-	    loop_signal(s.loop, SIGINT, on_signal, &s)) {
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (s.loop)
+		loop_adopt_orphans(s.loop, end_orphans);
+	if (!s.loop || open_all(&s) || loop_signal(s.loop, SIGTERM, on_stop, &s) ||
+	    loop_signal(s.loop, SIGINT, on_stop, &s) ||
+	    loop_signal(s.loop, SIGHUP, on_hangup, &s)) {
 		close_all(&s);
 		return 1;
 	}
-	s.n_workers = 1 + (size_t)settings->hub.responders;
-	s.workers = mem_zero(s.n_workers * sizeof(s.workers[0]));
-	for (size_t i = 0; i < s.n_workers; i++) {
-		struct worker *w = &s.workers[i];
-		w->supervisor = &s;
-		w->is_hub = i == 0;
-		w->timer.fn = on_timer;
-		w->backoff_ns = BACKOFF_FIRST_NS;
-		start(w);
-	}
+	add_worker(&s, WORKER_HUB);
+	for (int64_t i = 0; i < s.settings->hub.responders; i++)
+		add_worker(&s, WORKER_RESPONDER);
 	for (size_t i = 0; i < s.n_listen; i++)
-		log_info("listening on %s", settings->hub.listen[i]);
+		log_info("listening on %s", s.settings->hub.listen[i]);
 	loop_run(s.loop);
+	loop_settle(s.loop);
+	process_end_children();
 	close_all(&s);
 	return s.status;
 }

@@ -9,10 +9,62 @@
 #ifndef SLUICE_CLI_SUPERVISOR_H
 #define SLUICE_CLI_SUPERVISOR_H
 
+#include "base/process.h"
+#include "conf/settings.h"
+#include "hub/loop.h"
+
 /* Descriptors as the hub and the responders find them. */
-enum { HUB_GATE_FD = 3, HUB_CONFIG_FD = 4, RESPONDER_FIRST_FD = 3 };
+enum { HUB_GATE_FD = 3, HUB_CONFIG_FD = 4, HUB_CONTROL_FD = 5, RESPONDER_FIRST_FD = 3 };
 
 /* Exit status of a hub that cannot open its state: said in its log. */
 enum { HUB_CANNOT_OPEN = 3 };
+
+/* What the hub is told on HUB_CONTROL_FD, with a descriptor of packed settings;
+ * it answers with a sentence, whose first byte says whether it has taken them.
+ */
+enum control { CONTROL_RELOAD = 'r', CONTROL_RELOAD_PLUGINS = 'p' };
+enum { CONTROL_TAKEN = '+', CONTROL_REFUSED = '-', CONTROL_TEXT_MAX = 4000 };
+
+struct reloader;
+struct supervisor;
+
+enum worker_kind { WORKER_HUB, WORKER_RESPONDER };
+
+struct worker {
+	struct list link;
+	struct supervisor *supervisor;
+	enum worker_kind kind;
+	struct loop_child child; /* pid 0 while it does not run */
+	struct loop_timer timer; /* start it again */
+	struct loop_task task;   /* frees it at the turn's end */
+	int64_t started_ns, backoff_ns;
+	bool was_steady; /* ran for a while at least once */
+	bool is_retired; /* not started again once it has ended */
+};
+
+struct supervisor {
+	struct loop *loop;
+	struct settings *settings; /* owned */
+	int lock_fd, gate_fd;
+	int config_fd;  /* packed settings, for the hub */
+	int control_fd; /* to the hub that runs now */
+	struct loop_io control_io;
+	char *gate_path;
+	struct fd_map listen[LISTEN_MAX];
+	size_t n_listen;
+	struct list workers; /* the hub, then the responders */
+	struct reloader *reloader;
+	bool stopping;
+	struct loop_timer patience;
+	int status;
+};
+
+/* Sends the hub other settings (a descriptor, borrowed).  0, or -ENOTCONN while
+ * there is none: the next one will start with supervisor.config_fd.
+ */
+int supervisor_tell_hub(struct supervisor *s, enum control what, int fd) must_check;
+
+/* Takes over where to listen, which is open already, and how many responders. */
+void supervisor_replace_responders(struct supervisor *s, const struct fd_map *listen, size_t n);
 
 #endif

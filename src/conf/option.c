@@ -4,8 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/address.h"
 #include "base/mem.h"
 #include "base/unit.h"
+
+enum { NAMES_MAX = 128 };
 
 void option_values_fini(struct option_values *v)
 {
@@ -25,6 +31,16 @@ const struct option_value *option_find(const struct option_values *v, const char
 		if (strcmp(v->all[i].name, name) == 0)
 			return &v->all[i];
 	return NULL;
+}
+
+bool option_value_equals(const struct option_value *a, const struct option_value *b)
+{
+	if (a->n != b->n || strcmp(a->name, b->name) != 0)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
 }
 
 const struct sluice_option *option_lookup(const struct sluice_option *table, const char *name)
@@ -47,9 +63,17 @@ const char *option_type_name(enum sluice_type type)
 	case SLUICE_PATH: return "an absolute path";
 	case SLUICE_GLOB: return "an absolute path or pattern such as /var/log/*.log";
 	case SLUICE_DOUBLE: return "a number";
+	case SLUICE_ADDRESS: return "an address such as udp:127.0.0.1:514";
+	case SLUICE_REGEX: return "a regular expression";
+	case SLUICE_SECRET: return "a secret";
+	case SLUICE_MAP: return "a map of names and values";
+	case SLUICE_JSON: return "JSON";
+	case SLUICE_RANGE: return "a range of durations such as 1s..60s";
 	}
 	return "a value";
 }
+
+/* ---- one value ---------------------------------------------------------------------- */
 
 static int enum_index(const struct sluice_option *o, const char *text, int64_t *ret, char **why)
 {
@@ -70,9 +94,25 @@ static int enum_index(const struct sluice_option *o, const char *text, int64_t *
 	return -EINVAL;
 }
 
+static int check_range(const struct sluice_option *o, const char *text, int64_t value, char **why)
+{
+	const char *unit = o->type == SLUICE_SIZE ? " bytes" : "";
+	int64_t scale = 1;
+	if ((!o->min && !o->max) || (value >= o->min && value <= o->max))
+		return 0;
+	if (o->type == SLUICE_DURATION || o->type == SLUICE_RANGE) {
+		unit = " ms";
+		scale = 1000000;
+	}
+	*why = mem_printf("%s is out of range (allowed: %lld to %lld%s)", text,
+			  (long long)(o->min / scale), (long long)(o->max / scale), unit);
+	return -EINVAL;
+}
+
 int option_number(const struct sluice_option *o, const char *text, int64_t *ret, char **why)
 {
 	int r = 0;
+	int64_t high = 0;
 	*ret = 0;
 	switch (o->type) {
 	case SLUICE_BOOL:
@@ -82,124 +122,351 @@ int option_number(const struct sluice_option *o, const char *text, int64_t *ret,
 	case SLUICE_INT: r = unit_parse_int(text, ret); break;
 	case SLUICE_SIZE: r = unit_parse_size(text, ret); break;
 	case SLUICE_DURATION: r = unit_parse_duration(text, ret); break;
+	case SLUICE_RANGE:
+		r = unit_parse_range(text, ret, &high);
+		if (!r && check_range(o, text, high, why))
+			return -EINVAL;
+		break;
 	case SLUICE_ENUM: return enum_index(o, text, ret, why);
 	case SLUICE_DOUBLE:
 	case SLUICE_STRING:
 	case SLUICE_PATH:
-	case SLUICE_GLOB: return 0;
+	case SLUICE_GLOB:
+	case SLUICE_ADDRESS:
+	case SLUICE_REGEX:
+	case SLUICE_SECRET:
+	case SLUICE_MAP:
+	case SLUICE_JSON: return 0;
 	}
 	if (r) {
 		*why = mem_printf("\"%s\" is not %s", text, option_type_name(o->type));
 		return -EINVAL;
 	}
-	if ((o->min || o->max) && (*ret < o->min || *ret > o->max)) {
-		const char *unit = o->type == SLUICE_SIZE ? " bytes" : "";
-		int64_t scale = 1;
-		if (o->type == SLUICE_DURATION) {
-			unit = " ms";
-			scale = 1000000;
+	return check_range(o, text, *ret, why);
+}
+
+static char *check_address(const struct sluice_option *o, const char *text)
+{
+	struct address a;
+	char *why = NULL;
+	size_t n = strcspn(text, ":");
+	if (address_parse(text, &a, &why))
+		return why;
+	if (!o->choices)
+		return NULL;
+	struct buf all = {0};
+	for (size_t i = 0; o->choices[i]; i++) {
+		if (strlen(o->choices[i]) == n && strncmp(o->choices[i], text, n) == 0) {
+			buf_fini(&all);
+			return NULL;
 		}
-		*why = mem_printf("%s is out of range (allowed: %lld to %lld%s)", text,
-				  (long long)(o->min / scale), (long long)(o->max / scale), unit);
-		return -EINVAL;
+		buf_printf(&all, "%s%s:", i ? ", " : "", o->choices[i]);
 	}
-	return 0;
+	why = mem_printf("\"%s\" does not begin with one of %s", text, buf_text(&all));
+	buf_fini(&all);
+	return why;
+}
+
+static char *check_regex(const char *text)
+{
+	int code;
+	PCRE2_SIZE at;
+	pcre2_code *re =
+		pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code, &at, NULL);
+	if (re) {
+		pcre2_code_free(re);
+		return NULL;
+	}
+	PCRE2_UCHAR message[160];
+	pcre2_get_error_message(code, message, sizeof(message));
+	return mem_printf("not a regular expression: %s at character %zu of \"%s\"",
+			  (const char *)message, (size_t)at + 1, text);
+}
+
+static char *check_double(const struct sluice_option *o, const char *text)
+{
+	double number;
+	if (unit_parse_double(text, &number))
+		return mem_printf("\"%s\" is not a number", text);
+	if ((o->min || o->max) && (number < (double)o->min || number > (double)o->max))
+		return mem_printf("%s is out of range (allowed: %lld to %lld)", text,
+				  (long long)o->min, (long long)o->max);
+	return NULL;
 }
 
 char *option_check(const struct sluice_option *o, const char *text)
 {
 	char *why = NULL;
 	int64_t ignored;
-	double number;
 	if (option_number(o, text, &ignored, &why))
 		return why;
 	if ((o->type == SLUICE_PATH || o->type == SLUICE_GLOB) && text[0] != '/')
 		return mem_printf("\"%s\" is not %s", text, option_type_name(o->type));
-	if (o->type == SLUICE_DOUBLE && unit_parse_double(text, &number))
-		return mem_printf("\"%s\" is not a number", text);
+	if (o->type == SLUICE_DOUBLE)
+		return check_double(o, text);
+	if (o->type == SLUICE_ADDRESS)
+		return check_address(o, text);
+	if (o->type == SLUICE_REGEX)
+		return check_regex(text);
+	if (o->type == SLUICE_MAP && (!strchr(text, '=') || text[0] == '='))
+		return mem_printf("\"%s\" is not name=value", text);
 	return NULL;
 }
 
-static void read_one(const struct tree *t, const char *where, const struct sluice_option *o,
-		     struct option_value *v, struct errors *e)
+/* ---- maps ------------------------------------------------------------------------------- */
+
+void option_add(struct option_values *v, const struct sluice_option *o, const char *text,
+		struct place at)
+{
+	struct option_value *value = (struct option_value *)(uintptr_t)option_find(v, o->name);
+	if (!value) {
+		v->all = mem_resize(v->all, (v->n + 1) * sizeof(v->all[0]));
+		value = &v->all[v->n++];
+		*value = (struct option_value){
+			.name = mem_strdup(o->name), .type = o->type, .flags = o->flags, .at = at};
+	}
+	if (!text)
+		return;
+	value->items = mem_resize(value->items, (value->n + 1) * sizeof(value->items[0]));
+	value->items[value->n++] = mem_strdup(text);
+}
+
+struct reading {
+	const struct sluice_option *table, *also;
+	bool only_known;
+	struct option_values *ret;
+	struct errors *e;
+};
+
+/* Whether some name of the table lies below `name`: "tls" of "tls.cert". */
+static bool is_map(const struct sluice_option *table, const char *name)
+{
+	size_t n = strlen(name);
+	for (; table && table->name; table++)
+		if (strncmp(table->name, name, n) == 0 && table->name[n] == '.')
+			return true;
+	return false;
+}
+
+static void read_one(struct reading *r, const struct tree *t, const char *where,
+		     const struct sluice_option *o)
 {
 	if (t->kind != TREE_SCALAR) {
-		errors_add(e, t->at, where, "%s where %s is expected", tree_kind_name(t),
+		errors_add(r->e, t->at, where, "%s where %s is expected", tree_kind_name(t),
 			   option_type_name(o->type));
 		return;
 	}
 	if (!t->is_quoted && (strcmp(t->text, "") == 0 || strcmp(t->text, "~") == 0 ||
 			      strcmp(t->text, "null") == 0)) {
-		errors_add(e, t->at, where, "no value (write %s, or remove the key)",
+		errors_add(r->e, t->at, where, "no value (write %s, or remove the key)",
 			   option_type_name(o->type));
 		return;
 	}
 	char *why = option_check(o, t->text);
-	if (why) {
-		errors_add(e, t->at, where, "%s", why);
-		free(why);
-		return;
-	}
-	v->items = mem_resize(v->items, (v->n + 1) * sizeof(v->items[0]));
-	v->items[v->n++] = mem_strdup(t->text);
+	if (why)
+		errors_add(r->e, t->at, where, "%s", why);
+	else
+		option_add(r->ret, o, t->text, t->at);
+	free(why);
 }
 
-static void unknown_key(const struct tree *key, const char *where,
-			const struct sluice_option *table, const struct sluice_option *also,
-			struct errors *e)
+static void read_free_map(struct reading *r, const struct tree *map, const char *where,
+			  const struct sluice_option *o)
 {
-	const char *names[128];
-	size_t n = 0;
-	for (const struct sluice_option *o = table; o && o->name && n < 127; o++)
-		names[n++] = o->name;
-	for (const struct sluice_option *o = also; o && o->name && n < 127; o++)
-		names[n++] = o->name;
-	names[n] = NULL;
-	const char *near = unit_nearest(key->text, names);
-	if (near) {
-		errors_add(e, key->at, where, "unknown option (did you mean \"%s\"?)", near);
+	if (map->kind != TREE_MAP) {
+		errors_add(r->e, map->at, where, "%s where %s is expected", tree_kind_name(map),
+			   option_type_name(o->type));
 		return;
 	}
+	for (size_t i = 0; i < map->n; i++) {
+		const struct tree *value = map->values[i];
+		if (value->kind != TREE_SCALAR) {
+			errors_add(r->e, value->at, where, "%s where a value is expected",
+				   tree_kind_name(value));
+			continue;
+		}
+		char *item = mem_printf("%s=%s", map->keys[i]->text, value->text);
+		option_add(r->ret, o, item, value->at);
+		free(item);
+	}
+}
+
+static void unknown_key(struct reading *r, const struct tree *key, const char *prefix,
+			const char *where)
+{
+	const char *names[NAMES_MAX + 1];
+	char *owned[NAMES_MAX];
+	size_t n = 0, skip = strlen(prefix);
+	const struct sluice_option *tables[] = {r->table, r->also};
+	for (size_t t = 0; t < 2; t++)
+		for (const struct sluice_option *o = tables[t]; o && o->name && n < NAMES_MAX;
+		     o++) {
+			if (strncmp(o->name, prefix, skip) != 0)
+				continue;
+			char *name = mem_strndup(o->name + skip, strcspn(o->name + skip, "."));
+			if (n && strcmp(owned[n - 1], name) == 0)
+				free(name); /* of one map */
+			else
+				names[n] = owned[n] = name, n++;
+		}
+	names[n] = NULL;
+	const char *near = unit_nearest(key->text, names);
 	struct buf all = {0};
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
-	errors_add(e, key->at, where, "unknown option (known here: %s)", buf_text(&all));
+	if (near)
+		errors_add(r->e, key->at, where, "unknown option (did you mean \"%s\"?)", near);
+	else
+		errors_add(r->e, key->at, where, "unknown option (known here: %s)", buf_text(&all));
 	buf_fini(&all);
+	for (size_t i = 0; i < n; i++)
+		free(owned[i]);
+}
+
+static void read_value(struct reading *r, const struct tree *value, const char *where,
+		       const struct sluice_option *o)
+{
+	option_add(r->ret, o, NULL, value->at); /* also an empty list is set */
+	if (o->type == SLUICE_MAP) {
+		read_free_map(r, value, where, o);
+	} else if ((o->flags & SLUICE_LIST) && value->kind == TREE_LIST) {
+		for (size_t k = 0; k < value->n; k++)
+			read_one(r, value->values[k], where, o);
+	} else {
+		read_one(r, value, where, o);
+	}
+}
+
+/* `prefix` is "" or the names of the maps around, each with a dot behind it. */
+static void read_map(struct reading *r, const struct tree *map, const char *prefix,
+		     const char *where)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const struct tree *key = map->keys[i], *value = map->values[i];
+		char *name = mem_printf("%s%s", prefix, key->text);
+		char *path = mem_printf("%s.%s", where, key->text);
+		const struct sluice_option *o = option_lookup(r->table, name);
+		if (o) {
+			read_value(r, value, path, o);
+		} else if (is_map(r->table, name) && value->kind == TREE_MAP) {
+			char *below = mem_printf("%s.", name);
+			read_map(r, value, below, path);
+			free(below);
+		} else if (is_map(r->table, name)) {
+			errors_add(r->e, value->at, path,
+				   "%s where a map is expected (write \"%s:\" and indent "
+				   "\"name: value\" lines below it)",
+				   tree_kind_name(value), key->text);
+		} else if (!(r->only_known && !*prefix) && !option_lookup(r->also, name) &&
+			   !is_map(r->also, name)) {
+			unknown_key(r, key, prefix, path);
+		}
+		free(path);
+		free(name);
+	}
+}
+
+static const struct tree *find_tree(const struct tree *map, const char *name)
+{
+	while (map) {
+		const char *dot = strchr(name, '.');
+		if (!dot)
+			return tree_get(map, name);
+		char *first = mem_strndup(name, (size_t)(dot - name));
+		map = tree_get(map, first);
+		free(first);
+		name = dot + 1;
+	}
+	return NULL;
+}
+
+/* One of a map is missing only when the map is there. */
+static bool is_wanted(const struct tree *map, const struct sluice_option *o)
+{
+	if (!(o->flags & SLUICE_REQUIRED))
+		return false;
+	const char *dot = strrchr(o->name, '.');
+	if (!dot)
+		return true;
+	char *around = mem_strndup(o->name, (size_t)(dot - o->name));
+	bool wanted = find_tree(map, around) != NULL;
+	free(around);
+	return wanted;
+}
+
+static void tell_missing(struct reading *r, const struct tree *map, const char *where)
+{
+	for (const struct sluice_option *o = r->table; o && o->name; o++) {
+		if (!is_wanted(map, o))
+			continue;
+		const struct tree *t = find_tree(map, o->name);
+		if (!t)
+			errors_add(r->e, map->at, where, "\"%s\" is missing (%s)", o->name, o->doc);
+		else if (t->kind == TREE_LIST && !t->n)
+			errors_add(r->e, t->at, where, "\"%s\" is an empty list (%s)", o->name,
+				   o->doc);
+	}
+}
+
+/* The first name in `conflicts` that is set, owned, or NULL. */
+static char *conflicting(const struct option_values *v, const char *conflicts)
+{
+	while (conflicts && *conflicts) {
+		size_t n = strcspn(conflicts, " ");
+		char *name = mem_strndup(conflicts, n);
+		if (n && option_find(v, name))
+			return name;
+		free(name);
+		conflicts += n + (conflicts[n] == ' ');
+	}
+	return NULL;
+}
+
+static void tell_conflicts(struct reading *r, const char *where)
+{
+	for (const struct sluice_option *o = r->table; o && o->name; o++) {
+		const struct option_value *v = option_find(r->ret, o->name);
+		char *other = v ? conflicting(r->ret, o->conflicts) : NULL;
+		if (other)
+			errors_add(r->e, v->at, where,
+				   "\"%s\" and \"%s\" exclude each other (remove one)", o->name,
+				   other);
+		free(other);
+	}
 }
 
 void option_read(const struct tree *map, const char *where, const struct sluice_option *table,
 		 const struct sluice_option *also, struct option_values *ret, struct errors *e)
 {
-	for (size_t i = 0; i < map->n; i++) {
-		const struct tree *key = map->keys[i], *value = map->values[i];
-		if (option_lookup(also, key->text))
-			continue;
-		char *path = mem_printf("%s.%s", where, key->text);
-		const struct sluice_option *o = option_lookup(table, key->text);
-		if (!o) {
-			unknown_key(key, path, table, also, e);
-			free(path);
-			continue;
-		}
-		struct option_value v = {.name = mem_strdup(o->name), .at = value->at};
-		if ((o->flags & SLUICE_LIST) && value->kind == TREE_LIST) {
-			for (size_t k = 0; k < value->n; k++)
-				read_one(value->values[k], path, o, &v, e);
-		} else {
-			read_one(value, path, o, &v, e);
-		}
-		ret->all = mem_resize(ret->all, (ret->n + 1) * sizeof(ret->all[0]));
-		ret->all[ret->n++] = v;
-		free(path);
-	}
+	struct reading r = {.table = table, .also = also, .ret = ret, .e = e};
+	read_map(&r, map, "", where);
+	tell_missing(&r, map, where);
+	tell_conflicts(&r, where);
+}
+
+void option_read_known(const struct tree *map, const char *where, const struct sluice_option *table,
+		       struct option_values *ret, struct errors *e)
+{
+	struct reading r = {.table = table, .only_known = true, .ret = ret, .e = e};
+	read_map(&r, map, "", where);
+	tell_missing(&r, map, where);
+	tell_conflicts(&r, where);
+}
+
+char *option_check_all(const struct option_values *v, const struct sluice_option *table)
+{
 	for (const struct sluice_option *o = table; o && o->name; o++) {
-		if (!(o->flags & SLUICE_REQUIRED))
-			continue;
-		const struct tree *t = tree_get(map, o->name);
-		if (!t)
-			errors_add(e, map->at, where, "\"%s\" is missing (%s)", o->name, o->doc);
-		else if (t->kind == TREE_LIST && !t->n)
-			errors_add(e, t->at, where, "\"%s\" is an empty list (%s)", o->name,
-				   o->doc);
+		const struct option_value *set = option_find(v, o->name);
+		char *other = set ? conflicting(v, o->conflicts) : NULL;
+		char *why = NULL;
+		if (other)
+			why = mem_printf("\"%s\" and \"%s\" exclude each other (remove one)",
+					 o->name, other);
+		else if ((o->flags & SLUICE_REQUIRED) && !strchr(o->name, '.') && (!set || !set->n))
+			why = mem_printf("\"%s\" is missing (%s)", o->name, o->doc);
+		free(other);
+		if (why)
+			return why;
 	}
+	return NULL;
 }

@@ -2,72 +2,99 @@
 #include "conf/settings.h"
 
 #include <ctype.h>
+#include <glob.h>
 #include <stdlib.h>
-#include <sys/un.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
 
-/* sun_path has 108 bytes, and hub.sock lies in state_dir. */
-enum { STATE_DIR_MAX = 108 - 1 - 9 };
+/* sun_path has 108 bytes, and sockets lie in state_dir. */
+enum { STATE_DIR_MAX = 108 - 1 - 13 };
 
 #define KIB 1024LL
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
+#define DAY (86400 * NS_PER_SEC)
 
 static const char *const durabilities[] = {"memory", "process", NULL};
+static const char *const sandboxes[] = {"auto", "off", "require", NULL};
+static const char *const listen_words[] = {"unix", "tcp", NULL};
 
 const struct sluice_option hub_options[] = {
-	{"listen", SLUICE_STRING, SLUICE_LIST, "unix:" SLUICE_RUN_DIR "/fcgi.sock", NULL, 0, 0,
-	 "where FastCGI requests are accepted: unix:/path or tcp:host:port"},
-	{"state_dir", SLUICE_PATH, 0, SLUICE_STATE_DIR, NULL, 0, 0, "where journals are kept"},
-	{"plugin_dir", SLUICE_PATH, SLUICE_LIST, NULL, NULL, 0, 0, "where plugins are looked for"},
+	{"listen", SLUICE_ADDRESS, SLUICE_LIST, "unix:" SLUICE_RUN_DIR "/fcgi.sock", listen_words,
+	 0, 0, "where FastCGI requests are accepted: unix:/path or tcp:host:port", NULL},
+	{"state_dir", SLUICE_PATH, 0, SLUICE_STATE_DIR, NULL, 0, 0, "where journals are kept",
+	 NULL},
+	{"plugin_dir", SLUICE_PATH, SLUICE_LIST, NULL, NULL, 0, 0, "where plugins are looked for",
+	 NULL},
 	{"prefix", SLUICE_STRING, 0, "", NULL, 0, 0,
-	 "the mount prefix, for front servers that do not tell it"},
-	{"responders", SLUICE_INT, 0, "2", NULL, 1, 64, "processes that accept requests"},
-	{"limits", SLUICE_STRING, 0, NULL, NULL, 0, 0, "upper bounds"},
-	{0},
-};
-
-static const struct sluice_option limit_options[] = {
-	{"streams", SLUICE_INT, 0, "10000", NULL, 1, 1000000, "open streams in all"},
-	{"event_size", SLUICE_SIZE, 0, "64KiB", NULL, 1 * KIB, 64 * MIB,
-	 "bytes of one message; a longer one is cut and flagged"},
+	 "the mount prefix, for front servers that do not tell it", NULL},
+	{"responders", SLUICE_INT, 0, "2", NULL, 1, 64, "processes that accept requests", NULL},
+	{"limits.streams", SLUICE_INT, 0, "10000", NULL, 1, 1000000, "open streams in all", NULL},
+	{"limits.event_size", SLUICE_SIZE, 0, "64KiB", NULL, 1 * KIB, 64 * MIB,
+	 "bytes of one message; a longer one is cut and flagged", NULL},
 	{0},
 };
 
 const struct sluice_option channel_options[] = {
-	{"history", SLUICE_STRING, 0, NULL, NULL, 0, 0, "how much is kept"},
+	{"history.size", SLUICE_SIZE, 0, "256MiB", NULL, 64 * KIB, 1024 * GIB,
+	 "how much is kept, in bytes", NULL},
+	{"history.age", SLUICE_DURATION, 0, NULL, NULL, NS_PER_SEC, 3650 * DAY,
+	 "how long it is kept", NULL},
 	{"durability", SLUICE_ENUM, 0, "process", durabilities, 0, 0,
-	 "process: survives the death of any process; memory: of none"},
+	 "process: survives the death of any process; memory: of none", NULL},
 	{"heartbeat", SLUICE_DURATION, 0, "15s", NULL, 100 * NS_PER_MS, 3600 * NS_PER_SEC,
-	 "a sign of life in a quiet stream"},
+	 "a sign of life in a quiet stream", NULL},
 	{"retry", SLUICE_DURATION, 0, "3s", NULL, 10 * NS_PER_MS, 3600 * NS_PER_SEC,
-	 "how long a client waits before it reconnects"},
+	 "how long a client waits before it reconnects", NULL},
 	{"coalesce", SLUICE_DURATION, 0, "5ms", NULL, 0, NS_PER_SEC,
-	 "the shortest time between two writes to a stream while it is busy"},
+	 "the shortest time between two writes to a stream while it is busy", NULL},
 	{"tail", SLUICE_INT, 0, "0", NULL, 0, 100000,
-	 "events that a client gets first when it names no start"},
-	{0},
-};
-
-static const struct sluice_option history_options[] = {
-	{"size", SLUICE_SIZE, 0, "256MiB", NULL, 64 * KIB, 1024 * GIB, "bytes"},
-	{"age", SLUICE_DURATION, 0, NULL, NULL, NS_PER_SEC, 3650 * 86400 * NS_PER_SEC, "time"},
+	 "events that a client gets first when it names no start", NULL},
 	{0},
 };
 
 const struct sluice_option source_options[] = {
-	{"type", SLUICE_STRING, SLUICE_REQUIRED, NULL, NULL, 0, 0, "the plugin, such as file"},
-	{"channel", SLUICE_STRING, SLUICE_REQUIRED, NULL, NULL, 0, 0, "where its events go"},
+	{"type", SLUICE_STRING, SLUICE_REQUIRED, NULL, NULL, 0, 0, "the plugin, such as file",
+	 NULL},
+	{"channel", SLUICE_STRING, SLUICE_REQUIRED, NULL, NULL, 0, 0, "where its events go", NULL},
+	{"user", SLUICE_STRING, 0, NULL, NULL, 0, 0,
+	 "run its process as this user (sluice must run as root)", NULL},
+	{"groups", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "further groups of its process, such as adm", NULL},
+	{"limits.memory", SLUICE_SIZE, 0, "1GiB", NULL, 0, 1024 * GIB,
+	 "memory that its process may allocate; 0 for any", NULL},
+	{"limits.open_files", SLUICE_INT, 0, "0", NULL, 0, 10000000,
+	 "descriptors; 0 for what the system allows", NULL},
+	{"limits.processes", SLUICE_INT, 0, "0", NULL, 0, 10000000,
+	 "processes of its user, as RLIMIT_NPROC counts them; 0 for any", NULL},
+	{"limits.cpu_time", SLUICE_DURATION, 0, "0", NULL, 0, 3650 * DAY,
+	 "CPU time after which it is started anew; 0 for any", NULL},
+	{"limits.file_size", SLUICE_SIZE, 0, "0", NULL, 0, 1024 * GIB,
+	 "bytes of a file that it or its children write; 0 for any", NULL},
+	{"restart.backoff", SLUICE_RANGE, 0, "100ms..60s", NULL, NS_PER_MS, DAY,
+	 "how long it waits before a new start, from the first to the last failure in a row", NULL},
+	{"restart.attempts", SLUICE_INT, 0, "20", NULL, 0, 1000000,
+	 "crashes in a row after which it is given up; 0 for never", NULL},
+	{"watchdog", SLUICE_DURATION, 0, "60s", NULL, 0, DAY,
+	 "started anew when its plugin has not answered for so long; 0 for never", NULL},
+	{"rate_limit", SLUICE_INT, 0, "0", NULL, 0, 1000000000,
+	 "events a second; the source waits, or counts what it has to drop; 0 for any", NULL},
+	{"rate_burst", SLUICE_INT, 0, "0", NULL, 0, 1000000000,
+	 "events that may come at once beyond it; 0 for those of one second", NULL},
+	{"sandbox", SLUICE_ENUM, 0, "auto", sandboxes, 0, 0,
+	 "confine its process: auto as far as the kernel can, require or do not start, off", NULL},
+	{"allow_read", SLUICE_PATH, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "files and directories that it may read beside those its options name", NULL},
 	{0},
 };
 
 static const struct sluice_option top_options[] = {
-	{"hub", SLUICE_STRING, 0, NULL, NULL, 0, 0, ""},
-	{"channels", SLUICE_STRING, 0, NULL, NULL, 0, 0, ""},
-	{"sources", SLUICE_STRING, 0, NULL, NULL, 0, 0, ""},
+	{"hub", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
+	{"channels", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
+	{"sources", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
 	{0},
 };
 
@@ -122,17 +149,14 @@ static void free_list(char **items, size_t n)
 	free(items);
 }
 
-/* The map at `key` of `map`; an error when it is something else. */
-static const struct tree *sub_map(const struct tree *map, const char *key, const char *where,
-				  struct errors *e)
+/* The map below a key, or NULL when it is not there; tells when it is none. */
+static const struct tree *sub_map(const struct tree *map, const char *key, struct errors *e)
 {
 	const struct tree *t = tree_get(map, key);
-	if (!t)
+	if (!t || (t->kind == TREE_SCALAR && !t->is_quoted && !t->text[0]))
 		return NULL;
-	if (t->kind == TREE_SCALAR && !t->is_quoted && !t->text[0])
-		return NULL; /* "channels:" with nothing below it */
 	if (t->kind != TREE_MAP) {
-		errors_add(e, t->at, where,
+		errors_add(e, t->at, key,
 			   "%s where a map is expected (write \"%s:\" and indent "
 			   "\"name: value\" lines below it)",
 			   tree_kind_name(t), key);
@@ -141,62 +165,32 @@ static const struct tree *sub_map(const struct tree *map, const char *key, const
 	return t;
 }
 
-/* A map as its table says, except for the keys that hold maps of their own. */
-static void read_flat(const struct tree *map, const char *where, const struct sluice_option *table,
-		      const char *nested, struct option_values *v, struct errors *e)
-{
-	struct sluice_option skip[2] = {{.name = nested}, {0}};
-	struct sluice_option flat[16] = {0};
-	size_t n = 0;
-	for (; table->name; table++)
-		if (!nested || strcmp(table->name, nested) != 0)
-			flat[n++] = *table;
-	option_read(map, where, flat, nested ? skip : NULL, v, e);
-}
+/* ---- hub ---- */
 
-static void check_listen(const char *text, struct place at, struct errors *e)
+static void check_listen(const struct option_value *v, struct errors *e)
 {
-	if (strncmp(text, "unix:/", 6) == 0) {
-		if (strlen(text + 5) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-			errors_add(e, at, "hub.listen",
-				   "\"%s\" is longer than the %zu characters that a "
-				   "socket's path may have (choose a shorter directory)",
-				   text + 5, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	if (!v)
 		return;
-	}
-	const char *colon = strrchr(text, ':');
-	int64_t port;
-	if (strncmp(text, "tcp:", 4) == 0 && colon > text + 4 &&
-	    unit_parse_int(colon + 1, &port) == 0 && port > 0 && port < 65536)
-		return;
-	errors_add(e, at, "hub.listen",
-		   "\"%s\" is no address (write unix:/path/to.sock or tcp:127.0.0.1:9000)", text);
+	if (!v->n && !e->count)
+		errors_add(e, v->at, "hub.listen",
+			   "an empty list (nobody could connect: name at least one address)");
+	if (v->n > LISTEN_MAX)
+		errors_add(e, v->at, "hub.listen", "more than %d addresses", LISTEN_MAX);
+	for (size_t i = 0; i < v->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(v->items[i], v->items[k]) == 0)
+				errors_add(e, v->at, "hub.listen",
+					   "\"%s\" stands there twice (remove one)", v->items[i]);
 }
 
 static void read_hub(const struct tree *root, struct hub_settings *hub, struct errors *e)
 {
 	static const struct tree nothing = {.kind = TREE_MAP};
-	const struct tree *map = sub_map(root, "hub", "hub", e);
-	struct option_values v = {0}, limits = {0};
-	read_flat(map ? map : &nothing, "hub", hub_options, "limits", &v, e);
-	const struct tree *limit_map = map ? sub_map(map, "limits", "hub.limits", e) : NULL;
-	if (limit_map)
-		option_read(limit_map, "hub.limits", limit_options, NULL, &limits, e);
+	const struct tree *map = sub_map(root, "hub", e);
+	struct option_values v = {0};
+	option_read(map ? map : &nothing, "hub", hub_options, NULL, &v, e);
 	hub->listen = list_of(hub_options, &v, "listen", &hub->n_listen);
-	const struct option_value *listen = option_find(&v, "listen");
-	for (size_t i = 0; listen && i < listen->n; i++)
-		check_listen(listen->items[i], listen->at, e);
-	if (listen && !listen->n)
-		errors_add(e, listen->at, "hub.listen",
-			   "an empty list (nobody could connect: name at least one address)");
-	if (listen && listen->n > LISTEN_MAX)
-		errors_add(e, listen->at, "hub.listen", "more than %d addresses", LISTEN_MAX);
-	for (size_t i = 0; listen && i < listen->n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(listen->items[i], listen->items[k]) == 0)
-				errors_add(e, listen->at, "hub.listen",
-					   "\"%s\" stands there twice (remove one)",
-					   listen->items[i]);
+	check_listen(option_find(&v, "listen"), e);
 	hub->plugin_dirs = list_of(hub_options, &v, "plugin_dir", &hub->n_plugin_dirs);
 	hub->state_dir = mem_strdup(text_of(hub_options, &v, "state_dir"));
 	const struct option_value *state_dir = option_find(&v, "state_dir");
@@ -213,25 +207,44 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 	while (n && hub->prefix[n - 1] == '/')
 		hub->prefix[--n] = 0;
 	hub->responders = number_of(hub_options, &v, "responders");
-	hub->max_streams = number_of(limit_options, &limits, "streams");
-	hub->event_size = number_of(limit_options, &limits, "event_size");
+	hub->max_streams = number_of(hub_options, &v, "limits.streams");
+	hub->event_size = number_of(hub_options, &v, "limits.event_size");
 	option_values_fini(&v);
-	option_values_fini(&limits);
 }
 
-static struct channel_settings *add_channel(struct settings *s, const char *name)
+/* ---- channels ---- */
+
+static void fill_channel(struct channel_settings *c, const struct option_values *v)
+{
+	c->history_size = number_of(channel_options, v, "history.size");
+	c->history_age_ns = number_of(channel_options, v, "history.age");
+	c->durability = (enum durability)number_of(channel_options, v, "durability");
+	c->heartbeat_ns = number_of(channel_options, v, "heartbeat");
+	c->retry_ns = number_of(channel_options, v, "retry");
+	c->coalesce_ns = number_of(channel_options, v, "coalesce");
+	c->tail = number_of(channel_options, v, "tail");
+}
+
+static struct channel_settings *find_channel(struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (strcmp(s->channels[i].name, name) == 0)
+			return &s->channels[i];
+	return NULL;
+}
+
+struct channel_settings *settings_channel(struct settings *s, const char *name)
 {
 	static const struct option_values none;
+	struct channel_settings *c = find_channel(s, name);
+	if (c)
+		return c;
 	s->channels = mem_resize(s->channels, (s->n_channels + 1) * sizeof(s->channels[0]));
-	struct channel_settings *c = &s->channels[s->n_channels++];
-	*c = (struct channel_settings){
-		.name = mem_strdup(name),
-		.history_size = number_of(history_options, &none, "size"),
-		.durability = DURABILITY_PROCESS,
-		.heartbeat_ns = number_of(channel_options, &none, "heartbeat"),
-		.retry_ns = number_of(channel_options, &none, "retry"),
-		.coalesce_ns = number_of(channel_options, &none, "coalesce"),
-	};
+	c = &s->channels[s->n_channels++];
+	*c = (struct channel_settings){.name = mem_strdup(name)};
+	fill_channel(c, &none);
+	if (strcmp(name, SETTINGS_OWN_CHANNEL) == 0)
+		c->history_size = 4 * MIB;
 	return c;
 }
 
@@ -239,43 +252,116 @@ static void read_channel(struct settings *s, const struct tree *key, const struc
 			 struct errors *e)
 {
 	char *where = mem_printf("channels.%s", key->text);
-	struct option_values v = {0}, history = {0};
-	struct channel_settings *c = add_channel(s, key->text);
+	struct option_values v = {0};
 	if (!name_is_valid(key->text))
 		errors_add(e, key->at, where,
 			   "not a name (letters, digits, _ . and -, at most 64)");
-	if (map->kind == TREE_SCALAR && !map->is_quoted && !map->text[0])
-		goto out;
-	if (map->kind != TREE_MAP) {
+	if (find_channel(s, key->text))
+		errors_add(e, key->at, where, "is in another file of conf.d already (remove one)");
+	struct channel_settings *c = settings_channel(s, key->text);
+	if (map->kind == TREE_MAP) {
+		option_read(map, where, channel_options, NULL, &v, e);
+		fill_channel(c, &v);
+	} else if (map->kind != TREE_SCALAR || map->is_quoted || map->text[0]) {
 		errors_add(e, map->at, where, "%s where a map is expected", tree_kind_name(map));
-		goto out;
 	}
-	read_flat(map, where, channel_options, "history", &v, e);
-	char *history_where = mem_printf("%s.history", where);
-	const struct tree *history_map = sub_map(map, "history", history_where, e);
-	if (history_map)
-		option_read(history_map, history_where, history_options, NULL, &history, e);
-	free(history_where);
-	c->history_size = number_of(history_options, &history, "size");
-	c->history_age_ns = number_of(history_options, &history, "age");
-	c->durability = (enum durability)number_of(channel_options, &v, "durability");
-	c->heartbeat_ns = number_of(channel_options, &v, "heartbeat");
-	c->retry_ns = number_of(channel_options, &v, "retry");
-	c->coalesce_ns = number_of(channel_options, &v, "coalesce");
-	c->tail = number_of(channel_options, &v, "tail");
-out:
 	option_values_fini(&v);
-	option_values_fini(&history);
 	free(where);
+}
+
+/* ---- sources ---- */
+
+static void fill_source(struct source_settings *src, const struct option_values *v)
+{
+	const char *user = text_of(source_options, v, "user");
+	const char *backoff = text_of(source_options, v, "restart.backoff");
+	src->user = user ? mem_strdup(user) : NULL;
+	src->groups = list_of(source_options, v, "groups", &src->n_groups);
+	src->limits = (struct source_limits){
+		.memory = number_of(source_options, v, "limits.memory"),
+		.open_files = number_of(source_options, v, "limits.open_files"),
+		.processes = number_of(source_options, v, "limits.processes"),
+		.cpu_time_ns = number_of(source_options, v, "limits.cpu_time"),
+		.file_size = number_of(source_options, v, "limits.file_size"),
+	};
+	if (unit_parse_range(backoff, &src->backoff_ns, &src->backoff_max_ns))
+		src->backoff_ns = src->backoff_max_ns = NS_PER_SEC; /* the error is told */
+	src->attempts = number_of(source_options, v, "restart.attempts");
+	src->watchdog_ns = number_of(source_options, v, "watchdog");
+	src->rate_limit = number_of(source_options, v, "rate_limit");
+	src->rate_burst = number_of(source_options, v, "rate_burst");
+	src->sandbox = (enum sandbox)number_of(source_options, v, "sandbox");
+	src->allow_read = list_of(source_options, v, "allow_read", &src->n_allow_read);
+}
+
+void source_settings_init(struct source_settings *src, const char *name, const char *type)
+{
+	static const struct option_values none;
+	*src = (struct source_settings){.name = mem_strdup(name), .type = mem_strdup(type)};
+	fill_source(src, &none);
+}
+
+void source_settings_fini(struct source_settings *src)
+{
+	free(src->name);
+	free(src->type);
+	free(src->channel);
+	free(src->user);
+	free(src->plugin);
+	free(src->trouble);
+	free_list(src->groups, src->n_groups);
+	free_list(src->allow_read, src->n_allow_read);
+	option_values_fini(&src->options);
+	*src = (struct source_settings){0};
+}
+
+const struct source_settings *settings_source(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_sources; i++)
+		if (strcmp(s->sources[i].name, name) == 0)
+			return &s->sources[i];
+	return NULL;
+}
+
+static void read_names(struct source_settings *src, const struct option_values *v,
+		       const char *where, struct errors *e)
+{
+	const char *type = text_of(source_options, v, "type");
+	const char *channel = text_of(source_options, v, "channel");
+	if (type && !name_is_valid(type))
+		errors_add(e, option_find(v, "type")->at, where, "\"%s\" cannot name a plugin",
+			   type);
+	else if (type)
+		src->type = mem_strdup(type);
+	if (!channel)
+		return;
+	if (!name_is_valid(channel))
+		errors_add(e, option_find(v, "channel")->at, where,
+			   "\"%s\" cannot name a channel "
+			   "(letters, digits, _ . and -, at most 64)",
+			   channel);
+	else if (strcmp(channel, SETTINGS_OWN_CHANNEL) == 0)
+		errors_add(e, option_find(v, "channel")->at, where,
+			   "the channel \"%s\" is the one that sluice reports on itself in (choose "
+			   "another name)",
+			   channel);
+	else
+		src->channel = mem_strdup(channel);
 }
 
 static void read_source(struct settings *s, const struct tree *key, const struct tree *map,
 			struct errors *e)
 {
 	char *where = mem_printf("sources.%s", key->text);
+	struct option_values v = {0};
 	if (!name_is_valid(key->text))
 		errors_add(e, key->at, where,
 			   "not a name (letters, digits, _ . and -, at most 64)");
+	if (settings_source(s, key->text))
+		errors_add(e, key->at, where, "is in another file already (remove or rename one)");
+	if (strcmp(key->text, SETTINGS_OWN_CHANNEL) == 0)
+		errors_add(e, key->at, where,
+			   "the name \"%s\" is sluice's own (choose another one)", key->text);
 	if (map->kind != TREE_MAP) {
 		errors_add(e, map->at, where,
 			   "%s where a map is expected (it needs \"type:\" and \"channel:\")",
@@ -287,32 +373,9 @@ static void read_source(struct settings *s, const struct tree *key, const struct
 	struct source_settings *src = &s->sources[s->n_sources++];
 	*src = (struct source_settings){.name = mem_strdup(key->text), .tree = map};
 	/* The plugin's options cannot be known here; take ours alone. */
-	struct tree ours = {.kind = TREE_MAP, .at = map->at};
-	struct tree *keys[array_size(source_options)], *values[array_size(source_options)];
-	ours.keys = keys;
-	ours.values = values;
-	for (size_t i = 0; i < map->n; i++) {
-		if (option_lookup(source_options, map->keys[i]->text)) {
-			keys[ours.n] = map->keys[i];
-			values[ours.n++] = map->values[i];
-		}
-	}
-	struct option_values v = {0};
-	option_read(&ours, where, source_options, NULL, &v, e);
-	const char *type = text_of(source_options, &v, "type");
-	const char *channel = text_of(source_options, &v, "channel");
-	if (type && !name_is_valid(type))
-		errors_add(e, option_find(&v, "type")->at, where, "\"%s\" cannot name a plugin",
-			   type);
-	else if (type)
-		src->type = mem_strdup(type);
-	if (channel && !name_is_valid(channel))
-		errors_add(e, option_find(&v, "channel")->at, where,
-			   "\"%s\" cannot name a channel "
-			   "(letters, digits, _ . and -, at most 64)",
-			   channel);
-	else if (channel)
-		src->channel = mem_strdup(channel);
+	option_read_known(map, where, source_options, &v, e);
+	read_names(src, &v, where, e);
+	fill_source(src, &v);
 	option_values_fini(&v);
 	free(where);
 }
@@ -322,69 +385,93 @@ void settings_read_options(struct source_settings *src, const struct sluice_opti
 {
 	char *where = mem_printf("sources.%s", src->name);
 	option_read(src->tree, where, table, source_options, &src->options, e);
+	for (const struct sluice_option *o = table; o && o->name; o++)
+		if (o->fallback && !option_find(&src->options, o->name) &&
+		    (o->type == SLUICE_ADDRESS || (o->flags & (SLUICE_READ | SLUICE_WRITE))))
+			option_add(&src->options, o, o->fallback, src->tree->at);
 	free(where);
 }
 
-void settings_keep_options(struct source_settings *src)
+/* ---- the whole ---- */
+
+static void check_top(const struct tree *root, struct errors *e)
 {
-	for (size_t i = 0; i < src->tree->n; i++) {
-		const struct tree *key = src->tree->keys[i], *value = src->tree->values[i];
-		if (option_lookup(source_options, key->text) || value->kind == TREE_MAP)
-			continue;
-		struct option_values *v = &src->options;
-		v->all = mem_resize(v->all, (v->n + 1) * sizeof(v->all[0]));
-		struct option_value *o = &v->all[v->n++];
-		*o = (struct option_value){.name = mem_strdup(key->text), .at = value->at};
-		o->n = value->kind == TREE_LIST ? value->n : 1;
-		o->items = mem_zero(o->n * sizeof(o->items[0]));
-		for (size_t k = 0; k < o->n; k++) {
-			const struct tree *t = value->kind == TREE_LIST ? value->values[k] : value;
-			o->items[k] = mem_strdup(t->text ? t->text : "");
-		}
+	struct option_values none = {0};
+	for (size_t i = 0; i < root->n; i++) {
+		/* Only the names are looked at here, so unknown ones are told. */
+		struct tree *values[1] = {
+			&(struct tree){.kind = TREE_SCALAR, .text = (char[]){"x"}}};
+		struct tree one = {
+			.kind = TREE_MAP, .n = 1, .keys = &root->keys[i], .values = values};
+		if (!option_lookup(top_options, root->keys[i]->text))
+			option_read(&one, "configuration", top_options, NULL, &none, e);
 	}
+	option_values_fini(&none);
 }
 
-struct channel_settings *settings_channel(struct settings *s, const char *name)
+static void read_root(struct settings *s, const struct tree *root, struct errors *e)
 {
-	for (size_t i = 0; i < s->n_channels; i++)
-		if (strcmp(s->channels[i].name, name) == 0)
-			return &s->channels[i];
-	return add_channel(s, name);
+	const struct tree *channels = sub_map(root, "channels", e);
+	for (size_t i = 0; channels && i < channels->n; i++)
+		read_channel(s, channels->keys[i], channels->values[i], e);
+	const struct tree *sources = sub_map(root, "sources", e);
+	for (size_t i = 0; sources && i < sources->n; i++)
+		read_source(s, sources->keys[i], sources->values[i], e);
+}
+
+/* The root map of a file, or NULL after telling. */
+static const struct tree *load_file(struct settings *s, const char *file, struct errors *e)
+{
+	s->files = mem_resize(s->files, (s->n_files + 1) * sizeof(s->files[0]));
+	s->trees = mem_resize(s->trees, (s->n_files + 1) * sizeof(s->trees[0]));
+	s->files[s->n_files] = mem_strdup(file);
+	struct tree *t = tree_load(s->files[s->n_files], e);
+	s->trees[s->n_files++] = t;
+	if (t && t->kind != TREE_MAP)
+		errors_add(e, t->at, NULL, "%s where \"sources:\" is expected", tree_kind_name(t));
+	if (!t || t->kind != TREE_MAP)
+		return NULL;
+	check_top(t, e);
+	return t;
+}
+
+/* conf.d/NAME.yaml beside the main file, in the order of their names. */
+static void load_more(struct settings *s, struct errors *e)
+{
+	const char *slash = strrchr(s->file, '/');
+	char *pattern =
+		mem_printf("%.*sconf.d/*.yaml", slash ? (int)(slash + 1 - s->file) : 0, s->file);
+	glob_t g = {0};
+	if (glob(pattern, 0, NULL, &g) == 0) {
+		for (size_t i = 0; i < g.gl_pathc; i++) {
+			const struct tree *root = load_file(s, g.gl_pathv[i], e);
+			const struct tree *hub = root ? tree_get(root, "hub") : NULL;
+			if (hub)
+				errors_add(e, hub->at, "hub",
+					   "belongs into the main file, %s (move it there)",
+					   s->file);
+			if (root)
+				read_root(s, root, e);
+		}
+	}
+	globfree(&g);
+	free(pattern);
 }
 
 struct settings *settings_load(const char *file, struct errors *e)
 {
 	struct settings *s = mem_zero(sizeof(*s));
 	s->file = mem_strdup(file);
-	s->tree = tree_load(s->file, e);
-	if (s->tree && s->tree->kind != TREE_MAP) {
-		errors_add(e, s->tree->at, NULL, "%s where \"sources:\" is expected",
-			   tree_kind_name(s->tree));
-	} else if (s->tree) {
-		struct option_values none = {0};
-		struct tree top = *s->tree;
-		for (size_t i = 0; i < top.n; i++) {
-			/* Only the names are looked at here, so unknown ones are told. */
-			struct tree *values[1] = {
-				&(struct tree){.kind = TREE_SCALAR, .text = (char[]){"x"}}};
-			struct tree one = {
-				.kind = TREE_MAP, .n = 1, .keys = &top.keys[i], .values = values};
-			if (!option_lookup(top_options, top.keys[i]->text))
-				option_read(&one, "configuration", top_options, NULL, &none, e);
-		}
-		option_values_fini(&none);
-	}
-	const struct tree *root = s->tree && s->tree->kind == TREE_MAP ? s->tree : NULL;
+	const struct tree *root = load_file(s, file, e);
 	read_hub(root, &s->hub, e);
-	const struct tree *channels = root ? sub_map(root, "channels", "channels", e) : NULL;
-	for (size_t i = 0; channels && i < channels->n; i++)
-		read_channel(s, channels->keys[i], channels->values[i], e);
-	const struct tree *sources = root ? sub_map(root, "sources", "sources", e) : NULL;
-	for (size_t i = 0; sources && i < sources->n; i++)
-		read_source(s, sources->keys[i], sources->values[i], e);
+	if (root) {
+		read_root(s, root, e);
+		load_more(s, e);
+	}
 	for (size_t i = 0; i < s->n_sources; i++)
 		if (s->sources[i].channel)
 			settings_channel(s, s->sources[i].channel);
+	settings_channel(s, SETTINGS_OWN_CHANNEL);
 	if (root && !s->n_sources && !e->count)
 		errors_add(e, root->at, NULL, "no sources (add \"sources:\" with at least one)");
 	return s;
@@ -401,14 +488,13 @@ void settings_free(struct settings *s)
 	for (size_t i = 0; i < s->n_channels; i++)
 		free(s->channels[i].name);
 	free(s->channels);
-	for (size_t i = 0; i < s->n_sources; i++) {
-		free(s->sources[i].name);
-		free(s->sources[i].type);
-		free(s->sources[i].channel);
-		option_values_fini(&s->sources[i].options);
-	}
+	for (size_t i = 0; i < s->n_sources; i++)
+		source_settings_fini(&s->sources[i]);
 	free(s->sources);
-	tree_free(s->tree);
+	for (size_t i = 0; i < s->n_files; i++)
+		tree_free(s->trees[i]);
+	free_list(s->files, s->n_files);
+	free(s->trees);
 	free(s->file);
 	free(s);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * settings - the configuration file as structs: hub, channels, sources.
+ * settings - the configuration as structs: hub, channels, sources.
  *
  * Knows which keys there are and what they mean; a source's own options are
- * only kept as a tree here, for their table is the plugin's.
+ * checked by its plugin's table, which somebody else has to bring.
  */
 #ifndef SLUICE_CONF_SETTINGS_H
 #define SLUICE_CONF_SETTINGS_H
@@ -11,6 +11,9 @@
 #include "conf/option.h"
 
 enum { LISTEN_MAX = 32 };
+
+/* The channel that sluice itself feeds. */
+#define SETTINGS_OWN_CHANNEL "sluice"
 
 struct hub_settings {
 	char **listen; /* "unix:/path" or "tcp:host:port" */
@@ -37,17 +40,44 @@ struct channel_settings {
 	int64_t tail; /* events that a client without a cursor gets first */
 };
 
+enum sandbox { SANDBOX_AUTO, SANDBOX_OFF, SANDBOX_REQUIRE };
+
+/* What a source process may use; 0: as much as the system lets it. */
+struct source_limits {
+	int64_t memory; /* bytes of its own data */
+	int64_t open_files;
+	int64_t processes;
+	int64_t cpu_time_ns;
+	int64_t file_size; /* bytes */
+};
+
 struct source_settings {
 	char *name;
 	char *type; /* plugin */
 	char *channel;
-	const struct tree *tree;      /* its map in the file; borrowed from settings.tree */
-	struct option_values options; /* filled by settings_read_options() */
+	char *user;    /* NULL: the hub's */
+	char **groups; /* further ones */
+	size_t n_groups;
+	struct source_limits limits;
+	int64_t backoff_ns, backoff_max_ns;
+	int64_t attempts;    /* crashes in a row until it is given up; 0: never */
+	int64_t watchdog_ns; /* 0: none */
+	int64_t rate_limit;  /* events a second; 0: any */
+	int64_t rate_burst;  /* events beyond it at once */
+	enum sandbox sandbox;
+	char **allow_read; /* paths */
+	size_t n_allow_read;
+	const struct tree *tree; /* its map in the file; NULL once unpacked */
+	char *plugin;            /* path of the shared object; set by who has found it */
+	char *trouble;           /* why the plugin cannot be used; NULL: it can */
+	struct option_values options;
 };
 
 struct settings {
-	char *file;
-	struct tree *tree;
+	char *file; /* the main one */
+	char **files;
+	struct tree **trees; /* of each file, conf.d included */
+	size_t n_files;
 	struct hub_settings hub;
 	struct channel_settings *channels;
 	size_t n_channels;
@@ -55,21 +85,25 @@ struct settings {
 	size_t n_sources;
 };
 
-/* Reads a configuration file; mistakes are added to `e` and what could be
- * read is returned all the same, owned.
+/* Reads a configuration file and what lies in conf.d/ beside it; mistakes are
+ * added to `e` and what could be read is returned all the same, owned.
  */
 struct settings *settings_load(const char *file, struct errors *e) must_check;
 void settings_free(struct settings *s);
 
-/* Checks a source's own keys against its plugin's table and keeps them. */
+/* Checks a source's own keys against its plugin's table and keeps them, with
+ * the fallbacks of those that name paths and addresses.
+ */
 void settings_read_options(struct source_settings *src, const struct sluice_option *table,
 			   struct errors *e);
 
-/* Keeps them unchecked, in a process whose parent has checked the same file. */
-void settings_keep_options(struct source_settings *src);
-
 /* The settings of a channel; one that only a source names has the defaults. */
 struct channel_settings *settings_channel(struct settings *s, const char *name);
+const struct source_settings *settings_source(const struct settings *s, const char *name);
+
+/* A source with the defaults. */
+void source_settings_init(struct source_settings *src, const char *name, const char *type);
+void source_settings_fini(struct source_settings *src);
 
 /* Keys that sluice itself knows in a source; a plugin's options come beside them. */
 extern const struct sluice_option source_options[];

@@ -31,7 +31,8 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 {
 	struct channel *c = mem_zero(sizeof(*c));
 	c->hub = h;
-	c->settings = settings;
+	c->settings = *settings;
+	c->settings.name = mem_strdup(settings->name);
 	list_init(&c->views);
 	char *dir = NULL;
 	int r = 0;
@@ -55,6 +56,7 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 		r = journal_open(&config, &c->journal, why);
 	if (r) {
 		free(dir);
+		free(c->settings.name);
 		free(c);
 		return r;
 	}
@@ -73,8 +75,18 @@ void channel_close(struct channel *c)
 	journal_close(&c->journal);
 	free(dir);
 	buf_fini(&c->batch);
+	buf_fini(&c->passing);
 	buf_fini(&c->scratch);
+	free(c->settings.name);
 	free(c);
+}
+
+void channel_change(struct channel *c, const struct channel_settings *settings)
+{
+	char *name = c->settings.name;
+	c->settings = *settings;
+	c->settings.name = name;
+	journal_keep(&c->journal, settings->history_size, settings->history_age_ns / NS_PER_MS);
 }
 
 static bool type_is_valid(struct str type)
@@ -87,43 +99,6 @@ static bool type_is_valid(struct str type)
 	return type.len > 0;
 }
 
-static bool is_utf8(struct str s)
-{
-	return utf8_valid_prefix(s.data, s.len) == s.len;
-}
-
-/* Whether the fields can be taken as they are: sound, UTF-8, not too many. */
-static int check_fields(struct str fields, bool *clean)
-{
-	struct field f;
-	int got, n = 0;
-	*clean = true;
-	while ((got = field_next(&fields, &f)) == 1) {
-		if (++n > FIELDS_MAX)
-			return -EBADMSG;
-		*clean = *clean && is_utf8(f.name) && is_utf8(f.string);
-	}
-	return got;
-}
-
-static struct str clean_fields(struct str fields, struct buf *out)
-{
-	struct field f;
-	size_t from = out->len;
-	struct buf name = {0}, value = {0};
-	while (field_next(&fields, &f) == 1) {
-		name.len = value.len = 0;
-		utf8_put(&name, f.name);
-		utf8_put(&value, f.string);
-		f.name = buf_str(&name);
-		f.string = buf_str(&value);
-		field_put(out, &f);
-	}
-	buf_fini(&name);
-	buf_fini(&value);
-	return (struct str){out->data + from, out->len - from};
-}
-
 /* Makes one event of a source process fit to be kept and shown. */
 static int clean_event(struct channel *c, const char *source, struct event *ev)
 {
@@ -131,22 +106,21 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 	if (!type_is_valid(ev->type))
 		return -EBADMSG;
 	ev->source = str_of(source);
-	ev->flags &= EVENT_PARTIAL | EVENT_TRUNCATED | EVENT_GAP;
+	ev->flags &= EVENT_PARTIAL | EVENT_TRUNCATED | EVENT_GAP | EVENT_TRANSIENT;
 	c->scratch.len = 0;
+	if (ev->fields.len > FIELDS_BYTES_MAX)
+		return -EBADMSG;
 	if (ev->fields.len) {
-		bool clean;
-		if (check_fields(ev->fields, &clean) < 0 || ev->fields.len > FIELDS_BYTES_MAX)
-			return -EBADMSG;
 		/* What follows may move the scratch buffer: make the room first. */
 		buf_reserve(&c->scratch, 3 * (ev->fields.len + MIN(ev->message.len, max)) + 16);
-		if (!clean)
-			ev->fields = clean_fields(ev->fields, &c->scratch);
+		if (fields_clean(ev->fields, &c->scratch, &ev->fields))
+			return -EBADMSG;
 	}
 	if (ev->message.len > max) {
 		ev->message.len = utf8_cut(ev->message, max);
 		ev->flags |= EVENT_TRUNCATED;
 	}
-	if (!is_utf8(ev->message)) {
+	if (utf8_valid_prefix(ev->message.data, ev->message.len) != ev->message.len) {
 		size_t from = c->scratch.len;
 		utf8_put(&c->scratch, ev->message);
 		ev->message = (struct str){c->scratch.data + from, c->scratch.len - from};
@@ -161,13 +135,13 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 
 /* Puts the batch together: events named and cleaned, cursors with their source. */
 static int build(struct channel *c, const char *source, struct str records, event_id *first,
-		 event_id *last, uint32_t *n)
+		 event_id *last, uint32_t *n, uint32_t *kept)
 {
 	struct record rec;
 	int got;
 	int64_t now_ns = clock_wall_ns();
 	int64_t now_ms = now_ns / NS_PER_MS;
-	c->batch.len = 0;
+	c->batch.len = c->passing.len = 0;
 	buf_reserve(&c->batch, BATCH_HEADER);
 	c->batch.len = BATCH_HEADER;
 	*first = 0;
@@ -186,48 +160,74 @@ static int build(struct channel *c, const char *source, struct str records, even
 			*first = *last;
 		if (rec.event.flags & EVENT_GAP)
 			c->n_gaps++;
-		record_put_event(&c->batch, &rec.event);
+		bool passing = rec.event.flags & EVENT_TRANSIENT;
+		record_put_event(passing ? &c->passing : &c->batch, &rec.event);
 		++*n;
+		*kept += !passing;
 	}
 	if (!*first)
 		*first = *last = hub_next_id(c->hub, now_ms);
 	return got;
 }
 
+/* The next event of a row of records that holds cursors too; false at its end. */
+static bool next_event(struct channel *c, struct str *rest, event_id last, struct event *ret)
+{
+	struct record rec;
+	while (record_next(rest, &rec) == 1) {
+		if (rec.kind == RECORD_EVENT) {
+			*ret = rec.event;
+			return true;
+		}
+		cursors_set(c->hub->cursors, &rec.cursor, last, c);
+	}
+	return false;
+}
+
+/* Shows what is kept and what only passes in the order of their ids. */
+static void publish(struct channel *c, event_id last)
+{
+	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
+	struct str passing = buf_str(&c->passing);
+	struct event k, p;
+	bool has_k = next_event(c, &kept, last, &k), has_p = next_event(c, &passing, last, &p);
+	while (has_k || has_p) {
+		bool take_k = has_k && (!has_p || k.id < p.id);
+		const struct event *ev = take_k ? &k : &p;
+		view_publish(c, ev);
+		/* Not before: all up to the head is in the views. */
+		c->hub->head = ev->id;
+		if (take_k)
+			has_k = next_event(c, &kept, last, &k);
+		else
+			has_p = next_event(c, &passing, last, &p);
+	}
+}
+
 int channel_take(struct channel *c, const char *source, struct str records, uint64_t *n_events)
 {
 	event_id first, last = 0;
-	uint32_t n = 0;
-	int r = build(c, source, records, &first, &last, &n);
+	uint32_t n = 0, kept = 0;
+	int r = build(c, source, records, &first, &last, &n, &kept);
 	*n_events = n;
 	if (r)
 		return r;
-	if (c->batch.len == BATCH_HEADER)
-		return 0;
-	r = journal_append(&c->journal, &c->batch, first, last, n);
+	if (c->batch.len > BATCH_HEADER)
+		r = journal_append(&c->journal, &c->batch, first, last, kept);
 	if (r) {
 		if (!c->is_stuck)
 			log_error("channel %s: the journal cannot be written: %s; its sources wait "
 				  "until it can (free space in %s)",
-				  c->settings->name, strerror(-r), c->hub->settings->hub.state_dir);
+				  c->settings.name, strerror(-r), c->hub->settings->hub.state_dir);
 		c->is_stuck = true;
 		return r;
 	}
 	if (c->is_stuck)
-		log_info("channel %s: the journal can be written again", c->settings->name);
+		log_info("channel %s: the journal can be written again", c->settings.name);
 	c->is_stuck = false;
-	struct str rest = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
-	struct record rec;
-	while (record_next(&rest, &rec) == 1) {
-		if (rec.kind == RECORD_CURSOR) {
-			cursors_set(c->hub->cursors, &rec.cursor, last, c);
-			continue;
-		}
-		view_publish(c, &rec.event);
-		/* Not before: all up to the head is in the views. */
-		c->hub->head = rec.event.id;
-	}
+	publish(c, last);
 	buf_reset(&c->batch, 1024 * 1024);
+	buf_reset(&c->passing, 1024 * 1024);
 	buf_reset(&c->scratch, 1024 * 1024);
 	return 0;
 }

@@ -14,10 +14,12 @@
 
 struct channel {
 	struct hub *hub;
-	const struct channel_settings *settings; /* borrowed */
+	struct channel_settings settings; /* its name is owned */
+	bool is_removed;                  /* from the configuration; for who still reads it */
 	struct journal journal;
-	struct list views; /* of struct view_link: those that this channel feeds */
-	struct buf batch;  /* being put together; reused */
+	struct list views;  /* of struct view_link: those that this channel feeds */
+	struct buf batch;   /* being put together; reused */
+	struct buf passing; /* of it, what is not for the journal */
 	struct buf scratch;
 	uint64_t n_gaps; /* declared by sources, since the start */
 	bool is_stuck;   /* the last append failed */
@@ -27,6 +29,9 @@ struct channel {
 int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
 		 char **why) must_check;
 void channel_close(struct channel *c);
+
+/* Other settings under the same name.  Views that are open keep their pace. */
+void channel_change(struct channel *c, const struct channel_settings *settings);
 
 /* Takes the records of one frame of `source` in: all or nothing.  0; -EBADMSG
  * when they are no records; another negative errno when the journal cannot be

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,7 +22,7 @@
 struct channel *hub_channel(struct hub *h, const char *name)
 {
 	for (size_t i = 0; i < h->n_channels; i++)
-		if (strcmp(h->channels[i]->settings->name, name) == 0)
+		if (!h->channels[i]->is_removed && strcmp(h->channels[i]->settings.name, name) == 0)
 			return h->channels[i];
 	return NULL;
 }
@@ -33,12 +34,30 @@ event_id hub_next_id(struct hub *h, int64_t now_ms)
 	return h->last_id;
 }
 
+/* Channels that the configuration has no more, and nobody reads or feeds. */
+static void close_removed(struct hub *h)
+{
+	for (size_t i = h->n_channels; i-- > 0;) {
+		struct channel *c = h->channels[i];
+		if (!c->is_removed || !list_is_empty(&c->views) ||
+		    (h->sources_feed && h->sources_feed(h->report_ctx, c)))
+			continue;
+		log_info("channel %s is not in the configuration any more; its journal is kept",
+			 c->settings.name);
+		channel_close(c);
+		memmove(&h->channels[i], &h->channels[i + 1],
+			(h->n_channels - i - 1) * sizeof(h->channels[0]));
+		h->n_channels--;
+	}
+}
+
 static void on_housekeeping(struct loop_timer *t)
 {
 	struct hub *h = container_of(t, struct hub, housekeeping);
 	int64_t now_ms = clock_wall_ns() / NS_PER_MS;
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_expire(&h->channels[i]->journal, now_ms);
+	close_removed(h);
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }
 
@@ -116,6 +135,66 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 		return r;
 	h->housekeeping.fn = on_housekeeping;
 	loop_timer_set(l, &h->housekeeping, clock_mono_ns() + HOUSEKEEPING_NS);
+	return 0;
+}
+
+static struct channel *find_any(struct hub *h, const char *name)
+{
+	for (size_t i = 0; i < h->n_channels; i++)
+		if (strcmp(h->channels[i]->settings.name, name) == 0)
+			return h->channels[i];
+	return NULL;
+}
+
+static bool has_channel(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (strcmp(s->channels[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Opens the channels that are new; all of them, or none. */
+static int open_new(struct hub *h, struct settings *fresh, char **why)
+{
+	size_t before = h->n_channels;
+	int r = 0;
+	h->channels =
+		mem_resize(h->channels, (before + fresh->n_channels + 1) * sizeof(h->channels[0]));
+	for (size_t i = 0; !r && i < fresh->n_channels; i++) {
+		const struct channel_settings *s = &fresh->channels[i];
+		const struct channel *old = find_any(h, s->name);
+		if (old && old->settings.durability != s->durability) {
+			*why = mem_printf("channels.%s.durability cannot change while sluice runs "
+					  "(restart it)",
+					  s->name);
+			r = -EINVAL;
+		} else if (!old) {
+			r = channel_open(h, s, &h->channels[h->n_channels], why);
+			h->n_channels += !r;
+		}
+	}
+	while (r && h->n_channels > before)
+		channel_close(h->channels[--h->n_channels]);
+	for (size_t i = before; i < h->n_channels; i++)
+		h->last_id = MAX(h->last_id, h->channels[i]->journal.last);
+	return r;
+}
+
+int hub_reload(struct hub *h, struct settings *fresh, char **why)
+{
+	if (strcmp(h->settings->hub.state_dir, fresh->hub.state_dir) != 0) {
+		*why = mem_strdup("hub.state_dir cannot change while sluice runs (restart it)");
+		return -EINVAL;
+	}
+	int r = open_new(h, fresh, why);
+	if (r)
+		return r;
+	for (size_t i = 0; i < fresh->n_channels; i++)
+		channel_change(find_any(h, fresh->channels[i].name), &fresh->channels[i]);
+	for (size_t i = 0; i < h->n_channels; i++)
+		h->channels[i]->is_removed = !has_channel(fresh, h->channels[i]->settings.name);
+	h->settings = fresh;
 	return 0;
 }
 

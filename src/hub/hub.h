@@ -39,13 +39,14 @@ struct hub {
 	struct list streams; /* of struct stream, all that are open */
 	size_t n_streams;
 	size_t n_catching_up; /* of them, those that read the journal */
-	uint64_t n_streams_ever, n_refused, n_heartbeats;
+	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
 	int64_t started_ns;
 	struct loop_timer housekeeping;
 	bool is_draining;
 	/* What the floor above knows of the sources; set by it. */
 	void (*report_sources)(void *ctx, struct json *j);
 	bool (*sources_are_ready)(void *ctx);
+	bool (*sources_feed)(void *ctx, const struct channel *c);
 	void *report_ctx;
 };
 
@@ -53,6 +54,12 @@ struct hub {
  * owned sentence.  `gate_fd` is the listening socket for responders; taken.
  */
 int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why) must_check;
+
+/* Takes other settings (borrowed) in place of those it has: opens new channels
+ * and lets go of removed ones once nobody reads them.  0, or a negative errno
+ * with *why an owned sentence: nothing has changed.
+ */
+int hub_reload(struct hub *h, struct settings *fresh, char **why) must_check;
 
 /* Takes no more requests, says bye on every stream and ends it. */
 void hub_drain(struct hub *h);

@@ -260,6 +260,15 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 	return 0;
 }
 
+void journal_keep(struct journal *j, int64_t max_bytes, int64_t max_age_ms)
+{
+	j->config.max_bytes = max_bytes;
+	j->config.max_age_ms = max_age_ms;
+	j->segment_size = usual_size(j);
+	while (j->n > 1 && j->bytes > (uint64_t)max_bytes)
+		drop_oldest(j);
+}
+
 int journal_expire(struct journal *j, int64_t now_ms)
 {
 	int dropped = 0;

@@ -51,6 +51,9 @@ void journal_close(struct journal *j);
 int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
 		   uint32_t n_events) must_check;
 
+/* Keeps so much from now on; 0 for any age. */
+void journal_keep(struct journal *j, int64_t max_bytes, int64_t max_age_ms);
+
 /* Drops what is too old; returns how many segments went. */
 int journal_expire(struct journal *j, int64_t now_ms);
 

@@ -18,6 +18,8 @@ enum { BATCH = 256, SIGNALS_MAX = 8 };
 struct loop {
 	int epoll;
 	bool stopping;
+	bool adopts; /* reaps children that nobody watches */
+	void (*on_orphans)(struct loop *l);
 	int64_t now_ns;
 	struct epoll_event ready[BATCH];
 	int n_ready; /* of this turn; entries before `at` are dispatched */
@@ -252,6 +254,33 @@ int loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx)
 	return loop_add(l, &l->signal_io, fd, EPOLLIN, on_signal);
 }
 
+bool loop_watches(const struct loop *l, pid_t pid)
+{
+	list_each (e, &l->children)
+		if (list_entry(e, struct loop_child, link)->pid == pid)
+			return true;
+	return false;
+}
+
+static void reap_orphans(struct loop *l)
+{
+	siginfo_t info;
+	bool any = false;
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid)
+			break;
+		if (loop_watches(l, info.si_pid)) {
+			kill(getpid(), SIGCHLD); /* ended just now: its turn comes */
+			break;
+		}
+		waitpid(info.si_pid, NULL, WNOHANG);
+		any = true;
+	}
+	if (any && l->on_orphans)
+		l->on_orphans(l);
+}
+
 static void on_sigchld(void *ctx, int signo maybe_unused)
 {
 	struct loop *l = ctx;
@@ -265,6 +294,14 @@ static void on_sigchld(void *ctx, int signo maybe_unused)
 			e_next = l->children.next; /* the callback may have changed the list */
 		}
 	}
+	if (l->adopts)
+		reap_orphans(l);
+}
+
+void loop_adopt_orphans(struct loop *l, void (*fn)(struct loop *))
+{
+	l->adopts = true;
+	l->on_orphans = fn;
 }
 
 void loop_watch_child(struct loop *l, struct loop_child *c, pid_t pid,
@@ -299,6 +336,23 @@ void loop_run(struct loop *l)
 		run_timers(l);
 		run_tasks(l);
 	}
+}
+
+void loop_turn(struct loop *l)
+{
+	dispatch(l, 0);
+	run_timers(l);
+	run_tasks(l);
+}
+
+int loop_fd(const struct loop *l)
+{
+	return l->epoll;
+}
+
+int loop_next_ms(const struct loop *l)
+{
+	return next_timeout_ms(l);
 }
 
 void loop_settle(struct loop *l)

@@ -71,9 +71,24 @@ int loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx) must_c
 void loop_watch_child(struct loop *l, struct loop_child *c, pid_t pid,
 		      void (*fn)(struct loop_child *, int));
 void loop_unwatch_child(struct loop_child *c);
+bool loop_watches(const struct loop *l, pid_t pid);
 
 /* CLOCK_MONOTONIC at the start of this turn, in nanoseconds. */
 int64_t loop_now(const struct loop *l);
+
+/* Children that nobody watches are reaped from now on: those that a subreaper
+ * inherits (prctl(2), PR_SET_CHILD_SUBREAPER).  `fn` (may be NULL) is called
+ * after some were, for they may have left children of theirs.
+ */
+void loop_adopt_orphans(struct loop *l, void (*fn)(struct loop *l));
+
+/* One turn that waits for nothing, for a loop inside another one; its
+ * descriptor becomes readable when a turn would find something, and the next
+ * timer is due in so many milliseconds (-1: there is none).
+ */
+void loop_turn(struct loop *l);
+int loop_fd(const struct loop *l);
+int loop_next_ms(const struct loop *l);
 
 void loop_run(struct loop *l);
 /* Does what was put off, outside a turn: for the end of a process. */

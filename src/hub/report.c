@@ -26,8 +26,10 @@ static void put_channels(struct hub *h, struct json *j)
 	json_open(j, "channels", '[');
 	for (size_t i = 0; i < h->n_channels; i++) {
 		const struct channel *c = h->channels[i];
+		if (c->is_removed)
+			continue;
 		json_open(j, NULL, '{');
-		json_cstr(j, "name", c->settings->name);
+		json_cstr(j, "name", c->settings.name);
 		put_id(h, j, "oldest", journal_floor(&c->journal));
 		put_id(h, j, "head", c->journal.last);
 		json_int(j, "events", (int64_t)c->journal.n_events);
@@ -77,6 +79,7 @@ int report_status(struct hub *h, struct buf *body)
 	}
 	json_int(&j, "views", views);
 	json_int(&j, "view_bytes", window);
+	json_int(&j, "notices_lost", (int64_t)h->n_notices_lost);
 	put_channels(h, &j);
 	if (h->report_sources)
 		h->report_sources(h->report_ctx, &j);

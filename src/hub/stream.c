@@ -198,7 +198,7 @@ static void put_hello(struct stream *s, struct buf *out, event_id cursor, const 
 	json_int(&j, "heartbeat_ms", s->view->heartbeat_ns / NS_PER_MS);
 	json_open(&j, "channels", '[');
 	for (size_t i = 0; i < s->view->n_channels; i++)
-		json_cstr(&j, NULL, s->view->channels[i]->settings->name);
+		json_cstr(&j, NULL, s->view->channels[i]->settings.name);
 	json_close(&j, ']');
 	json_close(&j, '}');
 	sse_put_retry(out, s->view->retry_ns / NS_PER_MS);
@@ -273,7 +273,7 @@ static void start_replay(struct stream *s)
 		event_id floor = journal_floor(j);
 		if (floor > h->head)
 			floor = h->head - 1;
-		r->channels[i].name = str_of(v->channels[i]->settings->name);
+		r->channels[i].name = str_of(v->channels[i]->settings.name);
 		if (s->tail)
 			journal_snapshot_tail(j, s->tail, &r->channels[i].snapshot);
 		else

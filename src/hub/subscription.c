@@ -16,7 +16,7 @@ static int add_channel(struct hub *h, const char *name, struct subscription *s, 
 		return 404;
 	}
 	size_t at = 0;
-	while (at < s->n_channels && strcmp(s->channels[at]->settings->name, name) < 0)
+	while (at < s->n_channels && strcmp(s->channels[at]->settings.name, name) < 0)
 		at++;
 	if (at < s->n_channels && s->channels[at] == c)
 		return 0;
@@ -131,7 +131,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, struct subsc
 	}
 	if (!status && ret->start == START_NOW) {
 		for (size_t i = 0; i < ret->n_channels; i++)
-			ret->tail = MAX(ret->tail, (uint64_t)ret->channels[i]->settings->tail);
+			ret->tail = MAX(ret->tail, (uint64_t)ret->channels[i]->settings.tail);
 		if (ret->tail)
 			ret->start = START_TAIL;
 	}

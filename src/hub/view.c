@@ -66,7 +66,7 @@ static void append(struct view *v, const struct channel *c, const struct event *
 		close_group(v);
 	if (!v->is_open)
 		open_group(v, ev->id);
-	sse_put_event(&v->log, hub_epoch(v->hub), str_of(c->settings->name), ev, v->data);
+	sse_put_event(&v->log, hub_epoch(v->hub), str_of(c->settings.name), ev, v->data);
 	v->groups[v->n_groups - 1].last = v->last = ev->id;
 	loop_defer(v->hub->loop, &v->task);
 }
@@ -170,7 +170,7 @@ struct view *view_get(struct hub *h, const struct subscription *s)
 	v->coalesce_ns = v->heartbeat_ns = v->retry_ns = INT64_MAX;
 	v->links = mem_zero(s->n_channels * sizeof(v->links[0]));
 	for (size_t i = 0; i < s->n_channels; i++) {
-		const struct channel_settings *c = s->channels[i]->settings;
+		const struct channel_settings *c = &s->channels[i]->settings;
 		v->channels[i] = s->channels[i];
 		v->links[i].view = v;
 		list_append(&s->channels[i]->views, &v->links[i].link);

@@ -25,6 +25,7 @@
 #define WRITE_PATIENCE_NS (30 * NS_PER_SEC)
 #define PAUSE_NS          (100 * NS_PER_MS)
 #define RESEND_NS         (20 * NS_PER_MS)
+#define RETIRE_NS         (15 * NS_PER_SEC)
 
 enum { ACCEPTS_PER_TURN = 64, BUSY_RETRY_MS = 5000 };
 
@@ -63,6 +64,8 @@ struct responder {
 	struct listener listeners[LISTEN_MAX];
 	struct loop_timer pause;  /* out of descriptors: accept again later */
 	struct loop_timer resend; /* the hub was behind: ask again */
+	struct loop_timer retire; /* looks whether the last request is over */
+	int64_t retired_ns;
 	struct list requests;
 	struct link link;
 	uint32_t last_serial;
@@ -458,6 +461,28 @@ static void on_stop(void *ctx, int signo maybe_unused)
 	loop_stop(r->loop);
 }
 
+static void on_retired(struct loop_timer *t)
+{
+	struct responder *r = container_of(t, struct responder, retire);
+	int64_t now = loop_now(r->loop);
+	if (list_is_empty(&r->requests) || now - r->retired_ns > RETIRE_NS)
+		loop_stop(r->loop);
+	else
+		loop_timer_set(r->loop, t, now + RETIRE_NS / 500);
+}
+
+/* Another one has taken its place: it accepts no more and ends with its last
+ * request.
+ */
+static void on_retire(void *ctx, int signo maybe_unused)
+{
+	struct responder *r = ctx;
+	for (size_t i = 0; i < r->config->n_listen && i < LISTEN_MAX; i++)
+		loop_remove(r->loop, &r->listeners[i].io);
+	r->retired_ns = loop_now(r->loop);
+	on_retired(&r->retire);
+}
+
 int responder_main(const struct responder_config *config)
 {
 	struct responder *r = mem_zero(sizeof(*r));
@@ -466,6 +491,7 @@ int responder_main(const struct responder_config *config)
 	r->loop = loop_new();
 	r->pause.fn = on_pause_over;
 	r->resend.fn = on_resend;
+	r->retire.fn = on_retired;
 	list_init(&r->requests);
 	fd_raise_limit();
 	srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
@@ -476,7 +502,8 @@ int responder_main(const struct responder_config *config)
 			  config->console_dir, strerror(-err));
 	/* Ctrl-C reaches the whole terminal; the supervisor passes it on as SIGTERM. */
 	signal(SIGINT, SIG_IGN);
-	if (!r->loop || params_init() || loop_signal(r->loop, SIGTERM, on_stop, r)) {
+	if (!r->loop || params_init() || loop_signal(r->loop, SIGTERM, on_stop, r) ||
+	    loop_signal(r->loop, SIGHUP, on_retire, r)) {
 		log_error("cannot start: %s", strerror(errno));
 		goto out;
 	}

@@ -1,190 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/host.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "base/utf8.h"
-#include "source/opening.h"
+#include "base/unit.h"
+#include "conf/packed.h"
+#include "source/confine.h"
+#include "source/emission.h"
 #include "source/plugin.h"
-#include "source/tables.h"
-#include "wire/record.h"
 
 enum {
-	FRAME_FULL = 64 * 1024,
-	FRAME_OLD_NS = 1000000,
 	WAIT_FDS_MAX = 1024,
-	CONTROL_MAX = 1024 * 1024,
+	OWN_FDS = 3,
+	GRANT_TEXT_MAX = 1024,
 };
 
-/* The cursor of one key within the frame being gathered. */
-struct dirty {
-	struct buf key, value;
-};
-
-struct host {
-	struct sluice_source src; /* first: what the plugin holds */
-	int fd;
-	struct opening opening;
-	const struct sluice_option *table;
-	struct buf control; /* bytes from the hub, not yet whole frames */
-	struct buf events;  /* the frame being gathered; empty when there is none */
-	size_t begun;
-	int64_t begun_ns;
-	struct dirty *dirty; /* the first n_dirty are in use */
-	size_t n_dirty, dirty_room;
-	size_t last_dirty;
-	int64_t credit; /* bytes; a frame may be sent while it is positive */
-	bool stopping;
-};
-
-/* ---- the connection -------------------------------------------------------------- */
-
-/* The hub is gone: there is nobody to work for, and nothing that is not
- * committed may be told to anyone else.
- */
-static no_return void hub_is_gone(void)
-{
-	_exit(0);
-}
-
-static void send_bytes(struct host *h, const char *p, size_t n)
-{
-	while (n) {
-		ssize_t w = send(h->fd, p, n, MSG_NOSIGNAL);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			hub_is_gone();
-		p += w;
-		n -= (size_t)w;
-	}
-}
-
-/* Heeds the whole frames that the hub has sent so far. */
-static void heed(struct host *h)
-{
-	struct str rest = buf_str(&h->control);
-	struct frame f;
-	while (frame_next(&rest, CONTROL_MAX, &f) == 1) {
-		if (f.type == FRAME_CREDIT && f.body.len == 4)
-			h->credit += get_u32(f.body.data);
-		else if (f.type == FRAME_STOP)
-			h->stopping = true;
-	}
-	buf_drop(&h->control, h->control.len - rest.len);
-}
-
-/* Reads what the hub has sent; with `wait` at least something. */
-static void hear(struct host *h, bool wait)
-{
-	ssize_t n = recv(h->fd, buf_reserve(&h->control, 4096), 4096, wait ? 0 : MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		hub_is_gone();
-	if (n > 0)
-		h->control.len += (size_t)n;
-	heed(h);
-}
-
-/* ---- gathering ------------------------------------------------------------------------ */
-
-static void begin_events(struct host *h)
-{
-	if (h->events.len)
-		return;
-	h->begun = frame_begin(&h->events, FRAME_EVENTS);
-	h->begun_ns = clock_mono_ns();
-}
-
-static void put_dirty(struct host *h)
-{
-	for (size_t i = 0; i < h->n_dirty; i++)
-		record_put_cursor(&h->events,
-				  &(struct cursor){.key = buf_str(&h->dirty[i].key),
-						   .value = buf_str(&h->dirty[i].value)});
-	h->n_dirty = h->last_dirty = 0;
-}
-
-/* Sends the gathered frame once there is credit.  0, or -ECANCELED when the
- * source has to stop before there was: then the frame is dropped, which loses
- * nothing, for its cursors are dropped with it.
- */
-static int flush(struct host *h)
-{
-	if (!h->events.len)
-		return h->stopping ? -ECANCELED : 0;
-	put_dirty(h);
-	frame_end(&h->events, h->begun);
-	while (h->credit <= 0 && !h->stopping)
-		hear(h, true);
-	if (h->credit > 0) {
-		send_bytes(h, h->events.data, h->events.len);
-		h->credit -= (int64_t)h->events.len;
-	}
-	buf_reset(&h->events, 4 * FRAME_FULL);
-	return h->stopping ? -ECANCELED : 0;
-}
-
-static int flush_if_due(struct host *h)
-{
-	if (h->events.len >= FRAME_FULL || clock_mono_ns() - h->begun_ns >= FRAME_OLD_NS)
-		return flush(h);
-	return 0;
-}
-
-static bool key_is(const struct dirty *d, const struct sluice_cursor *c)
-{
-	return str_eq(buf_str(&d->key), (struct str){c->key, c->key_len});
-}
-
-static void note_cursor(struct host *h, const struct sluice_cursor *c)
-{
-	size_t i = h->last_dirty;
-	if (i >= h->n_dirty || !key_is(&h->dirty[i], c))
-		for (i = 0; i < h->n_dirty && !key_is(&h->dirty[i], c);)
-			i++;
-	if (i == h->n_dirty) {
-		if (i == h->dirty_room) {
-			size_t room = i ? i * 2 : 4;
-			h->dirty = mem_resize(h->dirty, room * sizeof(h->dirty[0]));
-			memset(h->dirty + i, 0, (room - i) * sizeof(h->dirty[0]));
-			h->dirty_room = room;
-		}
-		h->n_dirty++;
-		h->dirty[i].key.len = 0;
-		buf_put(&h->dirty[i].key, c->key, MIN(c->key_len, (size_t)CURSOR_KEY_MAX));
-	}
-	h->dirty[i].value.len = 0;
-	buf_put(&h->dirty[i].value, c->value, MIN(c->value_len, (size_t)CURSOR_VALUE_MAX));
-	h->last_dirty = i;
-}
-
-/* ---- what the plugin calls ---------------------------------------------------------------- */
-
-static struct host *host_of(struct sluice_source *src)
-{
-	return container_of(src, struct host, src);
-}
+/* ---- options --------------------------------------------------------------------------- */
 
 static const char *host_option(struct sluice_source *src, const char *name, size_t i)
 {
 	struct host *h = host_of(src);
-	const struct option_value *v = option_find(&h->opening.options, name);
+	const struct option_value *v = option_find(&h->opening.source.options, name);
 	if (v)
 		return i < v->n ? v->items[i] : NULL;
-	const struct sluice_option *o = option_lookup(h->table, name);
+	const struct sluice_option *o = option_lookup(h->tables.options, name);
 	return o && i == 0 ? o->fallback : NULL;
 }
 
 static int64_t host_number(struct sluice_source *src, const char *name)
 {
-	const struct sluice_option *o = option_lookup(host_of(src)->table, name);
+	const struct sluice_option *o = option_lookup(host_of(src)->tables.options, name);
 	const char *text = host_option(src, name, 0);
 	int64_t ret = 0;
 	char *why = NULL;
@@ -193,15 +47,25 @@ static int64_t host_number(struct sluice_source *src, const char *name)
 	return ret;
 }
 
+static double host_real(struct sluice_source *src, const char *name)
+{
+	const char *text = host_option(src, name, 0);
+	int64_t low, high;
+	double ret = 0;
+	if (!text)
+		return 0;
+	if (unit_parse_double(text, &ret) && unit_parse_range(text, &low, &high) == 0)
+		ret = (double)high;
+	return ret;
+}
+
 static void send_refusal(struct host *h, const char *option, const char *message)
 {
-	struct buf out = {0};
-	size_t begun = frame_begin(&out, FRAME_REFUSED);
-	buf_put_short(&out, str_of(option));
-	buf_put_short(&out, str_of(message));
-	frame_end(&out, begun);
-	send_bytes(h, out.data, out.len);
-	buf_fini(&out);
+	struct buf body = {0};
+	buf_put_short(&body, str_of(option));
+	buf_put_short(&body, str_of(message));
+	uplink_send_simple(&h->up, FRAME_REFUSED, buf_str(&body));
+	buf_fini(&body);
 }
 
 static int host_refuse(struct sluice_source *src, const char *option, const char *message)
@@ -210,140 +74,285 @@ static int host_refuse(struct sluice_source *src, const char *option, const char
 	return -EINVAL;
 }
 
-static void put_fields(const struct sluice_event *in, struct buf *out)
+/* ---- telling --------------------------------------------------------------------------------- */
+
+void host_log(struct sluice_source *src, enum sluice_log_level level, const char *message)
 {
-	for (size_t i = 0; i < in->n_fields && i < FIELDS_MAX; i++) {
-		const struct sluice_value *v = &in->fields[i];
-		struct field f = {.name = str_of(v->name),
-				  .type = FIELD_NULL,
-				  .string = {v->string, v->string_len},
-				  .integer = v->integer,
-				  .number = v->number};
-		if (v->type == SLUICE_STRING)
-			f.type = FIELD_STRING;
-		else if (v->type == SLUICE_INT)
-			f.type = FIELD_INT;
-		else if (v->type == SLUICE_DOUBLE)
-			f.type = FIELD_DOUBLE;
-		else if (v->type == SLUICE_BOOL)
-			f.type = FIELD_BOOL;
-		field_put(out, &f);
-	}
+	struct buf body = {0};
+	buf_put_u8(&body, (uint8_t)level);
+	buf_put_short(&body, (struct str){message, strnlen(message, 8192)});
+	uplink_send_simple(&host_of(src)->up, FRAME_LOG, buf_str(&body));
+	buf_fini(&body);
 }
 
-static int host_emit(struct sluice_source *src, const struct sluice_event *in)
+static void host_counter(struct sluice_source *src, const char *name, uint64_t value)
 {
-	struct host *h = host_of(src);
-	if (h->stopping)
-		return -ECANCELED;
-	struct buf fields = {0};
-	put_fields(in, &fields);
-	struct event ev = {
-		.time_ns = in->time_ns ? in->time_ns : clock_wall_ns(),
-		.severity = in->severity >= 0 && in->severity <= 7 ? (uint8_t)in->severity
-								   : SEVERITY_NONE,
-		.flags = (uint8_t)in->flags,
-		.type = str_of(in->type),
-		.message = {in->body, in->body_len},
-		.fields = buf_str(&fields),
-	};
-	if (h->opening.event_size && ev.message.len > h->opening.event_size) {
-		ev.message.len = utf8_cut(ev.message, h->opening.event_size);
-		ev.flags |= EVENT_TRUNCATED;
-	}
-	begin_events(h);
-	record_put_event(&h->events, &ev);
-	if (in->cursor)
-		note_cursor(h, in->cursor);
-	buf_fini(&fields);
-	return flush_if_due(h);
+	struct buf body = {0};
+	buf_put_short(&body, str_of(name));
+	buf_put_u64(&body, value);
+	uplink_send_simple(&host_of(src)->up, FRAME_COUNTER, buf_str(&body));
+	buf_fini(&body);
 }
 
-static int host_commit(struct sluice_source *src, const struct sluice_cursor *c)
+static const char *host_name(struct sluice_source *src)
 {
-	struct host *h = host_of(src);
-	if (h->stopping)
-		return -ECANCELED;
-	begin_events(h);
-	note_cursor(h, c);
-	return flush_if_due(h);
+	return host_of(src)->opening.source.name;
+}
+
+/* ---- reload ---------------------------------------------------------------------------------- */
+
+static void take_over(struct host *h)
+{
+	struct source_settings fresh;
+	struct reader r = reader_of(h->reload.data, h->reload.len);
+	packed_get_source(&r, &fresh);
+	if (!r.failed) {
+		struct source_settings old = h->opening.source;
+		h->opening.source = fresh;
+		int result = h->plugin.reload ? h->plugin.reload(&h->src, h->state) : -ENOSYS;
+		char taken = result == 0;
+		uplink_send_simple(&h->up, FRAME_RELOADED, (struct str){&taken, 1});
+		fresh = old;
+	}
+	source_settings_fini(&fresh);
+	h->reload.len = 0;
+}
+
+static void on_frame(void *ctx, const struct frame *f)
+{
+	struct host *h = ctx;
+	if (f->type != FRAME_RELOAD)
+		return;
+	h->reload.len = 0;
+	buf_put_str(&h->reload, f->body);
+}
+
+static void on_behind(void *ctx, bool is_behind)
+{
+	struct host *h = ctx;
+	if (!h->is_open)
+		return;
+	if (is_behind && h->plugin.pause)
+		h->plugin.pause(&h->src, h->state);
+	else if (!is_behind && h->plugin.resume)
+		h->plugin.resume(&h->src, h->state);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------
+ */
+
+static int nearer(int a_ms, int b_ms)
+{
+	if (a_ms < 0 || b_ms < 0)
+		return MAX(a_ms, b_ms);
+	return MIN(a_ms, b_ms);
+}
+
+static int left_ms(int64_t until_ns, int timeout_ms)
+{
+	if (timeout_ms < 0)
+		return -1;
+	int64_t left = (until_ns - clock_mono_ns() + NS_PER_MS - 1) / NS_PER_MS;
+	return (int)MAX(left, 0);
+}
+
+/* One poll over everything.  How many of `fds` are ready; *woken when the
+ * waiting is over in any case.
+ */
+static int poll_all(struct host *h, struct pollfd *fds, size_t n, int timeout_ms, bool *woken)
+{
+	struct pollfd all[OWN_FDS + WAIT_FDS_MAX];
+	size_t own = 0;
+	all[own++] = (struct pollfd){.fd = h->up.fd, .events = POLLIN};
+	all[own++] = (struct pollfd){.fd = h->wake_fd, .events = POLLIN};
+	if (h->reactor) {
+		all[own++] = (struct pollfd){.fd = reactor_fd(h->reactor), .events = POLLIN};
+		timeout_ms = nearer(timeout_ms, reactor_next_ms(h->reactor));
+	}
+	if (n)
+		memcpy(all + own, fds, n * sizeof(all[0]));
+	int ready = poll(all, own + n, timeout_ms);
+	if (ready < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (all[0].revents)
+		uplink_hear(&h->up, false);
+	if (all[1].revents) {
+		uint64_t ignored;
+		*woken = read(h->wake_fd, &ignored, sizeof(ignored)) > 0;
+	}
+	for (size_t i = 0; i < own; i++)
+		ready -= all[i].revents != 0;
+	if (n)
+		memcpy(fds, all + own, n * sizeof(all[0]));
+	if (h->reactor && !h->up.stopping)
+		reactor_turn(h->reactor);
+	return ready;
 }
 
 static int host_wait(struct sluice_source *src, struct pollfd *fds, size_t n, int timeout_ms)
 {
 	struct host *h = host_of(src);
-	struct pollfd all[WAIT_FDS_MAX + 1];
-	int r = flush(h);
-	if (r)
-		return r;
+	int64_t until = clock_mono_ns() + timeout_ms * NS_PER_MS;
+	bool woken = false;
 	if (n > WAIT_FDS_MAX)
 		return -EINVAL;
-	int64_t until = clock_mono_ns() + timeout_ms * NS_PER_MS;
 	for (;;) {
-		all[0] = (struct pollfd){.fd = h->fd, .events = POLLIN};
-		if (n)
-			memcpy(all + 1, fds, n * sizeof(all[0]));
-		int64_t left = (until - clock_mono_ns() + NS_PER_MS - 1) / NS_PER_MS;
-		int ready = poll(all, n + 1, timeout_ms < 0 ? -1 : (int)MAX(left, 0));
-		if (ready < 0 && errno != EINTR)
-			return -errno;
-		bool hub = ready > 0 && all[0].revents;
-		if (hub)
-			hear(h, false);
-		if (h->stopping)
+		int r = uplink_flush(&h->up, false);
+		if (r)
+			return r;
+		if (h->reload.len)
+			take_over(h);
+		int ready = poll_all(h, fds, n, left_ms(until, timeout_ms), &woken);
+		if (h->up.stopping)
 			return -ECANCELED;
-		if (ready > 0 && n)
-			memcpy(fds, all + 1, n * sizeof(all[0]));
-		if (ready > hub || (timeout_ms >= 0 && clock_mono_ns() >= until))
-			return MAX(ready, 0) - hub;
+		if (ready || woken || h->is_left || left_ms(until, timeout_ms) == 0)
+			return ready;
 	}
 }
 
-static int host_cursor(struct sluice_source *src, size_t i, struct sluice_cursor *ret)
+static int host_loop(struct sluice_source *src)
 {
-	struct str rest = host_of(src)->opening.cursors;
-	struct record rec;
-	for (; record_next(&rest, &rec) == 1; i--) {
-		if (i)
-			continue;
-		*ret = (struct sluice_cursor){rec.cursor.key.data, rec.cursor.key.len,
-					      rec.cursor.value.data, rec.cursor.value.len};
-		return 0;
+	struct host *h = host_of(src);
+	while (!h->is_left) {
+		int r = host_wait(src, NULL, 0, -1);
+		if (r < 0)
+			return r;
 	}
-	return -ENOENT;
+	h->is_left = false;
+	return h->up.stopping ? -ECANCELED : h->left_with;
 }
 
-static void host_log(struct sluice_source *src, enum sluice_log_level level, const char *message)
+static void host_leave(struct sluice_source *src, int result)
 {
-	struct buf out = {0};
-	size_t begun = frame_begin(&out, FRAME_LOG);
-	buf_put_u8(&out, (uint8_t)level);
-	buf_put_short(&out, str_of(message));
-	frame_end(&out, begun);
-	send_bytes(host_of(src), out.data, out.len);
-	buf_fini(&out);
+	struct host *h = host_of(src);
+	h->is_left = true;
+	h->left_with = result;
 }
 
-static void host_counter(struct sluice_source *src, const char *name, uint64_t value)
+static void host_wake(struct sluice_source *src)
 {
-	struct buf out = {0};
-	size_t begun = frame_begin(&out, FRAME_COUNTER);
-	buf_put_short(&out, str_of(name));
-	buf_put_u64(&out, value);
-	frame_end(&out, begun);
-	send_bytes(host_of(src), out.data, out.len);
-	buf_fini(&out);
+	uint64_t one = 1;
+	ssize_t ignored = write(host_of(src)->wake_fd, &one, sizeof(one));
+	(void)ignored;
 }
 
-static const char *host_name(struct sluice_source *src)
+/* ---- the loop
+ * ------------------------------------------------------------------------------------ */
+
+static struct reactor *reactor_of(struct sluice_source *src)
 {
-	return host_of(src)->opening.name;
+	struct host *h = host_of(src);
+	if (!h->reactor)
+		h->reactor = reactor_new(src);
+	return h->reactor;
+}
+
+static int host_watch(struct sluice_source *src, int fd, short events, sluice_fd_fn *fn, void *ctx)
+{
+	return reactor_watch(reactor_of(src), fd, events, fn, ctx);
+}
+
+static int host_timer(struct sluice_source *src, int64_t first_ns, int64_t every_ns,
+		      sluice_timer_fn *fn, void *ctx)
+{
+	return reactor_timer(reactor_of(src), first_ns, every_ns, fn, ctx);
+}
+
+static void host_cancel(struct sluice_source *src, int timer)
+{
+	reactor_cancel(reactor_of(src), timer);
+}
+
+/* ---- through the hub
+ * ------------------------------------------------------------------------------- */
+
+/* The hub's answer to a wish: a descriptor, or a negative errno said in the log. */
+static int await_grant(struct host *h)
+{
+	char answer[4 + GRANT_TEXT_MAX];
+	struct pollfd p[2] = {{.fd = h->up.fd, .events = POLLIN},
+			      {.fd = GRANT_FD, .events = POLLIN}};
+	int fd = -1;
+	for (;;) {
+		/* What else the hub says is left for later. */
+		if (poll(p, h->up.stopping ? 1 : 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		if (p[1].revents)
+			break;
+		if (p[0].revents)
+			uplink_hear(&h->up, false);
+		if (h->up.stopping)
+			return -ECANCELED;
+	}
+	ssize_t n = fd_recv_packet(GRANT_FD, answer, sizeof(answer) - 1, &fd);
+	if (n < 4)
+		_exit(0); /* the hub is gone */
+	if (fd >= 0)
+		return fd;
+	answer[n] = 0;
+	if (n > 4)
+		host_log(&h->src, SLUICE_LOG_ERROR, answer + 4);
+	return (int)get_u32(answer) ? (int)get_u32(answer) : -EIO;
+}
+
+static int host_listen(struct sluice_source *src, const char *address,
+		       const struct sluice_listen *how)
+{
+	struct host *h = host_of(src);
+	struct buf body = {0};
+	if (h->up.stopping)
+		return -ECANCELED;
+	buf_put_short(&body, str_of(address));
+	buf_put_u32(&body, how && how->mode ? (uint32_t)how->mode : 0660);
+	buf_put_short(&body, str_of(how && how->owner ? how->owner : ""));
+	buf_put_short(&body, str_of(how && how->group ? how->group : ""));
+	buf_put_u32(&body, how ? (uint32_t)how->receive_buffer : 0);
+	uplink_send_simple(&h->up, FRAME_WANT_LISTEN, buf_str(&body));
+	buf_fini(&body);
+	return await_grant(h);
+}
+
+static int host_open(struct sluice_source *src, const char *path)
+{
+	struct host *h = host_of(src);
+	if (h->up.stopping)
+		return -ECANCELED;
+	uplink_send_simple(&h->up, FRAME_WANT_OPEN, str_of(path));
+	return await_grant(h);
+}
+
+/* ---- children
+ * ---------------------------------------------------------------------------------------- */
+
+static pid_t host_spawn(struct sluice_source *src, struct sluice_spawn *s)
+{
+	char *why = NULL;
+	if (!(host_of(src)->plugin.flags & SLUICE_NEEDS_EXEC)) {
+		host_log(src, SLUICE_LOG_ERROR,
+			 "the plugin starts a program, but has no SLUICE_NEEDS_EXEC in its flags");
+		return -EPERM;
+	}
+	struct host *h = host_of(src);
+	pid_t pid = reactor_spawn(reactor_of(src), s, &why);
+	/* The same trouble again is no news. */
+	if (why && (!h->spawn_trouble || strcmp(why, h->spawn_trouble) != 0))
+		host_log(src, SLUICE_LOG_ERROR, why);
+	free(h->spawn_trouble);
+	h->spawn_trouble = why;
+	return pid;
+}
+
+static void host_stop_child(struct sluice_source *src, pid_t pid, int signo, int64_t grace_ns)
+{
+	if (pid > 1)
+		reactor_stop_child(reactor_of(src), pid, signo, grace_ns);
 }
 
 static const struct sluice_host services = {
 	.struct_size = sizeof(struct sluice_host),
 	.option = host_option,
 	.number = host_number,
+	.real = host_real,
 	.refuse = host_refuse,
 	.emit = host_emit,
 	.commit = host_commit,
@@ -352,6 +361,16 @@ static const struct sluice_host services = {
 	.log = host_log,
 	.counter = host_counter,
 	.name = host_name,
+	.watch = host_watch,
+	.timer = host_timer,
+	.cancel = host_cancel,
+	.loop = host_loop,
+	.leave = host_leave,
+	.wake = host_wake,
+	.listen = host_listen,
+	.open = host_open,
+	.spawn = host_spawn,
+	.stop_child = host_stop_child,
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -368,93 +387,135 @@ static void receive_opening(struct host *h, struct buf *body)
 			exit(1);
 		if (got == 1)
 			break;
-		ssize_t n = recv(h->fd, buf_reserve(&in, 65536), 65536, 0);
+		ssize_t n = recv(h->up.fd, buf_reserve(&in, 65536), 65536, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			hub_is_gone();
+			exit(0); /* the hub is gone */
 		in.len += (size_t)n;
 	}
 	buf_put_str(body, f.body);
+	bool sound = f.type == FRAME_OPEN;
 	buf_drop(&in, FRAME_HEAD + f.body.len);
-	h->control = in;
-	heed(h);
-	if (f.type != FRAME_OPEN || opening_get(buf_str(body), &h->opening))
+	h->up.control = in;
+	if (!sound || opening_get(buf_str(body), &h->opening))
 		exit(1);
-}
-
-static void send_simple(struct host *h, enum frame_type type, struct str body)
-{
-	struct buf out = {0};
-	size_t begun = frame_begin(&out, type);
-	buf_put_str(&out, body);
-	frame_end(&out, begun);
-	send_bytes(h, out.data, out.len);
-	buf_fini(&out);
+	uplink_hear(&h->up, false); /* what came with it */
 }
 
 static void send_end(struct host *h, int result)
 {
 	struct buf body = {0};
-	buf_put_u8(&body, result == -EINVAL);
+	enum end_kind kind = result == -EINVAL ? END_FOR_GOOD
+			     : result < 0      ? END_LATER
+					       : END_FINISHED;
+	buf_put_u8(&body, (uint8_t)kind);
 	buf_puts(&body, result == -EINVAL ? "the plugin gave up for good"
 			: result < 0      ? strerror(-result)
 					  : "the plugin has finished");
-	send_simple(h, FRAME_END, buf_str(&body));
+	uplink_send_simple(&h->up, FRAME_END, buf_str(&body));
 	buf_fini(&body);
 }
 
-static int run_plugin(struct host *h, const struct sluice_plugin *p)
+static void run_plugin(struct host *h)
 {
-	void *state = NULL;
-	if (p->open && p->open(&h->src, &state) < 0)
-		return 1;
-	send_simple(h, FRAME_OPENED, (struct str){NULL, 0});
+	const struct sluice_plugin *p = &h->plugin;
+	if (p->open && p->open(&h->src, &h->state) < 0)
+		return;
+	h->is_open = true;
+	uplink_send_simple(&h->up, FRAME_OPENED, (struct str){NULL, 0});
 	if (h->opening.mode == OPENING_RUN) {
-		int r = p->run(&h->src, state);
-		if (r != -ECANCELED) {
-			int ignored = flush(h);
-			(void)ignored;
+		int r = p->run(&h->src, h->state);
+		uplink_finish(&h->up);
+		if (r != -ECANCELED)
 			send_end(h, r);
-		}
 	}
+	h->is_open = false;
+	if (h->reactor)
+		reactor_free(h->reactor);
+	h->reactor = NULL;
 	if (p->close)
-		p->close(&h->src, state);
-	return 0;
+		p->close(&h->src, h->state);
+}
+
+static void read_tables(struct host *h, struct buf *tables)
+{
+	tables_put(tables, &h->plugin);
+	if (tables_get(buf_str(tables), &h->tables))
+		send_refusal(h, "", "the plugin's tables are broken (see sluice-plugin(3))");
+}
+
+/* Everything before the plugin has a say.  0, or -EINVAL after telling why. */
+static int prepare(struct host *h)
+{
+	const struct source_settings *src = &h->opening.source;
+	bool is_asked = h->opening.mode == OPENING_DESCRIBE;
+	char *why = NULL;
+	int r = 0;
+	/* Its file lies in directories that its user may not even enter. */
+	r = plugin_check_file(src->plugin, &why);
+	if (!r && !is_asked)
+		r = confine_limits(src, &why);
+	if (!r && !is_asked)
+		r = confine_identity(src, &why);
+	if (!r)
+		r = plugin_load(src->plugin, &h->plugin, &why);
+	if (r)
+		send_refusal(h, "", why);
+	free(why);
+	return r;
+}
+
+static int close_sandbox(struct host *h)
+{
+	struct buf has = {0}, lacks = {0}, body = {0};
+	char *why = NULL;
+	int r = confine_close(&h->opening.source, h->plugin.flags, &has, &lacks, &why);
+	if (r) {
+		send_refusal(h, "", why);
+	} else {
+		buf_put_short(&body, buf_str(&has));
+		buf_put_short(&body, buf_str(&lacks));
+		buf_put_u32(&body, h->plugin.flags);
+		uplink_send_simple(&h->up, FRAME_CONFINED, buf_str(&body));
+	}
+	free(why);
+	buf_fini(&has);
+	buf_fini(&lacks);
+	buf_fini(&body);
+	return r;
 }
 
 int host_main(void)
 {
-	struct host h = {.src.host = &services, .fd = SOURCE_FD};
-	struct buf opening = {0};
-	struct sluice_plugin plugin;
-	char *why = NULL;
+	struct host h = {.src.host = &services,
+			 .up = {.fd = SOURCE_FD, .on_frame = on_frame, .on_behind = on_behind}};
+	struct buf opening = {0}, tables = {0};
 	int ret = 1;
+	h.up.ctx = &h;
 	/* Ctrl-C reaches the whole terminal; the hub says when to stop. */
 	signal(SIGINT, SIG_IGN);
 	fd_raise_limit();
+	h.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	receive_opening(&h, &opening);
-	if (plugin_load(h.opening.path, &plugin, &why)) {
-		send_refusal(&h, "", why);
-		free(why);
-	} else if (h.opening.mode == OPENING_DESCRIBE) {
-		struct buf tables = {0};
-		tables_put(&tables, &plugin);
-		send_simple(&h, FRAME_DESCRIBE, buf_str(&tables));
-		buf_fini(&tables);
-		ret = 0;
-	} else {
-		h.table = plugin.options;
-		ret = run_plugin(&h, &plugin);
+	if (prepare(&h) == 0) {
+		read_tables(&h, &tables);
+		if (h.opening.mode == OPENING_DESCRIBE) {
+			uplink_send_simple(&h.up, FRAME_DESCRIBE, buf_str(&tables));
+			ret = 0;
+		} else if (close_sandbox(&h) == 0) {
+			run_plugin(&h);
+			ret = 0;
+		}
 	}
-	for (size_t i = 0; i < h.dirty_room; i++) {
-		buf_fini(&h.dirty[i].key);
-		buf_fini(&h.dirty[i].value);
-	}
-	free(h.dirty);
-	buf_fini(&h.events);
-	buf_fini(&h.control);
-	opening_fini(&h.opening);
+	tables_fini(&h.tables);
+	uplink_fini(&h.up);
+	free(h.spawn_trouble);
+	buf_fini(&h.fields);
+	buf_fini(&h.reload);
+	buf_fini(&tables);
 	buf_fini(&opening);
+	opening_fini(&h.opening);
+	fd_close(&h.wake_fd);
 	return ret;
 }

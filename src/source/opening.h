@@ -5,24 +5,28 @@
 #ifndef SLUICE_SOURCE_OPENING_H
 #define SLUICE_SOURCE_OPENING_H
 
-#include "conf/option.h"
+#include "conf/settings.h"
 #include "wire/frame.h"
 
-enum opening_mode { OPENING_DESCRIBE = 1, OPENING_CHECK = 2, OPENING_RUN = 3 };
+enum opening_mode {
+	OPENING_DESCRIBE = 1, /* print the plugin's tables */
+	OPENING_CHECK = 2,    /* call open() and close() */
+	OPENING_RUN = 3
+};
 
-enum { SOURCE_FD = 3, OPENING_MAX = 64 * 1024 * 1024 };
+/* A source process's descriptors: the connection, what the hub grants it. */
+enum { SOURCE_FD = 3, GRANT_FD = 4, OPENING_MAX = 64 * 1024 * 1024 };
 
 struct opening {
 	enum opening_mode mode;
 	uint32_t event_size; /* bytes of a message beyond which the hub cuts */
-	char *name;          /* of the instance; owned after opening_get() */
-	char *path;          /* of the plugin */
-	struct option_values options;
-	struct str cursors; /* records */
+	struct source_settings source;
+	struct str cursors; /* records; borrowed */
 };
 
 /* Appends the whole frame. */
-void opening_put(struct buf *out, const struct opening *o);
+void opening_put(struct buf *out, enum opening_mode mode, uint32_t event_size,
+		 const struct source_settings *source, struct str cursors);
 
 /* From a frame's body; borrows cursors.  0 or -EBADMSG; opening_fini() in both
  * cases.

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * sources - the hub's side of all source processes: start, read, restart, stop.
- *
- *	STARTING -> RUNNING -> WAITING (backoff) -> STARTING ...
- *	     \-> FAILED (refused its options, or gave up for good)
- *	any -> STOPPING -> gone
- *
- * What a source process sends is treated as a stranger's: checked by length,
- * and a process that sends anything else is ended and started again.
+ * sources - all source processes of a hub: the set of them, and its changes.
  */
 #ifndef SLUICE_SOURCE_SOURCES_H
 #define SLUICE_SOURCE_SOURCES_H
@@ -19,9 +12,26 @@ struct sources;
 /* Starts a process for each source of the hub's settings. */
 struct sources *sources_start(struct hub *h) must_check;
 
+/* Takes the hub's settings over, which have changed: starts what is new, stops
+ * what is gone, restarts what differs or whose plugin is another file by now,
+ * and leaves the rest alone.  With `retry` also those that had failed are tried
+ * again.  Appends a sentence on what was done.
+ */
+void sources_reload(struct sources *s, bool retry, struct buf *done);
+
 /* Asks all to stop; `done` is called once the last one has gone, within 3 s. */
 void sources_stop(struct sources *s, void (*done)(void *ctx), void *ctx);
 
 void sources_free(struct sources *s);
+
+struct source;
+
+/* A source wants to listen where another one did: then it gets that socket. */
+void sources_move_socket(struct source *to, struct str address);
+
+/* Ends children of this process that the loop does not watch: what a source that
+ * is no more had started, and what that had started.
+ */
+void sources_end_orphans(struct loop *l);
 
 #endif

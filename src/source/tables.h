@@ -9,19 +9,16 @@
 #include "base/bytes.h"
 #include "sluice-plugin.h"
 
-struct event_table {
-	char *name, *doc;
-	uint32_t version;
-};
-
 struct tables {
 	char *name, *version, *summary;
-	struct sluice_option *options; /* ends with a NULL name; strings owned */
+	uint32_t flags;                /* enum sluice_plugin_flag */
+	struct sluice_option *options; /* ends with a NULL name; all strings owned */
 	size_t n_options;
-	struct event_table *events;
+	struct sluice_event_type *events; /* the same, and so its fields */
 	size_t n_events;
 };
 
+/* Reads the tables of a loaded plugin, whatever size its structs have. */
 void tables_put(struct buf *out, const struct sluice_plugin *p);
 
 /* 0 or -EBADMSG; tables_fini() in both cases. */

@@ -13,9 +13,11 @@
 
 enum frame_type {
 	/* hub to source */
-	FRAME_OPEN = 1, /* instance name, plugin file, options, cursors */
+	FRAME_OPEN = 1, /* mode, settings of the source, cursors */
 	FRAME_CREDIT,   /* u32: bytes of events that may be sent further */
-	FRAME_STOP,     /* finish within 5 s */
+	FRAME_STOP,     /* finish within 3 s */
+	FRAME_PING,     /* nothing: are you there */
+	FRAME_RELOAD,   /* settings of the source that it can take over while it runs */
 	/* source to hub */
 	FRAME_DESCRIBE = 32, /* the plugin's tables */
 	FRAME_OPENED,        /* options accepted */
@@ -23,8 +25,15 @@ enum frame_type {
 	FRAME_EVENTS,        /* records */
 	FRAME_LOG,           /* level u8, text */
 	FRAME_COUNTER,       /* name, value u64 */
-	FRAME_END,           /* fatal u8, message: why the plugin gave up */
+	FRAME_END,           /* enum end_kind u8, message: why the plugin has ended */
+	FRAME_PONG,          /* nothing: the answer to a ping */
+	FRAME_CONFINED,      /* what its sandbox has, what it lacks */
+	FRAME_WANT_LISTEN,   /* address, mode u32, owner, group, receive buffer u32 */
+	FRAME_WANT_OPEN,     /* path */
+	FRAME_RELOADED,      /* u8: 1 taken over, 0 start me anew */
 };
+
+enum end_kind { END_LATER = 0, END_FOR_GOOD = 1, END_FINISHED = 2 };
 
 enum { FRAME_HEAD = 5 };
 

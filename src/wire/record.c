@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#include "base/json.h"
+#include "base/utf8.h"
+
 /* Event body: id u64, time i64, severity u8, flags u8, type length u8, source
  * length u8, fields length u32, then type, source, fields, and the message to
  * the end.
@@ -97,6 +100,7 @@ void field_put(struct buf *out, const struct field *f)
 	uint64_t bits;
 	switch (f->type) {
 	case FIELD_STRING:
+	case FIELD_JSON:
 		buf_put_u32(out, (uint32_t)f->string.len);
 		buf_put_str(out, f->string);
 		break;
@@ -119,7 +123,8 @@ int field_next(struct str *rest, struct field *ret)
 	ret->type = (enum field_type)get_byte(&r);
 	uint64_t bits;
 	switch (ret->type) {
-	case FIELD_STRING: ret->string = get_bytes(&r, get_word(&r)); break;
+	case FIELD_STRING:
+	case FIELD_JSON: ret->string = get_bytes(&r, get_word(&r)); break;
 	case FIELD_INT:
 	case FIELD_BOOL: ret->integer = (int64_t)get_long(&r); break;
 	case FIELD_DOUBLE:
@@ -133,4 +138,56 @@ int field_next(struct str *rest, struct field *ret)
 		return -EBADMSG;
 	*rest = (struct str){r.p, reader_left(&r)};
 	return 1;
+}
+
+static bool is_utf8(struct str s)
+{
+	return utf8_valid_prefix(s.data, s.len) == s.len;
+}
+
+/* Whether the fields can be taken as they are: sound, UTF-8, not too many. */
+static int check_fields(struct str fields, bool *clean)
+{
+	struct field f;
+	int got, n = 0;
+	*clean = true;
+	while ((got = field_next(&fields, &f)) == 1) {
+		if (++n > FIELDS_MAX)
+			return -EBADMSG;
+		*clean = *clean && is_utf8(f.name) && is_utf8(f.string) &&
+			 (f.type != FIELD_JSON || json_check(f.string));
+	}
+	return got;
+}
+
+static struct str clean_fields(struct str fields, struct buf *out)
+{
+	struct field f;
+	size_t from = out->len;
+	struct buf name = {0}, value = {0};
+	while (field_next(&fields, &f) == 1) {
+		name.len = value.len = 0;
+		utf8_put(&name, f.name);
+		utf8_put(&value, f.string);
+		f.name = buf_str(&name);
+		/* What is no JSON is still a text. */
+		if (f.type == FIELD_JSON && !json_check(buf_str(&value)))
+			f.type = FIELD_STRING;
+		f.string = buf_str(&value);
+		field_put(out, &f);
+	}
+	buf_fini(&name);
+	buf_fini(&value);
+	return (struct str){out->data + from, out->len - from};
+}
+
+int fields_clean(struct str fields, struct buf *scratch, struct str *ret)
+{
+	bool clean;
+	*ret = fields;
+	if (check_fields(fields, &clean) < 0)
+		return -EBADMSG;
+	if (!clean)
+		*ret = clean_fields(fields, scratch);
+	return 0;
 }

@@ -18,9 +18,10 @@ enum event_flag {
 	EVENT_PARTIAL = 1,   /* a piece of something longer, or an end without a line end */
 	EVENT_TRUNCATED = 2, /* the message was cut */
 	EVENT_GAP = 4,       /* something was lost here; fields say what and why */
+	EVENT_TRANSIENT = 8, /* published, but not kept in the journal */
 };
 
-enum { SEVERITY_NONE = 255, NAME_MAX_LEN = 64, FIELDS_MAX = 64 };
+enum { SEVERITY_NONE = 255, NAME_MAX_LEN = 64, FIELDS_MAX = 128 };
 
 struct event {
 	event_id id;       /* 0 while the hub has not named it */
@@ -48,6 +49,7 @@ enum field_type {
 	FIELD_DOUBLE = 'd',
 	FIELD_BOOL = 'b',
 	FIELD_NULL = 'n',
+	FIELD_JSON = 'j', /* the string is a JSON text */
 };
 
 struct field {
@@ -63,6 +65,12 @@ void field_put(struct buf *out, const struct field *f);
 
 /* Takes the next field from *rest: 1, 0 at the end, -EBADMSG for anything else. */
 int field_next(struct str *rest, struct field *ret) must_check;
+
+/* Encoded fields fit to be shown: valid UTF-8, and JSON that is JSON.  Those that
+ * are not are written anew into `scratch`, which they then borrow.  0 or
+ * -EBADMSG for what are no fields, or too many.
+ */
+int fields_clean(struct str fields, struct buf *scratch, struct str *ret) must_check;
 
 void record_put_event(struct buf *out, const struct event *ev);
 void record_put_cursor(struct buf *out, const struct cursor *c);

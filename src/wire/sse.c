@@ -97,6 +97,7 @@ static void put_fields(struct json *j, struct str fields)
 		name[n] = 0;
 		switch (f.type) {
 		case FIELD_STRING: json_str(j, name, f.string); break;
+		case FIELD_JSON: json_raw(j, name, f.string); break;
 		case FIELD_INT: json_int(j, name, f.integer); break;
 		case FIELD_DOUBLE: json_double(j, name, f.number); break;
 		case FIELD_BOOL: json_bool(j, name, f.integer != 0); break;
@@ -109,7 +110,7 @@ static void put_fields(struct json *j, struct str fields)
 /* The fixed keys are written by hand: this is the one renderer that every
  * event of a view passes through.
  */
-static void put_json(struct buf *out, struct str epoch, struct str channel, const struct event *ev)
+void sse_put_json(struct buf *out, struct str epoch, struct str channel, const struct event *ev)
 {
 	buf_put(out, "{\"time\":\"", 9);
 	put_time(out, ev->time_ns);
@@ -168,7 +169,7 @@ void sse_put_event(struct buf *out, struct str epoch, struct str channel, const 
 	if (data == SSE_DATA_MESSAGE && !(ev->flags & EVENT_GAP))
 		put_split(out, ev->message);
 	else
-		put_json(out, epoch, channel, ev);
+		sse_put_json(out, epoch, channel, ev);
 	buf_put(out, "\n\n", 2);
 }
 

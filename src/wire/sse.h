@@ -32,6 +32,9 @@ void sse_put_heartbeat(struct buf *out, struct str epoch, event_id id);
 void sse_put_event(struct buf *out, struct str epoch, struct str channel, const struct event *ev,
 		   enum sse_data data);
 
+/* Its data alone, as an object on one line. */
+void sse_put_json(struct buf *out, struct str epoch, struct str channel, const struct event *ev);
+
 /* A gap that the hub itself declares: what lies in (from, to] of `channel` was
  * not sent.  `count` is negative when it is not known.
  */

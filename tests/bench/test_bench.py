@@ -19,4 +19,19 @@ def the_short_benchmark_runs_and_loses_nothing(site):
         check(not r.get("lost") and not r.get("duplicated") and not r.get("failed"), "%r" % r)
 
 
-run(the_short_benchmark_runs_and_loses_nothing)
+def the_short_benchmark_of_sources_loses_nothing(site):
+    require("rsyslogd")
+    if not os.environ.get("SYSLOG_NG"):
+        require("syslog-ng")
+    done = subprocess.run([sys.executable, os.path.join(SRC, "tests/bench/sources.py"), "--short"],
+                          capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr + done.stdout)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    check(len(results) == 11, "%d results" % len(results))
+    for r in results:
+        print("# %s" % json.dumps(r))
+        if r["label"].endswith(": sluice"):
+            check(r["received"] + r.get("dropped", 0) == r["sent"], "%r" % r)
+
+
+run(the_short_benchmark_runs_and_loses_nothing, the_short_benchmark_of_sources_loses_nothing)

@@ -24,6 +24,8 @@ SLUICE = os.environ.get("SLUICE", os.path.join(BUILD, "sluice"))
 # Under valgrind or on a busy machine everything takes longer.
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
 LONG = os.environ.get("TEST_LONG") == "1"
+# A sanitizer's own memory says nothing about ours.
+MEASURES_MEMORY = os.environ.get("TEST_SANITIZED") != "1"
 
 
 class Failed(Exception):
@@ -51,6 +53,13 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def drift(times, interval):
+    """By how much ticks run away from their schedule, whatever delays single ones."""
+    late = [t - i * interval for i, t in enumerate(times)]
+    third = len(late) // 3
+    return min(late[-third:]) - min(late[:third])
 
 
 def require(*programs):
@@ -84,6 +93,23 @@ def role_of(pid):
             if a in (b"hub", b"responder", b"source", b"run"):
                 return a.decode()
     return None
+
+
+def cpu_seconds(pid):
+    stat = open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def build_plugin(source, target, *flags):
+    """A shared object from a C file; moved into place whole, as a package would."""
+    subprocess.check_call(["cc", "-std=gnu11", "-O1", "-fPIC", "-shared", "-I" + os.path.join(SRC, "src"),
+                           "-o", target + ".new", os.path.join(SRC, source), *flags])
+    os.chmod(target + ".new", 0o644)
+    os.rename(target + ".new", target)
 
 
 def alive(pid):
@@ -191,6 +217,32 @@ class Site:
         status, _, body = self.get(path)
         check(status == 200, "%s answered %d: %r" % (path, status, body))
         return json.loads(body)
+
+    def sluice_command(self, *args):
+        """(status, what it printed) of a command with this site's configuration."""
+        p = subprocess.run([SLUICE, *args, "-c", self.path("sluice.yaml")], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=60 * PATIENCE, text=True)
+        return p.returncode, p.stdout
+
+    def source(self, name):
+        """What /status says of one source."""
+        for s in self.json("/status")["sources"]:
+            if s["name"] == name:
+                return s
+        raise Failed("there is no source %s" % name)
+
+    def wait_state(self, name, *states, seconds=20):
+        return wait_for(lambda: (lambda s: s if s["state"] in states else None)(self.source(name)),
+                        "source %s to be %s: %s" % (name, " or ".join(states), self.log()[-2000:]), seconds)
+
+    def own_plugins(self):
+        """A directory for plugins with copies of ours, for a test to change."""
+        os.makedirs(self.path("plugins"), exist_ok=True)
+        built = os.path.join(BUILD, "plugins/.libs")
+        for name in os.listdir(built):
+            if name.endswith(".so"):
+                shutil.copy(os.path.join(built, name), self.path("plugins", name))
+                os.chmod(self.path("plugins", name), 0o644)
 
     def ready(self):
         wait_for(lambda: self.get("/health/ready")[0] == 200, "the sources to run: " + self.log())
@@ -367,6 +419,11 @@ class Stream:
 
     def until_type(self, type, seconds=20):
         return self.events(lambda e: e.type == type, seconds)[-1]
+
+    def until_message_of(self, type, text, seconds=20):
+        """The events of that type up to the one with that message."""
+        return [e for e in self.events(lambda e: e.type == type and e.json()["message"] == text, seconds)
+                if e.type == type]
 
     def until_message(self, text, seconds=20):
         return self.events(lambda e: e.type == "line" and e.json()["message"] == text, seconds)

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "../../plugins/file/position.h"
-#include "../../plugins/file/severity.h"
+#include "../../plugins/common/severity.h"
 
 START_TEST(severity_is_a_word_near_the_start)
 {

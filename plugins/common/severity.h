@@ -2,8 +2,8 @@
  *
  * severity - how bad a line of a log is, by the word it says it with.
  */
-#ifndef FILE_SEVERITY_H
-#define FILE_SEVERITY_H
+#ifndef COMMON_SEVERITY_H
+#define COMMON_SEVERITY_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "severity.h"
+#include "common/severity.h"
 
 #include <stdbool.h>
 #include <string.h>

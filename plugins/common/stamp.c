@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/stamp.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEC 1000000000LL
+
+static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+/* Days since 1970 of a date in the Gregorian calendar. */
+static int64_t days_of(int64_t y, int m, int d)
+{
+	y -= m <= 2;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t of_era = y - era * 400;
+	int64_t of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* Exactly `digits` digits. */
+static bool number(const char **p, const char *end, int digits, int *ret)
+{
+	int v = 0;
+	if (end - *p < digits)
+		return false;
+	for (int i = 0; i < digits; i++) {
+		if (!isdigit((unsigned char)(*p)[i]))
+			return false;
+		v = v * 10 + (*p)[i] - '0';
+	}
+	*p += digits;
+	*ret = v;
+	return true;
+}
+
+static bool take(const char **p, const char *end, char c)
+{
+	if (*p == end || **p != c)
+		return false;
+	++*p;
+	return true;
+}
+
+static bool is_time(int h, int m, int s)
+{
+	return h < 24 && m < 60 && s <= 60;
+}
+
+static bool is_date(int y, int mon, int d)
+{
+	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (y % 4 == 0 && y % 100) || y % 400 == 0;
+	/* An event has nanoseconds since 1970: those have room for two centuries. */
+	return y >= 1971 && y <= 2200 && mon >= 1 && mon <= 12 && d >= 1 &&
+	       d <= lengths[mon - 1] + (mon == 2 && leap);
+}
+
+/* hh:mm:ss, with a part of a second if there is one. */
+static bool clock_of(const char **p, const char *end, bool with_part, int *h, int *m, int *s,
+		     int64_t *part_ns)
+{
+	*part_ns = 0;
+	if (!number(p, end, 2, h) || !take(p, end, ':') || !number(p, end, 2, m) ||
+	    !take(p, end, ':') || !number(p, end, 2, s) || !is_time(*h, *m, *s))
+		return false;
+	const char *q = *p;
+	if (with_part && q + 1 < end && (*q == '.' || *q == ',') && isdigit((unsigned char)q[1])) {
+		int64_t unit = SEC / 10;
+		for (q++; q < end && isdigit((unsigned char)*q); q++, unit /= 10)
+			*part_ns += (*q - '0') * unit;
+		*p = q;
+	}
+	return true;
+}
+
+/* Z, +01:00, +0100. */
+static bool zone_of(const char **p, const char *end, int64_t *offset_s)
+{
+	int h, m;
+	*offset_s = 0;
+	if (take(p, end, 'Z') || take(p, end, 'z'))
+		return true;
+	if (*p == end || (**p != '+' && **p != '-'))
+		return false;
+	int sign = *(*p)++ == '-' ? -1 : 1;
+	if (!number(p, end, 2, &h))
+		return false;
+	take(p, end, ':');
+	if (!number(p, end, 2, &m) || h > 23 || m > 59)
+		return false;
+	*offset_s = sign * (h * 3600 + m * 60);
+	return true;
+}
+
+/* A civil time in the process's own zone.  The offset changes at full hours at
+ * most, so it is asked for once an hour.
+ */
+static int64_t local_seconds(int y, int mon, int d, int h, int m, int s)
+{
+	static int64_t cached_hour = INT64_MIN, cached_offset;
+	int64_t as_utc = days_of(y, mon, d) * 86400 + h * 3600 + m * 60 + s;
+	int64_t quarter = as_utc / 900;
+	if (quarter != cached_hour) {
+		struct tm tm = {.tm_year = y - 1900,
+				.tm_mon = mon - 1,
+				.tm_mday = d,
+				.tm_hour = h,
+				.tm_min = m,
+				.tm_sec = s,
+				.tm_isdst = -1};
+		cached_offset = as_utc - (int64_t)mktime(&tm);
+		cached_hour = quarter;
+	}
+	return as_utc - cached_offset;
+}
+
+size_t stamp_iso(const char *p, size_t n, int64_t *ns)
+{
+	const char *at = p, *end = p + n;
+	int y, mon, d, h, m, s;
+	int64_t part, offset;
+	if (!number(&at, end, 4, &y) || !take(&at, end, '-') || !number(&at, end, 2, &mon) ||
+	    !take(&at, end, '-') || !number(&at, end, 2, &d) || !is_date(y, mon, d) || at == end ||
+	    (*at != 'T' && *at != 't' && *at != ' '))
+		return 0;
+	at++;
+	if (!clock_of(&at, end, true, &h, &m, &s, &part))
+		return 0;
+	const char *behind = at;
+	int64_t seconds;
+	if (zone_of(&at, end, &offset)) {
+		seconds = days_of(y, mon, d) * 86400 + h * 3600 + m * 60 + s - offset;
+	} else {
+		at = behind;
+		seconds = local_seconds(y, mon, d, h, m, s);
+	}
+	*ns = seconds * SEC + part;
+	return (size_t)(at - p);
+}
+
+static bool month_of(const char **p, const char *end, int *ret)
+{
+	for (int i = 0; end - *p >= 3 && i < 12; i++) {
+		if (memcmp(*p, months + 3 * i, 3) != 0)
+			continue;
+		*p += 3;
+		*ret = i + 1;
+		return true;
+	}
+	return false;
+}
+
+/* The year that makes the time nearest to now: in January, December is last
+ * year's.
+ */
+static int nearest_year(int mon, int d, int64_t now_ns)
+{
+	static int64_t cached_day = INT64_MIN;
+	static int year;
+	int64_t day = now_ns / (86400 * SEC);
+	if (day != cached_day) {
+		time_t now = (time_t)(now_ns / SEC);
+		struct tm tm;
+		gmtime_r(&now, &tm);
+		year = tm.tm_year + 1900;
+		cached_day = day;
+	}
+	int best = year;
+	int64_t best_distance = INT64_MAX;
+	for (int y = year - 1; y <= year + 1; y++) {
+		int64_t distance = llabs(days_of(y, mon, d) - day);
+		if (is_date(y, mon, d) && distance < best_distance) {
+			best = y;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+size_t stamp_bsd(const char *p, size_t n, int64_t now_ns, int64_t *ns)
+{
+	const char *at = p, *end = p + n;
+	int mon, d, h, m, s;
+	int64_t part;
+	if (!month_of(&at, end, &mon) || !take(&at, end, ' '))
+		return 0;
+	/* The day is padded with a blank, by some with a zero. */
+	if (!(take(&at, end, ' ') ? number(&at, end, 1, &d) : number(&at, end, 2, &d)))
+		return 0;
+	if (d < 1 || d > 31 || !take(&at, end, ' ') || !clock_of(&at, end, true, &h, &m, &s, &part))
+		return 0;
+	int y = nearest_year(mon, d, now_ns);
+	if (!is_date(y, mon, d))
+		return 0;
+	*ns = local_seconds(y, mon, d, h, m, s) * SEC + part;
+	return (size_t)(at - p);
+}
+
+size_t stamp_clf(const char *p, size_t n, int64_t *ns)
+{
+	const char *at = p, *end = p + n;
+	int y, mon, d, h, m, s;
+	int64_t part, offset;
+	if (!number(&at, end, 2, &d) || !take(&at, end, '/') || !month_of(&at, end, &mon) ||
+	    !take(&at, end, '/') || !number(&at, end, 4, &y) || !is_date(y, mon, d) ||
+	    !take(&at, end, ':') || !clock_of(&at, end, false, &h, &m, &s, &part) ||
+	    !take(&at, end, ' ') || !zone_of(&at, end, &offset))
+		return 0;
+	*ns = (days_of(y, mon, d) * 86400 + h * 3600 + m * 60 + s - offset) * SEC;
+	return (size_t)(at - p);
+}
+
+int stamp_set_zone(const char *name)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+	bool is_posix = strpbrk(name, "0123456789") && !strchr(name, '/');
+	if (strstr(name, "..") || (access(path, R_OK) < 0 && !is_posix))
+		return -1;
+	if (setenv("TZ", name, 1) < 0)
+		return -1;
+	tzset();
+	return 0;
+}

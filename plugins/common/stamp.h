@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stamp - times as logs write them.
+ *
+ * Civil times without a zone are taken in the process's own (TZ); times without
+ * a year in the one that is nearest to now.
+ */
+#ifndef COMMON_STAMP_H
+#define COMMON_STAMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* All return how many bytes the time takes, or 0 for what is none, and set *ns
+ * since 1970.
+ */
+
+/* 2026-11-21T06:00:00.123456+01:00, RFC 3339; a blank instead of the T, and a
+ * missing zone, are taken too; so is the second 60.
+ */
+size_t stamp_iso(const char *p, size_t n, int64_t *ns);
+/* Nov 21 06:00:00, RFC 3164. */
+size_t stamp_bsd(const char *p, size_t n, int64_t now_ns, int64_t *ns);
+/* 21/Nov/2026:06:00:00 +0100, the common log format. */
+size_t stamp_clf(const char *p, size_t n, int64_t *ns);
+
+/* Whether the zone database has `name` (or it is the form of POSIX's TZ), and
+ * makes it the process's own.
+ */
+int stamp_set_zone(const char *name);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "common/severity.h"
+#include "file.h"
+
+static struct sluice_cursor cursor_of(const struct file *f, char value[POSITION_VALUE_MAX])
+{
+	return (struct sluice_cursor){f->key, strlen(f->key), value,
+				      position_encode(&f->at, f->origin, value)};
+}
+
+int emit_cursor(struct state *s, struct file *f)
+{
+	char value[POSITION_VALUE_MAX];
+	struct sluice_cursor c = cursor_of(f, value);
+	return s->src->host->commit(s->src, &c);
+}
+
+int emit_line(struct state *s, struct file *f, const char *line, size_t len, uint32_t flags,
+	      uint64_t size)
+{
+	char value[POSITION_VALUE_MAX];
+	struct parsed p = {.severity = SLUICE_NO_SEVERITY, .message = line, .message_len = len};
+	fields_reset(&s->fields);
+	if (s->options.path_field[0])
+		fields_cstr(&s->fields, s->options.path_field, f->path);
+	if (s->options.parse != PARSE_NONE && !parse_line(s, line, len, &p)) {
+		fields_bool(&s->fields, "unparsed", true);
+		s->n_unparsed++;
+	}
+	if (flags & SLUICE_TRUNCATED)
+		fields_int(&s->fields, "size", (int64_t)size);
+	if (p.severity == SLUICE_NO_SEVERITY && s->options.detect_severity)
+		p.severity = severity_detect(p.message, p.message_len);
+	if (s->fields.n_dropped)
+		flags |= SLUICE_TRUNCATED;
+	struct sluice_cursor c = cursor_of(f, value);
+	struct sluice_event ev = {
+		.type = "line",
+		.time_ns = p.time_ns,
+		.severity = p.severity,
+		.flags = flags,
+		.body = p.message,
+		.body_len = p.message_len,
+		.fields = s->fields.all,
+		.n_fields = s->fields.n,
+		.cursor = &c,
+	};
+	s->n_lines++;
+	int r = s->src->host->emit(s->src, &ev);
+	parse_done(&p);
+	return r;
+}
+
+int emit_gap(struct state *s, struct file *f, const char *reason, const char *message)
+{
+	char value[POSITION_VALUE_MAX];
+	struct sluice_value field = {.name = "reason",
+				     .type = SLUICE_STRING,
+				     .string = reason,
+				     .string_len = strlen(reason)};
+	struct sluice_cursor c = cursor_of(f, value);
+	struct sluice_event ev = {
+		.type = "gap",
+		.severity = SLUICE_NO_SEVERITY,
+		.flags = SLUICE_GAP,
+		.body = message,
+		.body_len = strlen(message),
+		.fields = &field,
+		.n_fields = 1,
+		.cursor = &c,
+	};
+	return s->src->host->emit(s->src, &ev);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <iconv.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+
+struct decoder {
+	iconv_t cd;
+};
+
+unsigned encoding_unit(const char *name)
+{
+	if (strcmp(name, "auto") == 0)
+		return 1;
+	char in[] = "\n", out[16], *from = in, *to = out;
+	size_t left = 1, room = sizeof(out);
+	iconv_t cd = iconv_open(name, "UTF-8");
+	if (cd == (iconv_t)-1)
+		return 0;
+	/* A byte order mark comes first, in some: the second one is without. */
+	iconv(cd, &from, &left, &to, &room);
+	char *second = to;
+	from = in;
+	left = 1;
+	iconv(cd, &from, &left, &to, &room);
+	iconv_close(cd);
+	size_t n = (size_t)(to - second);
+	return n == 1 || n == 2 || n == 4 ? (unsigned)n : 0;
+}
+
+/* The encoding that a byte order mark stands for, and the mark's length. */
+static const char *by_mark(const char *p, size_t n, size_t *len)
+{
+	static const struct {
+		const char *mark;
+		size_t len;
+		const char *name;
+	} marks[] = {{"\xff\xfe\0\0", 4, "UTF-32LE"},
+		     {"\0\0\xfe\xff", 4, "UTF-32BE"},
+		     {"\xff\xfe", 2, "UTF-16LE"},
+		     {"\xfe\xff", 2, "UTF-16BE"},
+		     {"\xef\xbb\xbf", 3, "UTF-8"}};
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (n >= marks[i].len && memcmp(p, marks[i].mark, marks[i].len) == 0) {
+			*len = marks[i].len;
+			return marks[i].name;
+		}
+	*len = 0;
+	return NULL;
+}
+
+bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n)
+{
+	size_t mark;
+	/* The beginning of a mark may become one. */
+	if (!n || (n < 4 && memchr("\xff\xfe\xef", head[0], 3)))
+		return false;
+	const char *marked = by_mark(head, n, &mark);
+	const char *name = s->options.encoding;
+	if (strcmp(name, "auto") == 0)
+		name = marked ? marked : "UTF-8";
+	else if (strcasecmp(name, "UTF-16") == 0)
+		name = marked ? marked : "UTF-16LE";
+	else if (strcasecmp(name, "UTF-32") == 0)
+		name = marked ? marked : "UTF-32LE";
+	f->unit = encoding_unit(name);
+	if (!f->unit)
+		f->unit = 1;
+	if (strcasecmp(name, "UTF-8") != 0 && strcasecmp(name, "UTF8") != 0) {
+		iconv_t cd = iconv_open("UTF-8", name);
+		if (cd != (iconv_t)-1) {
+			f->decoder = must(calloc(1, sizeof(*f->decoder)));
+			f->decoder->cd = cd;
+		}
+	}
+	f->mark = marked && strcasecmp(marked, name) == 0 ? (unsigned)mark : 0;
+	return true;
+}
+
+void encoding_end(struct file *f)
+{
+	if (f->decoder)
+		iconv_close(f->decoder->cd);
+	free(f->decoder);
+	f->decoder = NULL;
+	f->unit = 0;
+}
+
+static char *make_room(struct state *s, size_t n)
+{
+	if (s->text_room < n) {
+		s->text = must(realloc(s->text, n));
+		s->text_room = n;
+	}
+	return s->text;
+}
+
+/* What cannot be decoded: U+FFFD, or its bytes as \xNN. */
+static size_t put_invalid(const struct state *s, char *out, const char *p, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	if (s->options.on_invalid == INVALID_REPLACE) {
+		memcpy(out, "\xef\xbf\xbd", 3);
+		return 3;
+	}
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+		memcpy(out + 4 * i, "\\x", 2);
+		out[4 * i + 2] = hex[c >> 4];
+		out[4 * i + 3] = hex[c & 15];
+	}
+	return 4 * n;
+}
+
+static const char *convert(struct state *s, struct file *f, const char *p, size_t *n)
+{
+	/* No byte becomes more than four, be it decoded or escaped. */
+	char *out = make_room(s, 4 * *n + 8), *to = out;
+	char *from = (char *)(uintptr_t)p;
+	size_t left = *n, room = 4 * *n + 8;
+	iconv(f->decoder->cd, NULL, NULL, NULL, NULL);
+	while (left && iconv(f->decoder->cd, &from, &left, &to, &room) == (size_t)-1) {
+		if (errno == E2BIG)
+			break;
+		size_t bad = left < f->unit ? left : f->unit;
+		size_t put = put_invalid(s, to, from, bad);
+		to += put;
+		room -= put;
+		from += bad;
+		left -= bad;
+		s->n_invalid++;
+	}
+	*n = (size_t)(to - out);
+	return out;
+}
+
+/* The length of the valid UTF-8 sequence at p (RFC 3629), or 0. */
+static size_t sequence(const unsigned char *p, size_t n)
+{
+	if (p[0] < 0x80)
+		return 1;
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static const char *escape(struct state *s, const char *p, size_t *n)
+{
+	size_t good = 0;
+	while (good < *n) {
+		size_t k = sequence((const unsigned char *)p + good, *n - good);
+		if (!k)
+			break;
+		good += k;
+	}
+	if (good == *n)
+		return p;
+	char *out = make_room(s, 4 * *n);
+	memcpy(out, p, good);
+	size_t len = good;
+	for (size_t i = good; i < *n;) {
+		size_t k = sequence((const unsigned char *)p + i, *n - i);
+		if (k) {
+			memcpy(out + len, p + i, k);
+			len += k;
+			i += k;
+		} else {
+			len += put_invalid(s, out + len, p + i, 1);
+			i++;
+			s->n_invalid++;
+		}
+	}
+	*n = len;
+	return out;
+}
+
+const char *encoding_decode(struct state *s, struct file *f, const char *p, size_t *n)
+{
+	if (f->decoder)
+		return convert(s, f, p, n);
+	if (s->options.on_invalid == INVALID_ESCAPE)
+		return escape(s, p, n);
+	return p; /* the hub replaces what is no UTF-8 */
+}

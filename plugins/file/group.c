@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lines that belong together are held back until the next event begins, the
+ * event ends by itself, is too long, or nothing more comes.  Until then the
+ * file's position stays before them: a restart reads them again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+
+void group_drop(struct file *f)
+{
+	if (!f->group)
+		return;
+	free(f->group->text);
+	free(f->group);
+	f->group = NULL;
+}
+
+int group_flush(struct state *s, struct file *f)
+{
+	struct group *g = f->group;
+	if (!g)
+		return 0;
+	f->group = NULL;
+	f->at = g->at;
+	int r = emit_line(s, f, g->text ? g->text : "", g->len,
+			  g->size > g->len ? (uint32_t)SLUICE_TRUNCATED : 0, g->size);
+	free(g->text);
+	free(g);
+	return r;
+}
+
+static void append(struct state *s, struct group *g, const char *p, size_t n)
+{
+	size_t max = s->options.group_bytes;
+	size_t want = n + (g->n_lines ? 1 : 0);
+	size_t room = g->len < max ? max - g->len : 0;
+	g->size += want;
+	if (room) {
+		size_t take = want < room ? want : room;
+		g->text = must(realloc(g->text, g->len + want));
+		if (g->n_lines)
+			g->text[g->len] = '\n';
+		memcpy(g->text + g->len + (g->n_lines ? 1 : 0), p, n);
+		g->len += take;
+	}
+	g->n_lines++;
+}
+
+static bool begins_event(const struct state *s, const char *p, size_t n)
+{
+	const struct regexes *r = s->regexes;
+	if (regex_is_set(r, REGEX_START) && regex_matches(r, REGEX_START, p, n))
+		return true;
+	return regex_is_set(r, REGEX_CONTINUE) && !regex_matches(r, REGEX_CONTINUE, p, n);
+}
+
+int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_t flags,
+	       uint64_t size, const struct position *behind)
+{
+	if (!s->options.has_groups) {
+		f->at = *behind;
+		return emit_line(s, f, p, n, flags, size);
+	}
+	if (f->group && begins_event(s, p, n)) {
+		int r = group_flush(s, f);
+		if (r)
+			return r;
+	}
+	if (!f->group)
+		f->group = must(calloc(1, sizeof(*f->group)));
+	struct group *g = f->group;
+	append(s, g, p, n);
+	g->at = *behind;
+	g->since_ns = mono_ns();
+	int64_t deadline = g->since_ns + s->options.group_timeout_ns;
+	if (deadline < s->next_deadline_ns)
+		s->next_deadline_ns = deadline;
+	bool ends =
+		regex_is_set(s->regexes, REGEX_END) && regex_matches(s->regexes, REGEX_END, p, n);
+	return ends || g->n_lines >= s->options.group_lines ? group_flush(s, f) : 0;
+}
+
+int groups_expire(struct state *s)
+{
+	int64_t now = mono_ns();
+	if (now < s->next_deadline_ns)
+		return 0;
+	s->next_deadline_ns = INT64_MAX;
+	for (struct file *f = s->files; f; f = f->next) {
+		if (!f->group)
+			continue;
+		int64_t deadline = f->group->since_ns + s->options.group_timeout_ns;
+		/* Half a line more is known to be there: the event is not over. */
+		bool is_over = deadline <= now && !f->part_len;
+		int r = is_over ? group_flush(s, f) : 0;
+		if (r)
+			return r;
+		if (f->group && deadline <= now)
+			deadline = now + s->options.group_timeout_ns;
+		if (f->group && deadline < s->next_deadline_ns)
+			s->next_deadline_ns = deadline;
+	}
+	return 0;
+}

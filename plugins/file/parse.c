@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "common/jsonline.h"
+#include "common/stamp.h"
+#include "common/syslogmsg.h"
+#include "file.h"
+
+/* ---- regular expressions ----------------------------------------------------------- */
+
+enum { N_REGEXES = 4, MATCH_LIMIT = 100000 };
+
+static const char *const option_names[N_REGEXES] = {"multiline.start", "multiline.continue",
+						    "multiline.end", "regex"};
+
+struct regexes {
+	pcre2_code *codes[N_REGEXES];
+	pcre2_match_data *match;
+	pcre2_match_context *context;
+};
+
+/* The host has checked that they compile. */
+struct regexes *regexes_new(struct sluice_source *src)
+{
+	struct regexes *r = must(calloc(1, sizeof(*r)));
+	int code;
+	PCRE2_SIZE at;
+	r->match = must(pcre2_match_data_create(64, NULL));
+	r->context = must(pcre2_match_context_create(NULL));
+	/* A pattern that runs wild does not match, rather than hold up everything. */
+	pcre2_set_match_limit(r->context, MATCH_LIMIT);
+	for (int i = 0; i < N_REGEXES; i++) {
+		const char *text = src->host->option(src, option_names[i], 0);
+		if (!text)
+			continue;
+		r->codes[i] = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+					    PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code, &at, NULL);
+		if (r->codes[i])
+			pcre2_jit_compile(r->codes[i], PCRE2_JIT_COMPLETE);
+	}
+	return r;
+}
+
+void regexes_free(struct regexes *r)
+{
+	if (!r)
+		return;
+	for (int i = 0; i < N_REGEXES; i++)
+		pcre2_code_free(r->codes[i]);
+	pcre2_match_data_free(r->match);
+	pcre2_match_context_free(r->context);
+	free(r);
+}
+
+bool regex_is_set(const struct regexes *r, enum regex_name which)
+{
+	return r->codes[which] != NULL;
+}
+
+bool regex_matches(const struct regexes *r, enum regex_name which, const char *p, size_t n)
+{
+	return pcre2_match(r->codes[which], (PCRE2_SPTR)p, n, 0, 0, r->match, r->context) >= 0;
+}
+
+/* ---- what names mean ------------------------------------------------------------------- */
+
+static bool is_name(const char *name, size_t n, const char *want)
+{
+	return strlen(want) == n && memcmp(name, want, n) == 0;
+}
+
+static int64_t time_of(const char *p, size_t n)
+{
+	int64_t ns;
+	if (stamp_iso(p, n, &ns) == n && n)
+		return ns;
+	if (stamp_clf(p, n, &ns) == n && n)
+		return ns;
+	if (stamp_bsd(p, n, wall_ns(), &ns) == n && n)
+		return ns;
+	return 0;
+}
+
+/* A value by its name; numbers become numbers. */
+static void put(struct state *s, struct parsed *ret, const char *name, size_t name_len,
+		const char *p, size_t n)
+{
+	char *end;
+	char digits[32];
+	if (is_name(name, name_len, "message") || is_name(name, name_len, "msg")) {
+		ret->message = p;
+		ret->message_len = n;
+		return;
+	}
+	if ((is_name(name, name_len, "time") || is_name(name, name_len, "ts") ||
+	     is_name(name, name_len, "timestamp")) &&
+	    (ret->time_ns = time_of(p, n)) != 0)
+		return;
+	if (is_name(name, name_len, "level") || is_name(name, name_len, "severity") ||
+	    is_name(name, name_len, "lvl"))
+		ret->severity = jsonline_severity(p, n);
+	const char *copy = fields_copy(&s->fields, name, name_len);
+	if (n && n < sizeof(digits) && (isdigit((unsigned char)p[0]) || p[0] == '-')) {
+		memcpy(digits, p, n);
+		digits[n] = 0;
+		long long v = strtoll(digits, &end, 10);
+		/* 007 is no number, and neither is what does not come back the same. */
+		if (!*end && n < 19 && (p[0] != '0' || n == 1) && n > (size_t)(p[0] == '-')) {
+			fields_int(&s->fields, copy, v);
+			return;
+		}
+		double d = strtod(digits, &end);
+		if (!*end && memchr(p, '.', n) && !memchr(p, 'x', n)) {
+			fields_double(&s->fields, copy, d);
+			return;
+		}
+	}
+	fields_str(&s->fields, copy, p, n);
+}
+
+/* ---- the forms ------------------------------------------------------------------------------ */
+
+static bool parse_json(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	struct jsonline j;
+	if (!jsonline_parse(p, n, &j, &s->fields))
+		return false;
+	ret->json = j.root;
+	ret->time_ns = j.time_ns;
+	ret->severity = j.severity;
+	if (j.message) {
+		ret->message = j.message;
+		ret->message_len = j.message_len;
+	}
+	return true;
+}
+
+/* key=value key="quoted \"value\"" flag */
+static bool parse_logfmt(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	const char *end = p + n;
+	bool any = false;
+	while (p < end) {
+		while (p < end && *p == ' ')
+			p++;
+		const char *key = p;
+		while (p<end && * p> ' ' && *p != '=' && *p != '"')
+			p++;
+		size_t key_len = (size_t)(p - key);
+		if (p == end || *p != '=') {
+			if (!key_len && p < end)
+				return false;
+			if (key_len)
+				fields_bool(&s->fields, fields_copy(&s->fields, key, key_len),
+					    true);
+			continue;
+		}
+		p++;
+		any = true;
+		if (p < end && *p == '"') {
+			char *out = fields_alloc(&s->fields, (size_t)(end - p));
+			size_t len = 0;
+			for (p++; p < end && *p != '"'; p++) {
+				if (*p == '\\' && p + 1 < end)
+					p++;
+				if (out)
+					out[len++] = *p;
+			}
+			if (p == end)
+				return false;
+			p++;
+			if (key_len && out)
+				put(s, ret, key, key_len, out, len);
+			continue;
+		}
+		const char *value = p;
+		while (p < end && *p != ' ')
+			p++;
+		if (key_len)
+			put(s, ret, key, key_len, value, (size_t)(p - value));
+	}
+	return any;
+}
+
+/* Up to `stop`, behind which *p then stands; "-" is nothing. */
+static bool take(const char **p, const char *end, char stop, const char **ret, size_t *n)
+{
+	const char *from = *p;
+	while (*p < end && **p != stop) {
+		if (**p == '\\' && stop == '"' && *p + 1 < end)
+			++*p;
+		++*p;
+	}
+	*ret = from;
+	*n = (size_t)(*p - from);
+	if (*p == end)
+		return stop == ' ' && *n;
+	++*p;
+	return true;
+}
+
+static void put_text(struct state *s, const char *name, const char *p, size_t n)
+{
+	if (n && !(n == 1 && *p == '-'))
+		fields_str(&s->fields, name, p, n);
+}
+
+static void put_request(struct state *s, const char *p, size_t n)
+{
+	const char *end = p + n, *a = memchr(p, ' ', n);
+	const char *b = a ? memrchr(a + 1, ' ', (size_t)(end - a - 1)) : NULL;
+	if (!a) {
+		put_text(s, "request", p, n);
+		return;
+	}
+	fields_str(&s->fields, "method", p, (size_t)(a - p));
+	fields_str(&s->fields, "path", a + 1, (size_t)((b ? b : end) - a - 1));
+	if (b)
+		fields_str(&s->fields, "protocol", b + 1, (size_t)(end - b - 1));
+}
+
+/* host ident user [time] "request" status bytes, and in the combined format
+ * "referer" "agent".
+ */
+static bool parse_clf(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	const char *end = p + n, *t[9];
+	size_t len[9];
+	if (!take(&p, end, ' ', &t[0], &len[0]) || !take(&p, end, ' ', &t[1], &len[1]) ||
+	    !take(&p, end, '[', &t[2], &len[2]) || !take(&p, end, ']', &t[3], &len[3]) ||
+	    end - p < 2 || p[0] != ' ' || p[1] != '"')
+		return false;
+	p += 2;
+	if (!take(&p, end, '"', &t[4], &len[4]) || p == end || *p++ != ' ' ||
+	    !take(&p, end, ' ', &t[5], &len[5]) || !take(&p, end, ' ', &t[6], &len[6]))
+		return false;
+	int status = len[5] == 3 ? atoi(t[5]) : 0;
+	if (status < 100 || stamp_clf(t[3], len[3], &ret->time_ns) != len[3])
+		return false;
+	while (len[2] && t[2][len[2] - 1] == ' ')
+		len[2]--;
+	put_text(s, "client", t[0], len[0]);
+	put_text(s, "ident", t[1], len[1]);
+	put_text(s, "user", t[2], len[2]);
+	put_request(s, t[4], len[4]);
+	fields_int(&s->fields, "status", status);
+	fields_int(&s->fields, "bytes", len[6] == 1 && t[6][0] == '-' ? 0 : atoll(t[6]));
+	for (int i = 7; i < 9 && p < end && *p == '"'; i++) {
+		p++;
+		if (!take(&p, end, '"', &t[i], &len[i]))
+			break;
+		put_text(s, i == 7 ? "referer" : "agent", t[i], len[i]);
+		while (p < end && *p == ' ')
+			p++;
+	}
+	ret->severity = status >= 500 ? 3 : status >= 400 ? 4 : 6;
+	return true;
+}
+
+static bool parse_regex(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	pcre2_code *code = s->regexes->codes[REGEX_PARSE];
+	uint32_t count = 0, size = 0;
+	PCRE2_SPTR table = NULL;
+	if (!regex_matches(s->regexes, REGEX_PARSE, p, n))
+		return false;
+	pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
+	pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+	pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(s->regexes->match);
+	for (uint32_t i = 0; i < count; i++, table += size) {
+		uint32_t group = (uint32_t)table[0] << 8 | table[1];
+		const char *name = (const char *)table + 2;
+		if (group < pcre2_get_ovector_count(s->regexes->match) &&
+		    at[2 * group] != PCRE2_UNSET)
+			put(s, ret, name, strlen(name), p + at[2 * group],
+			    at[2 * group + 1] - at[2 * group]);
+	}
+	return true;
+}
+
+static bool parse_syslog(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	struct syslog_message m;
+	struct fields *f = &s->fields;
+	syslog_parse_line(p, n, wall_ns(), &m, f);
+	if (!m.has_time && !m.has_pri)
+		return false;
+	ret->time_ns = m.has_time ? m.time_ns : 0;
+	ret->message = m.message.p;
+	ret->message_len = m.message.n;
+	if (m.has_pri) {
+		ret->severity = m.pri & 7;
+		fields_cstr(f, "facility", syslog_facility(m.pri));
+	}
+	put_text(s, "host", m.host.p, m.host.n);
+	put_text(s, "app", m.app.p, m.app.n);
+	put_text(s, "pid", m.pid.p, m.pid.n);
+	put_text(s, "msgid", m.msgid.p, m.msgid.n);
+	return true;
+}
+
+bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	size_t before = s->fields.n;
+	bool good = false;
+	switch (s->options.parse) {
+	case PARSE_NONE: return true;
+	case PARSE_JSON: good = parse_json(s, p, n, ret); break;
+	case PARSE_LOGFMT: good = parse_logfmt(s, p, n, ret); break;
+	case PARSE_CLF: good = parse_clf(s, p, n, ret); break;
+	case PARSE_REGEX: good = parse_regex(s, p, n, ret); break;
+	case PARSE_SYSLOG: good = parse_syslog(s, p, n, ret); break;
+	}
+	if (good)
+		return true;
+	s->fields.n = before;
+	*ret = (struct parsed){.severity = SLUICE_NO_SEVERITY, .message = p, .message_len = n};
+	return false;
+}
+
+void parse_done(struct parsed *p)
+{
+	struct jsonline j = {.root = p->json};
+	if (p->json)
+		jsonline_free(&j);
+}

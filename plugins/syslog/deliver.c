@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "syslog.h"
+
+void origin_set(struct origin *o, const struct sockaddr_storage *from)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+	*o = (struct origin){0};
+	if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+		uint8_t *a = o->address.s6_addr;
+		a[10] = a[11] = 0xff;
+		memcpy(a + 12, &in->sin_addr, 4);
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		o->peer_host_len = strlen(host);
+		snprintf(o->peer, sizeof(o->peer), "%s:%u", host, ntohs(in->sin_port));
+	} else if (from->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
+		o->address = in->sin6_addr;
+		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+		o->peer_host_len = strlen(host);
+		snprintf(o->peer, sizeof(o->peer), "%s port %u", host, ntohs(in->sin6_port));
+	} else {
+		o->is_unix = true;
+		snprintf(o->peer, sizeof(o->peer), "unix");
+		o->peer_host_len = 4;
+	}
+}
+
+static void put_text(struct fields *f, const char *name, struct syslog_text t)
+{
+	if (t.n)
+		fields_str(f, name, t.p, t.n);
+}
+
+static void put_host(struct state *s, struct fields *f, const struct origin *o,
+		     const struct syslog_message *m)
+{
+	enum host_field which = s->options.host;
+	if (which == HOST_PEER && !o->is_unix)
+		fields_str(f, "host", o->peer, o->peer_host_len);
+	if (which != HOST_PEER)
+		put_text(f, "host", m->host);
+	if (which == HOST_BOTH && !o->is_unix)
+		fields_str(f, "peer", o->peer, o->peer_host_len);
+	if (o->has_credentials) {
+		fields_int(f, "peer_pid", o->pid);
+		fields_int(f, "peer_uid", o->uid);
+	}
+}
+
+/* What has been read is gone from its socket: it is taken even if the source has
+ * been told to stop meanwhile.
+ */
+static int emit(struct state *s, struct sluice_event *ev)
+{
+	int r = -ECANCELED;
+	if (!s->is_stopping)
+		r = s->src->host->emit(s->src, ev);
+	if (r != -ECANCELED)
+		return r;
+	s->is_stopping = true;
+	ev->flags |= SLUICE_LAST_WORDS;
+	return s->src->host->emit(s->src, ev);
+}
+
+int deliver(struct state *s, const struct origin *o, const char *p, size_t n, uint32_t flags,
+	    uint64_t size)
+{
+	struct syslog_message m;
+	struct fields *f = &s->fields;
+	/* What ends a line is framing, whatever else frames it. */
+	while (n && (p[n - 1] == '\n' || p[n - 1] == '\r'))
+		n--;
+	if (!n)
+		return 0;
+	if (!senders_admit(s->senders, o, s->now_ns)) {
+		s->n_limited++;
+		return 0;
+	}
+	fields_reset(f);
+	syslog_parse(p, n, s->options.format, s->now_ns, &m, f);
+	fields_cstr(f, "facility", syslog_facility(m.pri));
+	put_host(s, f, o, &m);
+	put_text(f, "app", m.app);
+	put_text(f, "pid", m.pid);
+	put_text(f, "msgid", m.msgid);
+	if (!m.has_pri && s->options.format != SYSLOG_RAW) {
+		fields_bool(f, "no_pri", true);
+		s->n_unparsed++;
+	}
+	if (m.is_damaged) {
+		fields_bool(f, "damaged", true);
+		s->n_unparsed++;
+	}
+	if (flags & SLUICE_TRUNCATED)
+		fields_int(f, "size", (int64_t)size);
+	if (s->options.keep_raw)
+		fields_str(f, "raw", p, n);
+	struct sluice_event ev = {
+		.type = "message",
+		.time_ns = m.has_time && s->options.use_message_time ? m.time_ns : s->now_ns,
+		.severity = m.pri & 7,
+		.flags = flags,
+		.body = m.message.p,
+		.body_len = m.message.n,
+		.fields = f->all,
+		.n_fields = f->n,
+	};
+	s->n_messages++;
+	s->n_bytes += n;
+	return emit(s, &ev);
+}
+
+int deliver_gap(struct state *s, const char *reason, int64_t count, const char *peer,
+		const struct sluice_cursor *cursor, const char *fmt, ...)
+{
+	char message[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	struct fields *f = &s->fields;
+	fields_reset(f);
+	fields_cstr(f, "reason", reason);
+	if (count >= 0)
+		fields_int(f, "count", count);
+	if (peer)
+		fields_cstr(f, "peer", peer);
+	struct sluice_event ev = {
+		.type = "gap",
+		.severity = 4,
+		.flags = SLUICE_GAP,
+		.body = message,
+		.body_len = strlen(message),
+		.fields = f->all,
+		.n_fields = f->n,
+		.cursor = cursor,
+	};
+	return emit(s, &ev);
+}

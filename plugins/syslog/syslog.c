@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * syslog - takes what machines and programs say by syslog: datagrams, streams,
+ * TLS, and the machine's own socket.
+ */
+#include "syslog.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/stamp.h"
+
+static const char *const words[] = {"udp", "tcp", "tls", "unix", "unix-stream", "unix-dgram", NULL};
+static const char *const formats[] = {"auto", "rfc3164", "rfc5424", "raw", NULL};
+static const char *const framings[] = {"auto", "lf", "octet", "nul", NULL};
+static const char *const oversizes[] = {"truncate", "split", "drop", NULL};
+static const char *const timestamps[] = {"message", "receive", NULL};
+static const char *const hosts[] = {"message", "peer", "both", NULL};
+static const char *const verifies[] = {"none", "optional", "required", NULL};
+
+static const struct sluice_option options[] = {
+	{.name = "listen",
+	 .type = SLUICE_ADDRESS,
+	 .flags = SLUICE_LIST,
+	 .fallback = "udp:127.0.0.1:514",
+	 .choices = words,
+	 .doc = "where messages are taken; others can reach it only if it is not on loopback"},
+	{.name = "format",
+	 .type = SLUICE_ENUM,
+	 .fallback = "auto",
+	 .choices = formats,
+	 .doc = "how messages are read; auto: each by itself; raw: not at all"},
+	{.name = "framing",
+	 .type = SLUICE_ENUM,
+	 .fallback = "auto",
+	 .choices = framings,
+	 .doc = "how messages are told apart in a stream; auto: octet counting where the form "
+		"\"123 "
+		"<\" stands, else lines"},
+	{.name = "max_message",
+	 .type = SLUICE_SIZE,
+	 .fallback = "8KiB",
+	 .min = 480,
+	 .max = 1 << 20,
+	 .doc = "bytes of a message that are kept"},
+	{.name = "on_oversize",
+	 .type = SLUICE_ENUM,
+	 .fallback = "truncate",
+	 .choices = oversizes,
+	 .doc = "truncate: cut and flag it; split: several events (streams only); drop: leave it "
+		"out "
+		"and declare a gap"},
+	{.name = "receive_buffer",
+	 .type = SLUICE_SIZE,
+	 .fallback = "4MiB",
+	 .min = 4096,
+	 .max = 1 << 30,
+	 .doc = "of each socket, in the kernel; what does not fit is lost, and declared"},
+	{.name = "max_connections",
+	 .type = SLUICE_INT,
+	 .fallback = "1000",
+	 .min = 1,
+	 .max = 1000000,
+	 .doc = "streams at a time; further ones are closed at once"},
+	{.name = "idle_timeout",
+	 .type = SLUICE_DURATION,
+	 .fallback = "0",
+	 .max = 86400 * SEC,
+	 .doc = "closes a stream that has been quiet for so long; 0: never"},
+	{.name = "handshake_timeout",
+	 .type = SLUICE_DURATION,
+	 .fallback = "10s",
+	 .min = 10 * MS,
+	 .max = 600 * SEC,
+	 .doc = "how long a TLS handshake may take"},
+	{.name = "tls.cert",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_READ,
+	 .doc = "our certificate and its chain, PEM"},
+	{.name = "tls.key", .type = SLUICE_PATH, .flags = SLUICE_READ, .doc = "its key, PEM"},
+	{.name = "tls.ca",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_READ,
+	 .doc = "whose certificates senders must have, PEM"},
+	{.name = "tls.verify",
+	 .type = SLUICE_ENUM,
+	 .fallback = "none",
+	 .choices = verifies,
+	 .doc = "whether senders need a certificate"},
+	{.name = "tls.allowed_names",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "patterns, one of which must match a name in the sender's certificate"},
+	{.name = "allow",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "addresses and networks that may send, such as 10.0.0.0/8; without it all"},
+	{.name = "time_zone",
+	 .type = SLUICE_STRING,
+	 .fallback = "",
+	 .doc = "of times that name none, such as Europe/Berlin; empty: the machine's own"},
+	{.name = "timestamp",
+	 .type = SLUICE_ENUM,
+	 .fallback = "message",
+	 .choices = timestamps,
+	 .doc = "the event's time: the one in the message, if it is good, or that of its receipt"},
+	{.name = "host",
+	 .type = SLUICE_ENUM,
+	 .fallback = "both",
+	 .choices = hosts,
+	 .doc = "the host that the message claims, the address that it came from, or both"},
+	{.name = "keep_raw",
+	 .type = SLUICE_BOOL,
+	 .fallback = "false",
+	 .doc = "keep the message as it came in the field \"raw\" too"},
+	{.name = "sender_rate_limit",
+	 .type = SLUICE_INT,
+	 .fallback = "0",
+	 .max = 1000000000,
+	 .doc = "messages a second from one address; those beyond are dropped and declared; 0: "
+		"any"},
+	{.name = "socket_mode",
+	 .type = SLUICE_STRING,
+	 .fallback = "0666",
+	 .doc = "rights of a unix socket, in octal"},
+	{.name = "socket_owner",
+	 .type = SLUICE_STRING,
+	 .doc = "user that a unix socket belongs to"},
+	{.name = "socket_group",
+	 .type = SLUICE_STRING,
+	 .doc = "group that a unix socket belongs to"},
+	{0},
+};
+
+static const struct sluice_field_type message_fields[] = {
+	{"facility", SLUICE_STRING, NULL, "kern .. local7"},
+	{"host", SLUICE_STRING, NULL, "the host that the message claims (option host)"},
+	{"peer", SLUICE_STRING, NULL, "the address that it came from"},
+	{"app", SLUICE_STRING, NULL, "RFC 5424's APP-NAME, RFC 3164's TAG"},
+	{"pid", SLUICE_STRING, NULL, "RFC 5424's PROCID, what stands in brackets behind a TAG"},
+	{"msgid", SLUICE_STRING, NULL, "RFC 5424's MSGID"},
+	{"sd.ID.NAME", SLUICE_STRING, NULL, "RFC 5424's structured data, one field each"},
+	{"peer_pid", SLUICE_INT, NULL, "of a unix socket: the sender's process, from the kernel"},
+	{"peer_uid", SLUICE_INT, NULL, "of a unix socket: its user, from the kernel"},
+	{"no_pri", SLUICE_BOOL, NULL, "it has no good priority: taken as user.notice, whole"},
+	{"damaged", SLUICE_BOOL, NULL, "its RFC 5424 header cannot be read: all is in the message"},
+	{"size", SLUICE_INT, "By", "of a truncated message: what it had"},
+	{"raw", SLUICE_STRING, NULL, "the message as it came (option keep_raw)"},
+	{0},
+};
+
+static const struct sluice_field_type gap_fields[] = {
+	{"reason", SLUICE_STRING, NULL, "dropped (by the kernel), oversize, or rate_limit"},
+	{"count", SLUICE_INT, NULL, "messages"},
+	{"peer", SLUICE_STRING, NULL, "whose"},
+	{0},
+};
+
+static const struct sluice_event_type events[] = {
+	{"message", 1, message_fields, "one message; its severity is the event's"},
+	{"gap", 1, gap_fields, "messages that were sent are lost"},
+	{0},
+};
+
+void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
+{
+	char message[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	s->src->host->log(s->src, level, message);
+}
+
+void complain(struct state *s, const char *about, const char *fmt, ...)
+{
+	char message[1024];
+	uint64_t h = 5381;
+	for (const char *p = about; *p; p++)
+		h = h * 33 + (unsigned char)*p;
+	for (const char *p = fmt; *p; p++)
+		h = h * 33 + (unsigned char)*p;
+	struct complaint *c =
+		&s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
+	if (c->about == h && mono_ns() - c->at_ns < 60 * SEC)
+		return;
+	*c = (struct complaint){h, mono_ns()};
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	s->src->host->log(s->src, SLUICE_LOG_WARNING, message);
+}
+
+/* ---- options ---------------------------------------------------------------------- */
+
+static int read_mode(struct sluice_source *src, int *ret)
+{
+	const char *text = src->host->option(src, "socket_mode", 0);
+	char *end;
+	long mode = strtol(text, &end, 8);
+	if (end == text || *end || mode < 0 || mode > 0777)
+		return src->host->refuse(src, "socket_mode", "write octal digits such as 0660");
+	*ret = (int)mode;
+	return 0;
+}
+
+static int read_options(struct sluice_source *src, struct options *o)
+{
+	const struct sluice_host *h = src->host;
+	o->format = (enum syslog_format)h->number(src, "format");
+	o->framing = (enum framing_mode)h->number(src, "framing");
+	o->max_message = (size_t)h->number(src, "max_message");
+	o->on_oversize = (enum oversize)h->number(src, "on_oversize");
+	o->receive_buffer = (int)h->number(src, "receive_buffer");
+	o->max_connections = h->number(src, "max_connections");
+	o->idle_ns = h->number(src, "idle_timeout");
+	o->handshake_ns = h->number(src, "handshake_timeout");
+	o->use_message_time = h->number(src, "timestamp") == 0;
+	o->host = (enum host_field)h->number(src, "host");
+	o->keep_raw = h->number(src, "keep_raw");
+	o->sender_rate = h->number(src, "sender_rate_limit");
+	const char *zone = h->option(src, "time_zone", 0);
+	if (*zone && stamp_set_zone(zone))
+		return h->refuse(
+			src, "time_zone",
+			"is no time zone of this machine (write one such as Europe/Berlin; "
+			"see /usr/share/zoneinfo)");
+	return read_mode(src, &o->socket_mode);
+}
+
+static void syslog_close(struct sluice_source *src, void *state)
+{
+	struct state *s = state;
+	(void)src;
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (s->listeners[i].fd >= 0)
+			close(s->listeners[i].fd);
+	free(s->listeners);
+	datagrams_free(s);
+	senders_free(s->senders);
+	tls_free(s->tls);
+	fields_free(&s->fields);
+	free(s->buffer);
+	free(s);
+}
+
+static void add_listener(struct state *s, const char *address)
+{
+	s->listeners = must(realloc(s->listeners, (s->n_listeners + 1) * sizeof(s->listeners[0])));
+	s->listeners[s->n_listeners++] = (struct listener){
+		.s = s,
+		.address = address,
+		.fd = -1,
+		.is_datagram = strncmp(address, "udp:", 4) == 0 ||
+			       strncmp(address, "unix-dgram:", 11) == 0,
+		.is_unix = strncmp(address, "unix", 4) == 0,
+		.is_tls = strncmp(address, "tls:", 4) == 0,
+	};
+}
+
+static int syslog_open(struct sluice_source *src, void **ret)
+{
+	struct state *s = must(calloc(1, sizeof(*s)));
+	const char *address;
+	bool needs_tls = false;
+	s->src = src;
+	int r = read_options(src, &s->options);
+	if (!r)
+		s->senders = senders_new(src, s->options.sender_rate, &r);
+	for (size_t i = 0; !r && (address = src->host->option(src, "listen", i)); i++) {
+		add_listener(s, address);
+		needs_tls |= s->listeners[i].is_tls;
+	}
+	if (!r && !s->n_listeners)
+		r = src->host->refuse(src, "listen",
+				      "is an empty list (nobody could send anything)");
+	if (!r && needs_tls) {
+		s->tls = tls_new(src);
+		r = s->tls ? 0 : -EINVAL;
+	}
+	if (r) {
+		syslog_close(src, s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* ---- running ------------------------------------------------------------------------- */
+
+static void tell_limited(void *ctx, const char *peer, uint64_t n)
+{
+	struct state *s = ctx;
+	int ignored = deliver_gap(s, "rate_limit", (int64_t)n, peer, NULL,
+				  "%llu messages from %s were dropped (sender_rate_limit)",
+				  (unsigned long long)n, peer);
+	(void)ignored;
+}
+
+static void on_second(struct sluice_source *src, void *ctx)
+{
+	struct state *s = ctx;
+	const struct sluice_host *h = src->host;
+	datagrams_count_drops(s);
+	senders_each_limited(s->senders, tell_limited, s);
+	connections_expire(s);
+	h->counter(src, "messages", s->n_messages);
+	h->counter(src, "bytes", s->n_bytes);
+	h->counter(src, "oversize", s->n_oversize);
+	h->counter(src, "dropped", s->n_dropped);
+	h->counter(src, "rate_limited", s->n_limited);
+	h->counter(src, "refused", s->n_refused);
+	h->counter(src, "unparsed", s->n_unparsed);
+	h->counter(src, "connections", s->n_connections);
+	h->counter(src, "accepted", s->n_accepted);
+}
+
+static int start_listeners(struct state *s)
+{
+	struct sluice_source *src = s->src;
+	struct sluice_listen how = {
+		.mode = s->options.socket_mode,
+		.owner = src->host->option(src, "socket_owner", 0),
+		.group = src->host->option(src, "socket_group", 0),
+		.receive_buffer = s->options.receive_buffer,
+	};
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		struct listener *l = &s->listeners[i];
+		l->fd = src->host->listen(src, l->address, &how);
+		if (l->fd < 0)
+			return l->fd == -EINVAL ? -EIO : l->fd;
+		if (l->is_datagram)
+			datagrams_start(s, l);
+		else
+			connections_start(s, l);
+	}
+	return 0;
+}
+
+static int syslog_run(struct sluice_source *src, void *state)
+{
+	struct state *s = state;
+	s->buffer = must(malloc(s->options.max_message + 64 + READ_SIZE));
+	int r = start_listeners(s);
+	if (r)
+		return r;
+	src->host->timer(src, SEC, SEC, on_second, s);
+	r = src->host->loop(src);
+	s->is_stopping = true;
+	connections_close_all(s);
+	datagrams_count_drops(s);
+	return r;
+}
+
+static const struct sluice_plugin plugin = {
+	SLUICE_PLUGIN_HEAD,    .name = "syslog",
+	.version = "1",        .summary = "listen for syslog messages",
+	.options = options,    .events = events,
+	.open = syslog_open,   .run = syslog_run,
+	.close = syslog_close,
+};
+
+SLUICE_PLUGIN(plugin)

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * syslog - what the parts of the syslog plugin share.
+ *
+ *	syslog.c      the plugin's tables, options, listening sockets
+ *	datagram.c    UDP and unix datagrams, and what the kernel dropped of them
+ *	connection.c  TCP, TLS and unix streams
+ *	framing.c     a byte stream into messages
+ *	tls.c         OpenSSL
+ *	senders.c     who may send, and how much
+ *	deliver.c     one message into one event
+ */
+#ifndef SYSLOG_SYSLOG_H
+#define SYSLOG_SYSLOG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/basics.h"
+#include "common/syslogmsg.h"
+#include "framing.h"
+#include "sluice-plugin.h"
+
+#define MS  1000000LL
+#define SEC 1000000000LL
+
+enum { READ_SIZE = 256 * 1024, PEER_TEXT_MAX = 72 };
+
+enum host_field { HOST_MESSAGE, HOST_PEER, HOST_BOTH };
+enum oversize { OVERSIZE_TRUNCATE, OVERSIZE_SPLIT, OVERSIZE_DROP };
+
+struct options {
+	enum syslog_format format;
+	enum framing_mode framing;
+	size_t max_message;
+	enum oversize on_oversize;
+	int receive_buffer;
+	int64_t max_connections;
+	int64_t idle_ns, handshake_ns;
+	bool use_message_time;
+	enum host_field host;
+	bool keep_raw;
+	int64_t sender_rate; /* messages a second; 0: any */
+	int socket_mode;
+};
+
+/* Where a message came from. */
+struct origin {
+	char peer[PEER_TEXT_MAX]; /* address and port; "unix" */
+	size_t peer_host_len;     /* of it, the address alone */
+	struct in6_addr address;  /* IPv4 mapped */
+	bool is_unix;
+	bool has_credentials; /* of a unix socket, from the kernel */
+	pid_t pid;
+	uid_t uid;
+};
+
+struct listener {
+	struct state *s;
+	const char *address; /* as in the options */
+	int fd;
+	bool is_datagram, is_unix, is_tls;
+	uint32_t dropped;  /* by the kernel, as it has counted so far */
+	uint64_t cookie;   /* of the socket: counts of another one are not ours */
+	bool has_dropped;  /* `dropped` is known */
+	int64_t window_ns; /* when n_wakes began to be counted */
+	unsigned n_wakes;
+};
+
+struct state {
+	struct sluice_source *src;
+	struct options options;
+	struct listener *listeners;
+	size_t n_listeners;
+	struct connection *connections;
+	size_t n_connections;
+	struct senders *senders;
+	struct tls *tls; /* NULL: no tls listener */
+	struct fields fields;
+	char *buffer; /* max_message + READ_SIZE, for connections */
+	struct datagrams *datagrams;
+	int64_t now_ns; /* since 1970, of this reading */
+	struct complaint {
+		uint64_t about;
+		int64_t at_ns;
+	} complaints[32];
+	bool is_stopping; /* what is delivered now are last words */
+	bool has_refused; /* a connection over the limit: told once until there is room */
+	uint64_t n_messages, n_bytes, n_oversize, n_dropped, n_limited, n_refused, n_unparsed;
+	uint64_t n_accepted;
+};
+
+void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same, about one thing - not a port, each connection has another - at most
+ * once a minute.
+ */
+void complain(struct state *s, const char *about, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- deliver.c ---- */
+
+/* One message, without its framing.  `size`: what it had, if it was cut.  As
+ * emit(): 0 or -ECANCELED.
+ */
+int deliver(struct state *s, const struct origin *o, const char *p, size_t n, uint32_t flags,
+	    uint64_t size);
+/* Something is lost: `count` messages, or -1. */
+int deliver_gap(struct state *s, const char *reason, int64_t count, const char *peer,
+		const struct sluice_cursor *cursor, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+void origin_set(struct origin *o, const struct sockaddr_storage *from);
+
+/* ---- datagram.c ---- */
+void datagrams_start(struct state *s, struct listener *l);
+/* Looks what the kernel has dropped. */
+void datagrams_count_drops(struct state *s);
+void datagrams_free(struct state *s);
+
+/* ---- connection.c ---- */
+void connections_start(struct state *s, struct listener *l);
+void connections_expire(struct state *s);
+/* Delivers what has arrived and closes all. */
+void connections_close_all(struct state *s);
+
+/* ---- senders.c ---- */
+struct senders *senders_new(struct sluice_source *src, int64_t rate, int *error);
+void senders_free(struct senders *t);
+/* Whether anyone from there may send (option allow). */
+bool senders_allow(const struct senders *t, const struct in6_addr *from);
+/* Whether this message is within the sender's rate; counts it if not. */
+bool senders_admit(struct senders *t, const struct origin *o, int64_t now_ns);
+/* Calls `fn` for each sender that has exceeded its rate since the last call. */
+void senders_each_limited(struct senders *t, void (*fn)(void *ctx, const char *peer, uint64_t n),
+			  void *ctx);
+
+/* ---- tls.c ---- */
+struct tls_session;
+/* From the options; NULL after refusing them. */
+struct tls *tls_new(struct sluice_source *src);
+void tls_free(struct tls *t);
+struct tls_session *tls_accept(struct tls *t, int fd);
+void tls_end(struct tls_session *ts);
+/* Bytes read; 0 at the end; -EAGAIN; -EPROTO with a sentence in `why`. */
+ssize_t tls_read(struct tls_session *ts, char *p, size_t n, char *why, size_t why_size);
+/* Whether it holds bytes that were read from the network already. */
+bool tls_has_more(const struct tls_session *ts);
+/* Whether the handshake is over. */
+bool tls_is_up(const struct tls_session *ts);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * new_plugin - sluice new-plugin: the beginning of a plugin, made from the
+ * templates that are installed with sluice.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+
+enum { TEMPLATE_MAX = 256 * 1024 };
+
+static const char usage[] =
+	"usage: sluice new-plugin NAME\n\n"
+	"Makes a directory NAME with a plugin that builds, works and tests itself:\n"
+	"NAME.c, NAME.md, Makefile, test.sh.  Then: make -C NAME check\n";
+
+static const struct {
+	const char *from; /* in the directory of templates */
+	const char *to;   /* %s: the name */
+	mode_t mode;
+} files[] = {
+	{"plugin.c.in", "%s/%s.c", 0644},
+	{"plugin.md.in", "%s/%s.md", 0644},
+	{"make.in", "%s/Makefile", 0644},
+	{"test.sh.in", "%s/test.sh", 0755},
+};
+
+/* Letters, digits and _ , as the name of a file and of a type. */
+static bool is_good_name(const char *name)
+{
+	if (!islower((unsigned char)name[0]) || strlen(name) > 32)
+		return false;
+	for (; *name; name++)
+		if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) &&
+		    *name != '_' && *name != '-')
+			return false;
+	return true;
+}
+
+static void fill_in(struct str template, const char *name, struct buf *out)
+{
+	static const char mark[] = "@NAME@";
+	for (size_t i = 0; i < template.len;) {
+		if (template.len - i >= strlen(mark) &&
+		    memcmp(template.data + i, mark, strlen(mark)) == 0) {
+			buf_puts(out, name);
+			i += strlen(mark);
+		} else {
+			buf_putc(out, template.data[i++]);
+		}
+	}
+}
+
+static int make_file(const char *dir, size_t i, const char *name)
+{
+	struct buf template = {0}, text = {0};
+	char *from = mem_printf("%s/%s", dir, files[i].from);
+	struct buf to = {0};
+	int r = fd_read_file(from, TEMPLATE_MAX, &template);
+	if (r)
+		fprintf(stderr, "sluice: %s: %s (is sluice installed whole?)\n", from,
+			strerror(-r));
+	for (const char *p = files[i].to; *p; p++) {
+		if (p[0] == '%' && p[1] == 's') {
+			buf_puts(&to, name);
+			p++;
+		} else {
+			buf_putc(&to, *p);
+		}
+	}
+	fill_in(buf_str(&template), name, &text);
+	int fd = r ? -1
+		   : open(buf_text(&to), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, files[i].mode);
+	if (!r && (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len)) {
+		r = -errno;
+		fprintf(stderr, "sluice: %s: %s\n", buf_text(&to), strerror(errno));
+	}
+	fd_close(&fd);
+	if (!r)
+		printf("%s\n", buf_text(&to));
+	buf_fini(&template);
+	buf_fini(&text);
+	buf_fini(&to);
+	free(from);
+	return r;
+}
+
+int new_plugin_command(int argc, char **argv)
+{
+	const char *dir = getenv("SLUICE_TEMPLATE_DIR");
+	if (!dir || !*dir)
+		dir = SLUICE_TEMPLATE_DIR;
+	if (argc != 1 || argv[0][0] == '-') {
+		bool help = argc == 1 && strcmp(argv[0], "--help") == 0;
+		fputs(usage, help ? stdout : stderr);
+		return help ? 0 : 2;
+	}
+	if (!is_good_name(argv[0])) {
+		fprintf(stderr,
+			"sluice: \"%s\" cannot name a plugin (small letters, digits, - and _, at "
+			"most 32, a letter first)\n",
+			argv[0]);
+		return 2;
+	}
+	if (mkdir(argv[0], 0755) < 0) {
+		fprintf(stderr, "sluice: %s: %s\n", argv[0], strerror(errno));
+		return 1;
+	}
+	for (size_t i = 0; i < array_size(files); i++)
+		if (make_file(dir, i, argv[0]))
+			return 1;
+	printf("\nnow: make -C %s check\n", argv[0]);
+	return 0;
+}

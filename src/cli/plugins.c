@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * plugins - sluice plugins: what there is, and what a plugin can do, from the
+ * tables that it works with.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "source/plugin.h"
+
+static const char usage[] =
+	"usage: sluice plugins [--json | --markdown] [NAME | FILE.so]\n\n"
+	"Without a name: the plugins that are installed.  With one: its options and the\n"
+	"types of its events.\n";
+
+enum form { FORM_TEXT, FORM_JSON, FORM_MARKDOWN };
+
+/* ---- words ---- */
+
+static const char *type_word(enum sluice_type type)
+{
+	switch (type) {
+	case SLUICE_BOOL: return "true, false";
+	case SLUICE_INT: return "number";
+	case SLUICE_STRING: return "text";
+	case SLUICE_ENUM: return "one of";
+	case SLUICE_SIZE: return "size";
+	case SLUICE_DURATION: return "duration";
+	case SLUICE_PATH: return "path";
+	case SLUICE_GLOB: return "pattern";
+	case SLUICE_DOUBLE: return "decimal number";
+	case SLUICE_ADDRESS: return "address";
+	case SLUICE_REGEX: return "regular expression";
+	case SLUICE_SECRET: return "secret";
+	case SLUICE_MAP: return "map";
+	case SLUICE_JSON: return "JSON";
+	case SLUICE_RANGE: return "range of durations";
+	}
+	return "value";
+}
+
+static void put_type(struct buf *out, const struct sluice_option *o, const char *quote)
+{
+	if (o->flags & SLUICE_LIST)
+		buf_puts(out, "list of ");
+	if (o->type == SLUICE_ENUM) {
+		for (size_t i = 0; o->choices[i]; i++)
+			buf_printf(out, "%s%s%s%s", i ? ", " : "", quote, o->choices[i], quote);
+		return;
+	}
+	buf_puts(out, type_word(o->type));
+	for (size_t i = 0; o->choices && o->choices[i]; i++)
+		buf_printf(out, "%s%s%s:%s", i ? ", " : ": ", quote, o->choices[i], quote);
+}
+
+/* In the unit that a person would write. */
+static void put_number(struct buf *out, enum sluice_type type, int64_t v)
+{
+	static const struct {
+		int64_t factor;
+		const char *unit;
+	} durations[] = {{86400000000000, "d"}, {3600000000000, "h"}, {60000000000, "m"},
+			 {1000000000, "s"},     {1000000, "ms"},      {1000, "us"}},
+	  sizes[] = {{1LL << 40, "TiB"}, {1LL << 30, "GiB"}, {1LL << 20, "MiB"}, {1024, "KiB"}};
+	bool is_time = type == SLUICE_DURATION || type == SLUICE_RANGE;
+	for (size_t i = 0; v && is_time && i < array_size(durations); i++)
+		if (v % durations[i].factor == 0) {
+			buf_printf(out, "%lld%s", (long long)(v / durations[i].factor),
+				   durations[i].unit);
+			return;
+		}
+	for (size_t i = 0; v && type == SLUICE_SIZE && i < array_size(sizes); i++)
+		if (v % sizes[i].factor == 0) {
+			buf_printf(out, "%lld%s", (long long)(v / sizes[i].factor), sizes[i].unit);
+			return;
+		}
+	buf_printf(out, "%lld", (long long)v);
+}
+
+static void put_range(struct buf *out, const struct sluice_option *o)
+{
+	if (!o->min && !o->max)
+		return;
+	buf_puts(out, ", ");
+	put_number(out, o->type, o->min);
+	buf_puts(out, " to ");
+	put_number(out, o->type, o->max);
+}
+
+/* ---- one plugin ---- */
+
+static void text_of(const struct tables *t, struct buf *out)
+{
+	buf_printf(out, "%s - %s (version %s)\n\noptions:\n", t->name, t->summary,
+		   t->version[0] ? t->version : "not told");
+	for (const struct sluice_option *o = t->options; o->name; o++) {
+		buf_printf(out, "  %s  (", o->name);
+		put_type(out, o, "");
+		put_range(out, o);
+		if (o->flags & SLUICE_REQUIRED)
+			buf_puts(out, "; required");
+		if (o->fallback)
+			buf_printf(out, "; default %s", o->fallback[0] ? o->fallback : "\"\"");
+		buf_printf(out, ")\n      %s\n", o->doc);
+		if (o->conflicts)
+			buf_printf(out, "      not together with: %s\n", o->conflicts);
+	}
+	buf_puts(out, "\nevents:\n");
+	for (const struct sluice_event_type *ev = t->events; ev->name; ev++) {
+		buf_printf(out, "  %s (version %u)  %s\n", ev->name, ev->version, ev->doc);
+		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++)
+			buf_printf(out, "      %s  (%s%s%s)  %s\n", f->name, type_word(f->type),
+				   f->unit ? ", " : "", f->unit ? f->unit : "", f->doc);
+	}
+}
+
+/* A bar would end the cell. */
+static void put_cell(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '|')
+			buf_putc(out, '\\');
+		buf_putc(out, *s);
+	}
+}
+
+static void markdown_of(const struct tables *t, struct buf *out)
+{
+	buf_puts(out, "| option | value | default | |\n|---|---|---|---|\n");
+	for (const struct sluice_option *o = t->options; o->name; o++) {
+		buf_printf(out, "| `%s` | ", o->name);
+		put_type(out, o, "`");
+		put_range(out, o);
+		buf_puts(out, " | ");
+		if (o->flags & SLUICE_REQUIRED)
+			buf_puts(out, "required");
+		else if (o->fallback && o->fallback[0])
+			buf_printf(out, "`%s`", o->fallback);
+		buf_puts(out, " | ");
+		put_cell(out, o->doc);
+		buf_puts(out, " |\n");
+	}
+	buf_puts(out, "\n| event | field | value | unit | |\n|---|---|---|---|---|\n");
+	for (const struct sluice_event_type *ev = t->events; ev->name; ev++) {
+		buf_printf(out, "| `%s` | | | | ", ev->name);
+		put_cell(out, ev->doc);
+		buf_puts(out, " |\n");
+		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
+			buf_printf(out, "| | `%s` | %s | %s | ", f->name, type_word(f->type),
+				   f->unit ? f->unit : "");
+			put_cell(out, f->doc ? f->doc : "");
+			buf_puts(out, " |\n");
+		}
+	}
+}
+
+static void json_option(struct json *j, const struct sluice_option *o)
+{
+	json_open(j, NULL, '{');
+	json_cstr(j, "name", o->name);
+	json_cstr(j, "type", type_word(o->type));
+	json_bool(j, "list", o->flags & SLUICE_LIST);
+	json_bool(j, "required", o->flags & SLUICE_REQUIRED);
+	json_bool(j, "reloadable", o->flags & SLUICE_RELOADABLE);
+	json_cstr(j, "default", o->fallback);
+	json_open(j, "choices", '[');
+	for (size_t i = 0; o->choices && o->choices[i]; i++)
+		json_cstr(j, NULL, o->choices[i]);
+	json_close(j, ']');
+	if (o->min || o->max) {
+		json_int(j, "min", o->min);
+		json_int(j, "max", o->max);
+	}
+	json_cstr(j, "conflicts", o->conflicts);
+	json_cstr(j, "doc", o->doc);
+	json_close(j, '}');
+}
+
+static void json_of(const struct tables *t, const char *path, struct buf *out)
+{
+	struct json j = {out, false};
+	json_open(&j, NULL, '{');
+	json_cstr(&j, "name", t->name);
+	json_cstr(&j, "file", path);
+	json_cstr(&j, "version", t->version);
+	json_cstr(&j, "summary", t->summary);
+	json_open(&j, "options", '[');
+	for (const struct sluice_option *o = t->options; o->name; o++)
+		json_option(&j, o);
+	json_close(&j, ']');
+	json_open(&j, "events", '[');
+	for (const struct sluice_event_type *ev = t->events; ev->name; ev++) {
+		json_open(&j, NULL, '{');
+		json_cstr(&j, "name", ev->name);
+		json_int(&j, "version", ev->version);
+		json_cstr(&j, "doc", ev->doc);
+		json_open(&j, "fields", '[');
+		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
+			json_open(&j, NULL, '{');
+			json_cstr(&j, "name", f->name);
+			json_cstr(&j, "type", type_word(f->type));
+			json_cstr(&j, "unit", f->unit);
+			json_cstr(&j, "doc", f->doc);
+			json_close(&j, '}');
+		}
+		json_close(&j, ']');
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	json_close(&j, '}');
+	buf_putc(out, '\n');
+}
+
+static int describe(const char *name, enum form form)
+{
+	char *why = NULL, *path = plugin_argument(name, &why);
+	struct tables t = {0};
+	struct buf out = {0};
+	int status = 1;
+	if (!path || probe_describe(path, &t, &why)) {
+		fprintf(stderr, "sluice: %s\n", why);
+	} else {
+		if (form == FORM_JSON)
+			json_of(&t, path, &out);
+		else if (form == FORM_MARKDOWN)
+			markdown_of(&t, &out);
+		else
+			text_of(&t, &out);
+		fputs(buf_text(&out), stdout);
+		status = 0;
+	}
+	tables_fini(&t);
+	buf_fini(&out);
+	free(path);
+	free(why);
+	return status;
+}
+
+/* ---- all of them ---- */
+
+static int is_plugin(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+	return n > 3 && strcmp(e->d_name + n - 3, ".so") == 0;
+}
+
+static void list_one(const char *path, enum form form, bool first)
+{
+	struct tables t = {0};
+	struct buf out = {0};
+	char *why = NULL;
+	bool good = probe_describe(path, &t, &why) == 0;
+	if (form == FORM_JSON && good) {
+		if (!first)
+			putchar(',');
+		json_of(&t, path, &out);
+		fputs(buf_text(&out), stdout);
+	} else if (form != FORM_JSON) {
+		if (good)
+			printf("%-12s %-8s %s\n", t.name, t.version, t.summary);
+		else
+			printf("%s: cannot be used: %s\n", path, why);
+	} else {
+		fprintf(stderr, "sluice: %s\n", why);
+	}
+	tables_fini(&t);
+	buf_fini(&out);
+	free(why);
+}
+
+static int list(enum form form)
+{
+	static const struct hub_settings none;
+	char **dirs = plugin_dirs(&none);
+	bool first = true;
+	if (form == FORM_JSON)
+		putchar('[');
+	for (size_t i = 0; dirs[i]; i++) {
+		struct dirent **names;
+		int n = scandir(dirs[i], &names, is_plugin, alphasort);
+		for (int k = 0; k < n; k++) {
+			char *path = mem_printf("%s/%s", dirs[i], names[k]->d_name);
+			list_one(path, form, first);
+			first = false;
+			free(path);
+			free(names[k]);
+		}
+		if (n >= 0)
+			free(names);
+	}
+	if (form == FORM_JSON)
+		puts("]");
+	else if (first)
+		fprintf(stderr, "sluice: there are no plugins in %s\n", dirs[0]);
+	plugin_dirs_free(dirs);
+	return first;
+}
+
+int plugins_command(int argc, char **argv)
+{
+	enum form form = FORM_TEXT;
+	const char *name = NULL;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (strcmp(argv[i], "--json") == 0) {
+			form = FORM_JSON;
+		} else if (strcmp(argv[i], "--markdown") == 0) {
+			form = FORM_MARKDOWN;
+		} else if (argv[i][0] == '-' || name) {
+			fprintf(stderr, "sluice: \"%s\" is not understood\n%s", argv[i], usage);
+			return 2;
+		} else {
+			name = argv[i];
+		}
+	}
+	return name ? describe(name, form) : list(form);
+}

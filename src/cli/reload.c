@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/reload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/listen.h"
+#include "cli/supervisor.h"
+#include "conf/packed.h"
+#include "source/plugin.h"
+#include "source/probe.h"
+
+/* A package manager writes several files, and some of them in pieces. */
+#define PLUGINS_SETTLE_NS (300 * NS_PER_MS)
+
+#define SAY_WITHIN_NS (2 * NS_PER_SEC)
+
+enum { CLIENTS_MAX = 64, ERRORS_MAX = 1024 * 1024 };
+
+enum reload_state { IDLE, CHECKING, APPLYING };
+
+struct reloader {
+	struct supervisor *supervisor;
+	enum reload_state state;
+	bool of_plugins;           /* the settings stay; files of plugins may be others */
+	bool again, again_plugins; /* asked for meanwhile */
+	struct settings *pending;  /* owned; NULL when only of plugins */
+	struct loop_child checker;
+	int packed_fd, errors_fd; /* what the checker writes */
+	struct fd_map listen[LISTEN_MAX];
+	size_t n_listen; /* those of `pending`, open already */
+
+	char *control_path;
+	int control_fd;
+	struct loop_io control_io;
+	struct client {
+		struct loop_io io;
+		struct reloader *reloader;
+		int fd; /* -1: free */
+		int64_t since_ns;
+		bool waits;    /* for the answer of the run that is under way */
+		bool is_early; /* for that of the next one: this has read the files already */
+	} clients[CLIENTS_MAX];
+
+	int inotify;
+	struct loop_io inotify_io;
+	struct loop_timer settle;
+};
+
+static struct loop *loop_of(const struct reloader *r)
+{
+	return r->supervisor->loop;
+}
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static void close_client(struct client *c)
+{
+	loop_remove(loop_of(c->reloader), &c->io);
+	fd_close(&c->fd);
+}
+
+static void tell_clients(struct reloader *r, const char *result, const char *text)
+{
+	char *answer = mem_printf("%s\n%s\n", result, text);
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &r->clients[i];
+		if (c->fd < 0 || !c->waits)
+			continue;
+		ssize_t ignored = send(c->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)ignored;
+		close_client(c);
+	}
+	free(answer);
+}
+
+static void begin(struct reloader *r, bool of_plugins);
+
+static void finish(struct reloader *r, bool good, const char *text)
+{
+	bool of_plugins = r->of_plugins;
+	r->state = IDLE;
+	settings_free(r->pending);
+	r->pending = NULL;
+	fd_close(&r->packed_fd);
+	fd_close(&r->errors_fd);
+	if (good)
+		log_info("%s: %s", of_plugins ? "plugins looked at" : "reloaded", text);
+	else
+		log_error("not reloaded, the old configuration stays: %s", text);
+	if (!of_plugins)
+		tell_clients(r, good ? "ok" : "error", text);
+	if (r->again) {
+		r->again = false;
+		begin(r, false);
+	} else if (r->again_plugins) {
+		r->again_plugins = false;
+		begin(r, true);
+	}
+}
+
+/* ---- sockets ------------------------------------------------------------------------------ */
+
+static int listening_fd(const struct supervisor *s, const char *address)
+{
+	for (size_t i = 0; i < s->n_listen; i++)
+		if (strcmp(s->settings->hub.listen[i], address) == 0)
+			return s->listen[i].from;
+	return -1;
+}
+
+static void close_new(struct reloader *r)
+{
+	for (size_t i = 0; i < r->n_listen; i++) {
+		const char *address = r->pending->hub.listen[i];
+		if (listening_fd(r->supervisor, address) >= 0)
+			continue;
+		listen_unlink(address);
+		fd_close(&r->listen[i].from);
+	}
+	r->n_listen = 0;
+}
+
+/* Opens what is new, and reuses what is open.  0, or -1 with *why owned. */
+static int open_new(struct reloader *r, char **why)
+{
+	const struct hub_settings *hub = &r->pending->hub;
+	r->n_listen = 0;
+	for (size_t i = 0; i < hub->n_listen && i < LISTEN_MAX; i++) {
+		int fd = listening_fd(r->supervisor, hub->listen[i]);
+		if (fd < 0)
+			fd = listen_open(hub->listen[i], why);
+		if (fd < 0) {
+			close_new(r);
+			return -1;
+		}
+		r->listen[r->n_listen++] = (struct fd_map){fd, RESPONDER_FIRST_FD + (int)i};
+	}
+	return 0;
+}
+
+static bool lists_differ(char *const *a, size_t n_a, char *const *b, size_t n_b)
+{
+	bool differ = n_a != n_b;
+	for (size_t i = 0; !differ && i < n_a; i++)
+		differ = strcmp(a[i], b[i]) != 0;
+	return differ;
+}
+
+static void watch_plugins(struct reloader *r);
+
+/* All is well: the new settings are the settings. */
+static void take_over(struct reloader *r)
+{
+	struct supervisor *s = r->supervisor;
+	struct settings *old = s->settings, *fresh = r->pending;
+	fd_close(&s->config_fd);
+	s->config_fd = r->packed_fd;
+	r->packed_fd = -1;
+	if (!fresh)
+		return;
+	bool listens_elsewhere = lists_differ(old->hub.listen, old->hub.n_listen, fresh->hub.listen,
+					      fresh->hub.n_listen);
+	for (size_t i = 0; i < s->n_listen; i++) {
+		bool kept = false;
+		for (size_t k = 0; k < r->n_listen; k++)
+			kept |= r->listen[k].from == s->listen[i].from;
+		if (kept)
+			continue;
+		listen_unlink(old->hub.listen[i]);
+		fd_close(&s->listen[i].from);
+	}
+	s->settings = fresh;
+	r->pending = NULL;
+	if (listens_elsewhere || old->hub.responders != fresh->hub.responders ||
+	    strcmp(old->hub.prefix, fresh->hub.prefix) != 0)
+		supervisor_replace_responders(s, r->listen, r->n_listen);
+	r->n_listen = 0;
+	settings_free(old);
+	watch_plugins(r);
+}
+
+/* ---- applying ------------------------------------------------------------------------------- */
+
+void reload_hub_says(struct reloader *r, bool taken, const char *text)
+{
+	if (r->state != APPLYING)
+		return;
+	if (taken)
+		take_over(r);
+	else if (r->pending)
+		close_new(r);
+	finish(r, taken, text);
+}
+
+void reload_hub_is_gone(struct reloader *r)
+{
+	if (r->state != APPLYING)
+		return;
+	take_over(r);
+	finish(r, true, "the hub has just ended; it starts again with the new configuration");
+}
+
+static void apply(struct reloader *r)
+{
+	char *why = NULL;
+	struct supervisor *s = r->supervisor;
+	if (r->pending && strcmp(r->pending->hub.state_dir, s->settings->hub.state_dir) != 0) {
+		finish(r, false, "hub.state_dir cannot change while sluice runs (restart it)");
+		return;
+	}
+	if (r->pending && open_new(r, &why)) {
+		finish(r, false, why);
+		free(why);
+		return;
+	}
+	r->state = APPLYING;
+	enum control what = r->of_plugins ? CONTROL_RELOAD_PLUGINS : CONTROL_RELOAD;
+	if (supervisor_tell_hub(s, what, r->packed_fd))
+		reload_hub_is_gone(r);
+}
+
+/* ---- checking -------------------------------------------------------------------------------- */
+
+static int write_fd(int fd, struct str s)
+{
+	while (s.len) {
+		ssize_t w = write(fd, s.data, s.len);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -errno;
+		s.data += w;
+		s.len -= (size_t)w;
+	}
+	return 0;
+}
+
+int reload_pack(const struct settings *s)
+{
+	struct buf packed = {0};
+	packed_put(&packed, s);
+	int fd = memfd_create("sluice-settings", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : write_fd(fd, buf_str(&packed));
+	buf_fini(&packed);
+	if (!r)
+		return fd;
+	log_error("cannot keep the settings: %s", strerror(-r));
+	fd_close(&fd);
+	return -1;
+}
+
+/* The checker: a copy of this process that asks the plugins and goes. */
+static no_return void check(struct reloader *r, pid_t parent)
+{
+	struct errors e = {0};
+	struct buf packed = {0};
+	struct settings *s = r->pending ? r->pending : r->supervisor->settings;
+	process_die_with_parent(parent, SIGKILL);
+	for (size_t i = 0; i < s->n_sources; i++) {
+		struct source_settings *src = &s->sources[i];
+		src->plugin = src->trouble = NULL;
+		src->options = (struct option_values){0};
+	}
+	probe_sources(s, &e);
+	if (r->pending)
+		probe_tell_troubles(s, &e);
+	packed_put(&packed, s);
+	int bad = write_fd(r->errors_fd, buf_str(&e.text)) ||
+		  write_fd(r->packed_fd, buf_str(&packed));
+	_exit(bad || e.count ? 2 : 0);
+}
+
+static void on_checked(struct loop_child *c, int status)
+{
+	struct reloader *r = container_of(c, struct reloader, checker);
+	struct buf text = {0};
+	c->pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		apply(r);
+		return;
+	}
+	char *path = mem_printf("/proc/self/fd/%d", r->errors_fd);
+	int ignored = fd_read_file(path, ERRORS_MAX, &text);
+	(void)ignored;
+	if (!text.len) {
+		char *how = process_describe_status(status);
+		buf_printf(&text, "checking it failed: %s", how);
+		free(how);
+	}
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.len--;
+	finish(r, false, buf_text(&text));
+	buf_fini(&text);
+	free(path);
+}
+
+static void begin(struct reloader *r, bool of_plugins)
+{
+	struct errors e = {0};
+	if (r->state != IDLE) {
+		r->again |= !of_plugins;
+		r->again_plugins |= of_plugins;
+		return;
+	}
+	r->of_plugins = of_plugins;
+	for (size_t i = 0; !of_plugins && i < CLIENTS_MAX; i++) {
+		struct client *c = &r->clients[i];
+		c->waits |= c->is_early;
+		c->is_early = false;
+	}
+	if (!of_plugins)
+		r->pending = settings_load(r->supervisor->settings->file, &e);
+	/* All mistakes at once: the plugins are asked even so, by the checker. */
+	pid_t parent = getpid();
+	r->packed_fd = memfd_create("sluice-settings", MFD_CLOEXEC);
+	r->errors_fd = memfd_create("sluice-errors", MFD_CLOEXEC);
+	pid_t pid = -1;
+	if (r->packed_fd >= 0 && r->errors_fd >= 0 &&
+	    write_fd(r->errors_fd, buf_str(&e.text)) == 0 && !e.count)
+		pid = fork();
+	if (pid == 0)
+		check(r, parent);
+	if (e.count) {
+		e.text.len--; /* the last line feed */
+		finish(r, false, buf_text(&e.text));
+	} else if (pid < 0) {
+		finish(r, false, "no process for checking it");
+	} else {
+		r->state = CHECKING;
+		loop_watch_child(loop_of(r), &r->checker, pid, on_checked);
+	}
+	errors_fini(&e);
+}
+
+void reload_begin(struct reloader *r)
+{
+	begin(r, false);
+}
+
+/* ---- who asks ----------------------------------------------------------------------------------
+ */
+
+static void on_client(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct client *c = container_of(io, struct client, io);
+	char word[64];
+	ssize_t n = recv(c->fd, word, sizeof(word) - 1, MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0 || c->waits || c->is_early) {
+		close_client(c);
+		return;
+	}
+	word[n] = 0;
+	if (strcmp(word, "reload\n") != 0) {
+		close_client(c);
+		return;
+	}
+	c->is_early = c->reloader->state != IDLE;
+	c->waits = !c->is_early;
+	begin(c->reloader, false);
+}
+
+static void on_control(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct reloader *r = container_of(io, struct reloader, control_io);
+	int fd = accept4(r->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {
+		struct client *c = &r->clients[i];
+		/* One that says nothing makes room. */
+		if (c->fd >= 0 && !c->waits && !c->is_early &&
+		    loop_now(loop_of(r)) - c->since_ns > SAY_WITHIN_NS)
+			close_client(c);
+		if (c->fd >= 0)
+			continue;
+		c->since_ns = loop_now(loop_of(r));
+		c->waits = c->is_early = false;
+		if (loop_add(loop_of(r), &c->io, fd, EPOLLIN, on_client) == 0) {
+			c->fd = fd;
+			return;
+		}
+		break;
+	}
+	static const char busy[] = "error\ntoo many ask at once; try again\n";
+	ssize_t ignored = fd < 0 ? 0 : send(fd, busy, strlen(busy), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)ignored;
+	fd_close(&fd);
+}
+
+static void on_settled(struct loop_timer *t)
+{
+	begin(container_of(t, struct reloader, settle), true);
+}
+
+static void on_plugins(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct reloader *r = container_of(io, struct reloader, inotify_io);
+	char ignored[4096] __attribute__((aligned(8)));
+	while (read(r->inotify, ignored, sizeof(ignored)) > 0)
+		continue;
+	loop_timer_set(loop_of(r), &r->settle, loop_now(loop_of(r)) + PLUGINS_SETTLE_NS);
+}
+
+static void watch_plugins(struct reloader *r)
+{
+	char **dirs = plugin_dirs(&r->supervisor->settings->hub);
+	for (size_t i = 0; r->inotify >= 0 && dirs[i]; i++)
+		if (inotify_add_watch(r->inotify, dirs[i],
+				      IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ATTRIB) < 0)
+			log_warning("%s is not watched for new plugins: %s (sluice reload looks at "
+				    "it)",
+				    dirs[i], strerror(errno));
+	plugin_dirs_free(dirs);
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+struct reloader *reload_new(struct supervisor *s, char **why)
+{
+	struct reloader *r = mem_zero(sizeof(*r));
+	r->supervisor = s;
+	r->control_io.fd = r->inotify_io.fd = r->packed_fd = r->errors_fd = -1;
+	r->settle.fn = on_settled;
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		r->clients[i].fd = r->clients[i].io.fd = -1;
+		r->clients[i].reloader = r;
+	}
+	r->control_path = mem_printf("%s/control.sock", s->settings->hub.state_dir);
+	r->control_fd = listen_open_private(r->control_path, SOCK_STREAM, why);
+	r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (r->control_fd < 0 || fd_set_nonblocking(r->control_fd) ||
+	    loop_add(s->loop, &r->control_io, r->control_fd, EPOLLIN, on_control) ||
+	    (r->inotify >= 0 &&
+	     loop_add(s->loop, &r->inotify_io, r->inotify, EPOLLIN, on_plugins))) {
+		if (!*why)
+			*why = mem_printf("%s: %s", r->control_path, strerror(errno));
+		reload_free(r);
+		return NULL;
+	}
+	watch_plugins(r);
+	return r;
+}
+
+void reload_free(struct reloader *r)
+{
+	struct loop *l = loop_of(r);
+	loop_timer_cancel(l, &r->settle);
+	loop_remove(l, &r->control_io);
+	loop_remove(l, &r->inotify_io);
+	loop_unwatch_child(&r->checker);
+	if (r->checker.pid)
+		kill(r->checker.pid, SIGKILL);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		close_client(&r->clients[i]);
+	if (r->control_fd >= 0)
+		unlink(r->control_path);
+	fd_close(&r->control_fd);
+	fd_close(&r->inotify);
+	if (r->pending)
+		close_new(r);
+	settings_free(r->pending);
+	fd_close(&r->packed_fd);
+	fd_close(&r->errors_fd);
+	free(r->control_path);
+	free(r);
+}

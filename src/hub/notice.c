@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/notice.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "hub/channel.h"
+
+enum { MESSAGE_MAX = 2048 };
+
+void notice_put(struct buf *fields, const char *name, const char *value)
+{
+	field_put(fields, &(struct field){.name = str_of(name),
+					  .type = value ? FIELD_STRING : FIELD_NULL,
+					  .string = str_of(value)});
+}
+
+void notice(struct hub *h, const char *type, int severity, struct str fields, const char *fmt, ...)
+{
+	struct channel *c = hub_channel(h, SETTINGS_OWN_CHANNEL);
+	char message[MESSAGE_MAX];
+	struct buf record = {0};
+	uint64_t n;
+	va_list ap;
+	va_start(ap, fmt);
+	int len = vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	record_put_event(&record, &(struct event){.time_ns = clock_wall_ns(),
+						  .severity = (uint8_t)severity,
+						  .type = str_of(type),
+						  .message = {message, MIN((size_t)MAX(len, 0),
+									   sizeof(message) - 1)},
+						  .fields = fields});
+	if (!c || channel_take(c, SETTINGS_OWN_CHANNEL, buf_str(&record), &n))
+		h->n_notices_lost++;
+	buf_fini(&record);
+}

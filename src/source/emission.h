@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * emission - the events and cursors that a plugin gives its host: checked, put
+ * into records, handed to the uplink.  And the host itself, as its parts see it.
+ */
+#ifndef SLUICE_SOURCE_EMISSION_H
+#define SLUICE_SOURCE_EMISSION_H
+
+#include "source/opening.h"
+#include "source/reactor.h"
+#include "source/tables.h"
+#include "source/uplink.h"
+
+struct host {
+	struct sluice_source src; /* first: what the plugin holds */
+	struct uplink up;
+	struct opening opening;
+	struct sluice_plugin plugin;
+	struct tables tables; /* the plugin's, in the form we know */
+	void *state;          /* the plugin's */
+	struct reactor *reactor;
+	struct buf fields; /* of the event being emitted; reused */
+	struct buf reload; /* settings that wait to be taken over */
+	int wake_fd;
+	char *spawn_trouble; /* owned: what was said last; NULL: it went well */
+	bool has_mistaken;   /* a mistake of the plugin has been told */
+	bool is_open;        /* the plugin's open() has returned well */
+	bool is_left;        /* leave() has been called */
+	int left_with;
+};
+
+static inline struct host *host_of(struct sluice_source *src)
+{
+	return container_of(src, struct host, src);
+}
+
+/* Of struct sluice_host: emit, commit, cursor, log. */
+int host_emit(struct sluice_source *src, const struct sluice_event *in) must_check;
+int host_commit(struct sluice_source *src, const struct sluice_cursor *c) must_check;
+int host_cursor(struct sluice_source *src, size_t i, struct sluice_cursor *ret) must_check;
+void host_log(struct sluice_source *src, enum sluice_log_level level, const char *message);
+
+#endif

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "conf/packed.h"
+#include "hub/channel.h"
+#include "hub/cursors.h"
+#include "hub/notice.h"
+#include "source/intake.h"
+#include "source/opening.h"
+#include "source/sources.h"
+
+#define STOP_PATIENCE_NS  (3 * NS_PER_SEC)
+#define CLAIM_PATIENCE_NS (5 * NS_PER_SEC)
+#define STEADY_NS         (5 * 60 * NS_PER_SEC)
+
+enum { CREDIT_WINDOW = 1024 * 1024, SOCKET_BUFFER = 1024 * 1024 };
+
+const char *const source_state_names[] = {"starting", "running",  "waiting", "failed",
+					  "finished", "stopping", "gone"};
+
+static struct loop *loop_of(const struct source *s)
+{
+	return s->hub->loop;
+}
+
+void source_set_error(struct source *s, char *owned)
+{
+	free(s->last_error);
+	s->last_error = owned;
+}
+
+static int severity_of(enum source_state state)
+{
+	switch (state) {
+	case STATE_FAILED: return 3;
+	case STATE_WAITING: return 4;
+	case STATE_STARTING:
+	case STATE_RUNNING:
+	case STATE_FINISHED:
+	case STATE_STOPPING:
+	case STATE_GONE: break;
+	}
+	return 6;
+}
+
+void source_set_state(struct source *s, enum source_state state, const char *reason)
+{
+	const char *name = source_state_names[state];
+	const char *source = s->settings.name;
+	struct buf fields = {0};
+	if (s->state == state)
+		return;
+	s->state = state;
+	if (state == STATE_FAILED)
+		log_error("source %s: failed: %s", source, reason);
+	else if (state == STATE_WAITING)
+		log_warning("source %s: %s", source, reason);
+	else if (state == STATE_FINISHED)
+		log_info("source %s: has finished", source);
+	/* Starting is no news; that it runs is. */
+	if (state == STATE_STARTING || state == STATE_STOPPING)
+		return;
+	notice_put(&fields, "source", source);
+	notice_put(&fields, "state", name);
+	notice_put(&fields, "reason", reason);
+	field_put(&fields, &(struct field){.name = STR("restarts"),
+					   .type = FIELD_INT,
+					   .integer = (int64_t)s->n_restarts});
+	notice(s->hub, "source", severity_of(state), buf_str(&fields), "source %s: %s%s%s", source,
+	       name, reason ? ": " : "", reason ? reason : "");
+	buf_fini(&fields);
+}
+
+/* ---- its connection ------------------------------------------------------------------ */
+
+void source_wait_for_io(struct source *s)
+{
+	bool read = !s->is_stuck && !s->is_throttled;
+	loop_change(loop_of(s), &s->io,
+		    (read ? (uint32_t)EPOLLIN : 0) | (s->frames.len ? (uint32_t)EPOLLOUT : 0));
+}
+
+void source_send(struct source *s)
+{
+	while (s->fd >= 0 && s->frames.len) {
+		ssize_t w = send(s->fd, s->frames.data, s->frames.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && errno != EAGAIN)
+			s->frames.len = 0; /* it has ended; reading will tell */
+		if (w <= 0)
+			break;
+		buf_drop(&s->frames, (size_t)w);
+	}
+	if (!s->frames.len)
+		buf_fini(&s->frames);
+	source_wait_for_io(s);
+}
+
+static void queue_simple(struct source *s, enum frame_type type)
+{
+	size_t begun = frame_begin(&s->frames, type);
+	frame_end(&s->frames, begun);
+	source_send(s);
+}
+
+static void hang_up(struct source *s)
+{
+	loop_remove(loop_of(s), &s->io);
+	loop_timer_cancel(loop_of(s), &s->watchdog);
+	loop_timer_cancel(loop_of(s), &s->refill);
+	chatter_close(&s->out);
+	chatter_close(&s->err);
+	fd_close(&s->fd);
+	fd_close(&s->grant_fd);
+	buf_fini(&s->in);
+	buf_fini(&s->frames);
+	s->is_stuck = s->is_throttled = false;
+	s->owed = 0;
+}
+
+void source_kill(struct source *s, char *why)
+{
+	source_set_error(s, why);
+	loop_remove(loop_of(s), &s->io);
+	s->has_ended = false;
+	s->is_accused = true;
+	if (s->child.pid)
+		kill(s->child.pid, SIGKILL);
+}
+
+void source_over(struct source *s, enum source_state state)
+{
+	s->has_ended = true;
+	if (s->state == STATE_STOPPING)
+		return;
+	source_set_state(s, state, s->last_error);
+	if (!s->child.pid)
+		return;
+	queue_simple(s, FRAME_STOP);
+	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
+}
+
+/* ---- watchdog --------------------------------------------------------------------------- */
+
+static int64_t watch_every(const struct source *s)
+{
+	return MAX(s->settings.watchdog_ns / 4, 10 * NS_PER_MS);
+}
+
+static void watch_running(struct source *s, int64_t now)
+{
+	/* What we do not read, it cannot answer. */
+	if ((s->plugin_flags & SLUICE_MAY_BLOCK) || s->is_stuck || s->is_throttled) {
+		s->pinged_ns = 0;
+	} else if (!s->pinged_ns) {
+		s->pinged_ns = now;
+		queue_simple(s, FRAME_PING);
+	} else if (now - s->pinged_ns > s->settings.watchdog_ns) {
+		source_kill(s, mem_printf("hung: its plugin has not called its host for %.1f s "
+					  "(watchdog)",
+					  (double)s->settings.watchdog_ns / (double)NS_PER_SEC));
+	}
+}
+
+static void on_watchdog(struct loop_timer *t)
+{
+	struct source *s = container_of(t, struct source, watchdog);
+	int64_t now = loop_now(loop_of(s));
+	if (s->state == STATE_RUNNING)
+		watch_running(s, now);
+	else if (s->state == STATE_STARTING && now - s->started_ns > s->settings.watchdog_ns)
+		source_kill(s, mem_printf("hung: its plugin's open() took more than %.1f s "
+					  "(watchdog)",
+					  (double)s->settings.watchdog_ns / (double)NS_PER_SEC));
+	loop_timer_set(loop_of(s), t, now + watch_every(s));
+}
+
+/* ---- its end ------------------------------------------------------------------------------ */
+
+static void start_again_later(struct source *s)
+{
+	int64_t now = loop_now(loop_of(s));
+	/* One that got something done, or lasted, is in no crash loop. */
+	if (s->n_events > s->n_events_before || now - s->started_ns > STEADY_NS) {
+		s->backoff_ns = s->settings.backoff_ns;
+		s->n_crashes = 0;
+	}
+	if (!s->has_ended)
+		s->n_crashes++;
+	if (s->settings.attempts && s->n_crashes >= s->settings.attempts) {
+		char *why =
+			mem_printf("given up after %d failures in a row, the last: %s (reload to "
+				   "try again)",
+				   s->n_crashes, s->last_error ? s->last_error : "not known");
+		source_set_state(s, STATE_FAILED, why);
+		free(why);
+		return;
+	}
+	int64_t wait = s->backoff_ns / 2 + random() % MAX(s->backoff_ns, 1);
+	s->backoff_ns = MIN(s->backoff_ns * 2, s->settings.backoff_max_ns);
+	s->n_restarts++;
+	char *why = mem_printf("its process has ended (%s); starts again in %.1f s",
+			       s->last_error ? s->last_error : "no reason known",
+			       (double)wait / (double)NS_PER_SEC);
+	source_set_state(s, STATE_WAITING, why);
+	free(why);
+	loop_timer_set(loop_of(s), &s->timer, now + wait);
+}
+
+static void on_gone(struct loop_task *t)
+{
+	struct source *s = container_of(t, struct source, task);
+	s->on_gone(s);
+}
+
+static void use_settings(struct source *s, struct source_settings *taken)
+{
+	source_settings_fini(&s->settings);
+	s->settings = *taken;
+	*taken = (struct source_settings){0};
+	/* A channel may have gone meanwhile, and then this source is about to go. */
+	struct channel *c = hub_channel(s->hub, s->settings.channel);
+	s->channel = c ? c : hub_channel(s->hub, SETTINGS_OWN_CHANNEL);
+	s->backoff_ns = s->settings.backoff_ns;
+	s->n_crashes = 0;
+}
+
+static void after_stop(struct source *s)
+{
+	if (!s->is_restarting) {
+		grants_fini(&s->grants);
+		source_set_state(s, STATE_GONE, NULL);
+		loop_defer(loop_of(s), &s->task);
+		return;
+	}
+	s->is_restarting = false;
+	if (s->has_next)
+		use_settings(s, &s->next);
+	s->has_next = false;
+	source_start(s);
+}
+
+/* It has ended without a word on why; what it said last may be the cause. */
+static void explain_end(struct source *s, int status)
+{
+	char *how = WIFSIGNALED(status)
+			    ? process_describe_status(status)
+			    : mem_printf("the plugin called exit(%d)", WEXITSTATUS(status));
+	char *why = s->last_error ? mem_printf("%s; its last error: %s", how, s->last_error) : NULL;
+	source_set_error(s, why ? why : how);
+	if (why)
+		free(how);
+}
+
+static void on_child_end(struct loop_child *c, int status)
+{
+	struct source *s = container_of(c, struct source, child);
+	c->pid = 0;
+	/* What it has sent before it ended counts; nobody writes any more. */
+	intake_drain(s);
+	hang_up(s);
+	sources_end_orphans(loop_of(s));
+	if (!s->has_ended && !s->is_accused)
+		explain_end(s, status);
+	loop_timer_cancel(loop_of(s), &s->timer);
+	if (s->state == STATE_STOPPING)
+		after_stop(s);
+	else if (s->state != STATE_FAILED && s->state != STATE_FINISHED)
+		start_again_later(s);
+}
+
+static void on_timer(struct loop_timer *t)
+{
+	struct source *s = container_of(t, struct source, timer);
+	if (s->state == STATE_WAITING) {
+		source_start(s);
+	} else if (s->state == STATE_STOPPING || s->has_ended) {
+		log_warning("source %s: did not stop in time and is ended", s->settings.name);
+		if (s->child.pid)
+			kill(s->child.pid, SIGKILL);
+	} else if (s->is_stuck) {
+		intake_resume(s);
+	} else {
+		grants_drop_unclaimed(&s->grants);
+	}
+}
+
+static void on_refill(struct loop_timer *t)
+{
+	intake_resume(container_of(t, struct source, refill));
+}
+
+/* ---- its start --------------------------------------------------------------------------- */
+
+/* What the new process is told. */
+static void queue_opening(struct source *s)
+{
+	struct hub *h = s->hub;
+	struct buf cursors = {0};
+	cursors_put_of_source(h->cursors, s->settings.name, &cursors);
+	opening_put(&s->frames, OPENING_RUN, (uint32_t)h->settings->hub.event_size, &s->settings,
+		    buf_str(&cursors));
+	size_t begun = frame_begin(&s->frames, FRAME_CREDIT);
+	buf_put_u32(&s->frames, CREDIT_WINDOW);
+	frame_end(&s->frames, begun);
+	buf_fini(&cursors);
+}
+
+struct ends {
+	int link[2], grant[2], out[2], err[2];
+};
+
+static void close_ends(struct ends *e)
+{
+	for (int i = 0; i < 2; i++) {
+		fd_close(&e->link[i]);
+		fd_close(&e->grant[i]);
+		fd_close(&e->out[i]);
+		fd_close(&e->err[i]);
+	}
+}
+
+static int open_ends(struct ends *e)
+{
+	*e = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->link) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e->grant) < 0 ||
+	    pipe2(e->out, O_CLOEXEC) < 0 || pipe2(e->err, O_CLOEXEC) < 0)
+		return -errno;
+	int size = SOCKET_BUFFER;
+	setsockopt(e->link[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return fd_set_nonblocking(e->grant[0]);
+}
+
+static int spawn(struct source *s, struct ends *e, pid_t *pid)
+{
+	char parent[16];
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
+	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent,
+			s->settings.name,   s->settings.type,   NULL};
+	const struct fd_map map[] = {{e->link[1], SOURCE_FD},
+				     {e->grant[1], GRANT_FD},
+				     {e->out[1], STDOUT_FILENO},
+				     {e->err[1], STDERR_FILENO}};
+	return process_spawn(argv, map, array_size(map), pid);
+}
+
+void source_start(struct source *s)
+{
+	struct ends e;
+	pid_t pid = 0;
+	int64_t now = loop_now(loop_of(s));
+	s->started_ns = now;
+	s->n_events_before = s->n_events;
+	s->has_ended = s->is_accused = false;
+	s->pinged_ns = 0;
+	source_set_error(s, NULL);
+	if (s->settings.trouble) {
+		source_set_error(s, mem_strdup(s->settings.trouble));
+		source_set_state(s, STATE_FAILED, s->last_error);
+		return;
+	}
+	source_set_state(s, STATE_STARTING, NULL);
+	s->identity = plugin_identify(s->settings.plugin);
+	grants_unclaim(&s->grants);
+	int r = open_ends(&e);
+	if (!r)
+		r = spawn(s, &e, &pid);
+	if (r) {
+		close_ends(&e);
+		source_set_error(s, mem_printf("no process: %s", strerror(-r)));
+		start_again_later(s);
+		return;
+	}
+	loop_watch_child(loop_of(s), &s->child, pid, on_child_end);
+	s->fd = e.link[0];
+	s->grant_fd = e.grant[0];
+	chatter_open(&s->out, s, e.out[0], "output");
+	chatter_open(&s->err, s, e.err[0], "error");
+	e.link[0] = e.grant[0] = e.out[0] = e.err[0] = -1;
+	close_ends(&e);
+	queue_opening(s);
+	s->tokens = (double)MAX(s->settings.rate_burst, 1);
+	s->refilled_ns = now;
+	if (s->settings.watchdog_ns)
+		loop_timer_set(loop_of(s), &s->watchdog, now + watch_every(s));
+	if (s->grants.n)
+		loop_timer_set(loop_of(s), &s->timer, now + CLAIM_PATIENCE_NS);
+	if (loop_add(loop_of(s), &s->io, s->fd, EPOLLIN, intake_on_io))
+		kill(pid, SIGKILL); /* its end starts it again */
+	else
+		source_send(s);
+}
+
+void source_stop(struct source *s)
+{
+	loop_timer_cancel(loop_of(s), &s->timer);
+	s->is_restarting = false;
+	s->state = STATE_STOPPING;
+	if (!s->child.pid) {
+		after_stop(s);
+		return;
+	}
+	if (s->is_throttled) {
+		/* What it has sent is taken at its end. */
+		s->is_throttled = false;
+		loop_timer_cancel(loop_of(s), &s->refill);
+	}
+	queue_simple(s, FRAME_STOP);
+	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
+}
+
+void source_restart(struct source *s, struct source_settings *taken)
+{
+	bool was_stopping = s->state == STATE_STOPPING;
+	if (taken) {
+		source_settings_fini(&s->next);
+		s->next = *taken;
+		*taken = (struct source_settings){0};
+		s->has_next = true;
+	}
+	if (was_stopping) {
+		s->is_restarting = true;
+		return;
+	}
+	loop_timer_cancel(loop_of(s), &s->timer);
+	s->state = STATE_STOPPING;
+	s->is_restarting = true;
+	if (!s->child.pid) {
+		after_stop(s);
+		return;
+	}
+	s->is_throttled = false;
+	queue_simple(s, FRAME_STOP);
+	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
+}
+
+/* ---- other settings ----------------------------------------------------------------------- */
+
+/* Whether all that differs are options that may change while it runs. */
+static bool may_take_over(const struct source *s, const struct source_settings *fresh)
+{
+	struct buf a = {0}, b = {0};
+	struct source_settings x = s->settings, y = *fresh;
+	if (s->state != STATE_RUNNING)
+		return false;
+	x.options = y.options = (struct option_values){0};
+	packed_put_source(&a, &x);
+	packed_put_source(&b, &y);
+	bool same = str_eq(buf_str(&a), buf_str(&b));
+	buf_fini(&a);
+	buf_fini(&b);
+	const struct option_values *sets[2] = {&s->settings.options, &fresh->options};
+	for (int side = 0; same && side < 2; side++) {
+		const struct option_values *other = sets[!side];
+		for (size_t i = 0; i < sets[side]->n; i++) {
+			const struct option_value *v = &sets[side]->all[i];
+			const struct option_value *o = option_find(other, v->name);
+			same &= (v->flags & SLUICE_RELOADABLE) || (o && option_value_equals(v, o));
+		}
+	}
+	return same;
+}
+
+void source_change(struct source *s, struct source_settings *taken)
+{
+	if (!may_take_over(s, taken)) {
+		source_restart(s, taken);
+		return;
+	}
+	use_settings(s, taken);
+	size_t begun = frame_begin(&s->frames, FRAME_RELOAD);
+	packed_put_source(&s->frames, &s->settings);
+	frame_end(&s->frames, begun);
+	source_send(s);
+}
+
+struct source *source_new(struct hub *h, struct source_settings *taken,
+			  void (*gone)(struct source *))
+{
+	struct source *s = mem_zero(sizeof(*s));
+	s->hub = h;
+	s->state = STATE_GONE;
+	s->fd = s->grant_fd = s->io.fd = -1;
+	s->out.fd = s->out.io.fd = s->err.fd = s->err.io.fd = -1;
+	s->timer.fn = on_timer;
+	s->refill.fn = on_refill;
+	s->watchdog.fn = on_watchdog;
+	s->task.fn = on_gone;
+	s->on_gone = gone;
+	use_settings(s, taken);
+	return s;
+}
+
+void source_free(struct source *s)
+{
+	hang_up(s);
+	loop_timer_cancel(loop_of(s), &s->timer);
+	loop_unwatch_child(&s->child);
+	grants_fini(&s->grants);
+	for (size_t k = 0; k < s->n_counters; k++)
+		free(s->counters[k].name);
+	source_settings_fini(&s->settings);
+	source_settings_fini(&s->next);
+	free(s->sandbox);
+	free(s->sandbox_lacks);
+	free(s->last_error);
+	free(s);
+}

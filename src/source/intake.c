@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/intake.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "hub/channel.h"
+#include "source/sources.h"
+
+#define STUCK_RETRY_NS (500 * NS_PER_MS)
+#define LOG_WINDOW_NS  (10 * NS_PER_SEC)
+
+enum {
+	CREDIT_STEP = 128 * 1024,
+	READ_SIZE = 256 * 1024,
+	READS_PER_TURN = 4,
+	READS_AT_END = 4096,
+	FRAME_SLACK = 2 * 1024 * 1024, /* what a frame may hold beside one message */
+	LOGS_PER_WINDOW = 20,
+	LINE_MAX = 1024,
+	TEXT_MAX = 512,
+};
+
+static struct loop *loop_of(const struct source *s)
+{
+	return s->hub->loop;
+}
+
+/* ---- its log -------------------------------------------------------------------------- */
+
+void intake_log(struct source *s, int level, struct str text)
+{
+	int64_t now = loop_now(loop_of(s));
+	if (now - s->log_window_ns > LOG_WINDOW_NS) {
+		if (s->n_logged > LOGS_PER_WINDOW)
+			log_warning(
+				"source %s: %d more lines were not logged (more than %d in 10 s)",
+				s->settings.name, s->n_logged - LOGS_PER_WINDOW, LOGS_PER_WINDOW);
+		s->log_window_ns = now;
+		s->n_logged = 0;
+	}
+	if (++s->n_logged > LOGS_PER_WINDOW) {
+		s->n_log_dropped++;
+		return;
+	}
+	log_line((enum log_level)level, "source %s: %.*s", s->settings.name, (int)text.len,
+		 text.data);
+}
+
+static void tell_line(struct chatter *c)
+{
+	struct str text = buf_str(&c->line);
+	char *line = mem_printf("wrote to its standard %s: %.*s", c->name,
+				(int)MIN(text.len, (size_t)TEXT_MAX), text.data);
+	intake_log(c->source, LOG_WARNING, str_of(line));
+	free(line);
+	c->line.len = 0;
+}
+
+static void on_chatter(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct chatter *c = container_of(io, struct chatter, io);
+	char bytes[4096];
+	ssize_t n = read(c->fd, bytes, sizeof(bytes));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	for (ssize_t i = 0; i < n; i++) {
+		if (bytes[i] != '\n' && c->line.len < LINE_MAX)
+			buf_putc(&c->line, bytes[i]);
+		else if (bytes[i] == '\n' && c->line.len)
+			tell_line(c);
+	}
+	if (n <= 0)
+		chatter_close(c);
+}
+
+void chatter_open(struct chatter *c, struct source *s, int fd, const char *name)
+{
+	c->source = s;
+	c->fd = fd;
+	c->name = name;
+	if (fd_set_nonblocking(fd) || loop_add(loop_of(s), &c->io, fd, EPOLLIN, on_chatter))
+		fd_close(&c->fd);
+}
+
+void chatter_close(struct chatter *c)
+{
+	if (c->fd < 0)
+		return;
+	if (c->line.len)
+		tell_line(c);
+	loop_remove(loop_of(c->source), &c->io);
+	fd_close(&c->fd);
+	buf_fini(&c->line);
+}
+
+/* ---- frames ----------------------------------------------------------------------------- */
+
+/* Gives credit back for what was taken, in steps. */
+static void pay(struct source *s)
+{
+	if (s->owed < CREDIT_STEP || s->fd < 0)
+		return;
+	size_t begun = frame_begin(&s->frames, FRAME_CREDIT);
+	buf_put_u32(&s->frames, s->owed);
+	frame_end(&s->frames, begun);
+	s->owed = 0;
+	source_send(s);
+}
+
+/* Fit to be shown. */
+static char *text_of(struct str s)
+{
+	struct buf clean = {0};
+	s.len = MIN(s.len, (size_t)TEXT_MAX);
+	utf8_put(&clean, s);
+	char *ret = mem_strdup(buf_text(&clean));
+	buf_fini(&clean);
+	return ret;
+}
+
+static void take_log(struct source *s, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	uint8_t level = get_byte(&r);
+	struct str text = get_short_str(&r);
+	if (level <= LOG_DEBUG)
+		intake_log(s, level, text);
+	if (level == LOG_ERROR)
+		source_set_error(s, text_of(text));
+}
+
+static void take_counter(struct source *s, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	struct str name = get_short_str(&r);
+	uint64_t value = get_long(&r);
+	size_t i = 0;
+	while (i < s->n_counters && !str_is(name, s->counters[i].name))
+		i++;
+	if (r.failed || i == COUNTERS_MAX || name.len > NAME_MAX_LEN)
+		return;
+	if (i == s->n_counters)
+		s->counters[s->n_counters++].name = text_of(name);
+	s->counters[i].value = value;
+}
+
+static void take_refusal(struct source *s, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	struct str option = get_short_str(&r), message = get_short_str(&r);
+	char *name = text_of(option), *text = text_of(message);
+	char *why = mem_printf("%s%s%s", name, option.len ? ": " : "", text);
+	free(name);
+	free(text);
+	source_set_error(s, why);
+	source_over(s, STATE_FAILED);
+}
+
+static void take_end(struct source *s, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	uint8_t kind = get_byte(&r);
+	struct str why = get_bytes(&r, reader_left(&r));
+	/* A plugin that gives up has said more in its log. */
+	if (kind != END_FOR_GOOD || !s->last_error)
+		source_set_error(s, text_of(why));
+	source_over(s, kind == END_FOR_GOOD   ? STATE_FAILED
+		       : kind == END_FINISHED ? STATE_FINISHED
+					      : s->state);
+}
+
+static void take_confined(struct source *s, struct str body)
+{
+	static bool told; /* of this kernel; once is enough */
+	struct reader r = reader_of(body.data, body.len);
+	struct str has = get_short_str(&r), lacks = get_short_str(&r);
+	uint32_t flags = get_word(&r);
+	if (r.failed)
+		return;
+	free(s->sandbox);
+	free(s->sandbox_lacks);
+	s->sandbox = text_of(has);
+	s->sandbox_lacks = lacks.len ? text_of(lacks) : NULL;
+	s->plugin_flags = flags;
+	if (lacks.len && !told)
+		log_warning("source %s: not all of the sandbox is there: %s", s->settings.name,
+			    s->sandbox_lacks);
+	told = told || lacks.len;
+}
+
+static void answer(struct source *s, int fd, const char *why)
+{
+	if (grant_answer(s->grant_fd, MIN(fd, 0), fd, why))
+		source_kill(s,
+			    mem_strdup("asks for sockets or files and does not take the answers"));
+}
+
+static void answer_listen(struct source *s, struct str body)
+{
+	char *why = NULL;
+	struct reader r = reader_of(body.data, body.len);
+	struct str address = get_short_str(&r);
+	sources_move_socket(s, address);
+	int fd = grant_listen(&s->grants, &s->settings, body, &why);
+	answer(s, fd, why);
+	free(why);
+}
+
+static void answer_open(struct source *s, struct str body)
+{
+	char *why = NULL;
+	int fd = grant_open(&s->settings, body, &why);
+	answer(s, fd, why);
+	fd_close(&fd);
+	free(why);
+}
+
+static int take_events(struct source *s, struct str body)
+{
+	uint64_t n = 0;
+	int r = channel_take(s->channel, s->settings.name, body, &n);
+	if (r == -EBADMSG)
+		return r;
+	if (r)
+		return 1;
+	s->n_events += n;
+	s->n_bytes += body.len;
+	s->tokens -= (double)n;
+	s->owed += FRAME_HEAD + (uint32_t)body.len;
+	return 0;
+}
+
+/* 0; 1 when the frame must be offered again later; -EBADMSG. */
+static int take_frame(struct source *s, const struct frame *f)
+{
+	s->pinged_ns = 0;
+	switch (f->type) {
+	case FRAME_EVENTS: return take_events(s, f->body);
+	case FRAME_OPENED:
+		if (s->state == STATE_STARTING)
+			source_set_state(s, STATE_RUNNING, NULL);
+		return 0;
+	case FRAME_LOG: take_log(s, f->body); return 0;
+	case FRAME_COUNTER: take_counter(s, f->body); return 0;
+	case FRAME_REFUSED: take_refusal(s, f->body); return 0;
+	case FRAME_END: take_end(s, f->body); return 0;
+	case FRAME_CONFINED: take_confined(s, f->body); return 0;
+	case FRAME_WANT_LISTEN: answer_listen(s, f->body); return 0;
+	case FRAME_WANT_OPEN: answer_open(s, f->body); return 0;
+	case FRAME_PONG: return 0;
+	case FRAME_RELOADED:
+		if (f->body.len == 1 && !f->body.data[0] && s->state == STATE_RUNNING &&
+		    s->child.pid)
+			source_restart(s, NULL);
+		return 0;
+	case FRAME_OPEN:
+	case FRAME_CREDIT:
+	case FRAME_STOP:
+	case FRAME_PING:
+	case FRAME_RELOAD:
+	case FRAME_DESCRIBE: break;
+	}
+	return -EBADMSG;
+}
+
+/* ---- rate_limit ------------------------------------------------------------------------------ */
+
+static void refill(struct source *s)
+{
+	int64_t now = loop_now(loop_of(s)), rate = s->settings.rate_limit;
+	int64_t burst = s->settings.rate_burst ? s->settings.rate_burst : rate;
+	s->tokens += (double)(now - s->refilled_ns) * (double)rate / (double)NS_PER_SEC;
+	s->tokens = MIN(s->tokens, (double)burst);
+	s->refilled_ns = now;
+}
+
+/* Whether it has to wait; then it is not read until there are tokens again. */
+static bool throttle(struct source *s)
+{
+	int64_t rate = s->settings.rate_limit;
+	if (!rate || s->state == STATE_STOPPING)
+		return false;
+	refill(s);
+	if (s->tokens > 0)
+		return false;
+	if (!s->is_throttled)
+		s->n_throttled++;
+	s->is_throttled = true;
+	int64_t wait = (int64_t)((1 - s->tokens) * (double)NS_PER_SEC / (double)rate);
+	loop_timer_set(loop_of(s), &s->refill, loop_now(loop_of(s)) + MAX(wait, 10 * NS_PER_MS));
+	source_wait_for_io(s);
+	return true;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+static int take_frames(struct source *s, bool at_end)
+{
+	size_t max = (size_t)s->hub->settings->hub.event_size + FRAME_SLACK;
+	struct str rest = buf_str(&s->in);
+	struct frame f;
+	int r = 0, got = 1;
+	struct str before = rest;
+	while ((at_end || !throttle(s)) && (got = frame_next(&rest, max, &f)) == 1) {
+		r = take_frame(s, &f);
+		if (r)
+			break;
+		before = rest;
+	}
+	buf_drop(&s->in, s->in.len - before.len);
+	pay(s);
+	return r ? r : MIN(got, 0);
+}
+
+static void accuse(struct source *s)
+{
+	buf_reset(&s->in, 0);
+	s->in.len = 0;
+	source_kill(s,
+		    mem_strdup("sent what is no frame (the plugin has damaged its host's memory, "
+			       "or written to descriptor 3)"));
+}
+
+static void get_stuck(struct source *s)
+{
+	/* The journal cannot be written: leave the rest where it is. */
+	s->is_stuck = true;
+	source_wait_for_io(s);
+	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STUCK_RETRY_NS);
+}
+
+static void read_some(struct source *s, int reads, bool at_end)
+{
+	while (s->fd >= 0 && reads-- && (at_end || !s->is_throttled)) {
+		ssize_t n = recv(s->fd, buf_reserve(&s->in, READ_SIZE), READ_SIZE, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			/* It has ended, or its plugin has closed what is not its own. */
+			loop_remove(loop_of(s), &s->io);
+			if (s->child.pid && !at_end)
+				kill(s->child.pid, SIGKILL);
+			return;
+		}
+		s->in.len += (size_t)n;
+		int r = take_frames(s, at_end);
+		if (r < 0) {
+			accuse(s);
+			return;
+		}
+		if (r > 0) {
+			get_stuck(s);
+			return;
+		}
+	}
+}
+
+void intake_on_io(struct loop_io *io, uint32_t events)
+{
+	struct source *s = container_of(io, struct source, io);
+	if (events & EPOLLOUT)
+		source_send(s);
+	if (events & ~(uint32_t)EPOLLOUT)
+		read_some(s, READS_PER_TURN, false);
+}
+
+void intake_drain(struct source *s)
+{
+	if (s->in.len && take_frames(s, true))
+		return;
+	read_some(s, READS_AT_END, true);
+}
+
+void intake_resume(struct source *s)
+{
+	s->is_throttled = false;
+	int r = take_frames(s, false);
+	if (r < 0) {
+		accuse(s);
+	} else if (r > 0) {
+		get_stuck(s);
+	} else {
+		s->is_stuck = false;
+		source_wait_for_io(s);
+	}
+}

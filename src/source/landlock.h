@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * landlock - confines this process to the files that its source's options name.
+ *
+ * landlock(7).  Used by its system calls, for libc has no wrappers; with the
+ * rights that the running kernel's version knows.
+ */
+#ifndef SLUICE_SOURCE_LANDLOCK_H
+#define SLUICE_SOURCE_LANDLOCK_H
+
+#include "conf/settings.h"
+
+/* For good.  The version of Landlock that the kernel has, or a negative errno. */
+int landlock_close(const struct source_settings *src, bool allow_network) must_check;
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A plugin that does what a plugin must not do; option `how` says which.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sluice-plugin.h>
+
+#ifndef ABI
+#define ABI SLUICE_ABI_VERSION
+#endif
+
+static const char *const hows[] = {"behave", "segfault", "abort",  "exit",  "loop_in_open", "hang",
+				   "deaf",   "leak",     "stdout", "flood", "frames",       "fork",
+				   "refuse", "give_up",  "finish", NULL};
+
+static const struct sluice_option options[] = {
+	{.name = "how", .type = SLUICE_ENUM, .fallback = "behave", .choices = hows, .doc = "which"},
+	{.name = "armed_by",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_READ,
+	 .doc = "misbehaves only while this file is there"},
+	{.name = "secret", .type = SLUICE_SECRET, .doc = "is not told"},
+	{.name = NULL},
+};
+
+static const struct sluice_event_type events[] = {
+	{.name = "tick", .version = 1, .doc = "a number"},
+	{.name = NULL},
+};
+
+static int is(struct sluice_source *src, const char *how)
+{
+	const char *file = src->host->option(src, "armed_by", 0);
+	return strcmp(src->host->option(src, "how", 0), how) == 0 &&
+	       (!file || access(file, F_OK) == 0);
+}
+
+static int emit(struct sluice_source *src, int n)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%s %d", VERSION, n);
+	struct sluice_event ev = {.type = "tick",
+				  .severity = SLUICE_NO_SEVERITY,
+				  .body = text,
+				  .body_len = strlen(text)};
+	return src->host->emit(src, &ev);
+}
+
+static int hostile_open(struct sluice_source *src, void **state)
+{
+	*state = NULL;
+	if (is(src, "refuse"))
+		return src->host->refuse(src, "how", "not today");
+	while (is(src, "loop_in_open"))
+		continue;
+	return 0;
+}
+
+static void misbehave(struct sluice_source *src)
+{
+	if (is(src, "segfault"))
+		*(volatile int *)(uintptr_t)8 = 1;
+	if (is(src, "abort"))
+		abort();
+	if (is(src, "exit"))
+		exit(0);
+	while (is(src, "hang"))
+		pause();
+	while (is(src, "leak")) {
+		void *p = malloc(1 << 20);
+		if (!p)
+			abort();
+		memset(p, 1, 1 << 20);
+	}
+	if (is(src, "stdout"))
+		for (int i = 0; i < 100000; i++)
+			puts("what has this to do here");
+	if (is(src, "frames"))
+		for (int i = 0; i < 1000; i++)
+			if (write(3, "garbage that is no frame at all ", 32) < 0)
+				return;
+	if (is(src, "fork"))
+		for (int i = 0; i < 5; i++)
+			if (fork() == 0) {
+				setsid();
+				sleep(1000);
+				_exit(0);
+			}
+}
+
+static int run(struct sluice_source *src, void *state)
+{
+	(void)state;
+	if (is(src, "give_up")) {
+		src->host->log(src, SLUICE_LOG_ERROR, "it cannot be done");
+		return -EINVAL;
+	}
+	for (int n = 1;; n++) {
+		misbehave(src);
+		if (is(src, "fork"))
+			abort();
+		int r = emit(src, n);
+		if (is(src, "finish") && n == 3)
+			return 0;
+		while (is(src, "deaf"))
+			src->host->wait(src, NULL, 0, 10);
+		if (!r && !is(src, "flood"))
+			r = src->host->wait(src, NULL, 0, 20);
+		if (r < 0)
+			return r;
+	}
+}
+
+static const struct sluice_plugin plugin = {
+	.magic = SLUICE_PLUGIN_MAGIC,
+	.abi_version = ABI,
+	.struct_size = sizeof(struct sluice_plugin),
+	.sizes = SLUICE_SIZES,
+	.name = "hostile",
+	.version = VERSION,
+	.summary = "does what it must not",
+	.options = options,
+	.events = events,
+	.open = hostile_open,
+	.run = run,
+};
+
+#ifndef NO_SYMBOL
+SLUICE_PLUGIN(plugin)
+#else
+const struct sluice_plugin *nothing(void);
+const struct sluice_plugin *nothing(void)
+{
+	return &plugin;
+}
+#endif
