@@ -252,3 +252,153 @@ bool json_check(struct str text)
 		}
 	}
 }
+
+/* ---- looking into a checked text ------------------------------------------------------- */
+
+/* Passes over one value; the text is sound, so strings and brackets decide. */
+static struct str take_value(struct scan *s)
+{
+	skip_space(s);
+	const char *from = s->p;
+	int depth = 0;
+	while (s->p < s->end) {
+		char c = *s->p;
+		if (c == '"') {
+			if (!take_string(s))
+				break;
+			if (!depth)
+				break;
+			continue;
+		}
+		if (!depth && (c == ',' || c == ']' || c == '}'))
+			break;
+		s->p++;
+		if (c == '{' || c == '[')
+			depth++;
+		else if (c == '}' || c == ']')
+			depth--;
+		if (!depth && (c == '}' || c == ']'))
+			break;
+	}
+	const char *to = s->p;
+	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
+		to--;
+	return (struct str){from, (size_t)(to - from)};
+}
+
+static bool key_is(struct str quoted, struct str key)
+{
+	if (!memchr(quoted.data, '\\', quoted.len))
+		return str_eq((struct str){quoted.data + 1, quoted.len - 2}, key);
+	struct buf plain = {0};
+	json_put_unquoted(&plain, quoted);
+	bool is = str_eq(buf_str(&plain), key);
+	buf_fini(&plain);
+	return is;
+}
+
+bool json_element(struct str text, size_t i, struct str *value)
+{
+	struct scan s = {text.data, text.data + text.len};
+	skip_space(&s);
+	if (!take(&s, '['))
+		return false;
+	skip_space(&s);
+	if (take(&s, ']'))
+		return false;
+	for (;; i--) {
+		*value = take_value(&s);
+		if (!i)
+			return value->len > 0;
+		skip_space(&s);
+		if (!take(&s, ','))
+			return false;
+	}
+}
+
+static bool is_index(struct str key, size_t *ret)
+{
+	*ret = 0;
+	for (size_t i = 0; i < key.len; i++) {
+		if (key.data[i] < '0' || key.data[i] > '9' || i > 8)
+			return false;
+		*ret = *ret * 10 + (size_t)(key.data[i] - '0');
+	}
+	return key.len > 0;
+}
+
+bool json_member(struct str text, struct str key, struct str *value)
+{
+	size_t i;
+	if (is_index(key, &i) && json_element(text, i, value))
+		return true;
+	struct scan s = {text.data, text.data + text.len};
+	skip_space(&s);
+	if (!take(&s, '{'))
+		return false;
+	do {
+		skip_space(&s);
+		const char *from = s.p;
+		if (!take_string(&s))
+			return false;
+		bool is = key_is((struct str){from, (size_t)(s.p - from)}, key);
+		skip_space(&s);
+		if (!take(&s, ':'))
+			return false;
+		*value = take_value(&s);
+		if (is)
+			return value->len > 0;
+		skip_space(&s);
+	} while (take(&s, ','));
+	return false;
+}
+
+static unsigned hex4(const char *p)
+{
+	unsigned v = 0;
+	for (int i = 0; i < 4; i++)
+		v = v << 4 | (unsigned)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+	return v;
+}
+
+static void put_code_point(struct buf *out, unsigned c)
+{
+	if (c < 0x80) {
+		buf_putc(out, (char)c);
+		return;
+	}
+	int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+	buf_putc(out, (char)((0xff00u >> (more + 1)) | (c >> (6 * more))));
+	while (more--)
+		buf_putc(out, (char)(0x80 | ((c >> (6 * more)) & 0x3f)));
+}
+
+void json_put_unquoted(struct buf *out, struct str quoted)
+{
+	const char *p = quoted.data + 1, *end = quoted.data + quoted.len - 1;
+	while (p < end) {
+		const char *backslash = memchr(p, '\\', (size_t)(end - p));
+		const char *to = backslash ? backslash : end;
+		buf_put(out, p, (size_t)(to - p));
+		p = to;
+		if (p == end)
+			return;
+		char c = p[1];
+		p += 2;
+		static const char letters[] = "bfnrt", stands_for[] = "\b\f\n\r\t";
+		const char *letter = strchr(letters, c);
+		if (c != 'u') {
+			buf_putc(out, letter ? stands_for[letter - letters] : c);
+			continue;
+		}
+		unsigned u = hex4(p);
+		p += 4;
+		bool pair = u >= 0xd800 && u < 0xdc00 && end - p >= 6 && p[0] == '\\' &&
+			    p[1] == 'u' && hex4(p + 2) >= 0xdc00 && hex4(p + 2) < 0xe000;
+		if (pair) {
+			u = 0x10000 + ((u - 0xd800) << 10) + (hex4(p + 2) - 0xdc00);
+			p += 6;
+		}
+		put_code_point(out, u >= 0xd800 && u < 0xe000 ? 0xfffd : u);
+	}
+}

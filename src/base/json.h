@@ -37,4 +37,16 @@ void json_raw(struct json *j, const char *key, struct str value);
  */
 bool json_check(struct str s) must_check;
 
+/* What stands under `key` in an object, or at the index that it spells in an
+ * array, of a text that json_check() has accepted; borrowed.  False when `s` is
+ * no such thing or has none.
+ */
+bool json_member(struct str s, struct str key, struct str *value) must_check;
+
+/* The i-th element of an array, as json_member(). */
+bool json_element(struct str s, size_t i, struct str *value) must_check;
+
+/* Appends what a quoted string stands for, as UTF-8. */
+void json_put_unquoted(struct buf *out, struct str quoted);
+
 #endif

@@ -11,7 +11,7 @@
 
 #include "base/process.h"
 #include "conf/settings.h"
-#include "hub/loop.h"
+#include "loop/loop.h"
 
 /* Descriptors as the hub and the responders find them. */
 enum { HUB_GATE_FD = 3, HUB_CONFIG_FD = 4, HUB_CONTROL_FD = 5, RESPONDER_FIRST_FD = 3 };

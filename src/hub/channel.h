@@ -10,7 +10,7 @@
 
 #include "conf/settings.h"
 #include "hub/hub.h"
-#include "hub/journal.h"
+#include "journal/journal.h"
 
 struct channel {
 	struct hub *hub;

@@ -12,7 +12,7 @@
 #include "hub/channel.h"
 #include "hub/cursors.h"
 #include "hub/gate.h"
-#include "hub/helper.h"
+#include "loop/helper.h"
 #include "hub/state.h"
 #include "hub/stream.h"
 #include "hub/view.h"

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "conf/settings.h"
-#include "hub/loop.h"
+#include "loop/loop.h"
 #include "wire/id.h"
 
 struct channel;

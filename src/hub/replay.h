@@ -9,8 +9,8 @@
 #ifndef SLUICE_HUB_REPLAY_H
 #define SLUICE_HUB_REPLAY_H
 
-#include "hub/helper.h"
-#include "hub/journal.h"
+#include "loop/helper.h"
+#include "journal/journal.h"
 #include "wire/sse.h"
 
 struct replay_channel {

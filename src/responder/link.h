@@ -5,7 +5,7 @@
 #ifndef SLUICE_RESPONDER_LINK_H
 #define SLUICE_RESPONDER_LINK_H
 
-#include "hub/loop.h"
+#include "loop/loop.h"
 #include "wire/door.h"
 
 struct link_events {

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/process.h"
-#include "hub/loop.h"
+#include "loop/loop.h"
 #include "source/launch.h"
 
 enum { WATCHES_MAX = 1024 * 1024 };

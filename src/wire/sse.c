@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "base/timestamp.h"
 
 const char *severity_name(uint8_t severity)
 {
@@ -42,50 +42,6 @@ void sse_put_heartbeat(struct buf *out, struct str epoch, event_id id)
 	buf_put(out, "\n\n", 2);
 }
 
-static void put_two(char *p, unsigned v)
-{
-	p[0] = (char)('0' + v / 10);
-	p[1] = (char)('0' + v % 10);
-}
-
-/* RFC 3339 in UTC with microseconds.  The date is worked out from the number
- * of days in years that begin in March, where the leap day comes last.
- */
-static void put_time(struct buf *out, int64_t time_ns)
-{
-	int64_t sec = time_ns / NS_PER_SEC, us = time_ns % NS_PER_SEC / 1000;
-	if (us < 0) {
-		us += 1000000;
-		sec--;
-	}
-	int64_t days = sec / 86400, rest = sec % 86400;
-	if (rest < 0) {
-		rest += 86400;
-		days--;
-	}
-	days += 719468; /* from 0000-03-01 to 1970-01-01 */
-	int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-	unsigned of_era = (unsigned)(days - era * 146097);
-	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
-	unsigned month = (5 * of_year + 2) / 153;
-	unsigned day = of_year - (153 * month + 2) / 5 + 1;
-	month = month < 10 ? month + 3 : month - 9;
-	unsigned y = (unsigned)(era * 400 + year + (month <= 2)) % 10000;
-	char t[28] = "0000-00-00T00:00:00.000000Z";
-	put_two(t, y / 100);
-	put_two(t + 2, y % 100);
-	put_two(t + 5, month);
-	put_two(t + 8, day);
-	put_two(t + 11, (unsigned)(rest / 3600));
-	put_two(t + 14, (unsigned)(rest / 60 % 60));
-	put_two(t + 17, (unsigned)(rest % 60));
-	put_two(t + 20, (unsigned)(us / 10000));
-	put_two(t + 22, (unsigned)(us / 100 % 100));
-	put_two(t + 24, (unsigned)(us % 100));
-	buf_put(out, t, 27);
-}
-
 static void put_fields(struct json *j, struct str fields)
 {
 	struct field f;
@@ -113,7 +69,7 @@ static void put_fields(struct json *j, struct str fields)
 void sse_put_json(struct buf *out, struct str epoch, struct str channel, const struct event *ev)
 {
 	buf_put(out, "{\"time\":\"", 9);
-	put_time(out, ev->time_ns);
+	timestamp_put(out, ev->time_ns);
 	buf_put(out, "\",\"channel\":", 12);
 	json_put_string(out, channel);
 	buf_put(out, ",\"source\":", 10);

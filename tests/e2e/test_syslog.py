@@ -451,6 +451,8 @@ def a_sender_beyond_its_rate(site):
     l = Listener(site, "sender_rate_limit: 100")
     for i in range(1000):
         l.udp("<13>%d" % i)
+        if i % 100 == 99: # what the kernel drops is counted elsewhere
+            wait_for(lambda: (lambda c: c["messages"] + c["rate_limited"])(l.counters()) >= i + 1, "%d to be read" % i)
     s = site.stream("channel=s&earliest=1")
     count = {"message": 0, "gap": 0}
 
@@ -462,7 +464,7 @@ def a_sender_beyond_its_rate(site):
             count["message"] += 1
         return count["message"] + count["gap"] == 1000
     s.events(take)
-    check(100 <= count["message"] < 600, repr(count))
+    check(100 <= count["message"] < 900, repr(count))
 
 
 # -- the real senders ---------------------------------------------------------------------------
@@ -477,7 +479,8 @@ def logger_in_all_its_ways(site):
         subprocess.check_call(["logger", "-n", "127.0.0.1", "-P", str(port), "-p", "local3.warning", "-t", "tag",
                                *way, "way %d" % i])
     got = l.get(len(ways))
-    check([e["message"] for e in got] == ["way %d" % i for i in range(len(ways))], repr(got))
+    # Over several sockets: in which order they are read is the system's business.
+    check(sorted(e["message"] for e in got) == ["way %d" % i for i in range(len(ways))], repr(got))
     check(all(e["severity"] == "warning" and e["fields"]["facility"] == "local3" and e["fields"]["app"] == "tag"
               for e in got), repr(got))
 

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "hub/cursors.h"
-#include "hub/journal.h"
+#include "journal/journal.h"
 #include "hub/replay.h"
 
 static char dir[64];

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "hub/helper.h"
-#include "hub/loop.h"
+#include "loop/helper.h"
+#include "loop/loop.h"
 
 struct timed {
 	struct loop_timer timer;

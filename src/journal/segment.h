@@ -11,8 +11,8 @@
  * a reader never looks beyond the size that it was told.  A segment in memory
  * is the same thing in a memfd.
  */
-#ifndef SLUICE_HUB_SEGMENT_H
-#define SLUICE_HUB_SEGMENT_H
+#ifndef SLUICE_JOURNAL_SEGMENT_H
+#define SLUICE_JOURNAL_SEGMENT_H
 
 #include "base/buf.h"
 #include "wire/id.h"

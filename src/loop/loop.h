@@ -7,8 +7,8 @@
  * themselves again with container_of().  A callback may remove anything,
  * itself included; what it frees it frees at the end of the turn, by a task.
  */
-#ifndef SLUICE_HUB_LOOP_H
-#define SLUICE_HUB_LOOP_H
+#ifndef SLUICE_LOOP_LOOP_H
+#define SLUICE_LOOP_LOOP_H
 
 #include <stdint.h>
 #include <sys/epoll.h>

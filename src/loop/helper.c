@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/helper.h"
+#include "loop/helper.h"
 
 #include <errno.h>
 #include <pthread.h>

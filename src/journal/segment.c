@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/segment.h"
+#include "journal/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>

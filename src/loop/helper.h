@@ -5,10 +5,10 @@
  * A job's work() runs in the thread and may touch only the job; its done()
  * runs in the loop afterwards, in the order in which jobs were submitted.
  */
-#ifndef SLUICE_HUB_HELPER_H
-#define SLUICE_HUB_HELPER_H
+#ifndef SLUICE_LOOP_HELPER_H
+#define SLUICE_LOOP_HELPER_H
 
-#include "hub/loop.h"
+#include "loop/loop.h"
 
 struct helper;
 

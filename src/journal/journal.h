@@ -7,10 +7,10 @@
  * both are there or neither is.  The oldest segments go when there are too
  * many bytes, when they are too old, or when the disk is full.
  */
-#ifndef SLUICE_HUB_JOURNAL_H
-#define SLUICE_HUB_JOURNAL_H
+#ifndef SLUICE_JOURNAL_JOURNAL_H
+#define SLUICE_JOURNAL_JOURNAL_H
 
-#include "hub/segment.h"
+#include "journal/segment.h"
 #include "wire/record.h"
 
 struct journal_config {

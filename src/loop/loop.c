@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/loop.h"
+#include "loop/loop.h"
 
 #include <errno.h>
 #include <signal.h>

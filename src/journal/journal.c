@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/journal.h"
+#include "journal/journal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * filter - which events somebody wants: one small expression language.
+ *
+ *	severity <= warning and (source == "nginx" or fields.status >= 500)
+ *	and not message ~ /healthz/i
+ *
+ * doc/filters.md describes it.  A filter is read-only once made, so the loop and
+ * the helper thread may match with the same one, each with a `filter_run` of its
+ * own; references are counted in the loop's thread alone.
+ */
+#ifndef SLUICE_FILTER_FILTER_H
+#define SLUICE_FILTER_FILTER_H
+
+#include "filter/regex.h"
+#include "wire/record.h"
+
+enum { FILTER_TEXT_MAX = 4096 };
+
+struct filter;
+struct regex_set;
+
+/* Parses `text`; regexes are shared in `pool` where there is one.  Returns a
+ * reference, or NULL with `why` saying what is wrong, at which character, and
+ * showing the place.
+ */
+struct filter *filter_parse(struct regex_pool *pool, struct str text, struct buf *why) must_check;
+
+struct filter *filter_ref(struct filter *f);
+void filter_unref(struct filter *f);
+
+/* Its canonical text: equal for filters that are the same but for spaces,
+ * quoting and the order of operands.  Borrowed.
+ */
+struct str filter_text(const struct filter *f);
+
+/* The regex that went over its limit, in words; NULL while none has.  Borrowed. */
+const char *filter_trouble(const struct filter *f);
+
+/* ---- shorthands: each appends to `out` an expression that stands for it ---------- */
+
+/* What `grep=` takes: /regex/flags, or plain text, in either case when it holds no
+ * capital letter.
+ */
+void filter_put_grep(struct buf *out, struct str text);
+/* SUBJECT is one of the values, which are separated by commas. */
+void filter_put_one_of(struct buf *out, const char *subject, struct str values);
+/* A quoted string of the language. */
+void filter_put_string(struct buf *out, struct str s);
+
+/* ---- matching ------------------------------------------------------------------- */
+
+struct filter_memo {
+	uint64_t turn; /* of the event that it is of */
+	int result;
+};
+
+/* What one thread needs: the event looked at, and what is known of it already. */
+struct filter_run {
+	struct regex_run regex;
+	const struct event *event;
+	struct str channel;
+	uint64_t turn;
+	size_t n_fields;
+	bool has_fields;
+	struct field fields[FIELDS_MAX];
+	struct buf scratch;
+	struct filter_memo *memos; /* by the slots of the pool's regexes, for the message */
+	size_t n_memos;
+	struct regex_set *set; /* borrowed, or NULL */
+	bool is_scanned;
+};
+
+void filter_run_init(struct filter_run *run);
+void filter_run_fini(struct filter_run *run);
+
+/* The event that the next calls are about; borrowed until the next one. */
+void filter_run_event(struct filter_run *run, const struct event *ev, struct str channel);
+
+/* 1, 0, or -ELIMIT when a regex that would decide it went over its limit. */
+int filter_match(const struct filter *f, struct filter_run *run) must_check;
+
+#endif

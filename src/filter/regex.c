@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "filter/regex.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+/* Steps as the JIT counts them; of a regex that people mean, a line takes tens.
+ * Some tenths of a millisecond at the worst.
+ */
+enum {
+	STEPS_MAX = 20000,
+	STEPS_MAX_A_BYTE = 2, /* and so many more for each byte that is searched */
+	HEAP_MAX_KIB = 1024,
+	STACK_MIN = 32 * 1024,
+	STACK_MAX = 512 * 1024,
+	LITERAL_MIN = 3,
+};
+
+void regex_pool_init(struct regex_pool *p)
+{
+	*p = (struct regex_pool){0};
+	list_init(&p->all);
+}
+
+void regex_pool_fini(struct regex_pool *p)
+{
+	free(p->free_slots);
+	*p = (struct regex_pool){0};
+}
+
+/* ---- a literal that every match holds ------------------------------------------- */
+
+/* The length of a quantifier at `p`, 0 when there is none; whether it may mean
+ * "not at all".
+ */
+static size_t quantifier(const char *p, bool *optional)
+{
+	size_t n = 1;
+	*optional = *p == '*' || *p == '?';
+	if (*p == '{') {
+		n = strspn(p + 1, "0123456789,") + 1;
+		if (p[n] != '}' || n == 1)
+			return 0;
+		*optional = true; /* perhaps; good enough */
+		n++;
+	} else if (*p != '*' && *p != '?' && *p != '+') {
+		return 0;
+	}
+	return n + (p[n] == '?' || p[n] == '+');
+}
+
+/* The longest run of plain characters on the top level of the pattern, for a
+ * quick look before the regex is run.  Knows the plainest patterns only: an
+ * alternative, an option or anything odd, and there is none.
+ */
+static struct str find_literal(const char *pattern, struct buf *run)
+{
+	struct str best = {NULL, 0};
+	struct buf found = {0};
+	int depth = 0;
+	run->len = 0;
+	for (const char *p = pattern;;) {
+		char c = *p, literal = 0;
+		size_t len = 1;
+		if (c == '\\' && p[1]) {
+			len = 2;
+			if (ispunct((unsigned char)p[1]))
+				literal = p[1];
+			else if (!strchr("dDwWsSbB", p[1]))
+				goto none;
+		} else if (c == '[') {
+			/* "]" right behind the bracket, classes and the rest: too odd */
+			size_t n = strcspn(p + 1, "]\\[");
+			if (!n || p[1 + n] != ']')
+				goto none;
+			len = n + 2;
+		} else if (c == '(') {
+			if (p[1] == '?' || p[1] == '*')
+				goto none;
+			depth++;
+		} else if (c == ')') {
+			depth--;
+		} else if (c == '|' && !depth) {
+			goto none;
+		} else if (c && !strchr(".^$|", c) && !(c & 0x80)) {
+			literal = c;
+		}
+		bool optional;
+		size_t q = c ? quantifier(p + len, &optional) : 0;
+		if (literal && !depth && !q) {
+			buf_putc(run, literal);
+		} else {
+			if (run->len > best.len) {
+				found.len = 0;
+				buf_put_str(&found, buf_str(run));
+				best = buf_str(&found);
+			}
+			run->len = 0;
+		}
+		if (!c)
+			break;
+		p += len + q;
+	}
+	run->len = 0;
+	buf_put_str(run, best);
+	buf_fini(&found);
+	return run->len >= LITERAL_MIN ? buf_str(run) : (struct str){NULL, 0};
+none:
+	buf_fini(&found);
+	return (struct str){NULL, 0};
+}
+
+/* ---- compiling -------------------------------------------------------------------- */
+
+static uint32_t options_of(const char *flags)
+{
+	uint32_t o = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C;
+	o |= strchr(flags, 'i') ? PCRE2_CASELESS : 0;
+	o |= strchr(flags, 'm') ? PCRE2_MULTILINE : 0;
+	o |= strchr(flags, 's') ? PCRE2_DOTALL : 0;
+	o |= strchr(flags, 'x') ? PCRE2_EXTENDED : 0;
+	return o;
+}
+
+static int take_slot(struct regex_pool *p)
+{
+	return p->n_free ? p->free_slots[--p->n_free] : p->n_slots++;
+}
+
+static void give_slot(struct regex_pool *p, int slot)
+{
+	p->free_slots = mem_resize(p->free_slots, (p->n_free + 1) * sizeof(p->free_slots[0]));
+	p->free_slots[p->n_free++] = slot;
+}
+
+static void sort_flags(char flags[8])
+{
+	char sorted[8] = {0};
+	size_t n = 0;
+	for (const char *f = "imsx"; *f; f++)
+		if (strchr(flags, *f))
+			sorted[n++] = *f;
+	memcpy(flags, sorted, sizeof(sorted));
+}
+
+static struct regex *find(struct regex_pool *pool, struct str pattern, const char *flags)
+{
+	list_each (e, &pool->all) {
+		struct regex *r = list_entry(e, struct regex, link);
+		if (str_is(pattern, r->pattern) && strcmp(r->flags, flags) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+int regex_get(struct regex_pool *pool, struct str pattern, const char *flags, struct regex **ret,
+	      size_t *at, struct buf *why)
+{
+	char sorted[8] = {0};
+	*at = 0;
+	snprintf(sorted, sizeof(sorted), "%s", flags);
+	sort_flags(sorted);
+	if (pattern.len > REGEX_LENGTH_MAX) {
+		buf_printf(why, "this regex is longer than %d bytes", REGEX_LENGTH_MAX);
+		return -EINVAL;
+	}
+	*ret = pool ? find(pool, pattern, sorted) : NULL;
+	if (*ret) {
+		(*ret)->refs++;
+		return 0;
+	}
+	int code;
+	PCRE2_SIZE offset;
+	pcre2_code *c = pcre2_compile((PCRE2_SPTR)pattern.data, pattern.len, options_of(sorted),
+				      &code, &offset, NULL);
+	if (!c) {
+		char text[256];
+		pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof(text));
+		buf_printf(why, "this regex cannot be used: %s", text);
+		*at = MIN(offset, pattern.len);
+		return -EINVAL;
+	}
+	pcre2_jit_compile(c, PCRE2_JIT_COMPLETE); /* without it, the interpreter */
+	struct regex *r = mem_zero(sizeof(*r));
+	r->refs = 1;
+	r->pool = pool;
+	r->pattern = mem_strndup(pattern.data, pattern.len);
+	memcpy(r->flags, sorted, sizeof(sorted));
+	r->code = c;
+	r->slot = REGEX_NO_SLOT;
+	r->in_set = -1;
+	list_init(&r->link);
+	if (!strpbrk(sorted, "ix")) {
+		struct buf run = {0};
+		struct str literal = find_literal(r->pattern, &run);
+		r->literal = literal.len ? mem_strndup(literal.data, literal.len) : NULL;
+		r->literal_len = literal.len;
+		buf_fini(&run);
+	}
+	if (pool) {
+		list_append(&pool->all, &r->link);
+		r->slot = take_slot(pool);
+		pool->n++;
+		pool->changes++;
+	}
+	*ret = r;
+	return 0;
+}
+
+void regex_unref(struct regex *r)
+{
+	if (!r || --r->refs)
+		return;
+	if (r->pool) {
+		list_remove(&r->link);
+		give_slot(r->pool, r->slot);
+		r->pool->n--;
+		r->pool->changes++;
+	}
+	pcre2_code_free(r->code);
+	free(r->literal);
+	free(r->pattern);
+	free(r);
+}
+
+/* ---- running ----------------------------------------------------------------------- */
+
+void regex_run_init(struct regex_run *run)
+{
+	run->data = pcre2_match_data_create(1, NULL);
+	run->context = pcre2_match_context_create(NULL);
+	run->stack = pcre2_jit_stack_create(STACK_MIN, STACK_MAX, NULL);
+	if (!run->data || !run->context)
+		abort();
+	pcre2_set_heap_limit(run->context, HEAP_MAX_KIB);
+	if (run->stack)
+		pcre2_jit_stack_assign(run->context, NULL, run->stack);
+}
+
+void regex_run_fini(struct regex_run *run)
+{
+	pcre2_match_data_free(run->data);
+	pcre2_match_context_free(run->context);
+	pcre2_jit_stack_free(run->stack);
+	*run = (struct regex_run){0};
+}
+
+int regex_search(const struct regex *r, struct regex_run *run, struct str s)
+{
+	if (r->literal_len && !memmem(s.data, s.len, r->literal, r->literal_len))
+		return 0;
+	uint32_t steps = STEPS_MAX + (uint32_t)MIN(s.len, 1u << 20) * STEPS_MAX_A_BYTE;
+	pcre2_set_match_limit(run->context, steps);
+	pcre2_set_depth_limit(run->context, steps);
+	int got = pcre2_match(r->code, (PCRE2_SPTR)(s.data ? s.data : ""), s.len, 0,
+			      PCRE2_NO_UTF_CHECK, run->data, run->context);
+	if (got >= 0)
+		return 1;
+	return got == PCRE2_ERROR_NOMATCH ? 0 : -ELIMIT;
+}
