@@ -41,7 +41,7 @@ static int print_event(const struct event *raw)
 	utf8_put(&message, raw->message);
 	ev.message = buf_str(&message);
 	buf_printf(&out, "%.*s ", (int)ev.type.len, ev.type.data);
-	sse_put_json(&out, STR("run-plugin"), STR("run-plugin"), &ev);
+	event_put_json(&out, STR("run-plugin"), STR("run-plugin"), &ev, false);
 	buf_putc(&out, '\n');
 	fwrite(out.data, 1, out.len, stdout);
 	buf_fini(&out);

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 /* ---- putting ---- */
 
@@ -38,6 +38,11 @@ static void put_hub(struct buf *out, const struct hub_settings *h)
 	put_int(out, h->responders);
 	put_int(out, h->max_streams);
 	put_int(out, h->event_size);
+	put_int(out, h->max_streams_per_address);
+	put_int(out, h->max_streams_per_user);
+	put_int(out, h->max_views);
+	put_int(out, h->max_stall_ns);
+	put_int(out, h->free_space);
 }
 
 static void put_channel(struct buf *out, const struct channel_settings *c)
@@ -50,6 +55,29 @@ static void put_channel(struct buf *out, const struct channel_settings *c)
 	put_int(out, c->retry_ns);
 	put_int(out, c->coalesce_ns);
 	put_int(out, c->tail);
+	buf_put_u8(out, c->gzips);
+	buf_put_u8(out, (uint8_t)c->slow);
+	put_int(out, c->max_lag_ns);
+	put_list(out, c->from, c->n_from);
+	put_text(out, c->filter);
+}
+
+static void put_types(struct buf *out, const struct source_settings *src)
+{
+	buf_put_u32(out, (uint32_t)src->n_types);
+	for (size_t i = 0; i < src->n_types; i++) {
+		const struct type_settings *t = &src->types[i];
+		put_text(out, t->name);
+		put_text(out, t->doc);
+		buf_put_u32(out, t->version);
+		buf_put_u32(out, (uint32_t)t->n_fields);
+		for (size_t k = 0; k < t->n_fields; k++) {
+			put_text(out, t->fields[k].name);
+			put_text(out, t->fields[k].unit);
+			put_text(out, t->fields[k].doc);
+			buf_put_u8(out, (uint8_t)t->fields[k].type);
+		}
+	}
 }
 
 void packed_put_source(struct buf *out, const struct source_settings *src)
@@ -70,6 +98,7 @@ void packed_put_source(struct buf *out, const struct source_settings *src)
 	put_int(out, src->watchdog_ns);
 	put_int(out, src->rate_limit);
 	put_int(out, src->rate_burst);
+	put_text(out, src->filter);
 	buf_put_u8(out, (uint8_t)src->sandbox);
 	put_list(out, src->allow_read, src->n_allow_read);
 	put_text(out, src->plugin);
@@ -82,6 +111,7 @@ void packed_put_source(struct buf *out, const struct source_settings *src)
 		buf_put_u32(out, v->flags);
 		put_list(out, v->items, v->n);
 	}
+	put_types(out, src);
 }
 
 void packed_put(struct buf *out, const struct settings *s)
@@ -141,6 +171,11 @@ static void get_hub(struct reader *r, struct hub_settings *h)
 	h->responders = get_int(r);
 	h->max_streams = get_int(r);
 	h->event_size = get_int(r);
+	h->max_streams_per_address = get_int(r);
+	h->max_streams_per_user = get_int(r);
+	h->max_views = get_int(r);
+	h->max_stall_ns = get_int(r);
+	h->free_space = get_int(r);
 	r->failed |= !h->state_dir || !h->prefix;
 }
 
@@ -154,7 +189,35 @@ static void get_channel(struct reader *r, struct channel_settings *c)
 	c->retry_ns = get_int(r);
 	c->coalesce_ns = get_int(r);
 	c->tail = get_int(r);
+	c->gzips = get_byte(r) != 0;
+	c->slow = (enum slow)get_byte(r);
+	c->max_lag_ns = get_int(r);
+	c->from = get_list(r, &c->n_from);
+	c->filter = get_text(r);
 	r->failed |= !c->name;
+}
+
+static void get_types(struct reader *r, struct source_settings *src)
+{
+	size_t n = get_count(r);
+	src->types = mem_zero((n + 1) * sizeof(src->types[0]));
+	for (; src->n_types < n && !r->failed; src->n_types++) {
+		struct type_settings *t = &src->types[src->n_types];
+		t->name = get_text(r);
+		t->doc = get_text(r);
+		t->version = get_word(r);
+		size_t n_fields = get_count(r);
+		t->fields = mem_zero((n_fields + 1) * sizeof(t->fields[0]));
+		for (; t->n_fields < n_fields && !r->failed; t->n_fields++) {
+			struct field_settings *f = &t->fields[t->n_fields];
+			f->name = get_text(r);
+			f->unit = get_text(r);
+			f->doc = get_text(r);
+			f->type = (enum sluice_type)get_byte(r);
+			r->failed |= !f->name;
+		}
+		r->failed |= !t->name;
+	}
 }
 
 void packed_get_source(struct reader *r, struct source_settings *src)
@@ -176,6 +239,7 @@ void packed_get_source(struct reader *r, struct source_settings *src)
 	src->watchdog_ns = get_int(r);
 	src->rate_limit = get_int(r);
 	src->rate_burst = get_int(r);
+	src->filter = get_text(r);
 	src->sandbox = (enum sandbox)get_byte(r);
 	src->allow_read = get_list(r, &src->n_allow_read);
 	src->plugin = get_text(r);
@@ -190,6 +254,7 @@ void packed_get_source(struct reader *r, struct source_settings *src)
 		v->items = get_list(r, &v->n);
 		r->failed |= !v->name;
 	}
+	get_types(r, src);
 	r->failed |= !src->name || !src->type || !src->plugin;
 }
 

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "conf/channels.h"
+#include "conf/values.h"
 
 /* sun_path has 108 bytes, and sockets lie in state_dir. */
 enum { STATE_DIR_MAX = 108 - 1 - 13 };
@@ -18,7 +20,6 @@ enum { STATE_DIR_MAX = 108 - 1 - 13 };
 #define GIB (1024 * MIB)
 #define DAY (86400 * NS_PER_SEC)
 
-static const char *const durabilities[] = {"memory", "process", NULL};
 static const char *const sandboxes[] = {"auto", "off", "require", NULL};
 static const char *const listen_words[] = {"unix", "tcp", NULL};
 
@@ -33,26 +34,18 @@ const struct sluice_option hub_options[] = {
 	 "the mount prefix, for front servers that do not tell it", NULL},
 	{"responders", SLUICE_INT, 0, "2", NULL, 1, 64, "processes that accept requests", NULL},
 	{"limits.streams", SLUICE_INT, 0, "10000", NULL, 1, 1000000, "open streams in all", NULL},
+	{"limits.streams_per_address", SLUICE_INT, 0, "1000", NULL, 0, 1000000,
+	 "open streams of one client address; 0 for any", NULL},
+	{"limits.streams_per_user", SLUICE_INT, 0, "1000", NULL, 0, 1000000,
+	 "open streams of one user that the front server names; 0 for any", NULL},
+	{"limits.subscriptions", SLUICE_INT, 0, "1000", NULL, 1, 100000,
+	 "different combinations of channels, filter and format at once", NULL},
+	{"limits.stall", SLUICE_DURATION, 0, "2m", NULL, NS_PER_SEC, DAY,
+	 "a client that takes nothing for so long while there is something is let go", NULL},
+	{"free_space", SLUICE_SIZE, 0, "64MiB", NULL, 0, 1024 * GIB,
+	 "what journals leave free on their file system, at most a twentieth of it", NULL},
 	{"limits.event_size", SLUICE_SIZE, 0, "64KiB", NULL, 1 * KIB, 64 * MIB,
 	 "bytes of one message; a longer one is cut and flagged", NULL},
-	{0},
-};
-
-const struct sluice_option channel_options[] = {
-	{"history.size", SLUICE_SIZE, 0, "256MiB", NULL, 64 * KIB, 1024 * GIB,
-	 "how much is kept, in bytes", NULL},
-	{"history.age", SLUICE_DURATION, 0, NULL, NULL, NS_PER_SEC, 3650 * DAY,
-	 "how long it is kept", NULL},
-	{"durability", SLUICE_ENUM, 0, "process", durabilities, 0, 0,
-	 "process: survives the death of any process; memory: of none", NULL},
-	{"heartbeat", SLUICE_DURATION, 0, "15s", NULL, 100 * NS_PER_MS, 3600 * NS_PER_SEC,
-	 "a sign of life in a quiet stream", NULL},
-	{"retry", SLUICE_DURATION, 0, "3s", NULL, 10 * NS_PER_MS, 3600 * NS_PER_SEC,
-	 "how long a client waits before it reconnects", NULL},
-	{"coalesce", SLUICE_DURATION, 0, "5ms", NULL, 0, NS_PER_SEC,
-	 "the shortest time between two writes to a stream while it is busy", NULL},
-	{"tail", SLUICE_INT, 0, "0", NULL, 0, 100000,
-	 "events that a client gets first when it names no start", NULL},
 	{0},
 };
 
@@ -84,6 +77,8 @@ const struct sluice_option source_options[] = {
 	 "events a second; the source waits, or counts what it has to drop; 0 for any", NULL},
 	{"rate_burst", SLUICE_INT, 0, "0", NULL, 0, 1000000000,
 	 "events that may come at once beyond it; 0 for those of one second", NULL},
+	{"filter", SLUICE_STRING, 0, NULL, NULL, 0, 0,
+	 "which of its events are taken (see sluice-filters(7)); the others are counted", NULL},
 	{"sandbox", SLUICE_ENUM, 0, "auto", sandboxes, 0, 0,
 	 "confine its process: auto as far as the kernel can, require or do not start, off", NULL},
 	{"allow_read", SLUICE_PATH, SLUICE_LIST, NULL, NULL, 0, 0,
@@ -107,46 +102,6 @@ bool name_is_valid(const char *s)
 		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
 			return false;
 	return true;
-}
-
-static const char *text_of(const struct sluice_option *table, const struct option_values *v,
-			   const char *name)
-{
-	const struct option_value *set = option_find(v, name);
-	if (set && set->n)
-		return set->items[0];
-	return option_lookup(table, name)->fallback;
-}
-
-static int64_t number_of(const struct sluice_option *table, const struct option_values *v,
-			 const char *name)
-{
-	int64_t ret = 0;
-	char *why = NULL;
-	const char *text = text_of(table, v, name);
-	if (text && option_number(option_lookup(table, name), text, &ret, &why))
-		free(why);
-	return ret;
-}
-
-/* The values of a list option, each owned; its fallback when it is not set. */
-static char **list_of(const struct sluice_option *table, const struct option_values *v,
-		      const char *name, size_t *n)
-{
-	const struct option_value *set = option_find(v, name);
-	const char *fallback = option_lookup(table, name)->fallback;
-	*n = set ? set->n : fallback != NULL;
-	char **items = mem_zero((*n + 1) * sizeof(items[0]));
-	for (size_t i = 0; i < *n; i++)
-		items[i] = mem_strdup(set ? set->items[i] : fallback);
-	return items;
-}
-
-static void free_list(char **items, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(items[i]);
-	free(items);
 }
 
 /* The map below a key, or NULL when it is not there; tells when it is none. */
@@ -189,109 +144,57 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 	const struct tree *map = sub_map(root, "hub", e);
 	struct option_values v = {0};
 	option_read(map ? map : &nothing, "hub", hub_options, NULL, &v, e);
-	hub->listen = list_of(hub_options, &v, "listen", &hub->n_listen);
+	hub->listen = values_list(hub_options, &v, "listen", &hub->n_listen);
 	check_listen(option_find(&v, "listen"), e);
-	hub->plugin_dirs = list_of(hub_options, &v, "plugin_dir", &hub->n_plugin_dirs);
-	hub->state_dir = mem_strdup(text_of(hub_options, &v, "state_dir"));
+	hub->plugin_dirs = values_list(hub_options, &v, "plugin_dir", &hub->n_plugin_dirs);
+	hub->state_dir = mem_strdup(values_text(hub_options, &v, "state_dir"));
 	const struct option_value *state_dir = option_find(&v, "state_dir");
 	if (state_dir && strlen(hub->state_dir) > STATE_DIR_MAX)
 		errors_add(e, state_dir->at, "hub.state_dir",
 			   "longer than %d characters: a socket in it could not be named (choose a "
 			   "shorter path)",
 			   STATE_DIR_MAX);
-	hub->prefix = mem_strdup(text_of(hub_options, &v, "prefix"));
+	hub->prefix = mem_strdup(values_text(hub_options, &v, "prefix"));
 	size_t n = strlen(hub->prefix);
 	if (n && hub->prefix[0] != '/')
 		errors_add(e, option_find(&v, "prefix")->at, "hub.prefix",
 			   "\"%s\" does not begin with a slash (write /logs)", hub->prefix);
 	while (n && hub->prefix[n - 1] == '/')
 		hub->prefix[--n] = 0;
-	hub->responders = number_of(hub_options, &v, "responders");
-	hub->max_streams = number_of(hub_options, &v, "limits.streams");
-	hub->event_size = number_of(hub_options, &v, "limits.event_size");
+	hub->responders = values_number(hub_options, &v, "responders");
+	hub->max_streams = values_number(hub_options, &v, "limits.streams");
+	hub->max_streams_per_address = values_number(hub_options, &v, "limits.streams_per_address");
+	hub->max_streams_per_user = values_number(hub_options, &v, "limits.streams_per_user");
+	hub->max_views = values_number(hub_options, &v, "limits.subscriptions");
+	hub->max_stall_ns = values_number(hub_options, &v, "limits.stall");
+	hub->free_space = values_number(hub_options, &v, "free_space");
+	hub->event_size = values_number(hub_options, &v, "limits.event_size");
 	option_values_fini(&v);
-}
-
-/* ---- channels ---- */
-
-static void fill_channel(struct channel_settings *c, const struct option_values *v)
-{
-	c->history_size = number_of(channel_options, v, "history.size");
-	c->history_age_ns = number_of(channel_options, v, "history.age");
-	c->durability = (enum durability)number_of(channel_options, v, "durability");
-	c->heartbeat_ns = number_of(channel_options, v, "heartbeat");
-	c->retry_ns = number_of(channel_options, v, "retry");
-	c->coalesce_ns = number_of(channel_options, v, "coalesce");
-	c->tail = number_of(channel_options, v, "tail");
-}
-
-static struct channel_settings *find_channel(struct settings *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_channels; i++)
-		if (strcmp(s->channels[i].name, name) == 0)
-			return &s->channels[i];
-	return NULL;
-}
-
-struct channel_settings *settings_channel(struct settings *s, const char *name)
-{
-	static const struct option_values none;
-	struct channel_settings *c = find_channel(s, name);
-	if (c)
-		return c;
-	s->channels = mem_resize(s->channels, (s->n_channels + 1) * sizeof(s->channels[0]));
-	c = &s->channels[s->n_channels++];
-	*c = (struct channel_settings){.name = mem_strdup(name)};
-	fill_channel(c, &none);
-	if (strcmp(name, SETTINGS_OWN_CHANNEL) == 0)
-		c->history_size = 4 * MIB;
-	return c;
-}
-
-static void read_channel(struct settings *s, const struct tree *key, const struct tree *map,
-			 struct errors *e)
-{
-	char *where = mem_printf("channels.%s", key->text);
-	struct option_values v = {0};
-	if (!name_is_valid(key->text))
-		errors_add(e, key->at, where,
-			   "not a name (letters, digits, _ . and -, at most 64)");
-	if (find_channel(s, key->text))
-		errors_add(e, key->at, where, "is in another file of conf.d already (remove one)");
-	struct channel_settings *c = settings_channel(s, key->text);
-	if (map->kind == TREE_MAP) {
-		option_read(map, where, channel_options, NULL, &v, e);
-		fill_channel(c, &v);
-	} else if (map->kind != TREE_SCALAR || map->is_quoted || map->text[0]) {
-		errors_add(e, map->at, where, "%s where a map is expected", tree_kind_name(map));
-	}
-	option_values_fini(&v);
-	free(where);
 }
 
 /* ---- sources ---- */
 
 static void fill_source(struct source_settings *src, const struct option_values *v)
 {
-	const char *user = text_of(source_options, v, "user");
-	const char *backoff = text_of(source_options, v, "restart.backoff");
+	const char *user = values_text(source_options, v, "user");
+	const char *backoff = values_text(source_options, v, "restart.backoff");
 	src->user = user ? mem_strdup(user) : NULL;
-	src->groups = list_of(source_options, v, "groups", &src->n_groups);
+	src->groups = values_list(source_options, v, "groups", &src->n_groups);
 	src->limits = (struct source_limits){
-		.memory = number_of(source_options, v, "limits.memory"),
-		.open_files = number_of(source_options, v, "limits.open_files"),
-		.processes = number_of(source_options, v, "limits.processes"),
-		.cpu_time_ns = number_of(source_options, v, "limits.cpu_time"),
-		.file_size = number_of(source_options, v, "limits.file_size"),
+		.memory = values_number(source_options, v, "limits.memory"),
+		.open_files = values_number(source_options, v, "limits.open_files"),
+		.processes = values_number(source_options, v, "limits.processes"),
+		.cpu_time_ns = values_number(source_options, v, "limits.cpu_time"),
+		.file_size = values_number(source_options, v, "limits.file_size"),
 	};
 	if (unit_parse_range(backoff, &src->backoff_ns, &src->backoff_max_ns))
 		src->backoff_ns = src->backoff_max_ns = NS_PER_SEC; /* the error is told */
-	src->attempts = number_of(source_options, v, "restart.attempts");
-	src->watchdog_ns = number_of(source_options, v, "watchdog");
-	src->rate_limit = number_of(source_options, v, "rate_limit");
-	src->rate_burst = number_of(source_options, v, "rate_burst");
-	src->sandbox = (enum sandbox)number_of(source_options, v, "sandbox");
-	src->allow_read = list_of(source_options, v, "allow_read", &src->n_allow_read);
+	src->attempts = values_number(source_options, v, "restart.attempts");
+	src->watchdog_ns = values_number(source_options, v, "watchdog");
+	src->rate_limit = values_number(source_options, v, "rate_limit");
+	src->rate_burst = values_number(source_options, v, "rate_burst");
+	src->sandbox = (enum sandbox)values_number(source_options, v, "sandbox");
+	src->allow_read = values_list(source_options, v, "allow_read", &src->n_allow_read);
 }
 
 void source_settings_init(struct source_settings *src, const char *name, const char *type)
@@ -301,16 +204,55 @@ void source_settings_init(struct source_settings *src, const char *name, const c
 	fill_source(src, &none);
 }
 
+static char *copy(const char *s)
+{
+	return s ? mem_strdup(s) : NULL;
+}
+
+void settings_read_types(struct source_settings *src, const struct sluice_event_type *table)
+{
+	for (const struct sluice_event_type *ev = table; ev && ev->name; ev++) {
+		src->types = mem_resize(src->types, (src->n_types + 1) * sizeof(src->types[0]));
+		struct type_settings *t = &src->types[src->n_types++];
+		*t = (struct type_settings){.name = mem_strdup(ev->name),
+					    .doc = copy(ev->doc),
+					    .version = ev->version};
+		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
+			t->fields = mem_resize(t->fields, (t->n_fields + 1) * sizeof(t->fields[0]));
+			t->fields[t->n_fields++] = (struct field_settings){
+				mem_strdup(f->name), copy(f->unit), copy(f->doc), f->type};
+		}
+	}
+}
+
+static void free_types(struct source_settings *src)
+{
+	for (size_t i = 0; i < src->n_types; i++) {
+		struct type_settings *t = &src->types[i];
+		for (size_t k = 0; k < t->n_fields; k++) {
+			free(t->fields[k].name);
+			free(t->fields[k].unit);
+			free(t->fields[k].doc);
+		}
+		free(t->fields);
+		free(t->name);
+		free(t->doc);
+	}
+	free(src->types);
+}
+
 void source_settings_fini(struct source_settings *src)
 {
+	free_types(src);
 	free(src->name);
 	free(src->type);
 	free(src->channel);
 	free(src->user);
 	free(src->plugin);
 	free(src->trouble);
-	free_list(src->groups, src->n_groups);
-	free_list(src->allow_read, src->n_allow_read);
+	free(src->filter);
+	list_free(src->groups, src->n_groups);
+	list_free(src->allow_read, src->n_allow_read);
 	option_values_fini(&src->options);
 	*src = (struct source_settings){0};
 }
@@ -326,8 +268,8 @@ const struct source_settings *settings_source(const struct settings *s, const ch
 static void read_names(struct source_settings *src, const struct option_values *v,
 		       const char *where, struct errors *e)
 {
-	const char *type = text_of(source_options, v, "type");
-	const char *channel = text_of(source_options, v, "channel");
+	const char *type = values_text(source_options, v, "type");
+	const char *channel = values_text(source_options, v, "channel");
 	if (type && !name_is_valid(type))
 		errors_add(e, option_find(v, "type")->at, where, "\"%s\" cannot name a plugin",
 			   type);
@@ -376,6 +318,9 @@ static void read_source(struct settings *s, const struct tree *key, const struct
 	option_read_known(map, where, source_options, &v, e);
 	read_names(src, &v, where, e);
 	fill_source(src, &v);
+	const struct option_value *filter = option_find(&v, "filter");
+	if (filter && filter->n)
+		src->filter = settings_filter(filter, where, e);
 	option_values_fini(&v);
 	free(where);
 }
@@ -413,7 +358,7 @@ static void read_root(struct settings *s, const struct tree *root, struct errors
 {
 	const struct tree *channels = sub_map(root, "channels", e);
 	for (size_t i = 0; channels && i < channels->n; i++)
-		read_channel(s, channels->keys[i], channels->values[i], e);
+		channels_read_one(s, channels->keys[i], channels->values[i], e);
 	const struct tree *sources = sub_map(root, "sources", e);
 	for (size_t i = 0; sources && i < sources->n; i++)
 		read_source(s, sources->keys[i], sources->values[i], e);
@@ -472,6 +417,7 @@ struct settings *settings_load(const char *file, struct errors *e)
 		if (s->sources[i].channel)
 			settings_channel(s, s->sources[i].channel);
 	settings_channel(s, SETTINGS_OWN_CHANNEL);
+	channels_check(s, e);
 	if (root && !s->n_sources && !e->count)
 		errors_add(e, root->at, NULL, "no sources (add \"sources:\" with at least one)");
 	return s;
@@ -481,19 +427,19 @@ void settings_free(struct settings *s)
 {
 	if (!s)
 		return;
-	free_list(s->hub.listen, s->hub.n_listen);
-	free_list(s->hub.plugin_dirs, s->hub.n_plugin_dirs);
+	list_free(s->hub.listen, s->hub.n_listen);
+	list_free(s->hub.plugin_dirs, s->hub.n_plugin_dirs);
 	free(s->hub.state_dir);
 	free(s->hub.prefix);
 	for (size_t i = 0; i < s->n_channels; i++)
-		free(s->channels[i].name);
+		channel_settings_fini(&s->channels[i]);
 	free(s->channels);
 	for (size_t i = 0; i < s->n_sources; i++)
 		source_settings_fini(&s->sources[i]);
 	free(s->sources);
 	for (size_t i = 0; i < s->n_files; i++)
 		tree_free(s->trees[i]);
-	free_list(s->files, s->n_files);
+	list_free(s->files, s->n_files);
 	free(s->trees);
 	free(s->file);
 	free(s);

@@ -24,10 +24,17 @@ struct hub_settings {
 	char *prefix;       /* mount prefix when the front server does not tell; "" */
 	int64_t responders; /* processes */
 	int64_t max_streams;
+	int64_t max_streams_per_address; /* 0: any */
+	int64_t max_streams_per_user;
+	int64_t max_views; /* distinct subscriptions at once */
+	int64_t max_stall_ns; /* a client that takes nothing for so long is let go */
+	int64_t free_space; /* bytes of the file system that journals leave free */
 	int64_t event_size; /* bytes of one message; longer ones are cut and flagged */
 };
 
-enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS };
+enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS, DURABILITY_DISK };
+
+enum slow { SLOW_CATCH_UP, SLOW_GAP, SLOW_LATEST, SLOW_DISCONNECT };
 
 struct channel_settings {
 	char *name;
@@ -38,6 +45,14 @@ struct channel_settings {
 	int64_t retry_ns;
 	int64_t coalesce_ns;
 	int64_t tail; /* events that a client without a cursor gets first */
+	bool gzips;
+	enum slow slow;
+	int64_t max_lag_ns;
+	/* of a derived channel: those that it shows, and which of their events */
+	char **from;
+	size_t n_from;
+	char *filter; /* NULL: all */
+	struct place from_at;
 };
 
 enum sandbox { SANDBOX_AUTO, SANDBOX_OFF, SANDBOX_REQUIRE };
@@ -49,6 +64,19 @@ struct source_limits {
 	int64_t processes;
 	int64_t cpu_time_ns;
 	int64_t file_size; /* bytes */
+};
+
+/* What a plugin says of its events. */
+struct field_settings {
+	char *name, *unit, *doc; /* unit may be NULL */
+	enum sluice_type type;
+};
+
+struct type_settings {
+	char *name, *doc;
+	uint32_t version;
+	struct field_settings *fields;
+	size_t n_fields;
 };
 
 struct source_settings {
@@ -64,6 +92,7 @@ struct source_settings {
 	int64_t watchdog_ns; /* 0: none */
 	int64_t rate_limit;  /* events a second; 0: any */
 	int64_t rate_burst;  /* events beyond it at once */
+	char *filter;        /* what it may send; NULL: all */
 	enum sandbox sandbox;
 	char **allow_read; /* paths */
 	size_t n_allow_read;
@@ -71,6 +100,8 @@ struct source_settings {
 	char *plugin;            /* path of the shared object; set by who has found it */
 	char *trouble;           /* why the plugin cannot be used; NULL: it can */
 	struct option_values options;
+	struct type_settings *types;
+	size_t n_types;
 };
 
 struct settings {
@@ -97,9 +128,14 @@ void settings_free(struct settings *s);
 void settings_read_options(struct source_settings *src, const struct sluice_option *table,
 			   struct errors *e);
 
+/* Copies a plugin's table of events, which ends with a NULL name. */
+void settings_read_types(struct source_settings *src, const struct sluice_event_type *table);
+
 /* The settings of a channel; one that only a source names has the defaults. */
 struct channel_settings *settings_channel(struct settings *s, const char *name);
 const struct source_settings *settings_source(const struct settings *s, const char *name);
+
+void channel_settings_fini(struct channel_settings *c);
 
 /* A source with the defaults. */
 void source_settings_init(struct source_settings *src, const char *name, const char *type);

@@ -9,6 +9,24 @@
 #include "filter/internal.h"
 #include "filter/parse.h"
 
+static struct filter *make(struct regex_pool *pool, struct str text, int depth_max,
+			   struct buf *why)
+{
+	struct node *root = parse_filter(pool, text, depth_max, why);
+	if (!root)
+		return NULL;
+	struct filter *f = mem_zero(sizeof(*f));
+	f->refs = 1;
+	f->root = root;
+	node_put(&f->text, root);
+	return f;
+}
+
+struct filter *filter_compose(struct regex_pool *pool, struct str text, struct buf *why)
+{
+	return make(pool, text, 2 * DEPTH_MAX, why);
+}
+
 struct filter *filter_parse(struct regex_pool *pool, struct str text, struct buf *why)
 {
 	if (text.len > FILTER_TEXT_MAX) {
@@ -20,14 +38,7 @@ struct filter *filter_parse(struct regex_pool *pool, struct str text, struct buf
 		buf_puts(why, "the filter is no UTF-8 text\n");
 		return NULL;
 	}
-	struct node *root = parse_filter(pool, text, why);
-	if (!root)
-		return NULL;
-	struct filter *f = mem_zero(sizeof(*f));
-	f->refs = 1;
-	f->root = root;
-	node_put(&f->text, root);
-	return f;
+	return make(pool, text, DEPTH_MAX, why);
 }
 
 struct filter *filter_ref(struct filter *f)

@@ -26,6 +26,12 @@ struct regex_set;
  */
 struct filter *filter_parse(struct regex_pool *pool, struct str text, struct buf *why) must_check;
 
+/* The same for a text put together from filters that were accepted: it may be
+ * longer and nested deeper.
+ */
+struct filter *filter_compose(struct regex_pool *pool, struct str text,
+			      struct buf *why) must_check;
+
 struct filter *filter_ref(struct filter *f);
 void filter_unref(struct filter *f);
 
@@ -34,7 +40,9 @@ void filter_unref(struct filter *f);
  */
 struct str filter_text(const struct filter *f);
 
-/* The regex that went over its limit, in words; NULL while none has.  Borrowed. */
+/* The pattern of a regex in it that is switched off (see hub/regexes.h), or NULL.
+ * Borrowed.
+ */
 const char *filter_trouble(const struct filter *f);
 
 /* ---- shorthands: each appends to `out` an expression that stands for it ---------- */
@@ -69,6 +77,7 @@ struct filter_run {
 	size_t n_memos;
 	struct regex_set *set; /* borrowed, or NULL */
 	bool is_scanned;
+	struct regex *slow; /* the one that went over its limit last; borrowed */
 };
 
 void filter_run_init(struct filter_run *run);

@@ -163,9 +163,10 @@ static bool text_test(const struct node *n, const struct value *v)
 
 static int search(struct regex *r, struct filter_run *run, struct str s)
 {
-	if (r->is_slow)
-		return -ELIMIT;
-	return regex_search(r, &run->regex, s);
+	int found = r->is_slow ? -ELIMIT : regex_search(r, &run->regex, s);
+	if (found < 0)
+		run->slow = r;
+	return found;
 }
 
 /* Each regex searches a message once, however many filters ask; with many of

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "wire/sse.h"
+#include "wire/event_json.h"
 
 const char *const subject_names[] = {"severity", "message", "source", "channel",
 				     "type",     "time",    "fields", NULL};

@@ -20,7 +20,7 @@
 #include "filter/lex.h"
 #include "filter/node.h"
 #include "filter/parse.h"
-#include "wire/sse.h"
+#include "wire/event_json.h"
 
 struct parser {
 	struct lexer lexer;
@@ -28,7 +28,7 @@ struct parser {
 	struct regex_pool *pool;
 	struct buf *why;
 	bool failed;
-	int depth, n_nodes, n_regexes;
+	int depth, depth_max, n_nodes, n_regexes;
 };
 
 static struct node *parse_or(struct parser *p);
@@ -371,8 +371,8 @@ static struct node *parse_exists(struct parser *p)
 
 static struct node *parse_not(struct parser *p)
 {
-	if (++p->depth > DEPTH_MAX)
-		fail(p, p->token.at, "nested more than %d deep", DEPTH_MAX);
+	if (++p->depth > p->depth_max)
+		fail(p, p->token.at, "nested more than %d deep", p->depth_max);
 	struct node *n;
 	if (p->failed) {
 		n = node_new(NODE_EXISTS);
@@ -419,9 +419,9 @@ static struct node *parse_or(struct parser *p)
 	return parse_row(p, NODE_OR, "or", "||", parse_and);
 }
 
-struct node *parse_filter(struct regex_pool *pool, struct str text, struct buf *why)
+struct node *parse_filter(struct regex_pool *pool, struct str text, int depth_max, struct buf *why)
 {
-	struct parser p = {.pool = pool, .why = why};
+	struct parser p = {.pool = pool, .why = why, .depth_max = depth_max};
 	lexer_init(&p.lexer, text);
 	advance(&p);
 	struct node *n = parse_or(&p);

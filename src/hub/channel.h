@@ -17,6 +17,7 @@ struct channel {
 	struct channel_settings settings; /* its name is owned */
 	bool is_removed;                  /* from the configuration; for who still reads it */
 	struct journal journal;
+	event_id unpublished; /* the first that waits for the disk; 0: none */
 	struct list views;  /* of struct view_link: those that this channel feeds */
 	struct buf batch;   /* being put together; reused */
 	struct buf passing; /* of it, what is not for the journal */

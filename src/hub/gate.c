@@ -9,9 +9,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/history.h"
+#include "hub/quota.h"
 #include "hub/report.h"
+#include "hub/schema.h"
 #include "hub/stream.h"
 #include "hub/subscription.h"
+#include "hub/view.h"
 #include "wire/door.h"
 
 enum { PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024, BUSY_RETRY_MS = 15000 };
@@ -75,25 +79,6 @@ static void answer(struct connection *c, uint32_t serial, enum door_verdict verd
 	}
 }
 
-static const char stream_head[] = "Status: 200 OK\r\n"
-				  "Content-Type: text/event-stream\r\n"
-				  "Cache-Control: no-store, no-transform\r\n"
-				  "X-Accel-Buffering: no\r\n"
-				  "X-Content-Type-Options: nosniff\r\n"
-				  "Vary: Accept\r\n\r\n";
-
-/* A non-200 would end a browser's EventSource for good; this one comes back. */
-static void answer_busy(struct connection *c, uint32_t serial, const char *reason)
-{
-	struct buf out = {0};
-	c->hub->n_refused++;
-	buf_puts(&out, stream_head);
-	sse_put_retry(&out, jittered_ms(BUSY_RETRY_MS));
-	buf_printf(&out, "event: busy\ndata: {\"reason\":\"%s\"}\n\n", reason);
-	answer(c, serial, DOOR_RESPOND, buf_str(&out));
-	buf_fini(&out);
-}
-
 static void answer_document(struct connection *c, uint32_t serial, int status, const char *type,
 			    struct str body)
 {
@@ -109,19 +94,132 @@ static void answer_document(struct connection *c, uint32_t serial, int status, c
 
 /* ---- questions ------------------------------------------------------------------------- */
 
-static void ask_events(struct connection *c, const struct door_request *r)
+/* The limit that one more stream would exceed, or NULL. */
+static const char *limit_reached(struct hub *h, const struct door_request *r,
+				 const struct subscription *sub)
+{
+	const struct hub_settings *s = &h->settings->hub;
+	if (h->n_streams >= (size_t)s->max_streams)
+		return "hub.limits.streams";
+	if (s->max_streams_per_address && quota_count(h->quota_addresses, r->address) >=
+						  (uint64_t)s->max_streams_per_address)
+		return "hub.limits.streams_per_address";
+	if (s->max_streams_per_user &&
+	    quota_count(h->quota_users, r->user) >= (uint64_t)s->max_streams_per_user)
+		return "hub.limits.streams_per_user";
+	return view_is_one_too_many(h, sub) ? "hub.limits.subscriptions" : NULL;
+}
+
+static void put_head(struct buf *out, const struct subscription *sub)
+{
+	buf_printf(out,
+		   "Status: 200 OK\r\nContent-Type: %s\r\n%s"
+		   "Cache-Control: no-store, no-transform\r\n"
+		   "X-Accel-Buffering: no\r\n"
+		   "X-Content-Type-Options: nosniff\r\n"
+		   "Vary: Accept, Accept-Encoding\r\n\r\n",
+		   format_media_type(sub->format),
+		   sub->gzips ? "Content-Encoding: gzip\r\n" : "");
+}
+
+/* A non-200 would end a browser's EventSource for good; this one comes back. */
+static void answer_busy(struct connection *c, uint32_t serial, struct subscription *sub,
+			const char *reason)
+{
+	struct buf out = {0}, data = {0};
+	c->hub->n_refused++;
+	sub->gzips = false;
+	put_head(&out, sub);
+	format_retry(&out, sub->format, jittered_ms(BUSY_RETRY_MS));
+	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
+	format_control(&out, sub->format, hub_epoch(c->hub), 0, "busy", buf_str(&data));
+	if (sub->format == FORMAT_PAGE)
+		buf_printf(&out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
+	answer(c, serial, DOOR_RESPOND, buf_str(&out));
+	buf_fini(&out);
+	buf_fini(&data);
+}
+
+/* For requests that the hub answers on their descriptor itself. */
+static void ask_for_events(struct connection *c, const struct door_request *r,
+			   enum subscription_use use)
 {
 	struct subscription sub;
-	struct buf why = {0};
-	int status = subscription_parse(c->hub, r, &sub, &why);
-	if (status)
+	struct buf why = {0}, head = {0};
+	int status = subscription_parse(c->hub, r, use, &sub, &why);
+	const char *limit = status || use == USE_HISTORY ? NULL : limit_reached(c->hub, r, &sub);
+	if (status == 503)
+		answer_busy(c, r->serial, &sub, "a regex of the channel's filter is switched off");
+	else if (status)
 		answer_document(c, r->serial, status, "text/plain; charset=utf-8", buf_str(&why));
-	else if (c->hub->n_streams >= (size_t)c->hub->settings->hub.max_streams)
-		answer_busy(c, r->serial, "hub.limits.streams");
-	else
-		answer(c, r->serial, DOOR_STREAM,
-		       (struct str){stream_head, sizeof(stream_head) - 1});
+	else if (limit)
+		answer_busy(c, r->serial, &sub, limit);
+	else {
+		put_head(&head, &sub);
+		answer(c, r->serial, DOOR_STREAM, buf_str(&head));
+	}
+	subscription_fini(&sub);
+	buf_fini(&head);
 	buf_fini(&why);
+}
+
+/* POST /streams/TOKEN: from where it is the stream goes on with this. */
+static void change_stream(struct connection *c, const struct door_request *r, struct stream *s)
+{
+	struct subscription sub;
+	struct buf body = {0};
+	int status = subscription_parse(c->hub, r, USE_CHANGE, &sub, &body);
+	if (!status && !stream_change(s, &sub)) {
+		buf_puts(&body, "hub.limits.subscriptions is reached: the stream is as it was.\n");
+		status = 429;
+	}
+	if (status)
+		answer_document(c, r->serial, status, "text/plain; charset=utf-8", buf_str(&body));
+	else
+		answer_document(c, r->serial, 200, "application/json", STR("{\"changed\":true}\n"));
+	subscription_fini(&sub);
+	buf_fini(&body);
+}
+
+static void ask_about_stream(struct connection *c, const struct door_request *r, struct str token)
+{
+	struct stream *s = stream_find(c->hub, token);
+	if (!s) {
+		answer_document(c, r->serial, 404, "text/plain; charset=utf-8",
+				STR("There is no stream of that token (\"hello\" carries it; it "
+				    "ends with the connection).\n"));
+	} else if (str_is(r->method, "POST")) {
+		change_stream(c, r, s);
+	} else if (str_is(r->method, "DELETE")) {
+		stream_say_bye(s, "deleted", NULL);
+		answer_document(c, r->serial, 200, "application/json", STR("{\"ended\":true}\n"));
+	} else {
+		answer_document(c, r->serial, 405, "text/plain; charset=utf-8",
+				STR("POST changes a stream, DELETE ends it.\n"));
+	}
+}
+
+static const struct {
+	const char *route;
+	enum subscription_use use;
+} event_routes[] = {{"/events", USE_STREAM}, {"/poll", USE_POLL}, {"/history", USE_HISTORY}};
+
+/* The use of a route that is answered on its descriptor; -1 for any other. */
+static int use_of(struct str route)
+{
+	for (size_t i = 0; i < array_size(event_routes); i++)
+		if (str_is(route, event_routes[i].route))
+			return (int)event_routes[i].use;
+	return -1;
+}
+
+/* What stands behind `prefix`; no data when it does not begin so. */
+static struct str behind(struct str s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	if (s.len <= n || memcmp(s.data, prefix, n) != 0)
+		return (struct str){NULL, 0};
+	return (struct str){s.data + n, s.len - n};
 }
 
 static void ask(struct connection *c, const struct door_request *r)
@@ -134,14 +232,29 @@ static void ask(struct connection *c, const struct door_request *r)
 		{"/status", report_status},
 		{"/health/ready", report_ready},
 	};
-	if (str_is(r->route, "/events")) {
-		ask_events(c, r);
+	int use = use_of(r->route);
+	struct str token = behind(r->route, "/streams/"), schema = behind(r->route, "/schema/");
+	struct buf body = {0};
+	if (use >= 0) {
+		ask_for_events(c, r, (enum subscription_use)use);
+		return;
+	}
+	if (token.data) {
+		ask_about_stream(c, r, token);
+		return;
+	}
+	if (schema.data) {
+		int status = schema_report(c->hub, schema, &body);
+		answer_document(c, r->serial, status,
+				status == 200 ? "application/schema+json"
+					      : "text/plain; charset=utf-8",
+				buf_str(&body));
+		buf_fini(&body);
 		return;
 	}
 	for (size_t i = 0; i < array_size(documents); i++) {
 		if (!str_is(r->route, documents[i].route))
 			continue;
-		struct buf body = {0};
 		int status = documents[i].put(c->hub, &body);
 		answer_document(c, r->serial, status, "application/json", buf_str(&body));
 		buf_fini(&body);
@@ -156,9 +269,16 @@ static void take(struct hub *h, const struct door_request *r, int fd)
 {
 	struct subscription sub;
 	struct buf why = {0};
-	if (fd >= 0 && subscription_parse(h, r, &sub, &why) == 0) {
-		stream_open(h, fd, r->fcgi_id, &sub);
+	int use = use_of(r->route);
+	if (fd >= 0 && use >= 0) {
+		if (subscription_parse(h, r, (enum subscription_use)use, &sub, &why))
+			fd_close(&fd); /* what was possible at the asking is no more: it comes back */
+		else if (use == USE_HISTORY)
+			history_open(h, fd, r, &sub);
+		else
+			stream_open(h, fd, r, &sub);
 		fd = -1;
+		subscription_fini(&sub);
 	}
 	fd_close(&fd);
 	buf_fini(&why);

@@ -12,10 +12,14 @@
 #include "hub/channel.h"
 #include "hub/cursors.h"
 #include "hub/gate.h"
-#include "loop/helper.h"
+#include "hub/history.h"
+#include "hub/quota.h"
+#include "hub/regexes.h"
+#include "hub/schema.h"
 #include "hub/state.h"
 #include "hub/stream.h"
 #include "hub/view.h"
+#include "loop/helper.h"
 
 #define HOUSEKEEPING_NS (5 * NS_PER_SEC)
 
@@ -24,6 +28,15 @@ struct channel *hub_channel(struct hub *h, const char *name)
 	for (size_t i = 0; i < h->n_channels; i++)
 		if (!h->channels[i]->is_removed && strcmp(h->channels[i]->settings.name, name) == 0)
 			return h->channels[i];
+	return NULL;
+}
+
+const struct channel_settings *hub_derived(const struct hub *h, const char *name)
+{
+	for (size_t i = 0; i < h->settings->n_channels; i++)
+		if (h->settings->channels[i].n_from &&
+		    strcmp(h->settings->channels[i].name, name) == 0)
+			return &h->settings->channels[i];
 	return NULL;
 }
 
@@ -105,7 +118,16 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 {
 	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
 	list_init(&h->views);
+	h->view_buckets = mem_zero(VIEW_BUCKETS * sizeof(h->view_buckets[0]));
+	for (int i = 0; i < VIEW_BUCKETS; i++)
+		list_init(&h->view_buckets[i]);
+	h->regexes = regexes_new(l);
+	h->reader_run = mem_zero(sizeof(*h->reader_run));
+	filter_run_init(h->reader_run);
+	h->quota_addresses = quota_new();
+	h->quota_users = quota_new();
 	list_init(&h->streams);
+	list_init(&h->histories);
 	h->cursors = cursors_new();
 	int r = state_open(s->hub.state_dir, h->epoch, why);
 	if (!r)
@@ -114,7 +136,8 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	h->channels = mem_zero((s->n_channels + 1) * sizeof(h->channels[0]));
 	for (int memory = 0; memory < 2; memory++) {
 		for (size_t i = 0; !r && i < s->n_channels; i++) {
-			if ((s->channels[i].durability == DURABILITY_MEMORY) != memory)
+			if ((s->channels[i].durability == DURABILITY_MEMORY) != memory ||
+			    s->channels[i].n_from)
 				continue;
 			struct channel *c;
 			r = channel_open(h, &s->channels[i], &c, why);
@@ -133,6 +156,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 		r = gate_open(h, gate_fd, why);
 	if (r)
 		return r;
+	schema_note(h);
 	h->housekeeping.fn = on_housekeeping;
 	loop_timer_set(l, &h->housekeeping, clock_mono_ns() + HOUSEKEEPING_NS);
 	return 0;
@@ -149,7 +173,7 @@ static struct channel *find_any(struct hub *h, const char *name)
 static bool has_channel(const struct settings *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_channels; i++)
-		if (strcmp(s->channels[i].name, name) == 0)
+		if (!s->channels[i].n_from && strcmp(s->channels[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -163,6 +187,8 @@ static int open_new(struct hub *h, struct settings *fresh, char **why)
 		mem_resize(h->channels, (before + fresh->n_channels + 1) * sizeof(h->channels[0]));
 	for (size_t i = 0; !r && i < fresh->n_channels; i++) {
 		const struct channel_settings *s = &fresh->channels[i];
+		if (s->n_from)
+			continue;
 		const struct channel *old = find_any(h, s->name);
 		if (old && old->settings.durability != s->durability) {
 			*why = mem_printf("channels.%s.durability cannot change while sluice runs "
@@ -181,6 +207,28 @@ static int open_new(struct hub *h, struct settings *fresh, char **why)
 	return r;
 }
 
+static void put_derived(struct buf *out, const struct settings *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++) {
+		const struct channel_settings *c = &s->channels[i];
+		buf_printf(out, "%s%c%s%c", c->n_from ? c->name : "", 0, c->filter ? c->filter : "",
+			   0);
+		for (size_t k = 0; k < c->n_from; k++)
+			buf_printf(out, "%s%c", c->from[k], 0);
+	}
+}
+
+static bool derived_are_same(const struct settings *a, const struct settings *b)
+{
+	struct buf x = {0}, y = {0};
+	put_derived(&x, a);
+	put_derived(&y, b);
+	bool same = str_eq(buf_str(&x), buf_str(&y));
+	buf_fini(&x);
+	buf_fini(&y);
+	return same;
+}
+
 int hub_reload(struct hub *h, struct settings *fresh, char **why)
 {
 	if (strcmp(h->settings->hub.state_dir, fresh->hub.state_dir) != 0) {
@@ -191,10 +239,14 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	if (r)
 		return r;
 	for (size_t i = 0; i < fresh->n_channels; i++)
-		channel_change(find_any(h, fresh->channels[i].name), &fresh->channels[i]);
+		if (!fresh->channels[i].n_from)
+			channel_change(find_any(h, fresh->channels[i].name), &fresh->channels[i]);
+	if (!derived_are_same(h->settings, fresh))
+		streams_of_derived_come_back(h);
 	for (size_t i = 0; i < h->n_channels; i++)
 		h->channels[i]->is_removed = !has_channel(fresh, h->channels[i]->settings.name);
 	h->settings = fresh;
+	schema_note(h);
 	return 0;
 }
 
@@ -205,14 +257,15 @@ void hub_drain(struct hub *h)
 	list_each (e, &h->views)
 		view_flush(list_entry(e, struct view, link));
 	list_each_safe (e, &h->streams)
-		stream_say_bye(list_entry(e, struct stream, link));
+		stream_say_bye(list_entry(e, struct stream, link), "shutdown", NULL);
 }
 
 void hub_close(struct hub *h)
 {
 	loop_timer_cancel(h->loop, &h->housekeeping);
-	helper_free(h->helper);
 	streams_end_all(h);
+	histories_end_all(h);
+	helper_free(h->helper);
 	loop_settle(h->loop);
 	/* Before the epoch is called clean: it vouches for what they hold. */
 	for (size_t i = 0; i < h->n_channels; i++)
@@ -221,6 +274,12 @@ void hub_close(struct hub *h)
 		channel_close(h->channels[i]);
 	free(h->channels);
 	cursors_free(h->cursors);
+	regexes_free(h->regexes);
+	filter_run_fini(h->reader_run);
+	free(h->reader_run);
+	quota_free(h->quota_addresses);
+	quota_free(h->quota_users);
+	free(h->view_buckets);
 	if (state_mark_clean(h->settings->hub.state_dir, h->epoch))
 		log_warning("%s: could not note the clean end", h->settings->hub.state_dir);
 }

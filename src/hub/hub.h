@@ -21,8 +21,13 @@
 
 struct channel;
 struct cursors;
+struct filter_run;
 struct gate;
 struct helper;
+struct quota;
+struct regexes;
+struct view;
+struct regex;
 
 struct hub {
 	struct loop *loop;
@@ -35,11 +40,18 @@ struct hub {
 	struct cursors *cursors;
 	struct helper *helper;
 	struct gate *gate;
-	struct list views;   /* of struct view */
+	struct filter_run *reader_run; /* the helper thread's; owned */
+	struct regexes *regexes;
+	struct quota *quota_addresses, *quota_users;
+	struct list views;         /* of struct view */
+	struct list *view_buckets; /* the same by their keys */
+	size_t n_views;
+	struct list histories; /* of struct page, being read or sent */
 	struct list streams; /* of struct stream, all that are open */
 	size_t n_streams;
 	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
+	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
 	int64_t started_ns;
 	struct loop_timer housekeeping;
 	bool is_draining;
@@ -68,6 +80,9 @@ void hub_drain(struct hub *h);
 void hub_close(struct hub *h);
 
 struct channel *hub_channel(struct hub *h, const char *name);
+
+/* The settings of a derived channel, or NULL when there is none of that name. */
+const struct channel_settings *hub_derived(const struct hub *h, const char *name);
 
 /* A new id, greater than every one before it; `now_ms` is the wall clock. */
 event_id hub_next_id(struct hub *h, int64_t now_ms);

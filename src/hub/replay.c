@@ -4,216 +4,238 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "wire/gzip.h"
 
-/* Reads one channel: yields events and gaps in the order of their ids. */
-struct past {
-	const struct replay_channel *channel;
-	event_id after;
-	size_t segment;
-	bool is_open; /* `reader` stands in `segment` */
-	struct batch_reader reader;
-	struct str records; /* of the batch being read */
-	event_id seen;      /* id of the last good batch */
-	bool gap_done;
-	/* what stands next; id 0 when there is nothing more */
-	event_id id;
-	event_id gap_from;
-	const char *gap_reason; /* NULL for an event */
-	struct event event;
+#define SLICE_NS (20 * NS_PER_MS)
+
+enum { LOOK_AT_THE_CLOCK_EVERY = 64 };
+
+/* The output, group by group. */
+struct pen {
+	struct replay *r;
+	size_t begun; /* where in out the open group begins */
+	bool is_open;
+	event_id last; /* written */
 };
 
-static void past_init(struct past *p, const struct replay_channel *c, event_id after)
+static void end_group(struct pen *pen, event_id last)
 {
-	*p = (struct past){.channel = c, .after = after, .seen = after};
-}
-
-static void past_fini(struct past *p)
-{
-	if (p->is_open)
-		batch_reader_fini(&p->reader);
-}
-
-static void yield_gap(struct past *p, event_id from, event_id to, const char *reason)
-{
-	p->id = to;
-	p->gap_from = from;
-	p->gap_reason = reason;
-}
-
-/* Moves to the next batch with something after `after`: 1, 0 at the end, or 2
- * when there is damage before it, which is told first.
- */
-static int next_batch(struct past *p)
-{
-	const struct journal_snapshot *snap = &p->channel->snapshot;
-	bool damaged = false;
-	while (p->segment < snap->n) {
-		if (!p->is_open) {
-			batch_reader_init(&p->reader, snap->segments[p->segment]->fd,
-					  p->segment ? SEGMENT_HEADER : snap->start,
-					  snap->sizes[p->segment]);
-			p->is_open = true;
-		}
-		struct batch b;
-		int got = batch_next(&p->reader, &b);
-		if (got == 1) {
-			event_id before = p->seen;
-			p->seen = MAX(p->seen, b.last);
-			p->records = b.last > p->after ? b.records : (struct str){NULL, 0};
-			if (damaged && b.first > before + 1) {
-				yield_gap(p, before, b.first - 1, "damaged");
-				return 2;
-			}
-			damaged = false;
-			if (p->records.len)
-				return 1;
-			continue;
-		}
-		if (got < 0) {
-			damaged = true;
-			if (got == -EBADMSG && batch_resync(&p->reader) == 1)
-				continue;
-		}
-		batch_reader_fini(&p->reader);
-		p->is_open = false;
-		p->segment++;
-	}
-	if (damaged && p->seen < snap->last) {
-		yield_gap(p, p->seen, snap->last, "damaged");
-		p->seen = p->id;
-		return 2;
-	}
-	return 0;
-}
-
-static void past_advance(struct past *p)
-{
-	p->id = 0;
-	p->gap_reason = NULL;
-	if (!p->gap_done && p->channel->gap_to) {
-		p->gap_done = true;
-		yield_gap(p, p->after, p->channel->gap_to, "expired");
+	if (!pen->is_open)
 		return;
-	}
-	for (;;) {
-		struct record rec;
-		while (record_next(&p->records, &rec) == 1) {
-			if (rec.kind != RECORD_EVENT || rec.event.id <= p->after)
-				continue;
-			p->event = rec.event;
-			p->id = rec.event.id;
-			return;
-		}
-		p->records.len = 0;
-		if (next_batch(p) != 1)
-			return;
-	}
+	format_end(&pen->r->out, pen->r->format, pen->r->epoch, last);
+	pen->is_open = false;
 }
 
-static struct past *pasts_new(const struct replay *r, event_id after)
+/* Says whether what comes next is the first of its group. */
+static bool open_group(struct pen *pen)
 {
-	struct past *pasts = mem_zero(r->n_channels * sizeof(pasts[0]));
-	for (size_t i = 0; i < r->n_channels; i++) {
-		past_init(&pasts[i], &r->channels[i], after);
-		past_advance(&pasts[i]);
-	}
-	return pasts;
+	struct replay *r = pen->r;
+	if (pen->is_open && r->group && r->out.len - pen->begun >= r->group)
+		end_group(pen, pen->last);
+	if (pen->is_open)
+		return false;
+	pen->begun = r->out.len;
+	pen->is_open = true;
+	format_begin(&r->out, r->format);
+	return true;
 }
 
-static void pasts_free(const struct replay *r, struct past *pasts)
+static void write_one(struct pen *pen, const struct past *p)
 {
-	for (size_t i = 0; i < r->n_channels; i++)
-		past_fini(&pasts[i]);
-	free(pasts);
-}
-
-/* Of one id, the event goes before the gap that ends there. */
-static bool goes_before(const struct past *a, const struct past *b)
-{
-	return a->id != b->id ? a->id < b->id : b->gap_reason && !a->gap_reason;
-}
-
-/* The one that stands first in the order, or NULL at the end. */
-static struct past *pasts_first(const struct replay *r, struct past *pasts)
-{
-	struct past *first = NULL;
-	for (size_t i = 0; i < r->n_channels; i++)
-		if (pasts[i].id && pasts[i].id <= r->upto &&
-		    (!first || goes_before(&pasts[i], first)))
-			first = &pasts[i];
-	return first;
-}
-
-/* The id after which exactly the last `tail` events up to `upto` come. */
-static event_id locate_tail(const struct replay *r)
-{
-	event_id *ring = mem_zero((r->tail + 1) * sizeof(ring[0]));
-	uint64_t n = 0;
-	struct past *pasts = pasts_new(r, 0), *p;
-	while ((p = pasts_first(r, pasts))) {
-		if (!p->gap_reason)
-			ring[n++ % (r->tail + 1)] = p->id;
-		past_advance(p);
-	}
-	pasts_free(r, pasts);
-	/* The ring now holds one event more than the tail, if there is one. */
-	event_id after = 0;
-	if (n > r->tail)
-		after = ring[n % (r->tail + 1)];
-	else if (n)
-		after = ring[0] - 1;
+	struct replay *r = pen->r;
+	bool first = open_group(pen);
+	if (p->gap_reason)
+		format_gap(&r->out, r->format, r->epoch,
+			   &(struct gap){.channel = p->channel->name,
+					 .from = p->gap_from,
+					 .to = p->id,
+					 .count = -1,
+					 .reason = p->gap_reason},
+			   first);
 	else
-		after = r->upto;
-	free(ring);
-	return after;
+		format_event(&r->out, r->format, r->epoch, p->channel->name, &p->event, first);
+	pen->last = p->id;
+	r->n_events++;
 }
 
-void replay_run(struct replay *r)
+/* A channel, source and type, and the newest event of it. */
+struct kind {
+	struct str channel;
+	char *source, *type; /* owned */
+	event_id newest;
+};
+
+static struct kind *find_kind(struct kind *kinds, size_t n, const struct past *p)
 {
-	r->start = r->tail ? locate_tail(r) : r->after;
-	r->last = r->start;
-	struct past *pasts = pasts_new(r, r->start), *p;
-	while ((p = pasts_first(r, pasts))) {
-		if (r->out.len >= r->budget + r->head_room && p->id != r->last)
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(kinds[i].channel, p->channel->name) &&
+		    str_is(p->event.source, kinds[i].source) &&
+		    str_is(p->event.type, kinds[i].type))
+			return &kinds[i];
+	return NULL;
+}
+
+/* Says once that only the newest follow, at the place before the first of them. */
+static void write_left_out(struct pen *pen, event_id at)
+{
+	struct replay *r = pen->r;
+	format_gap(&r->out, r->format, r->epoch,
+		   &(struct gap){.from = r->after,
+				 .to = r->upto,
+				 .at = at,
+				 .count = -1,
+				 .reason = "slow"},
+		   open_group(pen));
+}
+
+/* Two passes: which are the newest, then those alone. */
+static void write_latest(struct replay *r, struct pen *pen)
+{
+	struct kind *kinds = NULL;
+	size_t n = 0;
+	struct pasts pasts;
+	struct past *p;
+	for (int pass = 0; pass < 2; pass++) {
+		pasts_init(&pasts, r->channels, r->n_channels, r->start);
+		for (; (p = pasts_first(&pasts, r->upto)); past_advance(p)) {
+			if (p->gap_reason || past_matches(p, r->run) != 1)
+				continue;
+			struct kind *k = find_kind(kinds, n, p);
+			if (pass == 1 && k && k->newest == p->id) {
+				if (!r->n_events)
+					write_left_out(pen, p->id - 1);
+				write_one(pen, p);
+			}
+			if (pass == 1)
+				continue;
+			if (!k) {
+				kinds = mem_resize(kinds, (n + 1) * sizeof(kinds[0]));
+				k = &kinds[n++];
+				k->channel = p->channel->name;
+				k->source = mem_strndup(p->event.source.data, p->event.source.len);
+				k->type = mem_strndup(p->event.type.data, p->event.type.len);
+			}
+			k->newest = p->id;
+		}
+		pasts_fini(&pasts);
+	}
+	for (size_t i = 0; i < n; i++) {
+		free(kinds[i].source);
+		free(kinds[i].type);
+	}
+	free(kinds);
+	r->last = r->upto;
+	r->is_complete = true;
+}
+
+static bool is_over(const struct replay *r, const struct past *p)
+{
+	if (p->id == r->last)
+		return false; /* an event and the gap that ends there stay together */
+	return r->out.len >= r->budget + r->head_room || (r->limit && r->n_events >= r->limit);
+}
+
+static void write_events(struct replay *r, struct pen *pen, int64_t deadline_ns)
+{
+	struct pasts pasts;
+	struct past *p;
+	unsigned n = 0;
+	pasts_init(&pasts, r->channels, r->n_channels, r->start);
+	while ((p = pasts_first(&pasts, r->upto))) {
+		if (is_over(r, p) ||
+		    (++n % LOOK_AT_THE_CLOCK_EVERY == 0 && clock_mono_ns() > deadline_ns))
 			break;
-		if (p->gap_reason)
-			sse_put_gap(&r->out, r->epoch, p->channel->name, p->gap_from, p->id, -1,
-				    p->gap_reason);
-		else
-			sse_put_event(&r->out, r->epoch, p->channel->name, &p->event, r->data);
+		int is = past_matches(p, r->run);
+		if (is < 0) {
+			r->slow = r->run->slow;
+			break;
+		}
+		if (is)
+			write_one(pen, p);
 		r->last = p->id;
 		past_advance(p);
 	}
 	r->is_complete = !p;
 	if (r->is_complete)
 		r->last = r->upto;
-	pasts_free(r, pasts);
+	pasts_fini(&pasts);
 }
+
+/* Into a deflate block that needs nothing before it and nothing behind it. */
+static void compress(struct replay *r)
+{
+	if (r->out.len == r->head_room)
+		return;
+	struct buf packed = {0};
+	buf_reserve(&packed, r->head_room);
+	packed.len = r->head_room;
+	gzip_put_alone(&packed, (struct str){r->out.data + r->head_room, r->out.len - r->head_room});
+	buf_fini(&r->out);
+	r->out = packed;
+}
+
+bool replay_run(struct replay *r)
+{
+	int64_t deadline_ns = clock_mono_ns() + SLICE_NS;
+	r->start = r->after;
+	if (r->tail && !r->is_located) {
+		int found = locate_run(&r->locate, r->run, deadline_ns);
+		if (!found)
+			return false;
+		r->is_located = true;
+		if (found < 0)
+			r->slow = r->run->slow;
+	}
+	if (r->tail)
+		r->start = locate_after(&r->locate);
+	r->last = r->start;
+	if (r->slow)
+		return true;
+	struct pen pen = {.r = r};
+	if (r->is_latest)
+		write_latest(r, &pen);
+	else
+		write_events(r, &pen, deadline_ns);
+	end_group(&pen, r->format == FORMAT_PAGE ? r->last : pen.last);
+	if (r->gzips)
+		compress(r);
+	return true;
+}
+
+/* ---- as a job ------------------------------------------------------------------------ */
 
 static void work(struct helper_job *job)
 {
-	replay_run(container_of(job, struct replay, job));
+	struct replay *r = container_of(job, struct replay, job);
+	r->has_run = replay_run(r);
 }
 
 static void done(struct helper_job *job)
 {
 	struct replay *r = container_of(job, struct replay, job);
-	r->done(r);
+	if (r->has_run || helper_is_ending(r->helper))
+		r->done(r);
+	else
+		helper_submit(r->helper, job); /* behind all that wait */
 }
 
 struct replay *replay_new(size_t n_channels)
 {
 	struct replay *r = mem_zero(sizeof(*r));
-	r->channels = mem_zero(n_channels * sizeof(r->channels[0]));
+	r->channels = mem_zero((n_channels + 1) * sizeof(r->channels[0]));
 	r->n_channels = n_channels;
 	return r;
 }
 
 void replay_free(struct replay *r)
 {
-	for (size_t i = 0; i < r->n_channels; i++)
+	for (size_t i = 0; i < r->n_channels; i++) {
 		journal_snapshot_fini(&r->channels[i].snapshot);
+		filter_unref(r->channels[i].filter);
+	}
+	locate_fini(&r->locate);
 	free(r->channels);
 	buf_fini(&r->out);
 	free(r);
@@ -221,6 +243,7 @@ void replay_free(struct replay *r)
 
 void replay_submit(struct helper *h, struct replay *r)
 {
+	r->helper = h;
 	r->job = (struct helper_job){.work = work, .done = done};
 	helper_submit(h, &r->job);
 }

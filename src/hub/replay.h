@@ -1,52 +1,58 @@
 /* SPDX-License-Identifier: MIT
  *
- * replay - a piece of the past of some channels, read and rendered off the loop.
+ * replay - a piece of the past for one stream, read and rendered off the loop.
  *
- * Merges the channels' journals by id.  Says where something is missing: what
- * retention has dropped and what is damaged become gap events at their place
- * in the order, so that a cursor taken from any of them stays exact.
+ * A slice of time bounds each, so that many share the helper thread fairly: one
+ * that has not come to its end is asked for again, behind all that wait.
  */
 #ifndef SLUICE_HUB_REPLAY_H
 #define SLUICE_HUB_REPLAY_H
 
+#include "hub/locate.h"
+#include "hub/past.h"
 #include "loop/helper.h"
-#include "journal/journal.h"
-#include "wire/sse.h"
-
-struct replay_channel {
-	struct str name; /* borrowed */
-	struct journal_snapshot snapshot;
-	event_id gap_to; /* 0, or: what lies in (after, gap_to] is gone */
-};
+#include "wire/format.h"
 
 struct replay {
 	struct helper_job job;
 	void (*done)(struct replay *r); /* in the loop */
 	void *owner;
+	struct helper *helper;
 
 	/* what is asked */
-	struct str epoch; /* borrowed */
-	struct replay_channel *channels;
+	struct filter_run *run; /* the helper thread's */
+	struct str epoch;       /* borrowed */
+	struct past_channel *channels;
 	size_t n_channels;
-	enum sse_data data;
+	enum format format;
+	bool gzips;
+	bool is_latest; /* of each channel, source and type the newest event alone */
 	event_id after; /* exclusive; worked out first when `tail` is set */
 	event_id upto;  /* inclusive */
 	uint64_t tail;  /* 0, or: begin with the last so many events up to `upto` */
 	size_t budget;  /* bytes of output after which it may stop */
+	size_t group;   /* bytes of output in a group */
+	uint64_t limit; /* events of output after which it stops; 0: any */
 
 	/* what came of it */
-	struct buf out;   /* `head_room` bytes, then rendered events */
+	struct locate locate;
+	bool is_located, has_run;
+	struct buf out;   /* `head_room` bytes, then what is to be sent */
 	size_t head_room; /* bytes left free at the start of out */
 	event_id start;   /* where it began: `after`, or what the tail came to */
 	event_id last;    /* everything up to here has been looked at */
+	uint64_t n_events;
 	bool is_complete; /* last == upto */
+	struct regex *slow; /* the regex that would not end: it stopped before that event */
 };
 
 struct replay *replay_new(size_t n_channels) must_check;
 void replay_free(struct replay *r);
 void replay_submit(struct helper *h, struct replay *r);
 
-/* The work itself, for tests: in the caller's thread. */
-void replay_run(struct replay *r);
+/* The work itself, for tests: in the caller's thread.  False when it has not
+ * located its start yet and has to be run again.
+ */
+bool replay_run(struct replay *r);
 
 #endif

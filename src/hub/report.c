@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "hub/channel.h"
+#include "hub/regexes.h"
 #include "hub/view.h"
 
 static void put_id(struct hub *h, struct json *j, const char *key, event_id id)
@@ -70,6 +71,10 @@ int report_status(struct hub *h, struct buf *body)
 	json_int(&j, "catching_up", (int64_t)h->n_catching_up);
 	json_int(&j, "refused", (int64_t)h->n_refused);
 	json_int(&j, "heartbeats", (int64_t)h->n_heartbeats);
+	json_int(&j, "gaps", (int64_t)h->n_gaps_told);
+	json_int(&j, "slow", (int64_t)h->n_slow);
+	json_int(&j, "stalled", (int64_t)h->n_stalled);
+	json_int(&j, "filters_lost", (int64_t)h->n_filters_lost);
 	json_int(&j, "limit", h->settings->hub.max_streams);
 	json_close(&j, '}');
 	int64_t views = 0, window = 0;
@@ -79,6 +84,7 @@ int report_status(struct hub *h, struct buf *body)
 	}
 	json_int(&j, "views", views);
 	json_int(&j, "view_bytes", window);
+	regexes_report(h->regexes, &j);
 	json_int(&j, "notices_lost", (int64_t)h->n_notices_lost);
 	put_channels(h, &j);
 	if (h->report_sources)

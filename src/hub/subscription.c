@@ -4,136 +4,621 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
 #include "base/unit.h"
 #include "hub/channel.h"
+#include "hub/regexes.h"
 #include "wire/query.h"
 
-static int add_channel(struct hub *h, const char *name, struct subscription *s, struct buf *why)
+enum { FILTERS_MAX = 16, TAIL_MAX = 100000, LIMIT_DEFAULT = 100, LIMIT_MAX = 5000, CONTEXT_MAX = 100 };
+
+/* What is being gathered. */
+struct asked {
+	struct hub *hub;
+	struct subscription *s;
+	enum subscription_use use;
+	struct buf *why;
+	/* Of each of s->channels: what a derived channel lets through of it, as
+	 * alternatives; `all` when it was asked for itself.
+	 */
+	struct {
+		struct buf text;
+		bool all;
+	} of[SUBSCRIPTION_CHANNELS_MAX];
+	char *names[SUBSCRIPTION_CHANNELS_MAX]; /* as asked for; owned */
+	size_t n_names;
+	struct buf filter; /* all filters and shorthands, joined by "and" */
+	size_t n_filters;
+	struct filter *kept[FILTERS_MAX]; /* so that their regexes are compiled once; counted */
+	size_t n_kept;
+	uint64_t own_tail; /* of the channels, for who names no start */
+	bool batches, bare;
+	char format[16];
+};
+
+static int refuse(struct asked *a, const char *sentence)
 {
-	struct channel *c = hub_channel(h, name);
-	if (!c) {
-		buf_printf(why, "There is no channel of that name here (see /channels).\n");
-		return 404;
-	}
+	buf_puts(a->why, sentence);
+	buf_putc(a->why, '\n');
+	return 400;
+}
+
+/* ---- channels ------------------------------------------------------------------------ */
+
+/* The place of a channel with a journal, or -1 when there are too many. */
+static int place_of(struct asked *a, struct channel *c)
+{
+	struct subscription *s = a->s;
 	size_t at = 0;
-	while (at < s->n_channels && strcmp(s->channels[at]->settings.name, name) < 0)
+	while (at < s->n_channels &&
+	       strcmp(s->channels[at].channel->settings.name, c->settings.name) < 0)
 		at++;
-	if (at < s->n_channels && s->channels[at] == c)
-		return 0;
-	if (s->n_channels == SUBSCRIPTION_CHANNELS_MAX) {
-		buf_printf(why, "More than %d channels in one stream (open several).\n",
-			   SUBSCRIPTION_CHANNELS_MAX);
-		return 400;
-	}
+	if (at < s->n_channels && s->channels[at].channel == c)
+		return (int)at;
+	if (s->n_channels == SUBSCRIPTION_CHANNELS_MAX)
+		return -1;
 	memmove(&s->channels[at + 1], &s->channels[at],
 		(s->n_channels - at) * sizeof(s->channels[0]));
-	s->channels[at] = c;
+	memmove(&a->of[at + 1], &a->of[at], (s->n_channels - at) * sizeof(a->of[0]));
 	s->n_channels++;
+	s->channels[at] = (struct subscription_channel){.channel = c};
+	memset(&a->of[at], 0, sizeof(a->of[at]));
+	return (int)at;
+}
+
+static int too_many(struct asked *a)
+{
+	buf_printf(a->why, "More than %d channels in one stream (open several).\n",
+		   SUBSCRIPTION_CHANNELS_MAX);
+	return 400;
+}
+
+/* The strictest of all its channels counts. */
+static void take_pace(struct subscription *s, const struct channel_settings *c, bool is_first,
+		      uint64_t *own_tail)
+{
+	s->heartbeat_ns = is_first ? c->heartbeat_ns : MIN(s->heartbeat_ns, c->heartbeat_ns);
+	s->retry_ns = is_first ? c->retry_ns : MIN(s->retry_ns, c->retry_ns);
+	s->coalesce_ns = is_first ? c->coalesce_ns : MIN(s->coalesce_ns, c->coalesce_ns);
+	s->max_lag_ns = is_first ? c->max_lag_ns : MIN(s->max_lag_ns, c->max_lag_ns);
+	/* "latest" only where all say so: it drops what another one keeps. */
+	if (is_first)
+		s->slow = c->slow;
+	else if (s->slow != c->slow)
+		s->slow = s->slow == SLOW_DISCONNECT || c->slow == SLOW_DISCONNECT ? SLOW_DISCONNECT
+										 : SLOW_CATCH_UP;
+	s->gzips &= c->gzips;
+	*own_tail = MAX(*own_tail, (uint64_t)c->tail);
+}
+
+static int add_derived(struct asked *a, const struct channel_settings *d)
+{
+	for (size_t i = 0; i < d->n_from; i++) {
+		struct channel *c = hub_channel(a->hub, d->from[i]);
+		if (!c)
+			continue;
+		int at = place_of(a, c);
+		if (at < 0)
+			return too_many(a);
+		if (!d->filter)
+			a->of[at].all = true;
+		else
+			buf_printf(&a->of[at].text, "%s(%s)", a->of[at].text.len ? " or " : "",
+				   d->filter);
+	}
+	a->s->is_derived = true;
 	return 0;
 }
 
-static int set_cursor(struct hub *h, struct str text, const char *what, struct subscription *s,
-		      struct buf *why)
+static int add_channel(struct asked *a, const char *name)
+{
+	for (size_t i = 0; i < a->n_names; i++)
+		if (strcmp(a->names[i], name) == 0)
+			return 0;
+	if (a->n_names == SUBSCRIPTION_CHANNELS_MAX)
+		return too_many(a);
+	const struct channel_settings *settings = hub_derived(a->hub, name);
+	struct channel *c = settings ? NULL : hub_channel(a->hub, name);
+	if (!c && !settings) {
+		buf_printf(a->why, "There is no channel of that name here (see /channels).\n");
+		return 404;
+	}
+	take_pace(a->s, settings ? settings : &c->settings, !a->n_names,
+		  &a->own_tail);
+	a->names[a->n_names++] = mem_strdup(name);
+	if (settings)
+		return add_derived(a, settings);
+	int at = place_of(a, c);
+	if (at < 0)
+		return too_many(a);
+	a->of[at].all = true;
+	return 0;
+}
+
+/* ---- filters ------------------------------------------------------------------------------ */
+
+/* One more that must hold; refused with its own text, so that places are right. */
+static int add_filter(struct asked *a, struct str text, const char *parameter)
+{
+	struct buf why = {0};
+	if (++a->n_filters > FILTERS_MAX)
+		return refuse(a, "More than 16 filters in one request (join them with \"and\").");
+	struct filter *f = filter_parse(regexes_pool(a->hub->regexes), text, &why);
+	if (!f) {
+		if (strcmp(parameter, "filter") != 0)
+			buf_printf(a->why, "In \"%s\": ", parameter);
+		buf_put_str(a->why, buf_str(&why));
+		buf_fini(&why);
+		return 400;
+	}
+	const char *slow = filter_trouble(f);
+	if (slow)
+		buf_printf(a->why,
+			   "the filter: the regex /%s/ is switched off, for it would not end "
+			   "(write it without nested repetition such as (a+)+)\n",
+			   slow);
+	else
+		buf_printf(&a->filter, "%s(%.*s)", a->filter.len ? " and " : "",
+			   (int)filter_text(f).len, filter_text(f).data);
+	int status = slow ? 400 : 0;
+	a->kept[a->n_kept++] = f;
+	buf_fini(&why);
+	return status;
+}
+
+static int add_grep(struct asked *a, struct str value, bool excludes)
+{
+	struct buf text = {0};
+	buf_puts(&text, excludes ? "not " : "");
+	filter_put_grep(&text, value);
+	int status = add_filter(a, buf_str(&text), excludes ? "exclude" : "grep");
+	buf_fini(&text);
+	return status;
+}
+
+static int add_one_of(struct asked *a, const char *subject, struct str values)
+{
+	struct buf text = {0};
+	filter_put_one_of(&text, subject, values);
+	int status = add_filter(a, buf_str(&text), subject);
+	buf_fini(&text);
+	return status;
+}
+
+/* severity=warning is that and worse; several are those. */
+static int add_severity(struct asked *a, struct str value)
+{
+	if (memchr(value.data, ',', value.len))
+		return add_one_of(a, "severity", value);
+	struct buf text = {0};
+	buf_puts(&text, "severity <= ");
+	filter_put_string(&text, value);
+	int status = add_filter(a, buf_str(&text), "severity");
+	buf_fini(&text);
+	return status;
+}
+
+/* The filter of each channel: what derived channels let through, and what was asked. */
+static int make_filters(struct asked *a)
+{
+	struct subscription *s = a->s;
+	struct buf text = {0};
+	int status = 0;
+	for (size_t i = 0; i < s->n_channels && !status; i++) {
+		text.len = 0;
+		if (!a->of[i].all)
+			buf_printf(&text, "(%.*s)", (int)a->of[i].text.len, a->of[i].text.data);
+		if (a->filter.len) {
+			buf_puts(&text, text.len ? " and " : "");
+			buf_put_str(&text, buf_str(&a->filter));
+		}
+		if (!text.len)
+			continue;
+		s->channels[i].filter =
+			filter_compose(regexes_pool(a->hub->regexes), buf_str(&text), a->why);
+		if (!s->channels[i].filter) {
+			status = 400;
+		} else if (filter_trouble(s->channels[i].filter)) {
+			buf_puts(a->why, "a regex of that channel's own filter is switched off\n");
+			status = 503;
+		}
+	}
+	if (a->filter.len) {
+		struct filter *f =
+			status ? NULL : filter_compose(NULL, buf_str(&a->filter), a->why);
+		if (f)
+			buf_put_str(&s->filter, filter_text(f));
+		filter_unref(f);
+	}
+	buf_fini(&text);
+	return status;
+}
+
+/* ---- where it starts ------------------------------------------------------------------------ */
+
+static int set_cursor(struct asked *a, struct str text, const char *what)
 {
 	struct str epoch;
 	event_id id;
 	if (text.len > CURSOR_TEXT_MAX || id_parse(text, &epoch, &id)) {
-		buf_printf(why,
+		buf_printf(a->why,
 			   "%s is no event id (ids look like %s.1763689264123-0; take one from "
 			   "the \"id:\" of an event).\n",
-			   what, h->epoch);
+			   what, a->hub->epoch);
 		return 400;
 	}
-	s->after = id;
-	s->start = str_is(epoch, h->epoch) && id <= h->head ? START_AFTER : START_UNKNOWN;
+	a->s->after = id;
+	a->s->start = str_is(epoch, a->hub->epoch) && id <= a->hub->head ? START_AFTER
+									: START_UNKNOWN;
+	a->s->has_after = true;
 	return 0;
 }
 
-static int set_tail(const char *value, struct subscription *s, struct buf *why)
+static int set_number(struct asked *a, const char *key, const char *value, int64_t max,
+		      uint64_t *ret)
 {
 	int64_t n;
-	if (unit_parse_int(value, &n) || n < 0 || n > 100000) {
-		buf_printf(why, "\"tail\" is a number of events from 0 to 100000.\n");
+	if (unit_parse_int(value, &n) || n < 0 || n > max) {
+		buf_printf(a->why, "\"%s\" is a number from 0 to %lld.\n", key, (long long)max);
 		return 400;
 	}
-	s->start = START_TAIL;
-	s->tail = (uint64_t)n;
+	*ret = (uint64_t)n;
 	return 0;
 }
 
-static int one_parameter(struct hub *h, const char *key, const char *value, struct subscription *s,
-			 struct buf *why)
+/* The last id before a time; ids hold the time at which sluice got the event. */
+static int id_of_time(struct asked *a, const char *key, struct str value, event_id *ret)
 {
-	if (strcmp(key, "channel") == 0)
-		return add_channel(h, value, s, why);
-	if (strcmp(key, "after") == 0)
-		return set_cursor(h, str_of(value), "\"after\"", s, why);
-	if (strcmp(key, "tail") == 0)
-		return set_tail(value, s, why);
-	if (strcmp(key, "earliest") == 0 && strcmp(value, "1") == 0) {
-		s->start = START_EARLIEST;
+	int64_t ns;
+	if (timestamp_parse(value, clock_wall_ns(), &ns)) {
+		buf_printf(a->why, "\"%s\" is no time that is understood (%s).\n", key,
+			   TIMESTAMP_FORMS);
+		return 400;
+	}
+	int64_t ms = MAX(ns / NS_PER_MS, (int64_t)0);
+	*ret = ms ? id_make((uint64_t)ms, 0) - 1 : 0;
+	return 0;
+}
+
+static int set_since(struct asked *a, struct str value)
+{
+	int status = id_of_time(a, "since", value, &a->s->after);
+	a->s->has_after = true;
+	a->s->start = START_AFTER;
+	if (a->s->after >= a->hub->head) /* what is to come is all there will be */
+		a->s->after = a->hub->head;
+	return status;
+}
+
+/* before= and after= of a page: a cursor or a time; a small number is so many lines
+ * around each match.
+ */
+static int set_edge(struct asked *a, const char *key, const char *value)
+{
+	bool is_before = strcmp(key, "before") == 0;
+	struct str text = str_of(value), epoch;
+	event_id id;
+	int64_t n;
+	if (unit_parse_int(value, &n) == 0 && n < 1000000)
+		return set_number(a, key, value, CONTEXT_MAX,
+				  is_before ? &a->s->lines_before : &a->s->lines_after);
+	if (id_parse(text, &epoch, &id) == 0) {
+		bool known = str_is(epoch, a->hub->epoch);
+		if (!known)
+			return refuse(a, "That is an id of journals that are lost (ask without it "
+					 "for the newest, or with earliest=1 for the oldest).");
+		if (!is_before)
+			return set_cursor(a, text, "\"after\"");
+		a->s->before = id;
 		return 0;
 	}
-	if (strcmp(key, "data") == 0 && strcmp(value, "json") == 0) {
-		s->data = SSE_DATA_JSON;
-		return 0;
+	int status = id_of_time(a, key, text, &id);
+	if (status)
+		return status;
+	if (is_before) {
+		a->s->before = id + 1;
+	} else {
+		a->s->after = id;
+		a->s->start = START_AFTER;
+		a->s->has_after = true;
 	}
-	if (strcmp(key, "data") == 0 && strcmp(value, "message") == 0) {
-		s->data = SSE_DATA_MESSAGE;
-		return 0;
+	return 0;
+}
+
+/* ---- parameters --------------------------------------------------------------------------------- */
+
+static int set_format(struct asked *a, const char *value)
+{
+	static const char *const known[] = {"sse", "ndjson", "text", "json", NULL};
+	for (size_t i = 0; known[i]; i++) {
+		if (strcmp(value, known[i]) == 0) {
+			strcpy(a->format, value);
+			return 0;
+		}
 	}
-	static const char *const known[] = {"channel", "after", "tail", "earliest", "data", NULL};
+	return refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history).");
+}
+
+static bool is_one_of(const char *value, const char *x, const char *y)
+{
+	return strcmp(value, x) == 0 || strcmp(value, y) == 0;
+}
+
+/* Parameters with a fixed set of values; -1: not one of them. */
+static int set_switch(struct asked *a, const char *key, const char *value)
+{
+	struct subscription *s = a->s;
+	bool zero_one = is_one_of(value, "0", "1");
+	bool on = strcmp(value, "1") == 0;
+	if (strcmp(key, "earliest") == 0 && zero_one) {
+		if (on)
+			s->start = START_EARLIEST;
+	} else if (strcmp(key, "batch") == 0 && zero_one) {
+		a->batches = on;
+	} else if (strcmp(key, "gzip") == 0 && zero_one) {
+		s->gzips &= on;
+	} else if (strcmp(key, "data") == 0 && is_one_of(value, "json", "message")) {
+		a->bare = strcmp(value, "message") == 0;
+	} else if (strcmp(key, "heartbeat") == 0 && is_one_of(value, "event", "comment")) {
+		s->pings = strcmp(value, "event") == 0;
+	} else {
+		return -1;
+	}
+	return 0;
+}
+
+static int unknown(struct asked *a, const char *key)
+{
+	static const char *const known[] = {"channel", "filter", "grep",	"exclude",   "severity",
+					    "type",    "source", "format",	"data",	     "batch",
+					    "gzip",    "after",	 "since",	"tail",	     "earliest",
+					    "timeout", "before", "until",	"limit",     "context",
+					    "add",     "drop",	 "heartbeat",	NULL};
 	const char *near = unit_nearest(key, known);
 	if (near && strcmp(near, key) == 0)
-		buf_printf(why,
-			   "\"%s\" has a value that is not known (earliest=1, data=json, "
-			   "data=message).\n",
+		buf_printf(a->why,
+			   "\"%s\" has a value that is not known, or no meaning here (earliest=1, "
+			   "batch=1, gzip=0, data=json or message, heartbeat=event).\n",
 			   key);
 	else
-		buf_printf(why,
-			   "A parameter is not known here%s%s%s (known: channel, after, tail, "
-			   "earliest, data).\n",
+		buf_printf(a->why,
+			   "A parameter is not known here%s%s%s (known: channel, filter, grep, "
+			   "exclude, severity, type, source, format, data, batch, gzip, heartbeat, "
+			   "after, since, tail, earliest).\n",
 			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return 400;
 }
 
-int subscription_parse(struct hub *h, const struct door_request *r, struct subscription *ret,
-		       struct buf *why)
+static int set_timeout(struct asked *a, const char *value)
 {
-	*ret = (struct subscription){.data = SSE_DATA_JSON, .framing = r->framing};
+	if (unit_parse_duration(value, &a->s->timeout_ns) || a->s->timeout_ns < 0 ||
+	    a->s->timeout_ns > 300 * NS_PER_SEC)
+		return refuse(a, "\"timeout\" is a duration from 0s to 300s.");
+	return 0;
+}
+
+static int one_of_history(struct asked *a, const char *key, const char *value)
+{
+	if (strcmp(key, "before") == 0 || strcmp(key, "after") == 0)
+		return set_edge(a, key, value);
+	if (strcmp(key, "until") == 0)
+		return id_of_time(a, key, str_of(value), &a->s->until);
+	if (strcmp(key, "limit") == 0)
+		return set_number(a, key, value, LIMIT_MAX, &a->s->limit);
+	if (strcmp(key, "context") == 0) {
+		int status = set_number(a, key, value, CONTEXT_MAX, &a->s->lines_before);
+		a->s->lines_after = a->s->lines_before;
+		return status;
+	}
+	return -1;
+}
+
+static int one_of_start(struct asked *a, const char *key, const char *value)
+{
+	if (strcmp(key, "after") == 0)
+		return set_cursor(a, str_of(value), "\"after\"");
+	if (strcmp(key, "tail") == 0) {
+		a->s->start = START_TAIL;
+		return set_number(a, key, value, TAIL_MAX, &a->s->tail);
+	}
+	if (strcmp(key, "timeout") == 0 && a->use == USE_POLL)
+		return set_timeout(a, value);
+	return -1;
+}
+
+static int one_of_filter(struct asked *a, const char *key, struct str value)
+{
+	if (strcmp(key, "filter") == 0)
+		return value.len ? add_filter(a, value, "filter") : 0;
+	if (strcmp(key, "grep") == 0 || strcmp(key, "exclude") == 0)
+		return value.len ? add_grep(a, value, key[0] == 'e') : 0;
+	if (strcmp(key, "severity") == 0)
+		return value.len ? add_severity(a, value) : 0;
+	if (strcmp(key, "type") == 0 || strcmp(key, "source") == 0)
+		return value.len ? add_one_of(a, key, value) : 0;
+	return -1;
+}
+
+static int one_parameter(struct asked *a, const char *key, struct buf *text)
+{
+	const char *value = buf_text(text);
+	int status = one_of_filter(a, key, buf_str(text));
+	if (status >= 0)
+		return status;
+	if (strcmp(key, "channel") == 0)
+		return add_channel(a, value);
+	if (a->use == USE_CHANGE)
+		return unknown(a, key);
+	if (strcmp(key, "format") == 0)
+		return set_format(a, value);
+	if (strcmp(key, "since") == 0)
+		return set_since(a, buf_str(text));
+	status = a->use == USE_HISTORY ? one_of_history(a, key, value) : one_of_start(a, key, value);
+	if (status < 0)
+		status = set_switch(a, key, value);
+	return status < 0 ? unknown(a, key) : status;
+}
+
+static int all_parameters(struct asked *a, struct str rest)
+{
 	struct buf key = {0}, value = {0};
-	struct str rest = r->query;
-	int status = 0;
-	while (!status) {
-		int got = query_next(&rest, &key, &value);
-		if (got == 0)
-			break;
-		if (got < 0) {
-			buf_printf(why, "The query holds a broken percent escape or a NUL.\n");
-			status = 400;
-			break;
-		}
-		status = one_parameter(h, buf_text(&key), buf_text(&value), ret, why);
+	int status = 0, got;
+	while (!status && (got = query_next(&rest, &key, &value)) != 0) {
+		if (got < 0)
+			status = refuse(a, "The query holds a broken percent escape or a NUL.");
+		else
+			status = one_parameter(a, buf_text(&key), &value);
 	}
 	buf_fini(&key);
 	buf_fini(&value);
+	return status;
+}
+
+/* ---- the form of the answer ------------------------------------------------------------------------ */
+
+/* What `Accept` likes best of those that there are; the first of equals. */
+static int negotiate(struct asked *a, struct str accept)
+{
+	static const enum format formats[] = {FORMAT_SSE, FORMAT_NDJSON, FORMAT_TEXT};
+	static const char *const types[] = {"text/event-stream", "application/x-ndjson",
+					    "text/plain"};
+	int best = 0;
+	for (size_t i = 0; i < array_size(formats); i++) {
+		int q = accept_quality(accept, types[i]);
+		if (q > best)
+			a->s->format = formats[i];
+		best = MAX(best, q);
+	}
+	if (best)
+		return 0;
+	buf_puts(a->why, "A stream is text/event-stream, application/x-ndjson or text/plain, none "
+			 "of which \"Accept\" admits.\n");
+	return 406;
+}
+
+static int choose_format(struct asked *a, struct str accept)
+{
+	struct subscription *s = a->s;
+	bool is_json = strcmp(a->format, "json") == 0;
+	if (a->use == USE_POLL) {
+		s->format = FORMAT_PAGE;
+		if (a->format[0] && !is_json)
+			return refuse(a, "The answer of /poll is a JSON document (format=json).");
+		return 0;
+	}
+	if (a->use == USE_HISTORY && strcmp(a->format, "sse") == 0)
+		return refuse(a, "History is json, ndjson or text.");
+	if (a->use == USE_STREAM && is_json)
+		return refuse(a, "A stream is sse, ndjson or text (format=ndjson: a JSON object "
+				 "a line).");
+	if (strcmp(a->format, "ndjson") == 0)
+		s->format = FORMAT_NDJSON;
+	else if (strcmp(a->format, "text") == 0)
+		s->format = FORMAT_TEXT;
+	else if (a->use == USE_HISTORY)
+		s->format = FORMAT_PAGE;
+	else if (!a->format[0]) {
+		int status = negotiate(a, accept);
+		if (status)
+			return status;
+	}
+	if (s->format == FORMAT_SSE && a->batches)
+		s->format = FORMAT_SSE_BATCH;
+	else if (s->format == FORMAT_SSE && a->bare)
+		s->format = FORMAT_SSE_MESSAGE;
+	return 0;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void put_names(struct asked *a)
+{
+	struct json j = {&a->s->names, false};
+	qsort(a->names, a->n_names, sizeof(a->names[0]), by_text);
+	json_open(&j, NULL, '[');
+	for (size_t i = 0; i < a->n_names; i++)
+		json_cstr(&j, NULL, a->names[i]);
+	json_close(&j, ']');
+}
+
+static void put_key(struct subscription *s)
+{
+	buf_printf(&s->key, "%d %d %d %d %.*s", s->framing, s->format, s->gzips, s->pings,
+		   (int)s->names.len, s->names.data);
+	for (size_t i = 0; i < s->n_channels; i++) {
+		buf_printf(&s->key, "%c%p%c", 0, (void *)s->channels[i].channel, 0);
+		if (s->channels[i].filter)
+			buf_put_str(&s->key, filter_text(s->channels[i].filter));
+	}
+}
+
+int subscription_parse(struct hub *h, const struct door_request *r, enum subscription_use use,
+		       struct subscription *ret, struct buf *why)
+{
+	struct asked *a = mem_zero(sizeof(*a));
+	*ret = (struct subscription){.framing = r->framing,
+				     .gzips = r->takes_gzip,
+				     .limit = LIMIT_DEFAULT,
+				     .timeout_ns = 25 * NS_PER_SEC};
+	a->hub = h;
+	a->s = ret;
+	a->use = use;
+	a->why = why;
+	int status = all_parameters(a, r->query);
 	/* The header is newer than the URL: a browser sends it when it reconnects. */
-	if (!status && r->last_event_id.len)
-		status = set_cursor(h, r->last_event_id, "Last-Event-ID", ret, why);
-	if (!status && !ret->n_channels) {
-		buf_printf(why, "Which channel?  Write /events?channel=NAME (see /channels).\n");
+	if (!status && r->last_event_id.len && use != USE_HISTORY)
+		status = set_cursor(a, r->last_event_id, "Last-Event-ID");
+	if (!status && !ret->n_channels && !a->n_names) {
+		buf_puts(why, "Which channel?  Write channel=NAME (see /channels).\n");
 		status = 400;
 	}
-	if (!status && !accept_admits(r->accept, "text/event-stream")) {
-		buf_printf(why,
-			   "The stream is text/event-stream, which \"Accept\" does not admit.\n");
-		status = 406;
+	if (!status)
+		status = choose_format(a, r->accept);
+	if (!status)
+		status = make_filters(a);
+	ret->gzips &= ret->format != FORMAT_PAGE;
+	if (!status && ret->start == START_NOW && a->own_tail) {
+		ret->start = START_TAIL;
+		ret->tail = a->own_tail;
 	}
-	if (!status && ret->start == START_NOW) {
-		for (size_t i = 0; i < ret->n_channels; i++)
-			ret->tail = MAX(ret->tail, (uint64_t)ret->channels[i]->settings.tail);
-		if (ret->tail)
-			ret->start = START_TAIL;
+	put_names(a);
+	put_key(ret);
+	for (size_t i = 0; i < a->n_names; i++)
+		free(a->names[i]);
+	for (size_t i = 0; i < ret->n_channels; i++) {
+		buf_fini(&a->of[i].text);
+		regexes_keep_warm(h->regexes, ret->channels[i].filter);
 	}
+	for (size_t i = 0; i < a->n_kept; i++)
+		filter_unref(a->kept[i]);
+	buf_fini(&a->filter);
+	free(a);
 	return status;
+}
+
+void subscription_liken(struct subscription *s, const struct subscription *like)
+{
+	s->format = like->format;
+	s->framing = like->framing;
+	s->gzips = like->gzips;
+	s->pings = like->pings;
+	s->key.len = 0;
+	put_key(s);
+}
+
+void subscription_fini(struct subscription *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		filter_unref(s->channels[i].filter);
+	buf_fini(&s->names);
+	buf_fini(&s->filter);
+	buf_fini(&s->key);
+	s->n_channels = 0;
 }

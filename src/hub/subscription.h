@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * subscription - what a request for /events asks: channels, format, start.
+ * subscription - what a request asks: channels, filter, form, start.
  *
- * Parsed from the query string and headers; checked against the channels that
- * there are.
+ * Parsed from the query string (and a form sent with POST, which reads the same)
+ * and headers; checked against the channels that there are.  A derived channel
+ * stands for those that it is from, each with a filter, so here are only channels
+ * that have a journal.
  */
 #ifndef SLUICE_HUB_SUBSCRIPTION_H
 #define SLUICE_HUB_SUBSCRIPTION_H
 
+#include "filter/filter.h"
 #include "hub/hub.h"
 #include "wire/door.h"
-#include "wire/sse.h"
+#include "wire/format.h"
 
 enum { SUBSCRIPTION_CHANNELS_MAX = 64, CURSOR_TEXT_MAX = 128 };
 
@@ -18,22 +21,51 @@ enum start_from {
 	START_NOW,
 	START_AFTER,   /* `after`, if it is a cursor that this hub can vouch for */
 	START_UNKNOWN, /* a cursor of another epoch, or from the future */
-	START_TAIL,    /* the last `tail` events */
+	START_TAIL,    /* the last `tail` events that match */
 	START_EARLIEST,
 };
 
+/* Which parameters there are beside those that every request for events has. */
+enum subscription_use { USE_STREAM, USE_POLL, USE_HISTORY, USE_CHANGE };
+
+struct subscription_channel {
+	struct channel *channel;
+	struct filter *filter; /* counted; NULL: every event */
+};
+
 struct subscription {
-	struct channel *channels[SUBSCRIPTION_CHANNELS_MAX]; /* by name, each once */
+	/* by name, each once */
+	struct subscription_channel channels[SUBSCRIPTION_CHANNELS_MAX];
 	size_t n_channels;
-	enum sse_data data;
+	struct buf names;  /* of those asked for, derived ones included: a JSON array */
+	struct buf filter; /* as asked for, in canonical form */
+	enum format format;
+	bool gzips;
+	bool pings; /* heartbeats are events */
+	bool is_derived;
 	enum door_framing framing;
+	int64_t heartbeat_ns, retry_ns, coalesce_ns, max_lag_ns;
+	enum slow slow;
 	enum start_from start;
 	event_id after;
 	uint64_t tail;
+	int64_t timeout_ns; /* of a poll */
+	/* of history; 0: none */
+	event_id before, until;
+	bool has_after;
+	uint64_t limit, lines_before, lines_after;
+	/* Equal for all who get the very same bytes. */
+	struct buf key;
 };
 
-/* 0, or an HTTP status (400, 404, 406) with a sentence in `why`. */
-int subscription_parse(struct hub *h, const struct door_request *r, struct subscription *ret,
-		       struct buf *why) must_check;
+/* 0, or an HTTP status (400, 404, 406, or 503 when it may work later) with a
+ * sentence in `why`.  Give it to subscription_fini() either way.
+ */
+int subscription_parse(struct hub *h, const struct door_request *r, enum subscription_use use,
+		       struct subscription *ret, struct buf *why) must_check;
+
+/* For a stream that is open: the form of what it gets stays as in `like`. */
+void subscription_liken(struct subscription *s, const struct subscription *like);
+void subscription_fini(struct subscription *s);
 
 #endif

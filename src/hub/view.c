@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "hub/channel.h"
+#include "hub/regexes.h"
 #include "hub/stream.h"
 #include "wire/fcgi.h"
 
@@ -13,27 +15,47 @@ enum { LOG_KEEP = 256 * 1024 };
 
 /* ---- the log ------------------------------------------------------------------ */
 
+/* What was rendered since the group began becomes its compressed form. */
+static void compress(struct view *v, size_t from)
+{
+	struct buf plain = {0};
+	buf_put(&plain, v->log.data + from, v->log.len - from);
+	v->log.len = from;
+	gzip_put(v->gzip, &v->log, buf_str(&plain), v->joins);
+	v->joins = false;
+	buf_fini(&plain);
+}
+
 static void close_group(struct view *v)
 {
 	if (!v->is_open)
 		return;
+	const struct view_group *g = &v->groups[v->n_groups - 1];
 	v->is_open = false;
-	if (v->framing == DOOR_FCGI)
-		fcgi_frame_stdout(&v->log, v->groups[v->n_groups - 1].at, 1);
+	if (!v->is_raw)
+		format_end(&v->log, v->sub.format, hub_epoch(v->hub), g->last);
+	if (v->gzip)
+		compress(v, g->at + (v->sub.framing == DOOR_FCGI ? FCGI_HEADER : 0));
+	if (v->sub.framing == DOOR_FCGI)
+		fcgi_frame_stdout(&v->log, g->at, 1);
 }
 
-static void open_group(struct view *v, event_id first)
+/* A raw one is no part of a batch. */
+static void open_group(struct view *v, event_id first, bool is_raw)
 {
 	if (v->n_groups == v->groups_room) {
 		v->groups_room = v->groups_room ? v->groups_room * 2 : 8;
 		v->groups = mem_resize(v->groups, v->groups_room * sizeof(v->groups[0]));
 	}
 	v->groups[v->n_groups++] = (struct view_group){v->log.len, first, first};
-	v->is_open = true;
-	if (v->framing == DOOR_FCGI) {
+	v->is_open = v->is_empty = true;
+	if (v->sub.framing == DOOR_FCGI) {
 		buf_reserve(&v->log, FCGI_HEADER);
 		v->log.len += FCGI_HEADER;
 	}
+	v->is_raw = is_raw;
+	if (!is_raw)
+		format_begin(&v->log, v->sub.format);
 }
 
 static void empty_log(struct view *v)
@@ -43,11 +65,18 @@ static void empty_log(struct view *v)
 	buf_reset(&v->log, LOG_KEEP);
 }
 
+/* All windows together stay within their bound. */
+static size_t window_of(const struct view *v)
+{
+	size_t fair = VIEW_WINDOWS_ALL / MAX(v->hub->n_views, (size_t)1);
+	return MIN(MAX(fair, (size_t)VIEW_WINDOW_MIN), (size_t)VIEW_WINDOW);
+}
+
 /* Drops the older half: each byte is moved at most once for each one dropped. */
 static void halve_log(struct view *v)
 {
 	size_t n = 0;
-	while (n < v->n_groups && v->log.len - v->groups[n].at > VIEW_WINDOW / 2)
+	while (n < v->n_groups && v->log.len - v->groups[n].at > window_of(v) / 2)
 		n++;
 	size_t bytes = n < v->n_groups ? v->groups[n].at : v->log.len;
 	buf_drop(&v->log, bytes);
@@ -58,23 +87,116 @@ static void halve_log(struct view *v)
 		v->groups[i].at -= bytes;
 }
 
-static void append(struct view *v, const struct channel *c, const struct event *ev)
+static void append(struct view_link *of, const struct event *ev)
 {
-	if (v->log.len > VIEW_WINDOW)
+	struct view *v = of->view;
+	if (v->log.len > window_of(v))
 		view_flush(v);
 	if (v->is_open && v->log.len - v->groups[v->n_groups - 1].at >= VIEW_GROUP)
 		close_group(v);
 	if (!v->is_open)
-		open_group(v, ev->id);
-	sse_put_event(&v->log, hub_epoch(v->hub), str_of(c->settings.name), ev, v->data);
+		open_group(v, ev->id, false);
+	format_event(&v->log, v->sub.format, hub_epoch(v->hub), str_of(of->channel->settings.name),
+		     ev, v->is_empty);
+	v->is_empty = false;
 	v->groups[v->n_groups - 1].last = v->last = ev->id;
+	v->n_events++;
 	loop_defer(v->hub->loop, &v->task);
 }
 
-void view_publish(struct channel *c, const struct event *ev)
+/* ---- events that wait for older ones ------------------------------------------------ */
+
+event_id view_head(const struct view *v)
+{
+	event_id head = v->hub->head;
+	for (size_t i = 0; v->has_disk && i < v->sub.n_channels; i++) {
+		event_id waiting = v->links[i].channel->unpublished;
+		if (waiting && waiting <= head)
+			head = waiting - 1;
+	}
+	return head;
+}
+
+static bool must_wait(const struct view *v, event_id id)
+{
+	for (size_t i = 0; i < v->sub.n_channels; i++) {
+		event_id waiting = v->links[i].channel->unpublished;
+		if (waiting && waiting < id)
+			return true;
+	}
+	return false;
+}
+
+static void hold(struct view_link *of, const struct event *ev)
+{
+	struct view *v = of->view;
+	struct buf record = {0};
+	record_put_event(&record, ev);
+	struct view_held *held = mem_zero(sizeof(*held) + record.len);
+	held->of = of;
+	held->id = ev->id;
+	held->len = record.len;
+	memcpy(held->record, record.data, record.len);
+	buf_fini(&record);
+	struct list *before = v->held.prev;
+	while (before != &v->held && list_entry(before, struct view_held, link)->id > ev->id)
+		before = before->prev;
+	list_append(before->next, &held->link);
+}
+
+/* Those held that nothing older is missing for any more. */
+static void release(struct view *v, event_id below)
+{
+	while (!list_is_empty(&v->held)) {
+		struct view_held *held = list_entry(v->held.next, struct view_held, link);
+		if (held->id >= below || must_wait(v, held->id))
+			return;
+		struct str rest = {held->record, held->len};
+		struct record rec;
+		if (record_next(&rest, &rec) == 1)
+			append(held->of, &rec.event);
+		list_remove(&held->link);
+		free(held);
+	}
+}
+
+void view_release(struct channel *c)
 {
 	list_each (e, &c->views)
-		append(list_entry(e, struct view_link, link)->view, c, ev);
+		release(list_entry(e, struct view_link, link)->view, UINT64_MAX);
+}
+
+/* ---- publishing ------------------------------------------------------------------------ */
+
+void view_publish(struct channel *c, const struct event *ev)
+{
+	struct filter_run *run = regexes_run(c->hub->regexes);
+	bool is_set = false;
+	list_each_safe (e, &c->views) {
+		struct view_link *of = list_entry(e, struct view_link, link);
+		struct view *v = of->view;
+		int wanted = 1;
+		if (of->filter) {
+			if (!is_set)
+				filter_run_event(run, ev, str_of(c->settings.name));
+			is_set = true;
+			wanted = filter_match(of->filter, run);
+		}
+		if (wanted < 0) {
+			streams_lose_filter(v, run->slow);
+			continue;
+		}
+		if (!wanted) {
+			v->n_passed++;
+			continue;
+		}
+		if (v->has_disk)
+			release(v, ev->id);
+		if (v->has_disk && (must_wait(v, ev->id) || !list_is_empty(&v->held)))
+			hold(of, ev);
+		else
+			append(of, ev);
+	}
 }
 
 uint64_t view_end(struct view *v)
@@ -83,13 +205,23 @@ uint64_t view_end(struct view *v)
 	return v->first_group + v->n_groups;
 }
 
-int view_read(struct view *v, uint64_t pos, struct str *ret)
+uint64_t view_join(struct view *v)
+{
+	uint64_t end = view_end(v);
+	v->joins = true;
+	return end;
+}
+
+int view_read(struct view *v, uint64_t pos, bool one_group, struct str *ret)
 {
 	if (pos < v->first_group)
 		return -ESTALE;
 	uint64_t end = view_end(v);
 	size_t from = pos < end ? v->groups[pos - v->first_group].at : v->log.len;
-	*ret = (struct str){v->log.data + from, v->log.len - from};
+	size_t to = v->log.len;
+	if (one_group && pos + 1 < end)
+		to = v->groups[pos + 1 - v->first_group].at;
+	*ret = (struct str){v->log.data + from, to - from};
 	return 0;
 }
 
@@ -104,6 +236,12 @@ struct str view_cut(struct view *v, uint64_t *pos, size_t n, event_id *last)
 	size_t end = i < v->n_groups ? v->groups[i].at : v->log.len;
 	*pos = v->first_group + i;
 	return (struct str){v->log.data + stop, end - stop};
+}
+
+event_id view_first_after(const struct view *v, uint64_t pos)
+{
+	size_t i = pos > v->first_group ? (size_t)(pos - v->first_group) : 0;
+	return i < v->n_groups ? v->groups[i].first : 0;
 }
 
 /* ---- flushing ------------------------------------------------------------------- */
@@ -124,7 +262,7 @@ void view_flush(struct view *v)
 	}
 	if (!v->n_behind)
 		empty_log(v);
-	else if (v->log.len > VIEW_WINDOW)
+	else if (v->log.len > window_of(v))
 		halve_log(v);
 }
 
@@ -137,52 +275,93 @@ static void on_timer(struct loop_timer *t)
 static void on_turn_end(struct loop_task *t)
 {
 	struct view *v = container_of(t, struct view, task);
-	int64_t due = v->flushed_ns + v->coalesce_ns;
+	int64_t due = v->flushed_ns + v->sub.coalesce_ns;
 	if (loop_now(v->hub->loop) >= due)
 		view_flush(v);
 	else if (!v->timer.slot)
 		loop_timer_set(v->hub->loop, &v->timer, due);
 }
 
-/* ---- life ------------------------------------------------------------------------- */
-
-static bool is_for(const struct view *v, const struct subscription *s)
+/* A compressed stream cannot be given anything of its own: what it looks back on
+ * is the same for all.
+ */
+static void on_heartbeat(struct loop_timer *t)
 {
-	return v->n_channels == s->n_channels && v->data == s->data && v->framing == s->framing &&
-	       memcmp(v->channels, s->channels, s->n_channels * sizeof(s->channels[0])) == 0;
+	struct view *v = container_of(t, struct view, heartbeat);
+	int64_t now = loop_now(v->hub->loop);
+	loop_timer_set(v->hub->loop, t, now + v->sub.heartbeat_ns);
+	if (now - v->flushed_ns < v->sub.heartbeat_ns && v->flushed_ns)
+		return;
+	view_flush(v);
+	event_id head = view_head(v);
+	open_group(v, head, true);
+	format_heartbeat(&v->log, v->sub.format, hub_epoch(v->hub), head, v->sub.pings);
+	v->hub->n_heartbeats += v->n_streams;
+	v->last = MAX(v->last, head);
+	view_flush(v);
 }
 
-struct view *view_get(struct hub *h, const struct subscription *s)
+/* ---- life ------------------------------------------------------------------------- */
+
+static struct list *bucket_of(struct hub *h, const struct subscription *s)
 {
-	list_each (e, &h->views) {
-		struct view *v = list_entry(e, struct view, link);
-		if (is_for(v, s)) {
-			v->n_streams++;
+	return &h->view_buckets[crc32c(0, s->key.data, s->key.len) % VIEW_BUCKETS];
+}
+
+static struct view *find(struct hub *h, const struct subscription *s)
+{
+	list_each (e, bucket_of(h, s)) {
+		struct view *v = list_entry(e, struct view, by_key);
+		if (str_eq(buf_str(&v->sub.key), buf_str(&s->key)))
 			return v;
-		}
 	}
-	struct view *v = mem_zero(sizeof(*v));
+	return NULL;
+}
+
+bool view_is_one_too_many(struct hub *h, const struct subscription *s)
+{
+	return h->n_views >= (size_t)h->settings->hub.max_views && !find(h, s);
+}
+
+struct view *view_get(struct hub *h, struct subscription *s)
+{
+	struct view *v = find(h, s);
+	if (v) {
+		v->n_streams++;
+		return v;
+	}
+	if (h->n_views >= (size_t)h->settings->hub.max_views)
+		return NULL;
+	v = mem_zero(sizeof(*v));
 	v->hub = h;
 	v->n_streams = 1;
-	v->data = s->data;
-	v->framing = s->framing;
-	v->n_channels = s->n_channels;
-	v->coalesce_ns = v->heartbeat_ns = v->retry_ns = INT64_MAX;
+	v->sub = *s;
+	v->gzip = s->gzips ? gzip_new() : NULL;
 	v->links = mem_zero(s->n_channels * sizeof(v->links[0]));
 	for (size_t i = 0; i < s->n_channels; i++) {
-		const struct channel_settings *c = &s->channels[i]->settings;
-		v->channels[i] = s->channels[i];
+		struct channel *c = s->channels[i].channel;
 		v->links[i].view = v;
-		list_append(&s->channels[i]->views, &v->links[i].link);
-		v->coalesce_ns = MIN(v->coalesce_ns, c->coalesce_ns);
-		v->heartbeat_ns = MIN(v->heartbeat_ns, c->heartbeat_ns);
-		v->retry_ns = MIN(v->retry_ns, c->retry_ns);
+		v->links[i].channel = c;
+		v->links[i].filter = s->channels[i].filter;
+		v->has_disk |= c->settings.durability == DURABILITY_DISK;
+		list_append(&c->views, &v->links[i].link);
+		if (s->channels[i].filter)
+			regexes_changed(h->regexes);
 	}
 	list_init(&v->ready);
+	list_init(&v->held);
 	list_init(&v->task.link);
 	v->timer.fn = on_timer;
+	v->heartbeat.fn = on_heartbeat;
 	v->task.fn = on_turn_end;
 	list_append(&h->views, &v->link);
+	list_append(bucket_of(h, s), &v->by_key);
+	h->n_views++;
+	if (v->gzip)
+		loop_timer_set(h->loop, &v->heartbeat, loop_now(h->loop) + s->heartbeat_ns);
+	/* The view has all that `s` held. */
+	s->names = s->filter = s->key = (struct buf){0};
+	s->n_channels = 0;
 	return v;
 }
 
@@ -190,11 +369,19 @@ void view_put(struct view *v)
 {
 	if (--v->n_streams)
 		return;
-	for (size_t i = 0; i < v->n_channels; i++)
+	for (size_t i = 0; i < v->sub.n_channels; i++)
 		list_remove(&v->links[i].link);
 	list_remove(&v->link);
+	list_remove(&v->by_key);
 	list_remove(&v->task.link);
 	loop_timer_cancel(v->hub->loop, &v->timer);
+	loop_timer_cancel(v->hub->loop, &v->heartbeat);
+	v->hub->n_views--;
+	list_each_safe (e, &v->held)
+		free(list_entry(e, struct view_held, link));
+	regexes_changed(v->hub->regexes);
+	subscription_fini(&v->sub);
+	gzip_free(v->gzip);
 	buf_fini(&v->log);
 	free(v->groups);
 	free(v->links);

@@ -2,26 +2,33 @@
  *
  * view - what one distinct subscription sees, rendered once for all its streams.
  *
- * Streams that asked for the same channels and format share one view.  Each
- * event is rendered once per view, its bytes appended to the view's log with
- * the FastCGI record headers already in place; a stream only keeps a position.
+ * Streams that asked for the same share one view, found by the subscription's
+ * key.  Each event is matched and rendered once per view, its bytes appended to
+ * the view's log with the FastCGI record headers already in place, compressed
+ * where the clients take that; a stream only keeps a position.
  *
  *	log     | sent to all ready streams | not yet flushed |
  *	groups  |  0  |  1  |  2  |  3  |  4  |  5 (open)     |
  *
  * A group is whole events and whole records, so a stream may stop behind any
  * of them and go on from the journal.  The log is emptied at each flush unless
- * some stream is behind, and then bounded by VIEW_WINDOW: who falls out of it
- * reads the journal.
+ * some stream is behind, and then bounded: who falls out of it reads the journal.
  */
 #ifndef SLUICE_HUB_VIEW_H
 #define SLUICE_HUB_VIEW_H
 
 #include "hub/hub.h"
 #include "hub/subscription.h"
-#include "wire/record.h"
+#include "wire/gzip.h"
 
-enum { VIEW_WINDOW = 4 * 1024 * 1024, VIEW_GROUP = 16 * 1024 };
+/* A window for each, and what all together may take before they get smaller. */
+enum {
+	VIEW_WINDOW = 4 * 1024 * 1024,
+	VIEW_WINDOW_MIN = 64 * 1024,
+	VIEW_WINDOWS_ALL = 256 * 1024 * 1024,
+	VIEW_GROUP = 16 * 1024,
+	VIEW_BUCKETS = 1024,
+};
 
 struct stream;
 
@@ -30,44 +37,72 @@ struct view_group {
 	event_id first, last;
 };
 
+/* An event that waits for an older one of a channel whose disk is not done. */
+struct view_held {
+	struct list link;
+	struct view_link *of;
+	event_id id;
+	size_t len;
+	char record[];
+};
+
 struct view {
-	struct list link; /* in hub.views */
+	struct list link;    /* in hub.views */
+	struct list by_key;  /* in hub.view_buckets */
 	struct hub *hub;
-	struct channel *channels[SUBSCRIPTION_CHANNELS_MAX];
-	size_t n_channels;
+	struct subscription sub; /* owned */
 	struct view_link *links; /* one per channel */
-	enum sse_data data;
-	enum door_framing framing;
-	int64_t coalesce_ns, heartbeat_ns, retry_ns;
 
 	struct buf log;
 	struct view_group *groups;
 	size_t n_groups, groups_room;
 	uint64_t first_group; /* the position of groups[0]; positions only grow */
 	bool is_open;         /* the last group takes further events */
+	bool is_empty;        /* and has none yet */
+	bool is_raw;          /* it is no event, but a heartbeat */
 	event_id last;        /* of the newest event in it, or before it; 0 at first */
+	struct gzip *gzip;    /* NULL: as it is */
+	bool joins;           /* somebody begins with the next group: it looks back on nothing */
+
+	struct list held; /* of view_held, by id */
+	bool has_disk;    /* some channel publishes when its disk has it */
 
 	struct list ready; /* streams that have everything that was flushed */
 	size_t n_streams;
 	size_t n_behind;    /* streams with a position that are not ready */
 	int64_t flushed_ns; /* loop time of the last flush */
 	struct loop_timer timer;
+	struct loop_timer heartbeat; /* of a compressed one, for all its streams */
 	struct loop_task task;
+	uint64_t n_events, n_passed; /* rendered, filtered out */
 };
 
 struct view_link {
 	struct list link; /* in channel.views */
 	struct view *view;
+	struct channel *channel;
+	struct filter *filter; /* borrowed from the subscription; NULL: all */
 };
 
 /* The view of this subscription, made when it is the first to ask; counts one
- * stream more, to be given back with view_put().
+ * stream more, to be given back with view_put().  Takes what `s` holds.  NULL
+ * when there are as many as are allowed.
  */
-struct view *view_get(struct hub *h, const struct subscription *s) must_check;
+struct view *view_get(struct hub *h, struct subscription *s) must_check;
 void view_put(struct view *v);
+/* Whether view_get() would be refused. */
+bool view_is_one_too_many(struct hub *h, const struct subscription *s) must_check;
 
-/* Appends an event to each view of its channel; they flush at the turn's end. */
+/* Appends an event to each view of its channel that wants it; they flush at the
+ * turn's end.
+ */
 void view_publish(struct channel *c, const struct event *ev);
+
+/* The channel's oldest event that waits for its disk is another one, or none. */
+void view_release(struct channel *c);
+
+/* The newest id up to which all that this view shows has been published. */
+event_id view_head(const struct view *v);
 
 /* Sends what is new to all ready streams. */
 void view_flush(struct view *v);
@@ -77,15 +112,21 @@ void view_flush(struct view *v);
  */
 uint64_t view_end(struct view *v);
 
-/* The bytes from `pos` to the end: 0, or -ESTALE when it has left the window.
- * Valid until the next event or flush.
+/* The same for one who begins there. */
+uint64_t view_join(struct view *v);
+
+/* The bytes from `pos` to the end, or of one group alone: 0, or -ESTALE when it
+ * has left the window.  Valid until the next event or flush.
  */
-int view_read(struct view *v, uint64_t pos, struct str *ret) must_check;
+int view_read(struct view *v, uint64_t pos, bool one_group, struct str *ret) must_check;
 
 /* For a stream that stopped `n` bytes behind `pos`: moves *pos to the next
  * group boundary, gives the bytes up to it and the last id before it (*last
  * stays when that is before the log).
  */
 struct str view_cut(struct view *v, uint64_t *pos, size_t n, event_id *last);
+
+/* The first id that is in the log from `pos` on, or 0. */
+event_id view_first_after(const struct view *v, uint64_t pos);
 
 #endif

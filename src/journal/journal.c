@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define SEGMENT_MIN (256LL * 1024)
+#define PLACE_EVERY (256 * 1024)
 #define SEGMENT_MAX (64LL * 1024 * 1024)
 
 static void add_segment(struct journal *j, struct segment *s)
@@ -326,18 +327,16 @@ event_id journal_floor(const struct journal *j)
 	return j->segments[0]->floor;
 }
 
-static void snapshot_from(const struct journal *j, size_t first, uint64_t start,
-			  struct journal_snapshot *ret)
+static void snapshot_range(const struct journal *j, size_t first, size_t end,
+			   struct journal_snapshot *ret)
 {
-	ret->n = j->n - first;
-	ret->segments = mem_zero(ret->n * sizeof(ret->segments[0]));
-	ret->sizes = mem_zero(ret->n * sizeof(ret->sizes[0]));
-	ret->start = start;
+	ret->n = end - first;
+	ret->parts = mem_zero((ret->n + 1) * sizeof(ret->parts[0]));
 	ret->last = j->last;
-	for (size_t i = 0; i < ret->n; i++) {
-		ret->segments[i] = segment_ref(j->segments[first + i]);
-		ret->sizes[i] = ret->segments[i]->size;
-	}
+	for (size_t i = 0; i < ret->n; i++)
+		ret->parts[i] = (struct journal_part){.segment = segment_ref(j->segments[first + i]),
+						      .start = SEGMENT_HEADER,
+						      .size = j->segments[first + i]->size};
 }
 
 void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret)
@@ -345,27 +344,35 @@ void journal_snapshot(const struct journal *j, event_id after, struct journal_sn
 	size_t i = 0;
 	while (i + 1 < j->n && j->segments[i]->last <= after)
 		i++;
-	snapshot_from(j, i, segment_seek(j->segments[i], after), ret);
+	snapshot_range(j, i, j->n, ret);
+	ret->parts[0].start = segment_seek(j->segments[i], after);
 }
 
-void journal_snapshot_tail(const struct journal *j, uint64_t n, struct journal_snapshot *ret)
+static void put_places(const struct segment *s, struct journal_part *part)
 {
-	uint64_t target = j->n_events > n ? j->n_events - n : 0;
-	size_t i = j->n - 1;
-	while (i > 0 && j->segments[i]->ordinal > target)
-		i--;
-	const struct segment *s = j->segments[i];
-	uint64_t start = SEGMENT_HEADER;
-	for (size_t k = 0; k < s->n_marks && s->marks[k].ordinal <= target; k++)
-		start = s->marks[k].offset;
-	snapshot_from(j, i, start, ret);
+	part->places = mem_zero((s->n_marks + 1) * sizeof(part->places[0]));
+	for (size_t i = 0; i < s->n_marks; i++)
+		if (!i || s->marks[i].offset - part->places[part->n_places - 1].offset >= PLACE_EVERY)
+			part->places[part->n_places++] =
+				(struct journal_place){s->marks[i].first, s->marks[i].offset};
+}
+
+void journal_snapshot_back(const struct journal *j, event_id upto, struct journal_snapshot *ret)
+{
+	size_t end = j->n;
+	while (end > 1 && j->segments[end - 1]->first > upto)
+		end--;
+	snapshot_range(j, 0, end, ret);
+	for (size_t i = 0; i < ret->n; i++)
+		put_places(ret->parts[i].segment, &ret->parts[i]);
 }
 
 void journal_snapshot_fini(struct journal_snapshot *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		segment_unref(s->segments[i]);
-	free(s->segments);
-	free(s->sizes);
+	for (size_t i = 0; i < s->n; i++) {
+		segment_unref(s->parts[i].segment);
+		free(s->parts[i].places);
+	}
+	free(s->parts);
 	*s = (struct journal_snapshot){0};
 }

@@ -63,19 +63,31 @@ void journal_sync(const struct journal *j);
 /* The last id that was dropped, or 0: a reader before it has missed something. */
 event_id journal_floor(const struct journal *j);
 
-/* A view of the journal as it is now, for the helper thread. */
+/* A view of the journal as it is now, for another thread. */
 struct journal_snapshot {
-	struct segment **segments; /* refs */
-	uint64_t *sizes;
+	struct journal_part *parts; /* oldest first */
 	size_t n;
-	uint64_t start; /* offset in the first segment */
-	event_id last;  /* of the newest batch in it */
+	event_id last; /* of the newest batch in it */
+};
+
+/* A segment, or what is to be read of it. */
+struct journal_part {
+	struct segment *segment; /* refs */
+	uint64_t start, size;    /* offsets of the first batch, and behind the last */
+	/* Where batches begin, some of them, ascending; owned, and only when the
+	 * whole journal was asked for.
+	 */
+	struct journal_place {
+		event_id first; /* of the batch there */
+		uint64_t offset;
+	} * places;
+	size_t n_places;
 };
 
 /* Everything after `after`, and somewhat before. */
 void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret);
-/* The last `n` events, and somewhat before. */
-void journal_snapshot_tail(const struct journal *j, uint64_t n, struct journal_snapshot *ret);
+/* Everything up to `upto`, with places for reading backwards. */
+void journal_snapshot_back(const struct journal *j, event_id upto, struct journal_snapshot *ret);
 void journal_snapshot_fini(struct journal_snapshot *s);
 
 #endif

@@ -106,6 +106,11 @@ void helper_submit(struct helper *h, struct helper_job *job)
 	pthread_mutex_unlock(&h->lock);
 }
 
+bool helper_is_ending(const struct helper *h)
+{
+	return h->ending; /* set by this thread */
+}
+
 void helper_free(struct helper *h)
 {
 	pthread_mutex_lock(&h->lock);

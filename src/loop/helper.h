@@ -24,6 +24,9 @@ int helper_new(struct loop *l, struct helper **ret, char **why) must_check;
 /* Finishes all jobs, then ends the thread. */
 void helper_free(struct helper *h);
 
+/* Whether helper_free() has been called: nothing is taken any more. */
+bool helper_is_ending(const struct helper *h) must_check;
+
 /* Borrows `job` until its done(). */
 void helper_submit(struct helper *h, struct helper_job *job);
 

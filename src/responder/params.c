@@ -53,6 +53,9 @@ int params_read(const struct fcgi_request *request, struct params *ret)
 		ret->accept = param(&r, "HTTP_ACCEPT");
 		ret->last_event_id = param(&r, "HTTP_LAST_EVENT_ID");
 		ret->address = param(&r, "REMOTE_ADDR");
+		ret->user = param(&r, "REMOTE_USER");
+		ret->accept_encoding = param(&r, "HTTP_ACCEPT_ENCODING");
+		ret->content_type = param(&r, "CONTENT_TYPE");
 		ret->if_none_match = param(&r, "HTTP_IF_NONE_MATCH");
 	}
 	/* Never FCGX_Finish_r: it would answer the request. */
@@ -74,6 +77,9 @@ void params_fini(struct params *p)
 	free(p->accept);
 	free(p->last_event_id);
 	free(p->address);
+	free(p->user);
+	free(p->accept_encoding);
+	free(p->content_type);
 	free(p->if_none_match);
 	*p = (struct params){0};
 }

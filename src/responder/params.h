@@ -15,8 +15,8 @@
 struct params {
 	uint16_t id; /* FastCGI request id */
 	/* each owned and never NULL; "" when not sent */
-	char *method, *script_name, *path_info, *query, *accept, *last_event_id, *address,
-		*if_none_match;
+	char *method, *script_name, *path_info, *query, *accept, *accept_encoding, *last_event_id,
+		*address, *user, *if_none_match, *content_type;
 };
 
 /* Prepares libfcgi, and puts back the signal handlers that it replaces.

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "responder/params.h"
 #include "responder/route.h"
 #include "wire/fcgi.h"
+#include "wire/query.h"
 
 #define HEAD_PATIENCE_NS  (2 * NS_PER_SEC)
 #define HUB_PATIENCE_NS   (10 * NS_PER_SEC)
@@ -42,7 +44,9 @@ struct request {
 	struct loop_timer deadline;
 	struct loop_task reaper;
 	struct params params;
-	const char *path; /* the hub's route, while ASKING */
+	char *path;       /* the hub's route, while ASKING; owned */
+	char *form;       /* what a POST has sent; owned, may be NULL */
+	char *query;      /* that of the URL and the form, joined; owned */
 	uint32_t serial;
 	bool is_asked;       /* the question is with the present hub */
 	bool then_hand_over; /* WRITING the head of a stream */
@@ -78,6 +82,9 @@ static void reap(struct loop_task *t)
 {
 	struct request *q = container_of(t, struct request, reaper);
 	params_fini(&q->params);
+	free(q->path);
+	free(q->form);
+	free(q->query);
 	buf_fini(&q->answer);
 	buf_fini(&q->out);
 	free(q);
@@ -111,10 +118,12 @@ static struct door_request question(const struct request *q, enum door_kind kind
 		.fcgi_id = q->params.id,
 		.method = str_of(q->params.method),
 		.route = str_of(q->path),
-		.query = str_of(q->params.query),
+		.query = str_of(q->query),
 		.accept = str_of(q->params.accept),
 		.last_event_id = str_of(q->params.last_event_id),
 		.address = str_of(q->params.address),
+		.user = str_of(q->params.user),
+		.takes_gzip = accepts_gzip(str_of(q->params.accept_encoding)),
 	};
 }
 
@@ -249,33 +258,75 @@ static void respond_redirect(struct request *q)
 	free(header);
 }
 
+/* Whether the method has a meaning there; answered when it has none. */
+static bool method_is_known(struct request *q, const struct route *to)
+{
+	const char *m = q->params.method;
+	bool known = strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 ||
+		     (strcmp(m, "POST") == 0 && to->takes_post) ||
+		     (strcmp(m, "DELETE") == 0 && to->takes_delete);
+	if (!known)
+		respond_text(q, "405 Method Not Allowed",
+			     to->takes_delete ? "Allow: POST, DELETE\r\n"
+			     : to->takes_post ? "Allow: GET, HEAD, POST\r\n"
+					      : "Allow: GET, HEAD\r\n",
+			     to->takes_post ? "That method is not understood here.\n"
+					    : "Only GET and HEAD are understood here.\n");
+	return known;
+}
+
+/* A form says the same as a query string, and may be longer. */
+static bool take_form(struct request *q)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	const char *type = q->params.content_type;
+	bool is_post = strcmp(q->params.method, "POST") == 0;
+	if (is_post && q->form && *q->form && strncasecmp(type, form, sizeof(form) - 1) != 0) {
+		respond_text(q, "415 Unsupported Media Type", "",
+			     "Send what would stand in the query as a form "
+			     "(Content-Type: application/x-www-form-urlencoded).\n");
+		return false;
+	}
+	const char *more = is_post && q->form ? q->form : "";
+	q->query = mem_printf("%s%s%s", q->params.query, *q->params.query && *more ? "&" : "",
+			      more);
+	return true;
+}
+
+static void ask_hub(struct request *q, struct route *to)
+{
+	q->state = ASKING;
+	q->path = to->path;
+	to->path = NULL;
+	q->serial = ++q->responder->last_serial;
+	set_deadline(q, strcmp(q->path, "/health/ready") == 0 ? READY_PATIENCE_NS
+							      : HUB_PATIENCE_NS);
+	ask(q);
+}
+
 static void route(struct request *q)
 {
 	struct responder *r = q->responder;
 	struct buf b = {0};
-	if (strcmp(q->params.method, "GET") != 0 && strcmp(q->params.method, "HEAD") != 0) {
-		respond_text(q, "405 Method Not Allowed", "Allow: GET, HEAD\r\n",
-			     "Only GET and HEAD are understood here.\n");
-		return;
-	}
 	struct route to = route_find(&q->params, r->config->prefix, &r->files);
-	switch (to.kind) {
-	case ROUTE_NONE: respond_text(q, "404 Not Found", "", "There is nothing here.\n"); break;
-	case ROUTE_REDIRECT: respond_redirect(q); break;
-	case ROUTE_LIVE: respond_text(q, "200 OK", "", "live\n"); break;
-	case ROUTE_FILE:
-		file_put_answer(to.file, q->params.if_none_match, &b);
-		respond(q, buf_str(&b), false);
-		break;
-	case ROUTE_HUB:
-		q->state = ASKING;
-		q->path = to.path;
-		q->serial = ++r->last_serial;
-		set_deadline(q, strcmp(to.path, "/health/ready") == 0 ? READY_PATIENCE_NS
-								      : HUB_PATIENCE_NS);
-		ask(q);
-		break;
+	if (method_is_known(q, &to)) {
+		switch (to.kind) {
+		case ROUTE_NONE:
+			respond_text(q, "404 Not Found", "", "There is nothing here.\n");
+			break;
+		case ROUTE_REDIRECT: respond_redirect(q); break;
+		case ROUTE_LIVE: respond_text(q, "200 OK", "", "live\n"); break;
+		case ROUTE_FILE:
+			file_put_answer(to.file, q->params.if_none_match, &b);
+			respond(q, buf_str(&b), false);
+			break;
+		case ROUTE_HUB:
+			if (take_form(q))
+				ask_hub(q, &to);
+			break;
+		}
 	}
+	free(to.path);
 	buf_fini(&b);
 }
 
@@ -306,7 +357,10 @@ static void peek(struct request *q)
 		is = FCGI_HEAD_BAD;
 		request.why = "libfcgi does not take it";
 	}
+	if (is == FCGI_HEAD_WHOLE && request.body.len)
+		q->form = mem_strndup(request.body.data, request.body.len);
 	buf_fini(&request.params);
+	buf_fini(&request.body);
 	if (is == FCGI_HEAD_INCOMPLETE)
 		return;
 	if (is == FCGI_HEAD_BAD) {

@@ -8,18 +8,33 @@
 static const struct {
 	const char *path;
 	enum route_kind kind;
-} fixed[] = {
-	{"/events", ROUTE_HUB},       {"/channels", ROUTE_HUB},     {"/status", ROUTE_HUB},
-	{"/health/ready", ROUTE_HUB}, {"/health/live", ROUTE_LIVE},
+	bool has_more; /* a name follows */
+	bool takes_post, takes_delete;
+} known[] = {
+	{"/events", ROUTE_HUB, false, true, false},
+	{"/poll", ROUTE_HUB, false, true, false},
+	{"/history", ROUTE_HUB, false, true, false},
+	{"/streams/", ROUTE_HUB, true, true, true},
+	{"/schema/", ROUTE_HUB, true, false, false},
+	{"/channels", ROUTE_HUB, false, false, false},
+	{"/status", ROUTE_HUB, false, false, false},
+	{"/health/ready", ROUTE_HUB, false, false, false},
+	{"/health/live", ROUTE_LIVE, false, false, false},
 };
 
 static struct route exact(const char *path, const struct files *files)
 {
 	struct route r = {.kind = ROUTE_NONE};
-	for (size_t i = 0; i < array_size(fixed); i++) {
-		if (strcmp(fixed[i].path, path) == 0) {
-			r.kind = fixed[i].kind;
-			r.path = fixed[i].path;
+	for (size_t i = 0; i < array_size(known); i++) {
+		size_t n = strlen(known[i].path);
+		bool is = known[i].has_more ? strncmp(path, known[i].path, n) == 0 && path[n] &&
+						      !strchr(path + n, '/')
+					    : strcmp(known[i].path, path) == 0;
+		if (is) {
+			r.kind = known[i].kind;
+			r.path = mem_strdup(path);
+			r.takes_post = known[i].takes_post;
+			r.takes_delete = known[i].takes_delete;
 			return r;
 		}
 	}

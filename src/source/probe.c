@@ -128,6 +128,7 @@ static void probe_source(struct settings *s, struct source_settings *src, struct
 		src->trouble = why;
 	} else {
 		settings_read_options(src, tables.options, e);
+		settings_read_types(src, tables.events);
 		if (e->count == before)
 			check_open(src, where, e);
 		tables_fini(&tables);

@@ -15,6 +15,8 @@ void door_put_request(struct buf *out, const struct door_request *r)
 	buf_put_short(out, r->accept);
 	buf_put_short(out, r->last_event_id);
 	buf_put_short(out, r->address);
+	buf_put_short(out, r->user);
+	buf_put_u8(out, r->takes_gzip);
 }
 
 int door_get_request(struct str s, struct door_request *ret)
@@ -30,6 +32,8 @@ int door_get_request(struct str s, struct door_request *ret)
 	ret->accept = get_short_str(&r);
 	ret->last_event_id = get_short_str(&r);
 	ret->address = get_short_str(&r);
+	ret->user = get_short_str(&r);
+	ret->takes_gzip = get_byte(&r) != 0;
 	if (r.failed || (ret->kind != DOOR_ASK && ret->kind != DOOR_TAKE) ||
 	    (ret->framing != DOOR_FCGI && ret->framing != DOOR_PLAIN))
 		return -EBADMSG;

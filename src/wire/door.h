@@ -31,6 +31,8 @@ struct door_request {
 	struct str accept;
 	struct str last_event_id;
 	struct str address; /* of the client, as the front server says */
+	struct str user;    /* whom the front server has let in; empty: nobody */
+	bool takes_gzip;
 };
 
 enum door_verdict {

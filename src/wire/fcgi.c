@@ -148,6 +148,7 @@ enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
 			expect = STDIN;
 			break;
 		case STDIN:
+			buf_put(&ret->body, h + FCGI_HEADER, content);
 			if (!content)
 				is = FCGI_HEAD_WHOLE;
 			break;

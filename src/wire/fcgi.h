@@ -50,7 +50,8 @@ enum fcgi_head {
 struct fcgi_request {
 	size_t len; /* bytes of the head, when whole */
 	uint16_t id;
-	struct buf params; /* name-value pairs, checked; free it with buf_fini() */
+	struct buf params; /* name-value pairs, checked; free both with buf_fini() */
+	struct buf body;   /* STDIN */
 	const char *why;   /* what is wrong, when bad */
 };
 
@@ -61,7 +62,7 @@ struct fcgi_request {
 enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret) must_check;
 
 /* The plainest head with this request's id and parameters: no padding, no
- * body.  What libfcgi reads, so that it cannot read anything else than we did.
+ * body (that is the caller's).  What libfcgi reads, so that it cannot read anything else than we did.
  */
 void fcgi_put_request(struct buf *out, const struct fcgi_request *r);
 

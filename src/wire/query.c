@@ -77,29 +77,30 @@ static struct str until(struct str *rest, char c)
 	return trim(s);
 }
 
-/* Whether the parameters behind a media range hold a weight of zero. */
-static bool weight_is_zero(struct str params)
+/* The weight among the parameters behind a media range, in thousandths. */
+static int weight(struct str params)
 {
 	while (params.len) {
 		struct str p = until(&params, ';');
 		if (p.len >= 2 && (p.data[0] | 0x20) == 'q' && p.data[1] == '=') {
 			char number[8] = {0};
 			memcpy(number, p.data + 2, MIN(p.len - 2, sizeof(number) - 1));
-			return strtod(number, NULL) <= 0;
+			double q = strtod(number, NULL);
+			return q > 0 ? (int)(MIN(q, 1.0) * 1000) : 0;
 		}
 	}
-	return false;
+	return 1000;
 }
 
-bool accept_admits(struct str accept, const char *type)
+int accept_quality(struct str accept, const char *type)
 {
 	const char *slash = strchr(type, '/');
 	size_t main_len = (size_t)(slash - type);
 	int best = -1; /* how specific the deciding range was */
-	bool admitted = false;
+	int quality = 0;
 	accept = trim(accept);
 	if (!accept.len)
-		return true;
+		return 1000;
 	while (accept.len) {
 		struct str rest = until(&accept, ',');
 		struct str range = until(&rest, ';');
@@ -115,8 +116,24 @@ bool accept_admits(struct str accept, const char *type)
 			continue;
 		if (specific > best) {
 			best = specific;
-			admitted = !weight_is_zero(rest);
+			quality = weight(rest);
 		}
 	}
-	return admitted;
+	return quality;
+}
+
+bool accept_admits(struct str accept, const char *type)
+{
+	return accept_quality(accept, type) > 0;
+}
+
+bool accepts_gzip(struct str accept_encoding)
+{
+	while (accept_encoding.len) {
+		struct str rest = until(&accept_encoding, ',');
+		struct str coding = until(&rest, ';');
+		if (coding.len == 4 && strncasecmp(coding.data, "gzip", 4) == 0)
+			return weight(rest) > 0;
+	}
+	return false;
 }

@@ -13,9 +13,13 @@
  */
 int query_next(struct str *rest, struct buf *key, struct buf *value) must_check;
 
-/* Whether `accept` admits the media type "type/subtype".  A missing header
- * admits all; so does one that cannot be understood.
+/* How much `accept` likes the media type "type/subtype", from 0 (not at all) to
+ * 1000.  A missing header likes all.
  */
+int accept_quality(struct str accept, const char *type) must_check;
 bool accept_admits(struct str accept, const char *type) must_check;
+
+/* Whether Accept-Encoding (RFC 9110, section 12.5.3) names gzip. */
+bool accepts_gzip(struct str accept_encoding) must_check;
 
 #endif

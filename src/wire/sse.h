@@ -8,7 +8,7 @@
 #ifndef SLUICE_WIRE_SSE_H
 #define SLUICE_WIRE_SSE_H
 
-#include "wire/record.h"
+#include "wire/event_json.h"
 
 /* What `data:` holds. */
 enum sse_data {
@@ -24,23 +24,16 @@ void sse_put_line(struct buf *out, struct str epoch, event_id id, const char *ty
 void sse_put_retry(struct buf *out, int64_t ms);
 
 /* A comment for the proxies and an id alone, which moves the client's cursor
- * and wakes no script ("If the data buffer is an empty string, ... return").
+ * and wakes no script ("If the data buffer is an empty string, ... return"); or
+ * a "ping" that a script can see.
  */
-void sse_put_heartbeat(struct buf *out, struct str epoch, event_id id);
+void sse_put_heartbeat(struct buf *out, struct str epoch, event_id id, bool is_event);
 
 /* One event of `channel`, whole. */
 void sse_put_event(struct buf *out, struct str epoch, struct str channel, const struct event *ev,
 		   enum sse_data data);
 
-/* Its data alone, as an object on one line. */
-void sse_put_json(struct buf *out, struct str epoch, struct str channel, const struct event *ev);
-
-/* A gap that the hub itself declares: what lies in (from, to] of `channel` was
- * not sent.  `count` is negative when it is not known.
- */
-void sse_put_gap(struct buf *out, struct str epoch, struct str channel, event_id from, event_id to,
-		 int64_t count, const char *reason);
-
-const char *severity_name(uint8_t severity);
+/* A gap that the hub itself declares. */
+void sse_put_gap(struct buf *out, const struct gap *g, struct str epoch);
 
 #endif

@@ -23,15 +23,16 @@ def refusals_are_clear(site):
             ("/events?channel=logs&after=garbage", {}, 400, b"is no event id"),
             ("/events?channel=logs&after=" + "9" * 7000, {}, 400, b"is no event id"),
             ("/events?channel=logs", {"Last-Event-ID": "nonsense"}, 400, b"Last-Event-ID is no event id"),
-            ("/events?channel=logs", {"Accept": "application/json"}, 406, b'"Accept" does not admit'),
-            ("/events?channel=logs", {"Accept": "text/event-stream;q=0, */*"}, 406, b"Accept"),
+            ("/events?channel=logs", {"Accept": "application/json"}, 406, b'none of which "Accept" admits'),
+            ("/events?channel=logs", {"Accept": "text/event-stream;q=0, image/*"}, 406, b"Accept"),
             ("/nothing", {}, 404, b"nothing here"),
             ("/../../../etc/passwd", {}, 404, None)):
         got, _, body = site.get(path, headers)
         check(got == status and (words is None or words in body), "%s %s: %d %r" % (path, headers, got, body[:300]))
-    for method in ("POST", "PUT", "DELETE"):
-        got, head, _ = site.get("/events?channel=logs", method=method, headers={"Content-Length": "0"})
-        check(got == 405 and head["allow"] == "GET, HEAD", "%s: %d %r" % (method, got, head))
+    for method, path, allow in (("PUT", "/events?channel=logs", "GET, HEAD, POST"), ("POST", "/status", "GET, HEAD"),
+                                ("DELETE", "/channels", "GET, HEAD"), ("PUT", "/streams/x", "POST, DELETE")):
+        got, head, _ = site.get(path, method=method, headers={"Content-Length": "0"})
+        check(got == 405 and head["allow"] == allow, "%s: %d %r" % (method, got, head))
 
 
 def a_stream_has_the_right_head_and_begins_at_once(site):

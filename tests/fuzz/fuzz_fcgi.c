@@ -25,5 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		params_fini(&p);
 	}
 	buf_fini(&request.params);
+	buf_fini(&request.body);
 	return 0;
 }

@@ -320,7 +320,7 @@ END_TEST
 START_TEST(a_heartbeat_holds_an_id_and_no_data)
 {
 	struct buf out = {0};
-	sse_put_heartbeat(&out, STR("e"), 5);
+	sse_put_heartbeat(&out, STR("e"), 5, false);
 	ck_str_is(buf_str(&out), ":\nid: e.0-5\n\n");
 	buf_fini(&out);
 }

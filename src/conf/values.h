@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * values - what was read of an option, or else its fallback.
+ */
+#ifndef SLUICE_CONF_VALUES_H
+#define SLUICE_CONF_VALUES_H
+
+#include "conf/option.h"
+
+/* The first value as written, borrowed; NULL when there is neither. */
+const char *values_text(const struct sluice_option *table, const struct option_values *v,
+			const char *name);
+
+/* In the unit of its type; 0 when there is neither, or it was refused before. */
+int64_t values_number(const struct sluice_option *table, const struct option_values *v,
+		      const char *name);
+
+/* All values of a list option, owned. */
+char **values_list(const struct sluice_option *table, const struct option_values *v,
+		   const char *name, size_t *n);
+void list_free(char **items, size_t n);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/history.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "hub/channel.h"
+#include "hub/locate.h"
+#include "hub/outlet.h"
+#include "hub/past.h"
+#include "hub/regexes.h"
+#include "loop/helper.h"
+
+#define SLICE_NS (20 * NS_PER_MS)
+#define TOTAL_NS (1500 * NS_PER_MS) /* of reading, for one page */
+#define STALL_NS (30 * NS_PER_SEC)
+
+enum { PAGE_BYTES = 4 * 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 64 };
+
+struct line {
+	event_id id;
+	size_t at, len; /* in page.lines */
+	bool is_match;
+};
+
+struct page {
+	struct list link; /* in hub.histories */
+	struct hub *hub;
+	struct outlet outlet;
+	struct loop_task reaper;
+	struct loop_timer deadline;
+	struct helper_job job;
+	bool is_running, is_over; /* the helper has it; the client has left */
+
+	struct subscription sub; /* owned */
+	struct str epoch;        /* borrowed */
+	struct past_channel *channels;
+	bool is_backward;
+	event_id after, upto;
+	struct locate locate;
+	bool is_located;
+
+	/* what came of it */
+	struct buf lines;   /* rendered events, one behind the other */
+	struct line *found; /* those shown, in order */
+	size_t n_found, room;
+	uint64_t n_matches;
+	size_t n_before;    /* of the last lines: they do not match, and may yet be context */
+	uint64_t n_behind;  /* lines that are still wanted after the last match */
+	event_id seen;      /* everything up to here has been looked at */
+	bool is_complete;   /* the whole range was looked at */
+	bool is_full;       /* it ended because the page is full */
+	int64_t spent_ns;
+	struct regex *slow;
+};
+
+/* ---- in the helper thread -------------------------------------------------------------- */
+
+static void put_line(struct page *p, const struct past *e, bool is_match)
+{
+	if (p->n_found == p->room) {
+		p->room = p->room ? p->room * 2 : 64;
+		p->found = mem_resize(p->found, p->room * sizeof(p->found[0]));
+	}
+	size_t at = p->lines.len;
+	if (e->gap_reason)
+		format_gap(&p->lines, p->sub.format, p->epoch,
+			   &(struct gap){.channel = e->channel->name,
+					 .from = e->gap_from,
+					 .to = e->id,
+					 .count = -1,
+					 .reason = e->gap_reason},
+			   true);
+	else
+		format_event(&p->lines, p->sub.format, p->epoch, e->channel->name, &e->event, true);
+	p->found[p->n_found++] = (struct line){e->id, at, p->lines.len - at, is_match};
+}
+
+/* The oldest of the lines that are kept in case a match follows. */
+static void drop_oldest_context(struct page *p)
+{
+	size_t i = p->n_found - p->n_before;
+	memmove(&p->found[i], &p->found[i + 1], (p->n_found - i - 1) * sizeof(p->found[0]));
+	p->n_found--;
+	p->n_before--;
+}
+
+static void take(struct page *p, const struct past *e, bool is_match)
+{
+	if (is_match) {
+		put_line(p, e, true);
+		p->n_matches += !e->gap_reason;
+		p->n_before = 0;
+		p->n_behind = p->sub.lines_after;
+		return;
+	}
+	if (p->n_behind) {
+		put_line(p, e, false);
+		p->n_behind--;
+		return;
+	}
+	if (!p->sub.lines_before)
+		return;
+	put_line(p, e, false);
+	if (++p->n_before > p->sub.lines_before)
+		drop_oldest_context(p);
+}
+
+static bool is_full(const struct page *p)
+{
+	return (p->n_matches >= p->sub.limit && !p->n_behind) || p->lines.len > PAGE_BYTES;
+}
+
+/* Context stands before the first event of a page that was found backwards too. */
+static event_id first_wanted(const struct page *p)
+{
+	return p->is_backward ? p->after : 0;
+}
+
+static void read_on(struct page *p, int64_t deadline_ns)
+{
+	struct filter_run *run = p->hub->reader_run;
+	struct pasts pasts;
+	struct past *e;
+	unsigned n = 0;
+	pasts_init(&pasts, p->channels, p->sub.n_channels, p->seen);
+	for (; (e = pasts_first(&pasts, p->upto)); past_advance(e)) {
+		if (is_full(p)) {
+			p->is_full = true;
+			break;
+		}
+		if (++n % LOOK_AT_THE_CLOCK_EVERY == 0 && clock_mono_ns() > deadline_ns)
+			break;
+		int is = e->id > first_wanted(p) ? past_matches(e, run) : 0;
+		if (is < 0) {
+			p->slow = run->slow;
+			break;
+		}
+		take(p, e, is);
+		p->seen = e->id;
+	}
+	if (!e) {
+		p->seen = p->upto;
+		p->is_complete = true;
+	}
+	pasts_fini(&pasts);
+}
+
+/* So many lines before an id, whatever they are. */
+static event_id with_context(struct page *p, event_id after)
+{
+	struct locate l;
+	struct past_channel *all = mem_zero((p->sub.n_channels + 1) * sizeof(all[0]));
+	for (size_t i = 0; i < p->sub.n_channels; i++) {
+		all[i] = p->channels[i];
+		all[i].filter = NULL;
+	}
+	locate_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
+	int found = locate_run(&l, p->hub->reader_run, clock_mono_ns() + SLICE_NS);
+	event_id ret = found < 0 ? after : locate_after(&l);
+	locate_fini(&l);
+	free(all);
+	return ret;
+}
+
+static void work(struct helper_job *job)
+{
+	struct page *p = container_of(job, struct page, job);
+	int64_t begun = clock_mono_ns(), deadline_ns = begun + SLICE_NS;
+	bool last = p->spent_ns + SLICE_NS > TOTAL_NS;
+	if (p->is_backward && !p->is_located) {
+		int found = locate_run(&p->locate, p->hub->reader_run, deadline_ns);
+		if (found < 0)
+			p->slow = p->hub->reader_run->slow;
+		else if (found || last) {
+			p->is_located = true;
+			p->after = locate_after(&p->locate);
+			p->seen = p->sub.lines_before ? with_context(p, p->after) : p->after;
+			/* Its matches are known to be there: a little time to read them. */
+			p->spent_ns = MIN(p->spent_ns, TOTAL_NS / 2);
+		}
+	}
+	if (!p->slow && (!p->is_backward || p->is_located))
+		read_on(p, MAX(deadline_ns, clock_mono_ns() + SLICE_NS / 2));
+	p->spent_ns += clock_mono_ns() - begun;
+}
+
+/* ---- in the loop ---------------------------------------------------------------------------- */
+
+static void reap(struct loop_task *t)
+{
+	struct page *p = container_of(t, struct page, reaper);
+	if (p->is_running)
+		return; /* done() comes here again */
+	for (size_t i = 0; i < p->sub.n_channels; i++)
+		journal_snapshot_fini(&p->channels[i].snapshot);
+	free(p->channels);
+	locate_fini(&p->locate);
+	subscription_fini(&p->sub);
+	buf_fini(&p->lines);
+	free(p->found);
+	free(p);
+}
+
+static void end(struct page *p)
+{
+	if (p->is_over)
+		return;
+	p->is_over = true;
+	list_remove(&p->link);
+	loop_timer_cancel(p->hub->loop, &p->deadline);
+	outlet_close(&p->outlet);
+	loop_defer(p->hub->loop, &p->reaper);
+}
+
+static void on_gone(struct outlet *o)
+{
+	end(container_of(o, struct page, outlet));
+}
+
+static void on_room(struct outlet *o maybe_unused)
+{
+}
+
+static void on_deadline(struct loop_timer *t)
+{
+	end(container_of(t, struct page, deadline));
+}
+
+static void put_cursor(struct page *p, struct json *j, const char *key, event_id id)
+{
+	char text[ID_TEXT_MAX];
+	if (id)
+		json_str(j, key, (struct str){text, id_put(text, p->epoch, id)});
+	else
+		json_null(j, key);
+}
+
+/* What lies before the page: the id to ask with as before=, or 0 for nothing. */
+static event_id older(const struct page *p, size_t first)
+{
+	if (p->is_backward && p->n_matches < p->sub.limit)
+		return p->locate.bound > 1 ? p->locate.bound : 0;
+	if (first < p->n_found)
+		return p->found[first].id;
+	return p->is_backward ? 0 : p->after + 1;
+}
+
+static size_t first_match(const struct page *p)
+{
+	size_t i = 0;
+	while (i < p->n_found && !p->found[i].is_match)
+		i++;
+	return i;
+}
+
+static void put_json(struct page *p, struct buf *out)
+{
+	struct json j = {out, false};
+	json_open(&j, NULL, '{');
+	json_open(&j, "events", '[');
+	for (size_t i = 0; i < p->n_found; i++) {
+		const struct line *l = &p->found[i];
+		json_raw(&j, NULL, (struct str){p->lines.data + l->at, l->len});
+		if (!l->is_match) {
+			out->len--; /* the bracket at its end */
+			buf_puts(out, ",\"context\":true}");
+		}
+	}
+	json_close(&j, ']');
+	put_cursor(p, &j, "older", older(p, first_match(p)));
+	put_cursor(p, &j, "newer", p->seen);
+	json_bool(&j, "complete", p->is_complete || p->is_full);
+	if (p->slow)
+		json_cstr(&j, "trouble", "a regex took too many steps on one event and is switched off");
+	json_close(&j, '}');
+	buf_putc(out, '\n');
+}
+
+/* Lines, and at the end where it goes on. */
+static void put_lines(struct page *p, struct buf *out)
+{
+	struct buf data = {0};
+	struct json j = {&data, false};
+	for (size_t i = 0; i < p->n_found; i++)
+		buf_put(out, p->lines.data + p->found[i].at, p->found[i].len);
+	json_open(&j, NULL, '{');
+	put_cursor(p, &j, "older", older(p, first_match(p)));
+	put_cursor(p, &j, "newer", p->seen);
+	json_bool(&j, "complete", p->is_complete || p->is_full);
+	json_close(&j, '}');
+	format_control(out, p->sub.format, p->epoch, 0, "page", buf_str(&data));
+	buf_fini(&data);
+}
+
+static void respond(struct page *p)
+{
+	struct buf out = {0};
+	p->n_found -= p->n_before; /* context of nothing */
+	p->n_before = 0;
+	if (p->sub.format == FORMAT_PAGE)
+		put_json(p, &out);
+	else
+		put_lines(p, &out);
+	outlet_put(&p->outlet, buf_str(&out));
+	outlet_end(&p->outlet);
+	buf_fini(&out);
+}
+
+static void done(struct helper_job *job)
+{
+	struct page *p = container_of(job, struct page, job);
+	p->is_running = false;
+	if (p->is_over) {
+		loop_defer(p->hub->loop, &p->reaper);
+		return;
+	}
+	if (p->slow)
+		regexes_switch_off(p->hub->regexes, p->slow);
+	if (!p->slow && !p->is_complete && !p->is_full && p->spent_ns < TOTAL_NS) {
+		p->is_running = true;
+		helper_submit(p->hub->helper, job); /* behind all that wait */
+		return;
+	}
+	loop_timer_set(p->hub->loop, &p->deadline, loop_now(p->hub->loop) + STALL_NS);
+	respond(p);
+}
+
+static void set_range(struct page *p)
+{
+	struct hub *h = p->hub;
+	const struct subscription *s = &p->sub;
+	p->upto = h->head;
+	for (size_t i = 0; i < s->n_channels; i++) {
+		event_id waiting = s->channels[i].channel->unpublished;
+		if (waiting && waiting <= p->upto)
+			p->upto = waiting - 1;
+	}
+	if (s->before)
+		p->upto = MIN(p->upto, s->before - 1);
+	if (s->until)
+		p->upto = MIN(p->upto, s->until);
+	p->is_backward = !s->has_after && s->start != START_EARLIEST;
+	p->after = p->seen = s->start == START_AFTER ? s->after : 0;
+	if (s->start == START_UNKNOWN)
+		p->after = p->seen = 0;
+}
+
+void history_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub)
+{
+	struct page *p = mem_zero(sizeof(*p));
+	p->hub = h;
+	p->sub = *sub;
+	*sub = (struct subscription){0};
+	p->epoch = hub_epoch(h);
+	p->reaper.fn = reap;
+	p->deadline.fn = on_deadline;
+	p->outlet.on_gone = on_gone;
+	p->outlet.on_room = on_room;
+	list_init(&p->reaper.link);
+	list_append(&h->histories, &p->link);
+	p->channels = mem_zero((p->sub.n_channels + 1) * sizeof(p->channels[0]));
+	set_range(p);
+	for (size_t i = 0; i < p->sub.n_channels; i++) {
+		const struct channel *c = p->sub.channels[i].channel;
+		struct past_channel *of = &p->channels[i];
+		event_id floor = journal_floor(&c->journal);
+		of->name = str_of(c->settings.name);
+		of->filter = p->sub.channels[i].filter;
+		journal_snapshot_back(&c->journal, p->upto, &of->snapshot);
+		if (!p->is_backward && p->sub.has_after && floor > p->after && floor <= p->upto)
+			of->gap_to = floor;
+	}
+	if (p->is_backward)
+		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
+	h->n_pages++;
+	if (outlet_open(&p->outlet, h->loop, fd, r->fcgi_id, r->framing)) {
+		end(p);
+		return;
+	}
+	p->job = (struct helper_job){.work = work, .done = done};
+	p->is_running = true;
+	helper_submit(h->helper, &p->job);
+}
+
+void histories_end_all(struct hub *h)
+{
+	list_each_safe (e, &h->histories)
+		end(list_entry(e, struct page, link));
+}

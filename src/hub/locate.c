@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/locate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct locate_place {
+	size_t part;    /* being read; the pieces behind it are done */
+	size_t piece;   /* so many pieces of it are unread */
+	event_id below; /* every event that is unread is before this one */
+	bool is_done;
+};
+
+static size_t pieces_of(const struct journal_part *p)
+{
+	return p->n_places ? p->n_places : p->size > p->start;
+}
+
+static void enter_part(const struct past_channel *c, struct locate_place *p, size_t part)
+{
+	p->part = part;
+	p->piece = pieces_of(&c->snapshot.parts[part]);
+}
+
+void locate_init(struct locate *l, const struct past_channel *channels, size_t n, event_id upto,
+		 uint64_t want)
+{
+	*l = (struct locate){.channels = channels,
+			     .n_channels = n,
+			     .upto = upto,
+			     .want = want,
+			     .bound = upto + 1};
+	l->places = mem_zero((n + 1) * sizeof(l->places[0]));
+	for (size_t i = 0; i < n; i++) {
+		l->places[i].below = upto + 1;
+		if (channels[i].snapshot.n)
+			enter_part(&channels[i], &l->places[i], channels[i].snapshot.n - 1);
+		else
+			l->places[i].is_done = true;
+	}
+}
+
+void locate_fini(struct locate *l)
+{
+	free(l->places);
+	free(l->ids);
+	*l = (struct locate){0};
+}
+
+static void add(struct locate *l, event_id id)
+{
+	if (l->n_ids == l->room) {
+		l->room = l->room ? l->room * 2 : 256;
+		l->ids = mem_resize(l->ids, l->room * sizeof(l->ids[0]));
+	}
+	l->ids[l->n_ids++] = id;
+}
+
+/* One batch's events; the lowest id seen comes back. */
+static int take_batch(struct locate *l, const struct past_channel *c, const struct batch *b,
+		      struct filter_run *run, event_id *lowest)
+{
+	struct str rest = b->records;
+	struct record rec;
+	while (record_next(&rest, &rec) == 1) {
+		if (rec.kind != RECORD_EVENT)
+			continue;
+		*lowest = MIN(*lowest, rec.event.id);
+		if (rec.event.id > l->upto)
+			continue;
+		int is = 1;
+		if (c->filter) {
+			filter_run_event(run, &rec.event, c->name);
+			is = filter_match(c->filter, run);
+		}
+		if (is < 0)
+			return is;
+		if (is)
+			add(l, rec.event.id);
+	}
+	return 0;
+}
+
+/* Reads the highest unread piece of one channel. */
+static int read_piece(struct locate *l, size_t i, struct filter_run *run)
+{
+	const struct past_channel *c = &l->channels[i];
+	struct locate_place *p = &l->places[i];
+	while (!p->piece) {
+		if (!p->part) {
+			p->is_done = true;
+			p->below = 0;
+			return 0;
+		}
+		enter_part(c, p, p->part - 1);
+	}
+	const struct journal_part *part = &c->snapshot.parts[p->part];
+	size_t k = --p->piece;
+	uint64_t from = part->n_places ? part->places[k].offset : part->start;
+	uint64_t to = k + 1 < part->n_places ? part->places[k + 1].offset : part->size;
+	struct batch_reader r;
+	struct batch b;
+	event_id lowest = p->below;
+	int ret = 0, got;
+	batch_reader_init(&r, part->segment->fd, from, to);
+	while (!ret && (got = batch_next(&r, &b)) != 0) {
+		if (got == 1)
+			ret = take_batch(l, c, &b, run, &lowest);
+		else if (got != -EBADMSG || batch_resync(&r) != 1)
+			break;
+	}
+	batch_reader_fini(&r);
+	p->below = lowest;
+	return ret;
+}
+
+static uint64_t count_from(const struct locate *l, event_id bound)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < l->n_ids; i++)
+		n += l->ids[i] >= bound;
+	return n;
+}
+
+int locate_run(struct locate *l, struct filter_run *run, int64_t deadline_ns)
+{
+	for (;;) {
+		size_t highest = l->n_channels;
+		event_id bound = 0;
+		for (size_t i = 0; i < l->n_channels; i++) {
+			if (l->places[i].is_done)
+				continue;
+			if (highest == l->n_channels || l->places[i].below > bound)
+				highest = i;
+			bound = MAX(bound, l->places[i].below);
+		}
+		l->bound = bound;
+		if (highest == l->n_channels)
+			return 1;
+		if (l->n_ids >= l->want && count_from(l, bound) >= l->want)
+			return 1;
+		if (clock_mono_ns() > deadline_ns)
+			return 0;
+		int r = read_piece(l, highest, run);
+		if (r)
+			return r;
+	}
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	event_id x = *(const event_id *)a, y = *(const event_id *)b;
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+event_id locate_after(struct locate *l)
+{
+	if (!l->n_ids || !l->want)
+		return l->upto;
+	qsort(l->ids, l->n_ids, sizeof(l->ids[0]), newest_first);
+	return l->ids[MIN(l->want, (uint64_t)l->n_ids) - 1] - 1;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/outlet.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "wire/fcgi.h"
+
+enum { WAIT_EVENTS = EPOLLIN | EPOLLRDHUP };
+
+void outlet_close(struct outlet *o)
+{
+	if (o->fd < 0)
+		return;
+	loop_remove(o->loop, &o->io);
+	fd_close(&o->fd);
+	buf_fini(&o->pending);
+	o->pending_at = 0;
+}
+
+static void go(struct outlet *o)
+{
+	outlet_close(o);
+	o->on_gone(o);
+}
+
+/* What the socket takes; the connection is gone when it is broken. */
+static size_t try_send(struct outlet *o, const char *p, size_t n)
+{
+	size_t done = 0;
+	while (done < n) {
+		ssize_t w = send(o->fd, p + done, n - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (w < 0 && errno == ENOTSOCK)
+			w = write(o->fd, p + done, n - done);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (w < 0) {
+			go(o);
+			return 0;
+		}
+		done += (size_t)w;
+	}
+	if (done)
+		o->moved_ns = loop_now(o->loop);
+	o->n_bytes += done;
+	return done;
+}
+
+static void send_pending(struct outlet *o)
+{
+	size_t n = try_send(o, o->pending.data + o->pending_at, o->pending.len - o->pending_at);
+	if (o->fd < 0)
+		return;
+	o->pending_at += n;
+	if (o->pending_at < o->pending.len) {
+		loop_change(o->loop, &o->io, WAIT_EVENTS | EPOLLOUT);
+		return;
+	}
+	buf_fini(&o->pending);
+	o->pending_at = 0;
+	if (o->ends)
+		go(o);
+	else
+		loop_change(o->loop, &o->io, WAIT_EVENTS);
+}
+
+size_t outlet_try(struct outlet *o, const char *p, size_t n)
+{
+	return o->fd >= 0 ? try_send(o, p, n) : 0;
+}
+
+void outlet_keep(struct outlet *o, const char *p, size_t n)
+{
+	if (o->fd < 0)
+		return;
+	buf_put(&o->pending, p, n);
+	loop_change(o->loop, &o->io, WAIT_EVENTS | EPOLLOUT);
+}
+
+void outlet_put(struct outlet *o, struct str text)
+{
+	if (o->fd < 0 || !text.len)
+		return;
+	if (o->framing == DOOR_FCGI)
+		fcgi_put_stdout(&o->pending, o->fcgi_id, text);
+	else
+		buf_put_str(&o->pending, text);
+	send_pending(o);
+}
+
+void outlet_put_framed(struct outlet *o, struct buf *bytes)
+{
+	if (o->fd < 0 || !bytes->len)
+		return;
+	if (o->pending.len) {
+		buf_put_str(&o->pending, buf_str(bytes));
+	} else {
+		o->pending = *bytes;
+		*bytes = (struct buf){0};
+	}
+	send_pending(o);
+}
+
+void outlet_end(struct outlet *o)
+{
+	if (o->fd < 0 || o->ends)
+		return;
+	o->ends = true;
+	if (o->framing == DOOR_FCGI)
+		fcgi_put_end(&o->pending, o->fcgi_id);
+	send_pending(o);
+}
+
+static void on_io(struct loop_io *io, uint32_t events)
+{
+	struct outlet *o = container_of(io, struct outlet, io);
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		unsigned char waste[4096];
+		ssize_t n = read(o->fd, waste, sizeof(waste));
+		bool aborted = n >= 2 && waste[0] == 1 && waste[1] == FCGI_TYPE_ABORT;
+		if (n == 0 || aborted || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+		    (events & (EPOLLHUP | EPOLLERR))) {
+			go(o);
+			return;
+		}
+	}
+	if (events & EPOLLOUT) {
+		if (o->pending.len)
+			send_pending(o);
+		if (o->fd >= 0 && !o->pending.len)
+			o->on_room(o);
+	}
+}
+
+int outlet_open(struct outlet *o, struct loop *l, int fd, uint16_t fcgi_id,
+		enum door_framing framing)
+{
+	o->loop = l;
+	o->fd = fd;
+	o->fcgi_id = fcgi_id;
+	o->framing = framing;
+	o->io.fd = -1;
+	o->moved_ns = loop_now(l);
+	int r = fd_set_nonblocking(fd);
+	if (!r)
+		r = loop_add(l, &o->io, fd, WAIT_EVENTS, on_io);
+	if (r) {
+		loop_remove(l, &o->io);
+		fd_close(&o->fd);
+	}
+	return r;
+}

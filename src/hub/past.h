@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * past - the journals of some channels, read as one row in the order of ids.
+ *
+ * Says where something is missing: what retention has dropped and what is damaged
+ * become gaps at their place in the order, so that a cursor taken from any of
+ * them stays exact.  Runs in the helper thread, on snapshots alone.
+ */
+#ifndef SLUICE_HUB_PAST_H
+#define SLUICE_HUB_PAST_H
+
+#include "filter/filter.h"
+#include "journal/journal.h"
+
+struct past_channel {
+	struct str name;       /* borrowed */
+	struct filter *filter; /* counted by whoever made it; NULL: all match */
+	struct journal_snapshot snapshot;
+	event_id gap_to; /* 0, or: what lies in (after, gap_to] is gone */
+};
+
+/* One channel's. */
+struct past {
+	const struct past_channel *channel;
+	event_id after;
+	size_t part;
+	bool is_open; /* `reader` stands in that part */
+	struct batch_reader reader;
+	struct str records; /* of the batch being read */
+	event_id seen;      /* id of the last good batch */
+	bool gap_done;
+	/* what stands next; id 0 when there is nothing more */
+	event_id id;
+	event_id gap_from;
+	const char *gap_reason; /* NULL for an event */
+	struct event event;
+};
+
+struct pasts {
+	struct past *all;
+	size_t n;
+};
+
+void pasts_init(struct pasts *p, const struct past_channel *channels, size_t n, event_id after);
+void pasts_fini(struct pasts *p);
+
+/* The one whose next thing stands first in the order, not after `upto`; or NULL. */
+struct past *pasts_first(const struct pasts *p, event_id upto) must_check;
+void past_advance(struct past *p);
+
+/* Whether its event is one that was asked for: 1, 0 or -ELIMIT. */
+int past_matches(const struct past *p, struct filter_run *run) must_check;
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/regexes.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "filter/regex_set.h"
+#include "loop/helper.h"
+
+#define SETTLE_NS (100 * NS_PER_MS)
+#define OFF_NS    (600 * NS_PER_SEC)
+
+enum { OFF_MAX = 256, WARM_MAX = 64 };
+
+struct regexes {
+	struct loop *loop;
+	struct regex_pool pool;
+	struct filter_run run;
+	struct regex_set *set; /* in use, or NULL */
+	struct loop_timer settle;
+	struct helper *compiler; /* started when first needed: compiling may take seconds */
+	struct compilation {
+		struct helper_job job;
+		struct regexes *regexes;
+		struct regex_set *set; /* being made, or NULL */
+	} compilation;
+	struct {
+		struct regex *regex; /* counted */
+		int64_t until_ns;
+	} off[OFF_MAX];
+	size_t n_off;
+	struct loop_timer on_again;
+	struct filter *warm[WARM_MAX]; /* counted; a ring */
+	size_t warm_at;
+	uint64_t n_switched_off, n_compiled;
+};
+
+static void compile(struct helper_job *job)
+{
+	regex_set_compile(container_of(job, struct compilation, job)->set);
+}
+
+static void use(struct regexes *r, struct regex_set *set)
+{
+	regex_set_free(r->set);
+	r->set = set;
+	if (set)
+		regex_set_adopt(set);
+	r->run.set = set;
+}
+
+static void on_compiled(struct helper_job *job)
+{
+	struct compilation *c = container_of(job, struct compilation, job);
+	struct regex_set *set = c->set;
+	c->set = NULL;
+	use(c->regexes, set);
+	c->regexes->n_compiled++;
+	regexes_changed(c->regexes); /* meanwhile others may have come */
+}
+
+/* Those that somebody asks for, and how many of them no set knows. */
+static size_t count(const struct regexes *r, size_t *new)
+{
+	size_t n = 0;
+	*new = 0;
+	list_each (e, &r->pool.all) {
+		const struct regex *x = list_entry(e, struct regex, link);
+		bool wanted = x->refs > x->set_refs && !x->is_slow;
+		n += wanted;
+		*new += wanted && !x->set_refs;
+	}
+	return n;
+}
+
+static void on_settled(struct loop_timer *t)
+{
+	struct regexes *r = container_of(t, struct regexes, settle);
+	size_t new, n = count(r, &new);
+	if (r->compilation.set)
+		return; /* on_compiled() comes here again */
+	if (n < REGEX_SET_MIN) {
+		if (n < REGEX_SET_MIN / 2 && r->set)
+			use(r, NULL);
+		return;
+	}
+	if (!new && regex_set_size(r->set) <= 2 * n)
+		return;
+	char *why = NULL;
+	if (!r->compiler && helper_new(r->loop, &r->compiler, &why)) {
+		log_warning("%s: each regex is searched for alone", why);
+		free(why);
+		return;
+	}
+	r->compilation = (struct compilation){
+		.job = {.work = compile, .done = on_compiled},
+		.regexes = r,
+		.set = regex_set_new(&r->pool),
+	};
+	helper_submit(r->compiler, &r->compilation.job);
+}
+
+void regexes_changed(struct regexes *r)
+{
+	if (regex_set_is_there() && !r->settle.slot)
+		loop_timer_set(r->loop, &r->settle, loop_now(r->loop) + SETTLE_NS);
+}
+
+void regexes_keep_warm(struct regexes *r, struct filter *f)
+{
+	struct filter **place = &r->warm[r->warm_at++ % WARM_MAX];
+	if (!f)
+		return;
+	filter_unref(*place);
+	*place = filter_ref(f);
+}
+
+static void forgive_first(struct regexes *r)
+{
+	r->off[0].regex->is_slow = false;
+	regex_unref(r->off[0].regex);
+	memmove(&r->off[0], &r->off[1], --r->n_off * sizeof(r->off[0]));
+}
+
+static void on_again(struct loop_timer *t)
+{
+	struct regexes *r = container_of(t, struct regexes, on_again);
+	while (r->n_off && r->off[0].until_ns <= loop_now(r->loop))
+		forgive_first(r);
+	if (r->n_off)
+		loop_timer_set(r->loop, t, r->off[0].until_ns);
+}
+
+void regexes_switch_off(struct regexes *r, struct regex *slow)
+{
+	for (size_t i = 0; i < r->n_off; i++)
+		if (r->off[i].regex == slow)
+			return;
+	if (slow->pool != &r->pool)
+		return;
+	if (r->n_off == OFF_MAX)
+		forgive_first(r);
+	slow->is_slow = true;
+	slow->refs++;
+	r->off[r->n_off].regex = slow;
+	r->off[r->n_off++].until_ns = loop_now(r->loop) + OFF_NS;
+	r->n_switched_off++;
+	loop_timer_set(r->loop, &r->on_again, r->off[0].until_ns);
+	log_warning("the regex /%.200s/%s is switched off for 10 minutes: it used up the steps "
+		    "that one event may take (write it without nested repetition)",
+		    slow->pattern, slow->flags);
+}
+
+struct regexes *regexes_new(struct loop *l)
+{
+	struct regexes *r = mem_zero(sizeof(*r));
+	r->loop = l;
+	r->settle.fn = on_settled;
+	r->on_again.fn = on_again;
+	regex_pool_init(&r->pool);
+	filter_run_init(&r->run);
+	return r;
+}
+
+void regexes_free(struct regexes *r)
+{
+	loop_timer_cancel(r->loop, &r->settle);
+	if (r->compiler)
+		helper_free(r->compiler); /* finishes what it does */
+	loop_timer_cancel(r->loop, &r->settle);
+	loop_timer_cancel(r->loop, &r->on_again);
+	while (r->n_off)
+		forgive_first(r);
+	for (size_t i = 0; i < WARM_MAX; i++)
+		filter_unref(r->warm[i]);
+	use(r, NULL);
+	filter_run_fini(&r->run);
+	regex_pool_fini(&r->pool);
+	free(r);
+}
+
+struct regex_pool *regexes_pool(struct regexes *r)
+{
+	return &r->pool;
+}
+
+struct filter_run *regexes_run(struct regexes *r)
+{
+	return &r->run;
+}
+
+void regexes_report(const struct regexes *r, struct json *j)
+{
+	size_t new;
+	json_open(j, "regexes", '{');
+	json_int(j, "live", (int64_t)count(r, &new));
+	json_int(j, "in_set", (int64_t)regex_set_size(r->set));
+	json_int(j, "sets_made", (int64_t)r->n_compiled);
+	json_int(j, "off", (int64_t)r->n_off);
+	json_int(j, "switched_off", (int64_t)r->n_switched_off);
+	json_close(j, '}');
+}

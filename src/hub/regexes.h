@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * regexes - those of all open subscriptions: shared, searched for together once
+ * they are many, and switched off when they would not end.
+ */
+#ifndef SLUICE_HUB_REGEXES_H
+#define SLUICE_HUB_REGEXES_H
+
+#include "filter/filter.h"
+#include "loop/loop.h"
+
+struct hub;
+struct json;
+struct regexes;
+
+struct regexes *regexes_new(struct loop *l) must_check;
+void regexes_free(struct regexes *r);
+
+struct regex_pool *regexes_pool(struct regexes *r);
+
+/* The loop's, for what is published. */
+struct filter_run *regexes_run(struct regexes *r);
+
+/* Some have come or gone: a set of all is made when it is worth it, soon and off
+ * the loop.
+ */
+void regexes_changed(struct regexes *r);
+
+/* It is likely to be asked for again in a moment: its regexes need not be compiled
+ * anew then.  May be NULL.
+ */
+void regexes_keep_warm(struct regexes *r, struct filter *f);
+
+/* It went over its limit: nobody runs it for a while. */
+void regexes_switch_off(struct regexes *r, struct regex *slow);
+
+/* Counters, for /status. */
+void regexes_report(const struct regexes *r, struct json *j);
+
+#endif

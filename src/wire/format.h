@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * format - the forms in which a subscription can be delivered.
+ *
+ * Events are delivered in groups: those of one write.  A group of most formats is
+ * simply its events; in a batch or a poll it is one block or document.
+ */
+#ifndef SLUICE_WIRE_FORMAT_H
+#define SLUICE_WIRE_FORMAT_H
+
+#include "wire/event_json.h"
+
+enum format {
+	FORMAT_SSE,         /* text/event-stream, data is a JSON object */
+	FORMAT_SSE_MESSAGE, /* the same, data is the bare message */
+	FORMAT_SSE_BATCH,   /* the same, data is a JSON array of all events of a write */
+	FORMAT_NDJSON,      /* one JSON object a line */
+	FORMAT_TEXT,        /* one line an event, for people */
+	FORMAT_PAGE,        /* one JSON document: {"events": [...], "next": ID} */
+};
+
+/* Such as "text/event-stream". */
+const char *format_media_type(enum format f);
+/* As in `format=`. */
+const char *format_name(enum format f);
+bool format_is_sse(enum format f);
+
+/* Before a group's first event, and behind its last, whose id (or a later one, up
+ * to which there is nothing) is `last`.
+ */
+void format_begin(struct buf *out, enum format f);
+void format_end(struct buf *out, enum format f, struct str epoch, event_id last);
+
+/* `is_first` of its group. */
+void format_event(struct buf *out, enum format f, struct str epoch, struct str channel,
+		  const struct event *ev, bool is_first);
+void format_gap(struct buf *out, enum format f, struct str epoch, const struct gap *g,
+		bool is_first);
+
+/* What is not an event, between groups: hello, changed, bye, busy, error.  `data`
+ * is a JSON object; `id` is 0 where the client's cursor stays what it is.
+ */
+void format_control(struct buf *out, enum format f, struct str epoch, event_id id, const char *type,
+		    struct str data);
+void format_retry(struct buf *out, enum format f, int64_t ms);
+void format_heartbeat(struct buf *out, enum format f, struct str epoch, event_id id, bool is_event);
+
+#endif
