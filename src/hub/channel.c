@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "hub/commit.h"
 #include "hub/cursors.h"
+#include "hub/regexes.h"
 #include "hub/view.h"
 
 enum { FIELDS_BYTES_MAX = 1024 * 1024 };
@@ -65,6 +67,13 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 			 "had "
 			 "not been published",
 			 settings->name, (unsigned long long)c->journal.torn_bytes);
+	if (settings->durability == DURABILITY_DISK) {
+		c->commit = commit_new(c, why);
+		if (!c->commit) {
+			channel_close(c);
+			return -EAGAIN;
+		}
+	}
 	*ret = c;
 	return 0;
 }
@@ -72,6 +81,7 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 void channel_close(struct channel *c)
 {
 	char *dir = (char *)(uintptr_t)c->journal.config.dir;
+	commit_free(c->commit);
 	journal_close(&c->journal);
 	free(dir);
 	buf_fini(&c->batch);
@@ -133,9 +143,29 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 	return 0;
 }
 
+/* What cannot be decided is kept. */
+static bool is_filtered(struct channel *c, const struct filter *filter, const struct event *ev)
+{
+	if (!filter || ev->flags & EVENT_GAP)
+		return false;
+	struct filter_run *run = regexes_run(c->hub->regexes);
+	filter_run_event(run, ev, str_of(c->settings.name));
+	int is = filter_match(filter, run);
+	if (is < 0)
+		regexes_switch_off(c->hub->regexes, run->slow);
+	return is == 0;
+}
+
+/* What is known of a batch while it is put together. */
+struct building {
+	event_id first, last;
+	uint32_t kept;
+	struct channel_taken taken;
+};
+
 /* Puts the batch together: events named and cleaned, cursors with their source. */
-static int build(struct channel *c, const char *source, struct str records, event_id *first,
-		 event_id *last, uint32_t *n, uint32_t *kept)
+static int build(struct channel *c, const char *source, const struct filter *filter,
+		 struct str records, struct building *b)
 {
 	struct record rec;
 	int got;
@@ -144,7 +174,6 @@ static int build(struct channel *c, const char *source, struct str records, even
 	c->batch.len = c->passing.len = 0;
 	buf_reserve(&c->batch, BATCH_HEADER);
 	c->batch.len = BATCH_HEADER;
-	*first = 0;
 	while ((got = record_next(&records, &rec)) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
 			rec.cursor.source = str_of(source);
@@ -153,25 +182,37 @@ static int build(struct channel *c, const char *source, struct str records, even
 		}
 		if (clean_event(c, source, &rec.event))
 			return -EBADMSG;
-		rec.event.id = *last = hub_next_id(c->hub, now_ms);
 		if (!rec.event.time_ns)
 			rec.event.time_ns = now_ns;
-		if (!*first)
-			*first = *last;
+		if (is_filtered(c, filter, &rec.event)) {
+			b->taken.n_filtered++;
+			continue;
+		}
+		rec.event.id = b->last = hub_next_id(c->hub, now_ms);
+		if (!b->first)
+			b->first = b->last;
 		if (rec.event.flags & EVENT_GAP)
 			c->n_gaps++;
 		bool passing = rec.event.flags & EVENT_TRANSIENT;
 		record_put_event(passing ? &c->passing : &c->batch, &rec.event);
-		++*n;
-		*kept += !passing;
+		b->taken.n_events++;
+		b->kept += !passing;
 	}
-	if (!*first)
-		*first = *last = hub_next_id(c->hub, now_ms);
+	if (!b->first)
+		b->first = b->last = hub_next_id(c->hub, now_ms);
 	return got;
 }
 
+static void take_cursors(struct channel *c, struct str records, event_id last)
+{
+	struct record rec;
+	while (record_next(&records, &rec) == 1)
+		if (rec.kind == RECORD_CURSOR)
+			cursors_set(c->hub->cursors, &rec.cursor, last, c);
+}
+
 /* The next event of a row of records that holds cursors too; false at its end. */
-static bool next_event(struct channel *c, struct str *rest, event_id last, struct event *ret)
+static bool next_event(struct str *rest, struct event *ret)
 {
 	struct record rec;
 	while (record_next(rest, &rec) == 1) {
@@ -179,53 +220,61 @@ static bool next_event(struct channel *c, struct str *rest, event_id last, struc
 			*ret = rec.event;
 			return true;
 		}
-		cursors_set(c->hub->cursors, &rec.cursor, last, c);
 	}
 	return false;
 }
 
-/* Shows what is kept and what only passes in the order of their ids. */
-static void publish(struct channel *c, event_id last)
+void channel_publish(struct channel *c, struct str kept, struct str passing)
 {
-	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
-	struct str passing = buf_str(&c->passing);
 	struct event k, p;
-	bool has_k = next_event(c, &kept, last, &k), has_p = next_event(c, &passing, last, &p);
+	bool has_k = next_event(&kept, &k), has_p = next_event(&passing, &p);
 	while (has_k || has_p) {
 		bool take_k = has_k && (!has_p || k.id < p.id);
 		const struct event *ev = take_k ? &k : &p;
+		if (c->commit)
+			c->unpublished = ev->id;
 		view_publish(c, ev);
 		/* Not before: all up to the head is in the views. */
-		c->hub->head = ev->id;
+		c->hub->head = MAX(c->hub->head, ev->id);
 		if (take_k)
-			has_k = next_event(c, &kept, last, &k);
+			has_k = next_event(&kept, &k);
 		else
-			has_p = next_event(c, &passing, last, &p);
+			has_p = next_event(&passing, &p);
 	}
 }
 
-int channel_take(struct channel *c, const char *source, struct str records, uint64_t *n_events)
+static void tell_stuck(struct channel *c, int r)
 {
-	event_id first, last = 0;
-	uint32_t n = 0, kept = 0;
-	int r = build(c, source, records, &first, &last, &n, &kept);
-	*n_events = n;
+	if (r && !c->is_stuck)
+		log_error("channel %s: the journal cannot be written: %s; its sources wait "
+			  "until it can (free space in %s)",
+			  c->settings.name, strerror(-r), c->hub->settings->hub.state_dir);
+	else if (!r && c->is_stuck)
+		log_info("channel %s: the journal can be written again", c->settings.name);
+	c->is_stuck = r != 0;
+}
+
+int channel_take(struct channel *c, const char *source, const struct filter *filter,
+		 struct str records, struct channel_taken *taken)
+{
+	struct building b = {0};
+	if (c->commit && commit_is_behind(c->commit))
+		return -EAGAIN;
+	int r = build(c, source, filter, records, &b);
+	*taken = b.taken;
 	if (r)
 		return r;
 	if (c->batch.len > BATCH_HEADER)
-		r = journal_append(&c->journal, &c->batch, first, last, kept);
-	if (r) {
-		if (!c->is_stuck)
-			log_error("channel %s: the journal cannot be written: %s; its sources wait "
-				  "until it can (free space in %s)",
-				  c->settings.name, strerror(-r), c->hub->settings->hub.state_dir);
-		c->is_stuck = true;
+		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept);
+	tell_stuck(c, r);
+	if (r)
 		return r;
-	}
-	if (c->is_stuck)
-		log_info("channel %s: the journal can be written again", c->settings.name);
-	c->is_stuck = false;
-	publish(c, last);
+	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
+	take_cursors(c, kept, b.last);
+	if (c->commit)
+		commit_put(c->commit, b.first, b.last, b.kept, kept, buf_str(&c->passing));
+	else
+		channel_publish(c, kept, buf_str(&c->passing));
 	buf_reset(&c->batch, 1024 * 1024);
 	buf_reset(&c->passing, 1024 * 1024);
 	buf_reset(&c->scratch, 1024 * 1024);

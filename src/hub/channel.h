@@ -17,7 +17,8 @@ struct channel {
 	struct channel_settings settings; /* its name is owned */
 	bool is_removed;                  /* from the configuration; for who still reads it */
 	struct journal journal;
-	event_id unpublished; /* the first that waits for the disk; 0: none */
+	struct commit *commit; /* of durability disk, else NULL */
+	event_id unpublished;  /* the first event that waits for the disk; 0: none */
 	struct list views;  /* of struct view_link: those that this channel feeds */
 	struct buf batch;   /* being put together; reused */
 	struct buf passing; /* of it, what is not for the journal */
@@ -34,11 +35,22 @@ void channel_close(struct channel *c);
 /* Other settings under the same name.  Views that are open keep their pace. */
 void channel_change(struct channel *c, const struct channel_settings *settings);
 
-/* Takes the records of one frame of `source` in: all or nothing.  0; -EBADMSG
- * when they are no records; another negative errno when the journal cannot be
- * written: nothing was taken, offer the same again later.
+/* What became of the events of one frame. */
+struct channel_taken {
+	uint64_t n_events, n_filtered;
+};
+
+/* Takes the records of one frame of `source` in, those events that `filter` (NULL:
+ * all) lets through: all or nothing.  0; -EBADMSG when they are no records; another
+ * negative errno when the journal cannot be written, or the disk is behind
+ * (-EAGAIN): nothing was taken, offer the same again later.
  */
-int channel_take(struct channel *c, const char *source, struct str records,
-		 uint64_t *n_events) must_check;
+int channel_take(struct channel *c, const char *source, const struct filter *filter,
+		 struct str records, struct channel_taken *taken) must_check;
+
+/* Shows the events of a batch, kept ones and those that only pass, in the order of
+ * their ids.
+ */
+void channel_publish(struct channel *c, struct str kept, struct str passing);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -64,12 +65,53 @@ static void close_removed(struct hub *h)
 	}
 }
 
+/* The journal that has the most to give. */
+static struct channel *largest(struct hub *h)
+{
+	struct channel *best = NULL;
+	for (size_t i = 0; i < h->n_channels; i++) {
+		struct channel *c = h->channels[i];
+		if (c->journal.config.dir && c->journal.n > 1 &&
+		    (!best || c->journal.bytes > best->journal.bytes))
+			best = c;
+	}
+	return best;
+}
+
+/* History gives way to whoever else needs the disk; what cannot be given is told
+ * once.
+ */
+static void keep_space_free(struct hub *h)
+{
+	struct statvfs fs;
+	for (;;) {
+		if (statvfs(h->settings->hub.state_dir, &fs) < 0)
+			return;
+		uint64_t free_now = (uint64_t)fs.f_bavail * fs.f_frsize;
+		uint64_t want = MIN((uint64_t)h->settings->hub.free_space,
+				    (uint64_t)fs.f_blocks * fs.f_frsize / 20);
+		struct channel *c = free_now < want ? largest(h) : NULL;
+		if (free_now < want && !c && !h->is_short_of_space)
+			log_warning("%s: %llu MiB are free, less than hub.free_space, and no "
+				    "history is left to give way (free space there)",
+				    h->settings->hub.state_dir,
+				    (unsigned long long)(free_now >> 20));
+		h->is_short_of_space = free_now < want;
+		if (!c || !journal_shrink(&c->journal))
+			return;
+		h->n_given_way++;
+	}
+}
+
 static void on_housekeeping(struct loop_timer *t)
 {
 	struct hub *h = container_of(t, struct hub, housekeeping);
 	int64_t now_ms = clock_wall_ns() / NS_PER_MS;
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_expire(&h->channels[i]->journal, now_ms);
+	keep_space_free(h);
+	for (size_t i = 0; i < h->n_channels; i++)
+		journal_set_aside(&h->channels[i]->journal);
 	close_removed(h);
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }

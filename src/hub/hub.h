@@ -21,6 +21,7 @@
 
 struct channel;
 struct cursors;
+struct filter;
 struct filter_run;
 struct gate;
 struct helper;
@@ -54,7 +55,8 @@ struct hub {
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
 	int64_t started_ns;
 	struct loop_timer housekeeping;
-	bool is_draining;
+	bool is_draining, is_short_of_space;
+	uint64_t n_given_way; /* segments dropped for free space */
 	/* What the floor above knows of the sources; set by it. */
 	void (*report_sources)(void *ctx, struct json *j);
 	bool (*sources_are_ready)(void *ctx);

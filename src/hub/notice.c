@@ -21,7 +21,7 @@ void notice(struct hub *h, const char *type, int severity, struct str fields, co
 	struct channel *c = hub_channel(h, SETTINGS_OWN_CHANNEL);
 	char message[MESSAGE_MAX];
 	struct buf record = {0};
-	uint64_t n;
+	struct channel_taken taken;
 	va_list ap;
 	va_start(ap, fmt);
 	int len = vsnprintf(message, sizeof(message), fmt, ap);
@@ -32,7 +32,7 @@ void notice(struct hub *h, const char *type, int severity, struct str fields, co
 						  .message = {message, MIN((size_t)MAX(len, 0),
 									   sizeof(message) - 1)},
 						  .fields = fields});
-	if (!c || channel_take(c, SETTINGS_OWN_CHANNEL, buf_str(&record), &n))
+	if (!c || channel_take(c, SETTINGS_OWN_CHANNEL, NULL, buf_str(&record), &taken))
 		h->n_notices_lost++;
 	buf_fini(&record);
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "hub/channel.h"
+#include "hub/commit.h"
 #include "hub/regexes.h"
 #include "hub/view.h"
 
@@ -20,6 +21,24 @@ static size_t streams_of(const struct channel *c)
 	list_each (e, &c->views)
 		n += list_entry(e, struct view_link, link)->view->n_streams;
 	return n;
+}
+
+static void put_derived(const struct hub *h, struct json *j)
+{
+	for (size_t i = 0; i < h->settings->n_channels; i++) {
+		const struct channel_settings *c = &h->settings->channels[i];
+		if (!c->n_from)
+			continue;
+		json_open(j, NULL, '{');
+		json_cstr(j, "name", c->name);
+		json_open(j, "from", '[');
+		for (size_t k = 0; k < c->n_from; k++)
+			json_cstr(j, NULL, c->from[k]);
+		json_close(j, ']');
+		if (c->filter)
+			json_cstr(j, "filter", c->filter);
+		json_close(j, '}');
+	}
 }
 
 static void put_channels(struct hub *h, struct json *j)
@@ -40,8 +59,12 @@ static void put_channels(struct hub *h, struct json *j)
 		json_int(j, "gaps", (int64_t)c->n_gaps);
 		json_int(j, "streams", (int64_t)streams_of(c));
 		json_bool(j, "stuck", c->is_stuck);
+		json_int(j, "damaged_bytes", (int64_t)c->journal.corrupt_bytes);
+		if (c->commit)
+			commit_report(c->commit, j);
 		json_close(j, '}');
 	}
+	put_derived(h, j);
 	json_close(j, ']');
 }
 

@@ -140,7 +140,7 @@ static void put_state(struct stream *s, struct buf *out, event_id cursor, const 
 		oldest = MIN(oldest, journal_floor(&sub->channels[i].channel->journal));
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "mode", mode);
-	put_id(&j, h, "head", h->head);
+	put_id(&j, h, "head", view_head(s->view));
 	put_id(&j, h, "oldest", oldest);
 	json_int(&j, "heartbeat_ms", sub->heartbeat_ns / NS_PER_MS);
 	json_raw(&j, "channels", buf_str(&sub->names));
@@ -530,7 +530,6 @@ static void make_token(char token[TOKEN_LEN + 1])
 /* Puts the hello and sets where it begins. */
 static void begin(struct stream *s, const struct subscription *from, struct buf *hello)
 {
-	struct hub *h = s->hub;
 	event_id head = view_head(s->view), oldest = UINT64_MAX, newest_floor = 0;
 	event_id *floors = floors_of(s->view);
 	const char *mode = "fresh";
@@ -556,7 +555,7 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 	if (!s->tail && !s->is_poll)
 		put_state(s, hello, s->after, "hello", mode);
 	if (from->start == START_UNKNOWN)
-		put_gap(s, hello, 0, h->head, "epoch");
+		put_gap(s, hello, 0, head, "epoch");
 }
 
 void stream_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub)

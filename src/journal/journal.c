@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,6 +73,26 @@ static void take_cursors(struct journal *j, const struct batch *b)
 			j->config.on_cursor(j->config.ctx, &rec.cursor, b->last);
 }
 
+/* Keeps a copy of what is damaged, for a person to look at: the segment itself goes
+ * with its time.  Small ones only, and each once.
+ */
+static void quarantine(const struct segment *s, uint64_t from, uint64_t to)
+{
+	enum { QUARANTINE_MAX = 1024 * 1024 };
+	char *path = mem_printf("%s.damaged-at-%llu", s->path, (unsigned long long)from);
+	size_t n = (size_t)MIN(to - from, (uint64_t)QUARANTINE_MAX);
+	char *bytes = mem_zero(n);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd >= 0) {
+		ssize_t got = pread(s->fd, bytes, n, (off_t)from);
+		if (got < 0 || write(fd, bytes, (size_t)got) != got)
+			log_warning("%s: %s", path, strerror(errno));
+		close(fd);
+	}
+	free(bytes);
+	free(path);
+}
+
 /* Walks all batches of a segment, noting each.  What cannot be read at the end
  * of the newest segment is a write that was cut off: it was never published.
  */
@@ -96,6 +117,7 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 			break;
 		}
 		if (batch_resync(&r) == 1) {
+			quarantine(s, bad, r.offset);
 			j->corrupt_bytes += r.offset - bad;
 			log_error("%s: %llu bytes at offset %llu are damaged and are skipped",
 				  s->path, (unsigned long long)(r.offset - bad),
@@ -108,6 +130,7 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 				ret = -errno;
 			s->size = bad;
 		} else {
+			quarantine(s, bad, s->size);
 			j->corrupt_bytes += s->size - bad;
 			log_error("%s: damaged from offset %llu to its end", s->path,
 				  (unsigned long long)bad);
@@ -188,6 +211,14 @@ static int roll(struct journal *j, event_id first)
 	struct segment *s;
 	uint64_t size = usual_size(j);
 	int r;
+	if (j->reserve) {
+		r = segment_create_from(j->reserve, j->config.dir, j->config.epoch, first, j->last,
+					j->n_events, &s);
+		free(j->reserve);
+		j->reserve = NULL;
+		if (!r)
+			goto created;
+	}
 	while ((r = segment_create(j->config.dir, j->config.epoch, first, j->last, j->n_events,
 				   size, &s)) == -ENOSPC) {
 		if (size > SEGMENT_MIN) {
@@ -204,6 +235,8 @@ static int roll(struct journal *j, event_id first)
 	j->segment_size = MAX(size, (uint64_t)SEGMENT_MIN);
 	if (r)
 		return r;
+created:
+	j->has_new_file |= s->path != NULL;
 	add_segment(j, s);
 	j->bytes += s->size;
 	struct buf b = {0};
@@ -270,6 +303,76 @@ void journal_keep(struct journal *j, int64_t max_bytes, int64_t max_age_ms)
 		drop_oldest(j);
 }
 
+bool journal_shrink(struct journal *j)
+{
+	if (j->n < 2)
+		return false;
+	drop_oldest(j);
+	return true;
+}
+
+void journal_set_aside(struct journal *j)
+{
+	if (!j->config.dir || j->reserve)
+		return;
+	char *path = mem_printf("%s/reserve", j->config.dir);
+	uint64_t size = usual_size(j);
+	int r;
+	while ((r = segment_set_aside(path, size)) == -ENOSPC) {
+		if (size > SEGMENT_MIN)
+			size /= 2;
+		else if (!journal_shrink(j))
+			break;
+	}
+	if (!r)
+		j->reserve = path;
+	else
+		free(path);
+}
+
+void journal_point_take(const struct journal *j, struct journal_point *ret)
+{
+	struct segment *s = j->segments[j->n - 1];
+	*ret = (struct journal_point){.segment = segment_ref(s),
+				      .size = s->size,
+				      .segment_events = s->n_events,
+				      .n_marks = s->n_marks,
+				      .segment_last = s->last,
+				      .last = j->last,
+				      .n_events = j->n_events};
+}
+
+void journal_point_fini(struct journal_point *p)
+{
+	segment_unref(p->segment);
+	*p = (struct journal_point){0};
+}
+
+int journal_rewind(struct journal *j, const struct journal_point *p)
+{
+	while (j->n && j->segments[j->n - 1] != p->segment && j->segments[j->n - 1]->first > p->last) {
+		struct segment *s = j->segments[--j->n];
+		j->bytes -= s->size;
+		if (s->path)
+			unlink(s->path);
+		segment_unref(s);
+	}
+	if (j->n && j->segments[j->n - 1] == p->segment) {
+		struct segment *s = p->segment;
+		j->bytes -= s->size - p->size;
+		/* Where even this fails, readers pass over what stands there twice. */
+		if (ftruncate(s->fd, (off_t)p->size) < 0)
+			log_warning("%s: %s", s->path, strerror(errno));
+		s->size = p->size;
+		s->n_events = p->segment_events;
+		s->n_marks = p->n_marks;
+		s->last = p->segment_last;
+	}
+	j->last = p->last;
+	j->n_events = p->n_events;
+	return roll(j, j->last + 1);
+}
+
 int journal_expire(struct journal *j, int64_t now_ms)
 {
 	int dropped = 0;
@@ -291,8 +394,12 @@ int journal_open(const struct journal_config *config, struct journal *j, char **
 	*j = (struct journal){.config = *config, .last = config->start};
 	j->segment_size = usual_size(j);
 	int r = 0;
-	if (config->dir)
+	if (config->dir) {
+		char *old = mem_printf("%s/reserve", config->dir);
+		unlink(old);
+		free(old);
 		r = recover(j, why);
+	}
 	if (!r && j->n && strcmp(j->segments[j->n - 1]->epoch, config->epoch) != 0)
 		r = roll(j, j->last + 1); /* ids of another epoch do not share a segment */
 	if (!r && !j->n)
@@ -317,6 +424,9 @@ void journal_close(struct journal *j)
 	for (size_t i = 0; i < j->n; i++)
 		segment_unref(j->segments[i]);
 	free(j->segments);
+	if (j->reserve)
+		unlink(j->reserve);
+	free(j->reserve);
 	*j = (struct journal){0};
 }
 

@@ -28,6 +28,15 @@ struct journal_config {
 	void *ctx;
 };
 
+/* How far a journal had come at some time. */
+struct journal_point {
+	struct segment *segment; /* refs; NULL: before the first */
+	uint64_t size, segment_events;
+	size_t n_marks;
+	event_id segment_last, last;
+	uint64_t n_events;
+};
+
 struct journal {
 	struct journal_config config;
 	struct segment **segments; /* oldest first; refs; never empty once open */
@@ -37,6 +46,8 @@ struct journal {
 	uint64_t n_events;                  /* ever, the dropped ones included */
 	event_id last;                      /* of the newest batch */
 	uint64_t torn_bytes, corrupt_bytes; /* found by recovery */
+	bool has_new_file;  /* the directory was not synced since one was made */
+	char *reserve;      /* a file that is set aside for the next segment; owned */
 };
 
 /* Opens and recovers.  A torn end is cut off; other damage is left where it is
@@ -53,6 +64,23 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 
 /* Keeps so much from now on; 0 for any age. */
 void journal_keep(struct journal *j, int64_t max_bytes, int64_t max_age_ms);
+
+/* Sets a file aside for the next segment, so that a disk that is full is no
+ * trouble then; drops the oldest for it where it has to.  Call it now and then.
+ */
+void journal_set_aside(struct journal *j);
+
+/* Drops the oldest segment: false when the one being written is all there is. */
+bool journal_shrink(struct journal *j);
+
+/* The state as it is now; it holds a reference. */
+void journal_point_take(const struct journal *j, struct journal_point *ret);
+void journal_point_fini(struct journal_point *p);
+
+/* Forgets everything after `p` and goes on in a new segment: for when the disk has
+ * refused to take it, and nobody knows what of it is there.  0 or a negative errno.
+ */
+int journal_rewind(struct journal *j, const struct journal_point *p) must_check;
 
 /* Drops what is too old; returns how many segments went. */
 int journal_expire(struct journal *j, int64_t now_ms);

@@ -35,43 +35,82 @@ static void put_header(char h[SEGMENT_HEADER], const struct segment *s)
 	put_u32(h + 12, crc32c(0, h + 16, SEGMENT_HEADER - 16));
 }
 
-int segment_create(const char *dir, const char *epoch, event_id first, event_id floor,
-		   uint64_t ordinal, uint64_t prealloc, struct segment **ret)
+static struct segment *new_segment(const char *dir, const char *epoch, event_id first,
+				   event_id floor, uint64_t ordinal)
 {
 	struct segment *s = mem_zero(sizeof(*s));
-	int r = 0;
 	s->refs = 1;
+	s->fd = -1;
 	memcpy(s->epoch, epoch, strnlen(epoch, EPOCH_MAX));
 	s->first = first;
 	s->floor = s->last = floor;
 	s->ordinal = ordinal;
 	s->size = SEGMENT_HEADER;
 	s->written_ms = clock_wall_ns() / NS_PER_MS;
-	if (dir) {
+	if (dir)
 		s->path = mem_printf("%s/%016llx.seg", dir, (unsigned long long)first);
-		s->fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	} else {
-		s->fd = memfd_create("sluice-journal", MFD_CLOEXEC);
-	}
-	if (s->fd < 0) {
-		r = -errno;
-		free(s->path);
-		free(s);
-		return r;
-	}
+	return s;
+}
+
+static int write_header(struct segment *s)
+{
 	char h[SEGMENT_HEADER];
 	put_header(h, s);
+	ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
+	return w < 0 ? -errno : w != sizeof(h) ? -ENOSPC : 0;
+}
+
+static int set_space_aside(int fd, uint64_t size)
+{
+	if (size && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0 && errno == ENOSPC)
+		return -ENOSPC;
+	return 0; /* where a file system cannot do that, it is done without */
+}
+
+int segment_create(const char *dir, const char *epoch, event_id first, event_id floor,
+		   uint64_t ordinal, uint64_t prealloc, struct segment **ret)
+{
+	struct segment *s = new_segment(dir, epoch, first, floor, ordinal);
+	s->fd = dir ? open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)
+		    : memfd_create("sluice-journal", MFD_CLOEXEC);
+	int r = s->fd < 0 ? -errno : 0;
 	/* Space is set aside now, so that a full disk is found here. */
-	if (dir && prealloc && fallocate(s->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)prealloc) < 0 &&
-	    errno == ENOSPC)
-		r = -ENOSPC;
-	if (!r) {
-		ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
-		r = w < 0 ? -errno : w != sizeof(h) ? -ENOSPC : 0;
-	}
+	if (!r && dir)
+		r = set_space_aside(s->fd, prealloc);
+	if (!r)
+		r = write_header(s);
 	if (r) {
-		if (s->path)
+		if (s->path && s->fd >= 0)
 			unlink(s->path);
+		segment_unref(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+int segment_set_aside(const char *path, uint64_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	int r = set_space_aside(fd, size);
+	if (r)
+		unlink(path);
+	close(fd);
+	return r;
+}
+
+int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
+			event_id floor, uint64_t ordinal, struct segment **ret)
+{
+	struct segment *s = new_segment(dir, epoch, first, floor, ordinal);
+	s->fd = open(reserve, O_RDWR | O_CLOEXEC);
+	int r = s->fd < 0 ? -errno : write_header(s);
+	if (!r && link(reserve, s->path) < 0) /* never over a file that is there */
+		r = -errno;
+	unlink(reserve);
+	if (r) {
 		segment_unref(s);
 		return r;
 	}
@@ -121,7 +160,8 @@ void segment_unref(struct segment *s)
 {
 	if (!s || --s->refs)
 		return;
-	close(s->fd);
+	if (s->fd >= 0)
+		close(s->fd);
 	free(s->path);
 	free(s->marks);
 	free(s);

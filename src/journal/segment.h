@@ -60,6 +60,13 @@ struct batch {
 int segment_create(const char *dir, const char *epoch, event_id first, event_id floor,
 		   uint64_t ordinal, uint64_t prealloc, struct segment **ret) must_check;
 
+/* A file of which `size` bytes are set aside, to become a segment later. */
+int segment_set_aside(const char *path, uint64_t size) must_check;
+
+/* Makes a segment in `dir` of a file that was set aside. */
+int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
+			event_id floor, uint64_t ordinal, struct segment **ret) must_check;
+
 /* Opens an existing file and reads its header only.  -EBADMSG: no header;
  * -EPROTO: written by a newer version.
  */

@@ -17,6 +17,7 @@
 #include "base/process.h"
 #include "conf/packed.h"
 #include "hub/channel.h"
+#include "hub/regexes.h"
 #include "hub/cursors.h"
 #include "hub/notice.h"
 #include "source/intake.h"
@@ -236,6 +237,12 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	/* A channel may have gone meanwhile, and then this source is about to go. */
 	struct channel *c = hub_channel(s->hub, s->settings.channel);
 	s->channel = c ? c : hub_channel(s->hub, SETTINGS_OWN_CHANNEL);
+	struct buf why = {0};
+	filter_unref(s->filter);
+	s->filter = s->settings.filter ? filter_parse(regexes_pool(s->hub->regexes),
+						      str_of(s->settings.filter), &why)
+				       : NULL; /* it was checked with the configuration */
+	buf_fini(&why);
 	s->backoff_ns = s->settings.backoff_ns;
 	s->n_crashes = 0;
 }
@@ -515,6 +522,7 @@ void source_free(struct source *s)
 	grants_fini(&s->grants);
 	for (size_t k = 0; k < s->n_counters; k++)
 		free(s->counters[k].name);
+	filter_unref(s->filter);
 	source_settings_fini(&s->settings);
 	source_settings_fini(&s->next);
 	free(s->sandbox);

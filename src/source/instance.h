@@ -72,7 +72,8 @@ struct source {
 	int n_crashes;   /* in a row, without anything done between */
 	bool has_ended;  /* its process said why it ends: no crash */
 	bool is_accused; /* we have ended it: the error says why */
-	uint64_t n_events, n_bytes, n_restarts, n_log_dropped, n_throttled;
+	struct filter *filter; /* what it may send; counted; NULL: all */
+	uint64_t n_filtered, n_events, n_bytes, n_restarts, n_log_dropped, n_throttled;
 	uint64_t n_events_before; /* n_events when it was started last */
 	int n_logged;             /* lines in this window */
 	int64_t log_window_ns;

@@ -226,15 +226,16 @@ static void answer_open(struct source *s, struct str body)
 
 static int take_events(struct source *s, struct str body)
 {
-	uint64_t n = 0;
-	int r = channel_take(s->channel, s->settings.name, body, &n);
+	struct channel_taken taken;
+	int r = channel_take(s->channel, s->settings.name, s->filter, body, &taken);
 	if (r == -EBADMSG)
 		return r;
 	if (r)
 		return 1;
-	s->n_events += n;
+	s->n_events += taken.n_events;
+	s->n_filtered += taken.n_filtered;
 	s->n_bytes += body.len;
-	s->tokens -= (double)n;
+	s->tokens -= (double)taken.n_events;
 	s->owed += FRAME_HEAD + (uint32_t)body.len;
 	return 0;
 }

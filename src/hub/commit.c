@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/channel.h"
+#include "hub/view.h"
+#include "loop/helper.h"
+
+#define COMMIT_NS (10 * NS_PER_MS)
+#define RETRY_NS  (1 * NS_PER_SEC)
+
+enum { BEHIND_BYTES = 16 * 1024 * 1024 };
+
+struct waiting {
+	struct list link;
+	event_id first, last;
+	uint32_t n_events;
+	size_t kept_len, passing_len;
+	char bytes[]; /* kept, then passing */
+};
+
+struct commit {
+	struct channel *channel;
+	struct list queue; /* of struct waiting, oldest first */
+	size_t bytes;      /* in it */
+	struct loop_timer timer;
+	struct helper *thread;
+	struct journal_point synced;
+
+	struct helper_job job;
+	bool is_syncing;
+	bool has_failed; /* and was not written anew yet */
+	event_id upto;   /* what the sync under way covers */
+	struct journal_point point;
+	struct segment **segments; /* to be synced; refs */
+	size_t n_segments;
+	char *dir; /* to be synced, or NULL; borrowed */
+	int error;
+	uint64_t n_syncs, n_failures;
+};
+
+/* ---- in the thread ---------------------------------------------------------------------- */
+
+static void work(struct helper_job *job)
+{
+	struct commit *m = container_of(job, struct commit, job);
+	m->error = 0;
+	for (size_t i = 0; i < m->n_segments && !m->error; i++)
+		if (fdatasync(m->segments[i]->fd) < 0)
+			m->error = -errno;
+	if (!m->dir || m->error)
+		return;
+	int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		m->error = -errno;
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- in the loop ------------------------------------------------------------------------- */
+
+static void release_segments(struct commit *m)
+{
+	for (size_t i = 0; i < m->n_segments; i++)
+		segment_unref(m->segments[i]);
+	free(m->segments);
+	m->segments = NULL;
+	m->n_segments = 0;
+}
+
+/* Those that have been written to since the last success. */
+static void collect_segments(struct commit *m)
+{
+	struct journal *j = &m->channel->journal;
+	m->segments = mem_zero((j->n + 1) * sizeof(m->segments[0]));
+	for (size_t i = j->n; i-- > 0;) {
+		m->segments[m->n_segments++] = segment_ref(j->segments[i]);
+		if (j->segments[i] == m->synced.segment)
+			break;
+	}
+}
+
+static void start(struct commit *m)
+{
+	struct journal *j = &m->channel->journal;
+	m->is_syncing = true;
+	m->upto = list_entry(m->queue.prev, struct waiting, link)->last;
+	journal_point_take(j, &m->point);
+	collect_segments(m);
+	m->dir = j->has_new_file ? (char *)(uintptr_t)j->config.dir : NULL;
+	j->has_new_file = false;
+	helper_submit(m->thread, &m->job);
+}
+
+static void publish_synced(struct commit *m)
+{
+	struct channel *c = m->channel;
+	while (!list_is_empty(&m->queue)) {
+		struct waiting *w = list_entry(m->queue.next, struct waiting, link);
+		if (w->last > m->upto)
+			break;
+		channel_publish(c, (struct str){w->bytes, w->kept_len},
+				(struct str){w->bytes + w->kept_len, w->passing_len});
+		m->bytes -= w->kept_len + w->passing_len;
+		list_remove(&w->link);
+		free(w);
+	}
+	c->unpublished = list_is_empty(&m->queue)
+				 ? 0
+				 : list_entry(m->queue.next, struct waiting, link)->first;
+	view_release(c);
+}
+
+/* Everything that is not synced, once more, to a new segment. */
+static int write_anew(struct commit *m)
+{
+	struct journal *j = &m->channel->journal;
+	int r = journal_rewind(j, &m->synced);
+	list_each (e, &m->queue) {
+		struct waiting *w = list_entry(e, struct waiting, link);
+		struct buf batch = {0};
+		if (r || !w->kept_len)
+			continue;
+		buf_reserve(&batch, BATCH_HEADER);
+		batch.len = BATCH_HEADER;
+		buf_put(&batch, w->bytes, w->kept_len);
+		r = journal_append(j, &batch, w->first, w->last, w->n_events);
+		buf_fini(&batch);
+	}
+	return r;
+}
+
+static void on_timer(struct loop_timer *t)
+{
+	struct commit *m = container_of(t, struct commit, timer);
+	if (m->is_syncing || list_is_empty(&m->queue))
+		return;
+	if (m->has_failed && write_anew(m)) {
+		loop_timer_set(m->channel->hub->loop, t,
+			       loop_now(m->channel->hub->loop) + RETRY_NS);
+		return;
+	}
+	m->has_failed = false;
+	start(m);
+}
+
+static void on_failed(struct commit *m)
+{
+	struct channel *c = m->channel;
+	m->n_failures++;
+	if (!c->is_stuck)
+		log_error("channel %s: the disk has refused a sync: %s; what is not on it is written "
+			  "anew to another segment, and not published before (look at the disk)",
+			  c->settings.name, strerror(-m->error));
+	m->has_failed = true;
+	c->is_stuck = true;
+	journal_point_fini(&m->point);
+	loop_timer_set(c->hub->loop, &m->timer, loop_now(c->hub->loop) + RETRY_NS);
+}
+
+static void done(struct helper_job *job)
+{
+	struct commit *m = container_of(job, struct commit, job);
+	struct channel *c = m->channel;
+	m->is_syncing = false;
+	release_segments(m);
+	if (m->error) {
+		on_failed(m);
+		return;
+	}
+	if (m->n_failures && c->is_stuck)
+		log_info("channel %s: the disk takes it again", c->settings.name);
+	c->is_stuck = false;
+	m->n_syncs++;
+	journal_point_fini(&m->synced);
+	m->synced = m->point;
+	m->point = (struct journal_point){0};
+	publish_synced(m);
+	/* What has come meanwhile has waited long enough. */
+	if (!list_is_empty(&m->queue) && !helper_is_ending(m->thread))
+		start(m);
+}
+
+void commit_put(struct commit *m, event_id first, event_id last, uint32_t n_events, struct str kept,
+		struct str passing)
+{
+	struct channel *c = m->channel;
+	struct waiting *w = mem_zero(sizeof(*w) + kept.len + passing.len);
+	w->first = first;
+	w->last = last;
+	w->n_events = n_events;
+	w->kept_len = kept.len;
+	w->passing_len = passing.len;
+	if (kept.len)
+		memcpy(w->bytes, kept.data, kept.len);
+	if (passing.len)
+		memcpy(w->bytes + kept.len, passing.data, passing.len);
+	m->bytes += kept.len + passing.len;
+	list_append(&m->queue, &w->link);
+	if (!c->unpublished)
+		c->unpublished = first;
+	if (!m->is_syncing && !m->timer.slot)
+		loop_timer_set(c->hub->loop, &m->timer, loop_now(c->hub->loop) + COMMIT_NS);
+}
+
+bool commit_is_behind(const struct commit *m)
+{
+	return m->bytes > BEHIND_BYTES || m->has_failed;
+}
+
+void commit_report(const struct commit *m, struct json *j)
+{
+	json_int(j, "syncs", (int64_t)m->n_syncs);
+	json_int(j, "sync_failures", (int64_t)m->n_failures);
+	json_int(j, "unsynced_bytes", (int64_t)m->bytes);
+}
+
+struct commit *commit_new(struct channel *c, char **why)
+{
+	struct commit *m = mem_zero(sizeof(*m));
+	m->channel = c;
+	m->timer.fn = on_timer;
+	m->job = (struct helper_job){.work = work, .done = done};
+	list_init(&m->queue);
+	journal_point_take(&c->journal, &m->synced);
+	if (helper_new(c->hub->loop, &m->thread, why)) {
+		journal_point_fini(&m->synced);
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void commit_free(struct commit *m)
+{
+	if (!m)
+		return;
+	loop_timer_cancel(m->channel->hub->loop, &m->timer);
+	helper_free(m->thread);
+	loop_timer_cancel(m->channel->hub->loop, &m->timer);
+	list_each_safe (e, &m->queue)
+		free(list_entry(e, struct waiting, link));
+	journal_point_fini(&m->synced);
+	free(m);
+}
