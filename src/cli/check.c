@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "hub/schema.h"
 
 static const char usage[] =
 	"usage: sluice check [-c FILE]\n\n"
@@ -21,6 +22,11 @@ int check_command(int argc, char **argv)
 	struct settings *s = load_checked(file, true);
 	if (!s)
 		return 2;
+	struct buf changes = {0};
+	if (schema_compare(s, s->hub.state_dir, &changes))
+		printf("%s: clients may stumble over this against what runs now:\n%s", file,
+		       buf_text(&changes));
+	buf_fini(&changes);
 	printf("%s: good: %zu source%s, %zu channel%s\n", file, s->n_sources,
 	       s->n_sources == 1 ? "" : "s", s->n_channels, s->n_channels == 1 ? "" : "s");
 	settings_free(s);

@@ -132,7 +132,7 @@ static void answer_busy(struct connection *c, uint32_t serial, struct subscripti
 	put_head(&out, sub);
 	format_retry(&out, sub->format, jittered_ms(BUSY_RETRY_MS));
 	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
-	format_control(&out, sub->format, hub_epoch(c->hub), 0, "busy", buf_str(&data));
+	format_control(&out, sub->format, hub_epoch(c->hub), FORMAT_NO_ID, "busy", buf_str(&data));
 	if (sub->format == FORMAT_PAGE)
 		buf_printf(&out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
 	answer(c, serial, DOOR_RESPOND, buf_str(&out));

@@ -290,7 +290,7 @@ static void put_lines(struct page *p, struct buf *out)
 	put_cursor(p, &j, "newer", p->seen);
 	json_bool(&j, "complete", p->is_complete || p->is_full);
 	json_close(&j, '}');
-	format_control(out, p->sub.format, p->epoch, 0, "page", buf_str(&data));
+	format_control(out, p->sub.format, p->epoch, FORMAT_NO_ID, "page", buf_str(&data));
 	buf_fini(&data);
 }
 

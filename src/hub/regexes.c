@@ -12,6 +12,7 @@
 
 #define SETTLE_NS (100 * NS_PER_MS)
 #define OFF_NS    (600 * NS_PER_SEC)
+#define WARM_NS   (5 * NS_PER_SEC)
 
 enum { OFF_MAX = 256, WARM_MAX = 64 };
 
@@ -35,6 +36,7 @@ struct regexes {
 	struct loop_timer on_again;
 	struct filter *warm[WARM_MAX]; /* counted; a ring */
 	size_t warm_at;
+	struct loop_timer cool;
 	uint64_t n_switched_off, n_compiled;
 };
 
@@ -116,6 +118,18 @@ void regexes_keep_warm(struct regexes *r, struct filter *f)
 		return;
 	filter_unref(*place);
 	*place = filter_ref(f);
+	if (!r->cool.slot)
+		loop_timer_set(r->loop, &r->cool, loop_now(r->loop) + WARM_NS);
+}
+
+static void on_cool(struct loop_timer *t)
+{
+	struct regexes *r = container_of(t, struct regexes, cool);
+	for (size_t i = 0; i < WARM_MAX; i++) {
+		filter_unref(r->warm[i]);
+		r->warm[i] = NULL;
+	}
+	regexes_changed(r);
 }
 
 static void forgive_first(struct regexes *r)
@@ -160,6 +174,7 @@ struct regexes *regexes_new(struct loop *l)
 	r->loop = l;
 	r->settle.fn = on_settled;
 	r->on_again.fn = on_again;
+	r->cool.fn = on_cool;
 	regex_pool_init(&r->pool);
 	filter_run_init(&r->run);
 	return r;
@@ -174,8 +189,9 @@ void regexes_free(struct regexes *r)
 	loop_timer_cancel(r->loop, &r->on_again);
 	while (r->n_off)
 		forgive_first(r);
-	for (size_t i = 0; i < WARM_MAX; i++)
-		filter_unref(r->warm[i]);
+	loop_timer_cancel(r->loop, &r->cool);
+	on_cool(&r->cool);
+	loop_timer_cancel(r->loop, &r->settle);
 	use(r, NULL);
 	filter_run_fini(&r->run);
 	regex_pool_fini(&r->pool);

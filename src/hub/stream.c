@@ -177,7 +177,7 @@ void stream_say_bye(struct stream *s, const char *reason, const char *message)
 	json_close(&j, '}');
 	format_retry(&text, f, jittered_ms(MAX(s->view->sub.retry_ns / NS_PER_MS, 1)));
 	/* It has no id of its own: the cursor stays where it is. */
-	format_control(&text, f, hub_epoch(s->hub), 0, "bye", buf_str(&data));
+	format_control(&text, f, hub_epoch(s->hub), FORMAT_NO_ID, "bye", buf_str(&data));
 	if (s->is_poll && !s->has_sent && outlet_is_clear(&s->outlet)) {
 		text.len = 0;
 		format_begin(&text, f);

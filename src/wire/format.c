@@ -97,7 +97,7 @@ static void put_json_line(struct buf *out, struct str epoch, event_id id, const 
 	struct json j = {out, false};
 	char text[ID_TEXT_MAX];
 	json_open(&j, NULL, '{');
-	if (id)
+	if (id != FORMAT_NO_ID)
 		json_str(&j, "id", (struct str){text, id_put(text, epoch, id)});
 	json_cstr(&j, "event", type);
 	if (data.len > 2) {
@@ -114,7 +114,7 @@ void format_control(struct buf *out, enum format f, struct str epoch, event_id i
 	case FORMAT_SSE:
 	case FORMAT_SSE_MESSAGE:
 	case FORMAT_SSE_BATCH:
-		if (id)
+		if (id != FORMAT_NO_ID)
 			sse_put_line(out, epoch, id, type, data);
 		else
 			buf_printf(out, "event: %s\ndata: %.*s\n\n", type, (int)data.len, data.data);

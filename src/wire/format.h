@@ -38,8 +38,9 @@ void format_gap(struct buf *out, enum format f, struct str epoch, const struct g
 		bool is_first);
 
 /* What is not an event, between groups: hello, changed, bye, busy, error.  `data`
- * is a JSON object; `id` is 0 where the client's cursor stays what it is.
+ * is a JSON object; `id` is FORMAT_NO_ID where the client's cursor stays what it is.
  */
+#define FORMAT_NO_ID UINT64_MAX
 void format_control(struct buf *out, enum format f, struct str epoch, event_id id, const char *type,
 		    struct str data);
 void format_retry(struct buf *out, enum format f, int64_t ms);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/timestamp.h"
+#include "wire/format.h"
 
 /* C0 and C1 controls and DEL; a tab is left, a line end indents the next line. */
 static void put_safe(struct buf *out, struct str s)
@@ -62,7 +63,7 @@ void plain_put_control(struct buf *out, struct str epoch, event_id id, const cha
 		       struct str data)
 {
 	buf_printf(out, "# %s", type);
-	if (id) {
+	if (id != FORMAT_NO_ID) {
 		buf_putc(out, ' ');
 		buf_put_id(out, epoch, id);
 	}

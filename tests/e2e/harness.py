@@ -336,9 +336,8 @@ class Stream:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(20 * PATIENCE)
         self.sock.connect(("127.0.0.1", port or site.port))
-        lines = ["GET %s/events?%s HTTP/1.0" % (site.prefix, query), "Host: localhost",
-                 "Accept: text/event-stream"]
-        lines += ["%s: %s" % h for h in (headers or {}).items()]
+        lines = ["GET %s/events?%s HTTP/1.0" % (site.prefix, query), "Host: localhost"]
+        lines += ["%s: %s" % h for h in {"Accept": "text/event-stream", **(headers or {})}.items()]
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.buffer = b""
         self.head = None
