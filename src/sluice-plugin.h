@@ -114,11 +114,11 @@ struct sluice_event_type {
 /* ---- events ------------------------------------------------------------ */
 
 enum sluice_event_flag {
-	SLUICE_PARTIAL = 1,   /* a piece of something longer, or an end without a line end */
-	SLUICE_TRUNCATED = 2, /* the body was cut */
-	SLUICE_GAP = 4,       /* something was lost; field "reason", and "count" if known */
-	SLUICE_TRANSIENT = 8, /* for who looks now; not kept, so not seen by who resumes */
-	SLUICE_NOWAIT = 256,  /* emit() returns -EAGAIN rather than wait for the hub */
+	SLUICE_PARTIAL = 1,     /* a piece of something longer, or an end without a line end */
+	SLUICE_TRUNCATED = 2,   /* the body was cut */
+	SLUICE_GAP = 4,         /* something was lost; field "reason", and "count" if known */
+	SLUICE_TRANSIENT = 8,   /* for who looks now; not kept, so not seen by who resumes */
+	SLUICE_NOWAIT = 256,    /* emit() returns -EAGAIN rather than wait for the hub */
 	SLUICE_LAST_WORDS = 512 /* taken also while run() winds up, after -ECANCELED */
 };
 

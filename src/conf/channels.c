@@ -101,7 +101,8 @@ static void refuse_own(const struct option_values *v, const char *where, struct 
 		if (set)
 			errors_add(e, set->at, where,
 				   "\"%s\" has no meaning where there is \"from\": a derived "
-				   "channel keeps nothing itself (set it for the channels in \"from\")",
+				   "channel keeps nothing itself (set it for the channels in "
+				   "\"from\")",
 				   fed_only[i]);
 	}
 }
@@ -126,7 +127,7 @@ static void read_derived(struct channel_settings *c, const struct option_values 
 }
 
 void channels_read_one(struct settings *s, const struct tree *key, const struct tree *map,
-			 struct errors *e)
+		       struct errors *e)
 {
 	char *where = mem_printf("channels.%s", key->text);
 	struct option_values v = {0};
@@ -159,8 +160,7 @@ char *settings_filter(const struct option_value *v, const char *where, struct er
 }
 
 /* Derived channels may name only those that have events of their own. */
-static void check_from(const struct settings *s, const struct channel_settings *c,
-		       struct errors *e)
+static void check_from(const struct settings *s, const struct channel_settings *c, struct errors *e)
 {
 	char *where = mem_printf("channels.%s.from", c->name);
 	for (size_t i = 0; i < c->n_from; i++) {

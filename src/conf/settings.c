@@ -214,9 +214,8 @@ void settings_read_types(struct source_settings *src, const struct sluice_event_
 	for (const struct sluice_event_type *ev = table; ev && ev->name; ev++) {
 		src->types = mem_resize(src->types, (src->n_types + 1) * sizeof(src->types[0]));
 		struct type_settings *t = &src->types[src->n_types++];
-		*t = (struct type_settings){.name = mem_strdup(ev->name),
-					    .doc = copy(ev->doc),
-					    .version = ev->version};
+		*t = (struct type_settings){
+			.name = mem_strdup(ev->name), .doc = copy(ev->doc), .version = ev->version};
 		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
 			t->fields = mem_resize(t->fields, (t->n_fields + 1) * sizeof(t->fields[0]));
 			t->fields[t->n_fields++] = (struct field_settings){

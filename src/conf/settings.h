@@ -26,10 +26,10 @@ struct hub_settings {
 	int64_t max_streams;
 	int64_t max_streams_per_address; /* 0: any */
 	int64_t max_streams_per_user;
-	int64_t max_views; /* distinct subscriptions at once */
+	int64_t max_views;    /* distinct subscriptions at once */
 	int64_t max_stall_ns; /* a client that takes nothing for so long is let go */
-	int64_t free_space; /* bytes of the file system that journals leave free */
-	int64_t event_size; /* bytes of one message; longer ones are cut and flagged */
+	int64_t free_space;   /* bytes of the file system that journals leave free */
+	int64_t event_size;   /* bytes of one message; longer ones are cut and flagged */
 };
 
 enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS, DURABILITY_DISK };

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 const char *values_text(const struct sluice_option *table, const struct option_values *v,
-			   const char *name)
+			const char *name)
 {
 	const struct option_value *set = option_find(v, name);
 	if (set && set->n)
@@ -15,7 +15,7 @@ const char *values_text(const struct sluice_option *table, const struct option_v
 }
 
 int64_t values_number(const struct sluice_option *table, const struct option_values *v,
-			 const char *name)
+		      const char *name)
 {
 	int64_t ret = 0;
 	char *why = NULL;
@@ -27,7 +27,7 @@ int64_t values_number(const struct sluice_option *table, const struct option_val
 
 /* The values of a list option, each owned; its fallback when it is not set. */
 char **values_list(const struct sluice_option *table, const struct option_values *v,
-		      const char *name, size_t *n)
+		   const char *name, size_t *n)
 {
 	const struct option_value *set = option_find(v, name);
 	const char *fallback = option_lookup(table, name)->fallback;

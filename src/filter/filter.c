@@ -9,8 +9,7 @@
 #include "filter/internal.h"
 #include "filter/parse.h"
 
-static struct filter *make(struct regex_pool *pool, struct str text, int depth_max,
-			   struct buf *why)
+static struct filter *make(struct regex_pool *pool, struct str text, int depth_max, struct buf *why)
 {
 	struct node *root = parse_filter(pool, text, depth_max, why);
 	if (!root)

@@ -29,8 +29,7 @@ struct filter *filter_parse(struct regex_pool *pool, struct str text, struct buf
 /* The same for a text put together from filters that were accepted: it may be
  * longer and nested deeper.
  */
-struct filter *filter_compose(struct regex_pool *pool, struct str text,
-			      struct buf *why) must_check;
+struct filter *filter_compose(struct regex_pool *pool, struct str text, struct buf *why) must_check;
 
 struct filter *filter_ref(struct filter *f);
 void filter_unref(struct filter *f);

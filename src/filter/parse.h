@@ -8,6 +8,7 @@
 #include "filter/node.h"
 
 /* Owned; or NULL with `why` saying what is wrong and where. */
-struct node *parse_filter(struct regex_pool *pool, struct str text, int depth_max, struct buf *why) must_check;
+struct node *parse_filter(struct regex_pool *pool, struct str text, int depth_max,
+			  struct buf *why) must_check;
 
 #endif

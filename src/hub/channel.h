@@ -19,9 +19,9 @@ struct channel {
 	struct journal journal;
 	struct commit *commit; /* of durability disk, else NULL */
 	event_id unpublished;  /* the first event that waits for the disk; 0: none */
-	struct list views;  /* of struct view_link: those that this channel feeds */
-	struct buf batch;   /* being put together; reused */
-	struct buf passing; /* of it, what is not for the journal */
+	struct list views;     /* of struct view_link: those that this channel feeds */
+	struct buf batch;      /* being put together; reused */
+	struct buf passing;    /* of it, what is not for the journal */
 	struct buf scratch;
 	uint64_t n_gaps; /* declared by sources, since the start */
 	bool is_stuck;   /* the last append failed */

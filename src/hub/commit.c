@@ -156,9 +156,10 @@ static void on_failed(struct commit *m)
 	struct channel *c = m->channel;
 	m->n_failures++;
 	if (!c->is_stuck)
-		log_error("channel %s: the disk has refused a sync: %s; what is not on it is written "
-			  "anew to another segment, and not published before (look at the disk)",
-			  c->settings.name, strerror(-m->error));
+		log_error(
+			"channel %s: the disk has refused a sync: %s; what is not on it is written "
+			"anew to another segment, and not published before (look at the disk)",
+			c->settings.name, strerror(-m->error));
 	m->has_failed = true;
 	c->is_stuck = true;
 	journal_point_fini(&m->point);

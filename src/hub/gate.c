@@ -101,8 +101,8 @@ static const char *limit_reached(struct hub *h, const struct door_request *r,
 	const struct hub_settings *s = &h->settings->hub;
 	if (h->n_streams >= (size_t)s->max_streams)
 		return "hub.limits.streams";
-	if (s->max_streams_per_address && quota_count(h->quota_addresses, r->address) >=
-						  (uint64_t)s->max_streams_per_address)
+	if (s->max_streams_per_address &&
+	    quota_count(h->quota_addresses, r->address) >= (uint64_t)s->max_streams_per_address)
 		return "hub.limits.streams_per_address";
 	if (s->max_streams_per_user &&
 	    quota_count(h->quota_users, r->user) >= (uint64_t)s->max_streams_per_user)
@@ -118,8 +118,7 @@ static void put_head(struct buf *out, const struct subscription *sub)
 		   "X-Accel-Buffering: no\r\n"
 		   "X-Content-Type-Options: nosniff\r\n"
 		   "Vary: Accept, Accept-Encoding\r\n\r\n",
-		   format_media_type(sub->format),
-		   sub->gzips ? "Content-Encoding: gzip\r\n" : "");
+		   format_media_type(sub->format), sub->gzips ? "Content-Encoding: gzip\r\n" : "");
 }
 
 /* A non-200 would end a browser's EventSource for good; this one comes back. */
@@ -272,7 +271,8 @@ static void take(struct hub *h, const struct door_request *r, int fd)
 	int use = use_of(r->route);
 	if (fd >= 0 && use >= 0) {
 		if (subscription_parse(h, r, (enum subscription_use)use, &sub, &why))
-			fd_close(&fd); /* what was possible at the asking is no more: it comes back */
+			fd_close(&fd); /* what was possible at the asking is no more: it comes back
+					*/
 		else if (use == USE_HISTORY)
 			history_open(h, fd, r, &sub);
 		else

@@ -46,11 +46,11 @@ struct page {
 	struct line *found; /* those shown, in order */
 	size_t n_found, room;
 	uint64_t n_matches;
-	size_t n_before;    /* of the last lines: they do not match, and may yet be context */
-	uint64_t n_behind;  /* lines that are still wanted after the last match */
-	event_id seen;      /* everything up to here has been looked at */
-	bool is_complete;   /* the whole range was looked at */
-	bool is_full;       /* it ended because the page is full */
+	size_t n_before;   /* of the last lines: they do not match, and may yet be context */
+	uint64_t n_behind; /* lines that are still wanted after the last match */
+	event_id seen;     /* everything up to here has been looked at */
+	bool is_complete;  /* the whole range was looked at */
+	bool is_full;      /* it ended because the page is full */
 	int64_t spent_ns;
 	struct regex *slow;
 };
@@ -273,7 +273,8 @@ static void put_json(struct page *p, struct buf *out)
 	put_cursor(p, &j, "newer", p->seen);
 	json_bool(&j, "complete", p->is_complete || p->is_full);
 	if (p->slow)
-		json_cstr(&j, "trouble", "a regex took too many steps on one event and is switched off");
+		json_cstr(&j, "trouble",
+			  "a regex took too many steps on one event and is switched off");
 	json_close(&j, '}');
 	buf_putc(out, '\n');
 }

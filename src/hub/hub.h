@@ -48,7 +48,7 @@ struct hub {
 	struct list *view_buckets; /* the same by their keys */
 	size_t n_views;
 	struct list histories; /* of struct page, being read or sent */
-	struct list streams; /* of struct stream, all that are open */
+	struct list streams;   /* of struct stream, all that are open */
 	size_t n_streams;
 	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;

@@ -23,8 +23,8 @@ struct outlet {
 	bool ends; /* once all that is pending was sent */
 	struct buf pending;
 	size_t pending_at;
-	int64_t moved_ns; /* loop time at which the peer last took something */
-	uint64_t n_bytes; /* that it took, ever */
+	int64_t moved_ns;                  /* loop time at which the peer last took something */
+	uint64_t n_bytes;                  /* that it took, ever */
 	void (*on_room)(struct outlet *o); /* all that was pending has been sent */
 	void (*on_gone)(struct outlet *o); /* the peer is gone, or all is said: closed */
 };

@@ -89,7 +89,7 @@ static void on_settled(struct loop_timer *t)
 			use(r, NULL);
 		return;
 	}
-	if (!new && regex_set_size(r->set) <= 2 * n)
+	if (!new &&regex_set_size(r->set) <= 2 * n)
 		return;
 	char *why = NULL;
 	if (!r->compiler && helper_new(r->loop, &r->compiler, &why)) {

@@ -81,13 +81,11 @@ static struct kind *find_kind(struct kind *kinds, size_t n, const struct past *p
 static void write_left_out(struct pen *pen, event_id at)
 {
 	struct replay *r = pen->r;
-	format_gap(&r->out, r->format, r->epoch,
-		   &(struct gap){.from = r->after,
-				 .to = r->upto,
-				 .at = at,
-				 .count = -1,
-				 .reason = "slow"},
-		   open_group(pen));
+	format_gap(
+		&r->out, r->format, r->epoch,
+		&(struct gap){
+			.from = r->after, .to = r->upto, .at = at, .count = -1, .reason = "slow"},
+		open_group(pen));
 }
 
 /* Two passes: which are the newest, then those alone. */
@@ -171,7 +169,8 @@ static void compress(struct replay *r)
 	struct buf packed = {0};
 	buf_reserve(&packed, r->head_room);
 	packed.len = r->head_room;
-	gzip_put_alone(&packed, (struct str){r->out.data + r->head_room, r->out.len - r->head_room});
+	gzip_put_alone(&packed,
+		       (struct str){r->out.data + r->head_room, r->out.len - r->head_room});
 	buf_fini(&r->out);
 	r->out = packed;
 }

@@ -42,7 +42,7 @@ struct replay {
 	event_id start;   /* where it began: `after`, or what the tail came to */
 	event_id last;    /* everything up to here has been looked at */
 	uint64_t n_events;
-	bool is_complete; /* last == upto */
+	bool is_complete;   /* last == upto */
 	struct regex *slow; /* the regex that would not end: it stopped before that event */
 };
 

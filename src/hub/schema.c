@@ -201,9 +201,10 @@ static void note_channel(struct hub *h, const char *name)
 		k.minor++;
 	}
 	if (worse)
-		log_warning("the events of a channel have changed in a way that clients may stumble "
-			    "over (its schema is %ld.%ld now): %s",
-			    k.major, k.minor, buf_text(&changes));
+		log_warning(
+			"the events of a channel have changed in a way that clients may stumble "
+			"over (its schema is %ld.%ld now): %s",
+			k.major, k.minor, buf_text(&changes));
 	int r = write_known(dir, name, &k, buf_str(&form));
 	if (r)
 		log_warning("%s/schema/%s: %s (the version of this channel's schema is not kept)",
@@ -291,7 +292,8 @@ static void put_common(struct json *j)
 		{"time", "string", "when it happened (RFC 3339, UTC)"},
 		{"channel", "string", "the channel that it was published in"},
 		{"source", "string", "the source that it came from"},
-		{"severity", "string", "emergency, alert, critical, error, warning, notice, info or debug"},
+		{"severity", "string",
+		 "emergency, alert, critical, error, warning, notice, info or debug"},
 		{"message", "string", "the text"},
 		{"partial", "boolean", "a piece of something longer"},
 		{"truncated", "boolean", "the message was cut"},
@@ -308,8 +310,8 @@ static void put_common(struct json *j)
 	}
 	json_close(j, '}');
 	json_open(j, "required", '[');
-	for (const char *const *name = (const char *const[]){"time", "channel", "source", "message",
-							     NULL};
+	for (const char *const *name =
+		     (const char *const[]){"time", "channel", "source", "message", NULL};
 	     *name; name++)
 		json_cstr(j, NULL, *name);
 	json_close(j, ']');

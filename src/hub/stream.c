@@ -1,37 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/stream.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "hub/channel.h"
 #include "hub/quota.h"
-#include "hub/regexes.h"
-#include "hub/replay.h"
+#include "hub/stream_internal.h"
 #include "hub/view.h"
 #include "wire/fcgi.h"
-
-enum {
-	REPLAY_BUDGET_MAX = 512 * 1024,
-	REPLAY_BUDGET_MIN = 16 * 1024,
-	REPLAY_BUDGET_ALL = 64 * 1024 * 1024,
-	POLL_EVENTS_MAX = 1000,
-	POLL_BYTES = 256 * 1024,
-	LATEST_AMONG = 1000, /* events that are looked at for the newest of each kind */
-};
-
-static void advance(struct stream *s);
-static void apply_change(struct stream *s);
-
-int64_t jittered_ms(int64_t from)
-{
-	return from + (int64_t)(random() % (from > 0 ? from : 1));
-}
 
 struct stream *stream_of_ready(struct list *e)
 {
@@ -45,7 +25,7 @@ static struct stream *stream_of(struct outlet *o)
 
 /* ---- the end ---------------------------------------------------------------------- */
 
-static void set_behind(struct stream *s, bool behind)
+void stream_set_behind(struct stream *s, bool behind)
 {
 	if (s->counts_behind != behind)
 		s->view->n_behind += behind ? 1 : (size_t)-1;
@@ -56,7 +36,7 @@ static void set_behind(struct stream *s, bool behind)
 		s->behind_since_ns = loop_now(s->hub->loop);
 }
 
-static void set_catching_up(struct stream *s, bool catching_up)
+void stream_set_catching_up(struct stream *s, bool catching_up)
 {
 	if (s->counts_catching_up != catching_up)
 		s->hub->n_catching_up += catching_up ? 1 : (size_t)-1;
@@ -78,13 +58,13 @@ static void reap(struct loop_task *t)
 }
 
 /* The descriptor goes at once, the memory at the end of the turn. */
-static void end(struct stream *s)
+void stream_end(struct stream *s)
 {
 	if (s->phase == STREAM_ENDED)
 		return;
 	s->phase = STREAM_ENDED;
-	set_behind(s, false);
-	set_catching_up(s, false);
+	stream_set_behind(s, false);
+	stream_set_catching_up(s, false);
 	list_remove(&s->ready);
 	list_remove(&s->link);
 	s->hub->n_streams--;
@@ -97,97 +77,14 @@ static void end(struct stream *s)
 
 static void on_gone(struct outlet *o)
 {
-	end(stream_of(o));
+	stream_end(stream_of(o));
 }
 
 /* Nothing more is to come but what is pending. */
-static void finish(struct stream *s)
+void stream_finish(struct stream *s)
 {
 	list_remove(&s->ready);
 	outlet_end(&s->outlet); /* the heartbeat's timer watches whether it is taken */
-}
-
-/* ---- what is said beside events ---------------------------------------------------------- */
-
-/* Text for this client alone.  In a compressed stream only where what follows looks
- * back on nothing: before it joins, or at its end.
- */
-static void say(struct stream *s, struct str text)
-{
-	struct buf packed = {0};
-	if (s->view->sub.gzips)
-		gzip_put_stored(&packed, text);
-	outlet_put(&s->outlet, s->view->sub.gzips ? buf_str(&packed) : text);
-	buf_fini(&packed);
-}
-
-static void put_id(struct json *j, struct hub *h, const char *key, event_id id)
-{
-	char text[ID_TEXT_MAX];
-	json_str(j, key, (struct str){text, id_put(text, hub_epoch(h), id)});
-}
-
-/* hello and changed: what the stream is from here on. */
-static void put_state(struct stream *s, struct buf *out, event_id cursor, const char *type,
-		      const char *mode)
-{
-	struct hub *h = s->hub;
-	const struct subscription *sub = &s->view->sub;
-	event_id oldest = UINT64_MAX;
-	struct buf data = {0};
-	struct json j = {&data, false};
-	for (size_t i = 0; i < sub->n_channels; i++)
-		oldest = MIN(oldest, journal_floor(&sub->channels[i].channel->journal));
-	json_open(&j, NULL, '{');
-	json_cstr(&j, "mode", mode);
-	put_id(&j, h, "head", view_head(s->view));
-	put_id(&j, h, "oldest", oldest);
-	json_int(&j, "heartbeat_ms", sub->heartbeat_ns / NS_PER_MS);
-	json_raw(&j, "channels", buf_str(&sub->names));
-	if (sub->filter.len)
-		json_str(&j, "filter", buf_str(&sub->filter));
-	json_cstr(&j, "token", s->token);
-	json_close(&j, '}');
-	if (strcmp(type, "hello") == 0)
-		format_retry(out, sub->format, sub->retry_ns / NS_PER_MS);
-	format_control(out, sub->format, hub_epoch(h), cursor, type, buf_str(&data));
-	buf_fini(&data);
-}
-
-static void put_gap(struct stream *s, struct buf *out, event_id from, event_id to,
-		    const char *reason)
-{
-	enum format f = s->view->sub.format;
-	format_begin(out, f);
-	format_gap(out, f, hub_epoch(s->hub),
-		   &(struct gap){.from = from, .to = to, .count = -1, .reason = reason}, true);
-	format_end(out, f, hub_epoch(s->hub), to);
-	s->hub->n_gaps_told++;
-}
-
-void stream_say_bye(struct stream *s, const char *reason, const char *message)
-{
-	enum format f = s->view->sub.format;
-	struct buf text = {0}, data = {0};
-	struct json j = {&data, false};
-	json_open(&j, NULL, '{');
-	json_cstr(&j, "reason", reason);
-	if (message)
-		json_cstr(&j, "message", message);
-	json_close(&j, '}');
-	format_retry(&text, f, jittered_ms(MAX(s->view->sub.retry_ns / NS_PER_MS, 1)));
-	/* It has no id of its own: the cursor stays where it is. */
-	format_control(&text, f, hub_epoch(s->hub), FORMAT_NO_ID, "bye", buf_str(&data));
-	if (s->is_poll && !s->has_sent && outlet_is_clear(&s->outlet)) {
-		text.len = 0;
-		format_begin(&text, f);
-		format_end(&text, f, hub_epoch(s->hub), s->after);
-	}
-	say(s, buf_str(&text));
-	buf_fini(&text);
-	buf_fini(&data);
-	if (s->phase != STREAM_ENDED)
-		finish(s);
 }
 
 /* ---- live ----------------------------------------------------------------------------- */
@@ -203,10 +100,10 @@ static struct str with_own_id(struct stream *s, struct str bytes, struct buf *co
 }
 
 /* A poll is answered by one group. */
-static void end_poll(struct stream *s)
+void stream_end_poll(struct stream *s)
 {
 	s->has_sent = true;
-	finish(s);
+	stream_finish(s);
 }
 
 static void fall_behind(struct stream *s, struct str own, size_t sent)
@@ -217,7 +114,7 @@ static void fall_behind(struct stream *s, struct str own, size_t sent)
 	list_remove(&s->ready);
 	struct str rest = view_cut(s->view, &s->pos, sent, &s->after);
 	outlet_keep(&s->outlet, own.data + sent, rest.len);
-	set_behind(s, true);
+	stream_set_behind(s, true);
 }
 
 void stream_flush(struct stream *s)
@@ -226,7 +123,7 @@ void stream_flush(struct stream *s)
 	if (view_read(s->view, s->pos, s->is_poll, &bytes)) {
 		list_remove(&s->ready);
 		s->phase = STREAM_REPLAYING;
-		advance(s);
+		stream_advance(s);
 		return;
 	}
 	struct buf copy = {0};
@@ -244,207 +141,19 @@ void stream_flush(struct stream *s)
 			s->after = s->view->last;
 		if (list_is_empty(&s->ready))
 			list_append(&s->view->ready, &s->ready);
-		set_behind(s, false);
+		stream_set_behind(s, false);
 	}
 	buf_fini(&copy);
 	if (s->is_poll && bytes.len)
-		end_poll(s);
-}
-
-/* ---- from the journal ------------------------------------------------------------------- */
-
-static void give_up_regex(struct stream *s, struct regex *slow)
-{
-	struct buf why = {0};
-	regexes_switch_off(s->hub->regexes, slow);
-	buf_printf(&why,
-		   "the regex /%.200s/ took too many steps on one event and is switched off "
-		   "(write it without nested repetition such as (a+)+)",
-		   slow->pattern);
-	stream_say_bye(s, "filter", buf_text(&why));
-	s->hub->n_filters_lost++;
-	buf_fini(&why);
-}
-
-static void send_replayed(struct stream *s, struct replay *r)
-{
-	if (r->out.len <= r->head_room)
-		return;
-	if (s->outlet.framing == DOOR_FCGI)
-		fcgi_frame_stdout(&r->out, 0, s->outlet.fcgi_id);
-	outlet_put_framed(&s->outlet, &r->out);
-	if (s->is_poll && s->phase != STREAM_ENDED)
-		end_poll(s);
-}
-
-static void on_replayed(struct replay *r)
-{
-	struct stream *s = r->owner;
-	s->replay = NULL;
-	if (s->phase == STREAM_ENDED || s->outlet.ends) {
-		replay_free(r);
-		if (s->phase == STREAM_ENDED)
-			loop_defer(s->hub->loop, &s->reaper);
-		return;
-	}
-	if (s->tail && !s->is_poll) {
-		struct buf hello = {0};
-		put_state(s, &hello, r->start, "hello", "fresh");
-		say(s, buf_str(&hello));
-		buf_fini(&hello);
-	}
-	s->tail = 0;
-	s->wants_latest = false;
-	s->after = r->last;
-	s->is_caught_up = r->is_complete;
-	if (s->phase != STREAM_ENDED)
-		send_replayed(s, r);
-	struct regex *slow = r->slow;
-	if (slow && s->phase != STREAM_ENDED && !s->outlet.ends)
-		give_up_regex(s, slow);
-	replay_free(r);
-	if (s->next && s->phase != STREAM_ENDED && !s->outlet.ends)
-		apply_change(s);
-	if (s->phase != STREAM_ENDED && outlet_is_clear(&s->outlet))
-		set_catching_up(s, false);
-	advance(s);
-}
-
-/* What has been dropped of a channel since this stream looked. */
-static event_id gap_of(const struct stream *s, size_t i)
-{
-	event_id head = view_head(s->view);
-	event_id floor = journal_floor(&s->view->sub.channels[i].channel->journal);
-	/* The floor may be the id of cursors alone, newer than any event; the head
-	 * may be another channel's event, which is no gap.
-	 */
-	if (floor > head)
-		floor = head - 1;
-	bool known = s->known_floors && floor <= s->known_floors[i];
-	return floor > s->after && !known ? floor : 0;
-}
-
-static size_t fair_budget(const struct stream *s)
-{
-	if (s->is_poll)
-		return POLL_BYTES;
-	int64_t each = REPLAY_BUDGET_ALL / (int64_t)MAX(s->hub->n_catching_up, (size_t)1);
-	return (size_t)MIN(MAX(each, REPLAY_BUDGET_MIN), REPLAY_BUDGET_MAX);
-}
-
-/* Has the helper read on from s->after up to what is published now.  The
- * view's next event begins a new group, where the stream can join.
- */
-static void start_replay(struct stream *s)
-{
-	struct hub *h = s->hub;
-	struct view *v = s->view;
-	const struct subscription *sub = &v->sub;
-	struct replay *r = replay_new(sub->n_channels);
-	set_catching_up(s, true);
-	s->pos = view_join(v);
-	set_behind(s, true);
-	r->owner = s;
-	r->done = on_replayed;
-	r->run = h->reader_run;
-	r->epoch = hub_epoch(h);
-	r->format = sub->format;
-	r->gzips = sub->gzips;
-	r->is_latest = s->wants_latest;
-	r->after = s->after;
-	r->upto = view_head(v);
-	r->tail = s->wants_latest ? LATEST_AMONG : s->tail;
-	r->budget = fair_budget(s);
-	r->group = s->is_poll ? 0 : VIEW_GROUP;
-	r->limit = s->is_poll ? POLL_EVENTS_MAX : 0;
-	r->head_room = s->outlet.framing == DOOR_FCGI ? FCGI_HEADER : 0;
-	buf_reserve(&r->out, r->head_room + 4096);
-	r->out.len = r->head_room;
-	for (size_t i = 0; i < sub->n_channels; i++) {
-		const struct journal *j = &sub->channels[i].channel->journal;
-		struct past_channel *c = &r->channels[i];
-		c->name = str_of(sub->channels[i].channel->settings.name);
-		c->filter = filter_ref(sub->channels[i].filter);
-		if (r->tail)
-			journal_snapshot_back(j, r->upto, &c->snapshot);
-		else
-			journal_snapshot(j, s->after, &c->snapshot);
-		c->snapshot.last = MIN(c->snapshot.last, r->upto);
-		c->gap_to = r->tail ? 0 : gap_of(s, i);
-	}
-	if (r->tail)
-		locate_init(&r->locate, r->channels, r->n_channels, r->upto, r->tail);
-	s->replay = r;
-	replay_submit(h->helper, r);
-}
-
-/* ---- too slow --------------------------------------------------------------------------- */
-
-/* Fell out of the view's window, or was behind for too long, and its channels do
- * not want it to read all that from the journal.
- */
-static void leave_out(struct stream *s)
-{
-	struct buf text = {0};
-	event_id head = view_head(s->view);
-	s->hub->n_slow++;
-	if (s->view->sub.slow == SLOW_DISCONNECT) {
-		stream_say_bye(s, "slow", "this client was too far behind (see max_lag)");
-		return;
-	}
-	s->wants_latest = s->view->sub.slow == SLOW_LATEST;
-	s->phase = STREAM_REPLAYING;
-	s->behind_since_ns = 0;
-	s->is_caught_up = false;
-	if (!s->wants_latest) {
-		put_gap(s, &text, s->after, head, "slow");
-		s->pos = view_join(s->view);
-		s->is_caught_up = true;
-		s->after = head;
-	}
-	say(s, buf_str(&text));
-	buf_fini(&text);
-}
-
-static bool is_too_slow(const struct stream *s)
-{
-	if (s->view->sub.slow == SLOW_CATCH_UP || !s->behind_since_ns || s->phase != STREAM_LIVE)
-		return false;
-	return s->pos < s->view->first_group ||
-	       loop_now(s->hub->loop) - s->behind_since_ns > s->view->sub.max_lag_ns;
-}
-
-/* Does what comes next, once nothing is pending and no replay is under way. */
-static void advance(struct stream *s)
-{
-	if (s->phase == STREAM_ENDED || s->outlet.ends || s->replay || !outlet_is_clear(&s->outlet))
-		return;
-	if (s->phase == STREAM_REPLAYING && s->is_caught_up)
-		s->phase = STREAM_LIVE;
-	if (is_too_slow(s)) {
-		leave_out(s);
-		if (s->phase == STREAM_ENDED || s->outlet.ends ||
-		    !outlet_is_clear(&s->outlet))
-			return;
-		if (s->is_caught_up)
-			s->phase = STREAM_LIVE;
-	}
-	if (s->phase == STREAM_LIVE && s->pos < s->view->first_group)
-		s->phase = STREAM_REPLAYING; /* fell out of the window meanwhile */
-	if (s->phase == STREAM_LIVE) {
-		stream_flush(s);
-		return;
-	}
-	s->is_caught_up = false;
-	start_replay(s);
+		stream_end_poll(s);
 }
 
 static void on_room(struct outlet *o)
 {
 	struct stream *s = stream_of(o);
 	if (!s->replay)
-		set_catching_up(s, false);
-	advance(s);
+		stream_set_catching_up(s, false);
+	stream_advance(s);
 }
 
 /* ---- heartbeats ------------------------------------------------------------------------- */
@@ -480,7 +189,7 @@ static void beat(struct stream *s)
 	buf_fini(&text);
 	if (is_live && s->phase == STREAM_LIVE && !outlet_is_clear(&s->outlet)) {
 		list_remove(&s->ready);
-		set_behind(s, true);
+		stream_set_behind(s, true);
 	}
 }
 
@@ -490,12 +199,12 @@ static void on_heartbeat(struct loop_timer *t)
 	int64_t now = loop_now(s->hub->loop);
 	if (is_stalled(s, now)) {
 		s->hub->n_stalled++;
-		end(s);
+		stream_end(s);
 		return;
 	}
-	if (s->view->sub.slow == SLOW_DISCONNECT && is_too_slow(s)) {
+	if (s->view->sub.slow == SLOW_DISCONNECT && stream_is_too_slow(s)) {
 		s->hub->n_slow++;
-		end(s);
+		stream_end(s);
 		return;
 	}
 	if (s->is_poll && !s->outlet.ends) {
@@ -510,7 +219,7 @@ static void on_heartbeat(struct loop_timer *t)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static event_id *floors_of(const struct view *v)
+event_id *stream_floors(const struct view *v)
 {
 	event_id *floors = mem_zero((v->sub.n_channels + 1) * sizeof(floors[0]));
 	for (size_t i = 0; i < v->sub.n_channels; i++)
@@ -531,7 +240,7 @@ static void make_token(char token[TOKEN_LEN + 1])
 static void begin(struct stream *s, const struct subscription *from, struct buf *hello)
 {
 	event_id head = view_head(s->view), oldest = UINT64_MAX, newest_floor = 0;
-	event_id *floors = floors_of(s->view);
+	event_id *floors = stream_floors(s->view);
 	const char *mode = "fresh";
 	for (size_t i = 0; i < s->view->sub.n_channels; i++) {
 		oldest = MIN(oldest, floors[i]);
@@ -553,9 +262,9 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 	else
 		free(floors);
 	if (!s->tail && !s->is_poll)
-		put_state(s, hello, s->after, "hello", mode);
+		stream_put_state(s, hello, s->after, "hello", mode);
 	if (from->start == START_UNKNOWN)
-		put_gap(s, hello, 0, head, "epoch");
+		stream_put_gap(s, hello, 0, head, "epoch");
 }
 
 void stream_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub)
@@ -584,7 +293,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, struct sub
 	h->n_streams++;
 	h->n_streams_ever++;
 	if (outlet_open(&s->outlet, h->loop, fd, r->fcgi_id, r->framing)) {
-		end(s);
+		stream_end(s);
 		return;
 	}
 	/* Spread over the interval from the start: never all in one turn. */
@@ -596,19 +305,19 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, struct sub
 	begin(s, &from, &hello);
 	/* Nothing may be published between here and the position in the view. */
 	s->pos = view_join(v);
-	set_behind(s, true);
+	stream_set_behind(s, true);
 	s->is_caught_up = !s->tail && s->after >= view_head(v);
 	if (v->sub.gzips) {
 		gzip_put_header(&head);
 		outlet_put(&s->outlet, buf_str(&head));
 	}
 	if (s->phase != STREAM_ENDED)
-		say(s, buf_str(&hello));
+		stream_say(s, buf_str(&hello));
 	if (s->is_poll && hello.len && s->phase != STREAM_ENDED)
-		end_poll(s); /* the gap is its answer */
+		stream_end_poll(s); /* the gap is its answer */
 	buf_fini(&hello);
 	buf_fini(&head);
-	advance(s);
+	stream_advance(s);
 }
 
 struct stream *stream_find(struct hub *h, struct str token)
@@ -623,77 +332,13 @@ struct stream *stream_find(struct hub *h, struct str token)
 	return NULL;
 }
 
-/* Channels that it did not have begin here: what they had dropped is no gap. */
-static event_id *floors_after_change(const struct stream *s, const struct view *old)
-{
-	event_id *floors = floors_of(s->view);
-	for (size_t i = 0; i < s->view->sub.n_channels; i++)
-		for (size_t k = 0; k < old->sub.n_channels; k++)
-			if (old->sub.channels[k].channel == s->view->sub.channels[i].channel)
-				floors[i] = s->known_floors ? s->known_floors[k] : 0;
-	return floors;
-}
-
-/* What the old view had for it is sent or pending; from `after` on it is the new
- * one's, by the journal where there is something between.
- */
-static void apply_change(struct stream *s)
-{
-	struct view *old = s->view, *v = view_get(s->hub, s->next);
-	subscription_fini(s->next);
-	free(s->next);
-	s->next = NULL;
-	if (!v) {
-		stream_say_bye(s, "hub.limits.subscriptions", NULL);
-		return;
-	}
-	if (s->phase == STREAM_LIVE && !list_is_empty(&s->ready))
-		s->after = MAX(s->after, view_head(old));
-	set_behind(s, false);
-	list_remove(&s->ready);
-	s->view = v;
-	event_id *floors = floors_after_change(s, old);
-	free(s->known_floors);
-	s->known_floors = floors;
-	s->pos = view_join(v);
-	set_behind(s, true);
-	s->phase = STREAM_REPLAYING;
-	s->is_caught_up = s->after >= view_head(v);
-	struct buf text = {0};
-	put_state(s, &text, s->after, "changed", "resumed");
-	say(s, buf_str(&text));
-	buf_fini(&text);
-	view_put(old);
-}
-
-bool stream_change(struct stream *s, struct subscription *sub)
-{
-	subscription_liken(sub, &s->view->sub);
-	if (view_is_one_too_many(s->hub, sub))
-		return false;
-	if (s->next)
-		subscription_fini(s->next);
-	free(s->next);
-	s->next = mem_zero(sizeof(*s->next));
-	*s->next = *sub;
-	*sub = (struct subscription){0};
-	if (s->replay)
-		return true; /* once that is sent */
-	view_flush(s->view);
-	if (s->phase == STREAM_ENDED || s->outlet.ends)
-		return true;
-	apply_change(s);
-	advance(s);
-	return true;
-}
-
 void streams_lose_filter(struct view *v, struct regex *slow)
 {
 	struct hub *h = v->hub;
 	list_each_safe (e, &h->streams) {
 		struct stream *s = list_entry(e, struct stream, link);
 		if (s->view == v && !s->outlet.ends)
-			give_up_regex(s, slow);
+			stream_give_up_regex(s, slow);
 	}
 }
 
@@ -709,5 +354,5 @@ void streams_of_derived_come_back(struct hub *h)
 void streams_end_all(struct hub *h)
 {
 	list_each_safe (e, &h->streams)
-		end(list_entry(e, struct stream, link));
+		stream_end(list_entry(e, struct stream, link));
 }

@@ -35,20 +35,20 @@ struct stream {
 	struct outlet outlet;
 	enum stream_phase phase;
 	bool is_poll;
-	bool has_sent;             /* a poll has its answer */
-	bool counts_behind;        /* is in view.n_behind */
-	bool counts_catching_up;   /* in hub.n_catching_up: until a replay's output is sent */
-	bool is_caught_up;         /* the replay reached the view's position `pos` */
-	bool wants_latest;         /* the next replay gives the newest of each kind alone */
-	uint64_t pos;              /* in the view: what comes after the replay */
-	event_id after;            /* everything up to here was sent or is pending */
-	int64_t behind_since_ns;   /* loop time; 0 while it is not */
+	bool has_sent;           /* a poll has its answer */
+	bool counts_behind;      /* is in view.n_behind */
+	bool counts_catching_up; /* in hub.n_catching_up: until a replay's output is sent */
+	bool is_caught_up;       /* the replay reached the view's position `pos` */
+	bool wants_latest;       /* the next replay gives the newest of each kind alone */
+	uint64_t pos;            /* in the view: what comes after the replay */
+	event_id after;          /* everything up to here was sent or is pending */
+	int64_t behind_since_ns; /* loop time; 0 while it is not */
 	/* Per channel: what had been dropped when it began is no gap.  Owned; NULL
 	 * when the client came with a cursor.
 	 */
 	event_id *known_floors;
 	struct subscription *next; /* a change that waits for the replay; owned */
-	struct replay *replay; /* in the helper's hands */
+	struct replay *replay;     /* in the helper's hands */
 	struct loop_timer heartbeat;
 	struct loop_task reaper;
 	/* for the hello that waits until the tail is found; else tail is 0 */

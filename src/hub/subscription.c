@@ -12,7 +12,13 @@
 #include "hub/regexes.h"
 #include "wire/query.h"
 
-enum { FILTERS_MAX = 16, TAIL_MAX = 100000, LIMIT_DEFAULT = 100, LIMIT_MAX = 5000, CONTEXT_MAX = 100 };
+enum {
+	FILTERS_MAX = 16,
+	TAIL_MAX = 100000,
+	LIMIT_DEFAULT = 100,
+	LIMIT_MAX = 5000,
+	CONTEXT_MAX = 100
+};
 
 /* What is being gathered. */
 struct asked {
@@ -88,7 +94,7 @@ static void take_pace(struct subscription *s, const struct channel_settings *c, 
 		s->slow = c->slow;
 	else if (s->slow != c->slow)
 		s->slow = s->slow == SLOW_DISCONNECT || c->slow == SLOW_DISCONNECT ? SLOW_DISCONNECT
-										 : SLOW_CATCH_UP;
+										   : SLOW_CATCH_UP;
 	s->gzips &= c->gzips;
 	*own_tail = MAX(*own_tail, (uint64_t)c->tail);
 }
@@ -125,8 +131,7 @@ static int add_channel(struct asked *a, const char *name)
 		buf_printf(a->why, "There is no channel of that name here (see /channels).\n");
 		return 404;
 	}
-	take_pace(a->s, settings ? settings : &c->settings, !a->n_names,
-		  &a->own_tail);
+	take_pace(a->s, settings ? settings : &c->settings, !a->n_names, &a->own_tail);
 	a->names[a->n_names++] = mem_strdup(name);
 	if (settings)
 		return add_derived(a, settings);
@@ -250,8 +255,8 @@ static int set_cursor(struct asked *a, struct str text, const char *what)
 		return 400;
 	}
 	a->s->after = id;
-	a->s->start = str_is(epoch, a->hub->epoch) && id <= a->hub->head ? START_AFTER
-									: START_UNKNOWN;
+	a->s->start =
+		str_is(epoch, a->hub->epoch) && id <= a->hub->head ? START_AFTER : START_UNKNOWN;
 	a->s->has_after = true;
 	return 0;
 }
@@ -327,7 +332,8 @@ static int set_edge(struct asked *a, const char *key, const char *value)
 	return 0;
 }
 
-/* ---- parameters --------------------------------------------------------------------------------- */
+/* ---- parameters ---------------------------------------------------------------------------------
+ */
 
 static int set_format(struct asked *a, const char *value)
 {
@@ -371,11 +377,10 @@ static int set_switch(struct asked *a, const char *key, const char *value)
 
 static int unknown(struct asked *a, const char *key)
 {
-	static const char *const known[] = {"channel", "filter", "grep",	"exclude",   "severity",
-					    "type",    "source", "format",	"data",	     "batch",
-					    "gzip",    "after",	 "since",	"tail",	     "earliest",
-					    "timeout", "before", "until",	"limit",     "context",
-					    "add",     "drop",	 "heartbeat",	NULL};
+	static const char *const known[] = {
+		"channel", "filter", "grep",  "exclude", "severity", "type", "source",    "format",
+		"data",    "batch",  "gzip",  "after",   "since",    "tail", "earliest",  "timeout",
+		"before",  "until",  "limit", "context", "add",      "drop", "heartbeat", NULL};
 	const char *near = unit_nearest(key, known);
 	if (near && strcmp(near, key) == 0)
 		buf_printf(a->why,
@@ -455,7 +460,8 @@ static int one_parameter(struct asked *a, const char *key, struct buf *text)
 		return set_format(a, value);
 	if (strcmp(key, "since") == 0)
 		return set_since(a, buf_str(text));
-	status = a->use == USE_HISTORY ? one_of_history(a, key, value) : one_of_start(a, key, value);
+	status =
+		a->use == USE_HISTORY ? one_of_history(a, key, value) : one_of_start(a, key, value);
 	if (status < 0)
 		status = set_switch(a, key, value);
 	return status < 0 ? unknown(a, key) : status;
@@ -476,7 +482,8 @@ static int all_parameters(struct asked *a, struct str rest)
 	return status;
 }
 
-/* ---- the form of the answer ------------------------------------------------------------------------ */
+/* ---- the form of the answer
+ * ------------------------------------------------------------------------ */
 
 /* What `Accept` likes best of those that there are; the first of equals. */
 static int negotiate(struct asked *a, struct str accept)
@@ -531,7 +538,8 @@ static int choose_format(struct asked *a, struct str accept)
 	return 0;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------------
+ */
 
 static int by_text(const void *a, const void *b)
 {

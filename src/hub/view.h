@@ -47,8 +47,8 @@ struct view_held {
 };
 
 struct view {
-	struct list link;    /* in hub.views */
-	struct list by_key;  /* in hub.view_buckets */
+	struct list link;   /* in hub.views */
+	struct list by_key; /* in hub.view_buckets */
 	struct hub *hub;
 	struct subscription sub; /* owned */
 	struct view_link *links; /* one per channel */

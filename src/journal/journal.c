@@ -350,7 +350,8 @@ void journal_point_fini(struct journal_point *p)
 
 int journal_rewind(struct journal *j, const struct journal_point *p)
 {
-	while (j->n && j->segments[j->n - 1] != p->segment && j->segments[j->n - 1]->first > p->last) {
+	while (j->n && j->segments[j->n - 1] != p->segment &&
+	       j->segments[j->n - 1]->first > p->last) {
 		struct segment *s = j->segments[--j->n];
 		j->bytes -= s->size;
 		if (s->path)
@@ -444,9 +445,10 @@ static void snapshot_range(const struct journal *j, size_t first, size_t end,
 	ret->parts = mem_zero((ret->n + 1) * sizeof(ret->parts[0]));
 	ret->last = j->last;
 	for (size_t i = 0; i < ret->n; i++)
-		ret->parts[i] = (struct journal_part){.segment = segment_ref(j->segments[first + i]),
-						      .start = SEGMENT_HEADER,
-						      .size = j->segments[first + i]->size};
+		ret->parts[i] =
+			(struct journal_part){.segment = segment_ref(j->segments[first + i]),
+					      .start = SEGMENT_HEADER,
+					      .size = j->segments[first + i]->size};
 }
 
 void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret)
@@ -462,7 +464,8 @@ static void put_places(const struct segment *s, struct journal_part *part)
 {
 	part->places = mem_zero((s->n_marks + 1) * sizeof(part->places[0]));
 	for (size_t i = 0; i < s->n_marks; i++)
-		if (!i || s->marks[i].offset - part->places[part->n_places - 1].offset >= PLACE_EVERY)
+		if (!i ||
+		    s->marks[i].offset - part->places[part->n_places - 1].offset >= PLACE_EVERY)
 			part->places[part->n_places++] =
 				(struct journal_place){s->marks[i].first, s->marks[i].offset};
 }

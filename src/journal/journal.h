@@ -46,8 +46,8 @@ struct journal {
 	uint64_t n_events;                  /* ever, the dropped ones included */
 	event_id last;                      /* of the newest batch */
 	uint64_t torn_bytes, corrupt_bytes; /* found by recovery */
-	bool has_new_file;  /* the directory was not synced since one was made */
-	char *reserve;      /* a file that is set aside for the next segment; owned */
+	bool has_new_file;                  /* the directory was not synced since one was made */
+	char *reserve; /* a file that is set aside for the next segment; owned */
 };
 
 /* Opens and recovers.  A torn end is cut off; other damage is left where it is

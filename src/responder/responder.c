@@ -44,9 +44,9 @@ struct request {
 	struct loop_timer deadline;
 	struct loop_task reaper;
 	struct params params;
-	char *path;       /* the hub's route, while ASKING; owned */
-	char *form;       /* what a POST has sent; owned, may be NULL */
-	char *query;      /* that of the URL and the form, joined; owned */
+	char *path;  /* the hub's route, while ASKING; owned */
+	char *form;  /* what a POST has sent; owned, may be NULL */
+	char *query; /* that of the URL and the form, joined; owned */
 	uint32_t serial;
 	bool is_asked;       /* the question is with the present hub */
 	bool then_hand_over; /* WRITING the head of a stream */
@@ -288,8 +288,8 @@ static bool take_form(struct request *q)
 		return false;
 	}
 	const char *more = is_post && q->form ? q->form : "";
-	q->query = mem_printf("%s%s%s", q->params.query, *q->params.query && *more ? "&" : "",
-			      more);
+	q->query =
+		mem_printf("%s%s%s", q->params.query, *q->params.query && *more ? "&" : "", more);
 	return true;
 }
 
@@ -299,8 +299,8 @@ static void ask_hub(struct request *q, struct route *to)
 	q->path = to->path;
 	to->path = NULL;
 	q->serial = ++q->responder->last_serial;
-	set_deadline(q, strcmp(q->path, "/health/ready") == 0 ? READY_PATIENCE_NS
-							      : HUB_PATIENCE_NS);
+	set_deadline(q,
+		     strcmp(q->path, "/health/ready") == 0 ? READY_PATIENCE_NS : HUB_PATIENCE_NS);
 	ask(q);
 }
 

@@ -21,8 +21,8 @@ enum route_kind {
 
 struct route {
 	enum route_kind kind;
-	char *path;              /* ROUTE_HUB: the hub's route, owned; else NULL */
-	bool takes_post;         /* what is asked may stand in a form */
+	char *path;      /* ROUTE_HUB: the hub's route, owned; else NULL */
+	bool takes_post; /* what is asked may stand in a form */
 	bool takes_delete;
 	const struct file *file; /* ROUTE_FILE */
 };

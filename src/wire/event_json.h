@@ -11,7 +11,7 @@
 struct gap {
 	struct str channel; /* empty: of all that were asked for */
 	event_id from, to;
-	event_id at; /* its place in the order; 0: `to` */
+	event_id at;   /* its place in the order; 0: `to` */
 	int64_t count; /* events; negative when it is not known */
 	const char *reason;
 };

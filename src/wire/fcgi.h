@@ -62,7 +62,8 @@ struct fcgi_request {
 enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret) must_check;
 
 /* The plainest head with this request's id and parameters: no padding, no
- * body (that is the caller's).  What libfcgi reads, so that it cannot read anything else than we did.
+ * body (that is the caller's).  What libfcgi reads, so that it cannot read anything else than we
+ * did.
  */
 void fcgi_put_request(struct buf *out, const struct fcgi_request *r);
 

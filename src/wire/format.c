@@ -117,7 +117,8 @@ void format_control(struct buf *out, enum format f, struct str epoch, event_id i
 		if (id != FORMAT_NO_ID)
 			sse_put_line(out, epoch, id, type, data);
 		else
-			buf_printf(out, "event: %s\ndata: %.*s\n\n", type, (int)data.len, data.data);
+			buf_printf(out, "event: %s\ndata: %.*s\n\n", type, (int)data.len,
+				   data.data);
 		break;
 	case FORMAT_NDJSON: put_json_line(out, epoch, id, type, data); break;
 	case FORMAT_TEXT: plain_put_control(out, epoch, id, type, data); break;

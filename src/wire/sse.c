@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-
 static void put_start(struct buf *out, struct str epoch, event_id id, struct str type)
 {
 	buf_put(out, "id: ", 4);

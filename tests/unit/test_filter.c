@@ -259,9 +259,9 @@ END_TEST
 START_TEST(a_regex_without_end_is_given_up)
 {
 	setup();
-	static const char *const bad[] = {"(a+)+$",          "(a|aa)+$",
-					  "(a*)*\\d",          "([a-z]+)*\\d",
-					  "(x+x+)+\\d|(a+)+\\d", "(*NO_JIT)(a+)+$"};
+	static const char *const bad[] = {
+		"(a+)+$",         "(a|aa)+$", "(a*)*\\d", "([a-z]+)*\\d", "(x+x+)+\\d|(a+)+\\d",
+		"(*NO_JIT)(a+)+$"};
 	char s[4096];
 	memset(s, 'a', sizeof(s) - 2);
 	strcpy(s + sizeof(s) - 2, "!");

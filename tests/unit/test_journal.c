@@ -310,7 +310,7 @@ START_TEST(a_replay_within_a_budget_goes_on_where_it_stopped)
 		struct replay *r = replay_new(1);
 		r->epoch = STR("e");
 		r->format = FORMAT_SSE_MESSAGE;
-	r->run = &run;
+		r->run = &run;
 		r->after = after;
 		r->upto = j.last;
 		r->budget = 1000;

@@ -19,12 +19,21 @@
 START_TEST(json_is_checked_as_rfc_8259_says)
 {
 	static const char *const good[] = {
-		"1", "-0.5e+10", "\"\"", "\"\\u00e4\\n\"", "[]", "{}", "[1,[2,[]],{\"a\":null}]",
-		" { \"a\" : [ true , false ] } ", "\"a\\\\\"", "0",
+		"1",
+		"-0.5e+10",
+		"\"\"",
+		"\"\\u00e4\\n\"",
+		"[]",
+		"{}",
+		"[1,[2,[]],{\"a\":null}]",
+		" { \"a\" : [ true , false ] } ",
+		"\"a\\\\\"",
+		"0",
 	};
 	static const char *const bad[] = {
-		"", "[1,]", "{\"a\"}", "{\"a\":1,}", "01", "1.", "\"", "\"\\x\"", "[1 2]", "nul",
-		"{a:1}", "[1]]", "{\"a\":1}x", "\"\n\"", "[\n1]", "'a'", "+1", "--1", ".5", "\"\\u12g4\"",
+		"",        "[1,]",  "{\"a\"}", "{\"a\":1,}", "01",   "1.",          "\"",
+		"\"\\x\"", "[1 2]", "nul",     "{a:1}",      "[1]]", "{\"a\":1}x",  "\"\n\"",
+		"[\n1]",   "'a'",   "+1",      "--1",        ".5",   "\"\\u12g4\"",
 	};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		ck_assert_msg(json_check(str_of(good[i])), "%s", good[i]);
@@ -44,11 +53,20 @@ START_TEST(addresses_are_refused_with_a_sentence)
 		const char *text;
 		bool good;
 	} cases[] = {
-		{"udp:127.0.0.1:514", true},  {"tcp:[::1]:601", true},      {"tls:host:6514", true},
-		{"unix:/run/x.sock", true},   {"unix-dgram:/x", true},      {"tcp:::1:601", false},
-		{"tcp:127.0.0.1", false},     {"tcp:127.0.0.1:0", false},   {"tcp:127.0.0.1:65536", false},
-		{"unix:relative", false},     {"http:x:1", false},          {"", false},
-		{"udp:127.0.0.1:00000000000000000000000514", false},        {"udp::514", false},
+		{"udp:127.0.0.1:514", true},
+		{"tcp:[::1]:601", true},
+		{"tls:host:6514", true},
+		{"unix:/run/x.sock", true},
+		{"unix-dgram:/x", true},
+		{"tcp:::1:601", false},
+		{"tcp:127.0.0.1", false},
+		{"tcp:127.0.0.1:0", false},
+		{"tcp:127.0.0.1:65536", false},
+		{"unix:relative", false},
+		{"http:x:1", false},
+		{"", false},
+		{"udp:127.0.0.1:00000000000000000000000514", false},
+		{"udp::514", false},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct address a;
@@ -87,8 +105,13 @@ START_TEST(times_as_logs_write_them)
 	ck_assert_int_eq(ns, 1767225599 * SEC);
 	ck_assert_uint_eq(stamp_clf("21/Nov/2026:06:00:00 +0000", 26, &ns), 26);
 	ck_assert_int_eq(ns, 1795240800 * SEC);
-	static const char *const bad[] = {"2026-02-30T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21",
-					  "Nov 31 00:00:00", "Foo  1 00:00:00", "", "Nov"};
+	static const char *const bad[] = {"2026-02-30T00:00:00Z",
+					  "2026-11-21T24:00:00Z",
+					  "2026-11-21",
+					  "Nov 31 00:00:00",
+					  "Foo  1 00:00:00",
+					  "",
+					  "Nov"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(!stamp_iso(bad[i], strlen(bad[i]), &ns) &&
 				      !stamp_bsd(bad[i], strlen(bad[i]), now, &ns) &&
@@ -113,9 +136,11 @@ static void frames_of(const char *data, size_t n, size_t step, enum framing_mode
 		for (;;) {
 			struct frame fr;
 			size_t used;
-			enum framing_result r = framing_next(&f, mode, max, buffer, len, at_end, &used, &fr);
+			enum framing_result r =
+				framing_next(&f, mode, max, buffer, len, at_end, &used, &fr);
 			if (r == FRAMING_FRAME)
-				sprintf(out + strlen(out), "[%.*s/%d]", (int)fr.n, fr.p, (int)fr.size);
+				sprintf(out + strlen(out), "[%.*s/%d]", (int)fr.n, fr.p,
+					(int)fr.size);
 			memmove(buffer, buffer + used, len - used);
 			len -= used;
 			if (r == FRAMING_BROKEN) {
@@ -136,11 +161,13 @@ static void frames_of(const char *data, size_t n, size_t step, enum framing_mode
 
 START_TEST(a_stream_has_the_same_frames_however_it_is_cut)
 {
-	static const char data[] = "<13>one\n9 <13>two\nx<14>three\n123abc\n1 <2 <3>30 <15>aaaaaaaaaaaaaaaa"
-				   "aaaaaaaaaa<16>zzzzzzzzzzzzzzzzzzzzzzzzzzz\nend";
+	static const char data[] =
+		"<13>one\n9 <13>two\nx<14>three\n123abc\n1 <2 <3>30 <15>aaaaaaaaaaaaaaaa"
+		"aaaaaaaaaa<16>zzzzzzzzzzzzzzzzzzzzzzzzzzz\nend";
 	char whole[1000], cut[1000];
 	frames_of(data, sizeof(data) - 1, sizeof(data), FRAMING_AUTO, 20, whole);
-	ck_assert_str_eq(whole, "[<13>one/7][<13>two\nx/9][<14>three/9][123abc/6][</1][<3/2][>30 <15>aaaaaaaaaaaa/65]"
+	ck_assert_str_eq(whole, "[<13>one/7][<13>two\nx/9][<14>three/9][123abc/6][</1][<3/2][>30 "
+				"<15>aaaaaaaaaaaa/65]"
 				"[end/3]");
 	for (size_t step = 1; step < sizeof(data); step++) {
 		frames_of(data, sizeof(data) - 1, step, FRAMING_AUTO, 20, cut);
@@ -162,7 +189,8 @@ START_TEST(settings_survive_packing_and_nothing_else_does)
 	src.channel = strdup("c");
 	src.plugin = strdup("/x.so");
 	option_add(&src.options,
-		   &(struct sluice_option){.name = "include", .type = SLUICE_GLOB, .flags = SLUICE_READ},
+		   &(struct sluice_option){
+			   .name = "include", .type = SLUICE_GLOB, .flags = SLUICE_READ},
 		   "/a/*.log", (struct place){0});
 	s.sources = &src;
 	s.n_sources = 1;
@@ -188,5 +216,6 @@ START_TEST(settings_survive_packing_and_nothing_else_does)
 END_TEST
 
 UNIT_MAIN("parts", json_is_checked_as_rfc_8259_says, addresses_are_refused_with_a_sentence,
-	  ranges_of_durations, times_as_logs_write_them, a_stream_has_the_same_frames_however_it_is_cut,
+	  ranges_of_durations, times_as_logs_write_them,
+	  a_stream_has_the_same_frames_however_it_is_cut,
 	  settings_survive_packing_and_nothing_else_does)

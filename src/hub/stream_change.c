@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A stream goes on with another subscription, from where it is.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "hub/channel.h"
+#include "hub/stream_internal.h"
+#include "hub/view.h"
+
+/* Channels that it did not have begin here: what they had dropped is no gap. */
+static event_id *floors_after_change(const struct stream *s, const struct view *old)
+{
+	event_id *floors = stream_floors(s->view);
+	for (size_t i = 0; i < s->view->sub.n_channels; i++)
+		for (size_t k = 0; k < old->sub.n_channels; k++)
+			if (old->sub.channels[k].channel == s->view->sub.channels[i].channel)
+				floors[i] = s->known_floors ? s->known_floors[k] : 0;
+	return floors;
+}
+
+/* What the old view had for it is sent or pending; from `after` on it is the new
+ * one's, by the journal where there is something between.
+ */
+void stream_apply_change(struct stream *s)
+{
+	struct view *old = s->view, *v = view_get(s->hub, s->next);
+	subscription_fini(s->next);
+	free(s->next);
+	s->next = NULL;
+	if (!v) {
+		stream_say_bye(s, "hub.limits.subscriptions", NULL);
+		return;
+	}
+	if (s->phase == STREAM_LIVE && !list_is_empty(&s->ready))
+		s->after = MAX(s->after, view_head(old));
+	stream_set_behind(s, false);
+	list_remove(&s->ready);
+	s->view = v;
+	event_id *floors = floors_after_change(s, old);
+	free(s->known_floors);
+	s->known_floors = floors;
+	s->pos = view_join(v);
+	stream_set_behind(s, true);
+	s->phase = STREAM_REPLAYING;
+	s->is_caught_up = s->after >= view_head(v);
+	struct buf text = {0};
+	stream_put_state(s, &text, s->after, "changed", "resumed");
+	stream_say(s, buf_str(&text));
+	buf_fini(&text);
+	view_put(old);
+}
+
+bool stream_change(struct stream *s, struct subscription *sub)
+{
+	subscription_liken(sub, &s->view->sub);
+	if (view_is_one_too_many(s->hub, sub))
+		return false;
+	if (s->next)
+		subscription_fini(s->next);
+	free(s->next);
+	s->next = mem_zero(sizeof(*s->next));
+	*s->next = *sub;
+	*sub = (struct subscription){0};
+	if (s->replay)
+		return true; /* once that is sent */
+	view_flush(s->view);
+	if (s->phase == STREAM_ENDED || s->outlet.ends)
+		return true;
+	stream_apply_change(s);
+	stream_advance(s);
+	return true;
+}
