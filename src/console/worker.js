@@ -3,8 +3,8 @@
 // resumes, counts, filters.  A page asks for a window of rows and gets at most
 // one message a frame; what arrives never waits for a page to draw.
 
-import { SseParser } from './sse.js';
 import { IS_GAP, NO_SEVERITY, Ring } from './ring.js';
+import { SluiceStream } from './sluice-client.js';
 
 const MAX_LINES = 500000;
 const MAX_BYTES = 96 << 20;
@@ -17,27 +17,13 @@ const ring = new Ring(MAX_LINES, MAX_BYTES);
 const sessions = new Set();
 const channels = new Map(); // name -> {index, name, received, lost, rate, recent}
 const names = [];
-const count = { received: 0, lost: 0, gaps: 0, duplicated: 0, reconnects: 0 };
 let status = { kind: 'connecting', text: 'connecting', since: Date.now() };
-let lastId = '';
-let retryMs = 3000;
-let heartbeatMs = 15000;
-let lastBytesAt = 0;
 let rate = 0;
-let greeted = false; // this connection has had its hello
-let farewell = ''; // why the server ended the stream, in its words
-let wake = () => {};
+let stream;
 
 function setStatus(kind, text, until) {
   status = { kind, text, until, since: Date.now() };
   for (const s of sessions) s.changed();
-}
-
-// Ids are EPOCH.MS-N and grow; of one epoch they can be compared.
-function isOld(id) {
-  const [a, ams, an] = lastId.split(/[.-]/);
-  const [b, bms, bn] = id.split(/[.-]/);
-  return a === b && (Number(bms) < Number(ams) || (bms === ams && Number(bn) <= Number(an)));
 }
 
 function channelOf(name) {
@@ -55,105 +41,66 @@ function take(time, severity, channel, flags, text, extra) {
   for (const s of sessions) s.append(seq, severity, channel.index, flags, text);
 }
 
-function onEvent(id, type, data) {
-  if (type === 'hello') {
-    const hello = JSON.parse(data);
-    heartbeatMs = hello.heartbeat_ms;
-    hello.channels.forEach(channelOf);
-    if (!lastId || hello.mode !== 'resumed') lastId = id;
-    greeted = true;
-    setStatus('live', 'live');
-    return;
-  }
-  if (type === 'bye' || type === 'busy') {
-    farewell = `${type === 'bye' ? 'the server says goodbye' : 'the server is busy'}: ${JSON.parse(data).reason}`;
-    return;
-  }
-  if (lastId && type !== 'gap' && isOld(id)) {
-    count.duplicated++;
-    return;
-  }
-  lastId = id;
-  let ev;
-  try {
-    ev = JSON.parse(data);
-  } catch {
-    ev = { message: data };
-  }
-  const channel = channelOf(ev.channel ?? '');
-  const time = ev.time ? Date.parse(ev.time) : Date.now();
-  if (type === 'gap') {
-    count.gaps++;
-    count.lost += ev.count ?? 0;
-    channel.lost += ev.count ?? 0;
-    const n = ev.count == null ? 'an unknown number of' : ev.count;
-    take(time, 4, channel, IS_GAP, `gap (${ev.reason}): ${ev.message || `${n} events are missing here`}`, { ...ev, id });
-    return;
-  }
-  count.received++;
+function onEvent({ id, event: type, message, ...extra }) {
+  const channel = channelOf(extra.channel ?? '');
+  const time = extra.time ? Date.parse(extra.time) : Date.now();
   channel.received++;
   channel.recent++;
-  const severity = ev.severity ? SEVERITIES.indexOf(ev.severity) : NO_SEVERITY;
-  const { message, ...extra } = ev;
-  extra.id = id;
-  extra.type = type;
-  take(time, severity, channel, 0, message ?? '', extra);
+  const severity = extra.severity ? SEVERITIES.indexOf(extra.severity) : NO_SEVERITY;
+  take(time, severity, channel, 0, message ?? '', { ...extra, id, type });
+}
+
+function onGap(gap) {
+  const channel = channelOf(gap.channel ?? '');
+  const time = gap.time ? Date.parse(gap.time) : Date.now();
+  channel.lost += gap.count ?? 0;
+  const n = gap.count == null ? 'an unknown number of' : gap.count;
+  take(time, 4, channel, IS_GAP, `gap (${gap.reason}): ${gap.message || `${n} events are missing here`}`, gap);
 }
 
 // ---- the connection ---------------------------------------------------------
 
-const sleep = (ms) => new Promise((done) => {
-  const timer = setTimeout(done, ms);
-  wake = () => { clearTimeout(timer); done(); };
-});
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-async function readStream(signal) {
-  const list = await fetch('channels', { signal, cache: 'no-store' });
-  if (!list.ok) throw new Error((await list.text()).trim() || `HTTP ${list.status}`);
-  const all = (await list.json()).channels.map((c) => c.name);
-  all.forEach(channelOf);
-  if (!all.length) throw new Error('the configuration has no channels');
-  const query = new URLSearchParams(all.slice(0, 64).map((name) => ['channel', name]));
-  if (lastId) query.set('after', lastId);
-  else query.set('tail', TAIL);
-  const response = await fetch(`events?${query}`, { signal, cache: 'no-store', headers: { Accept: 'text/event-stream' } });
-  if (!response.ok) throw new Error((await response.text()).trim() || `HTTP ${response.status}`);
-  const parser = new SseParser({ event: onEvent, retry: (ms) => { retryMs = ms; } });
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+async function channelNames() {
   for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    lastBytesAt = Date.now();
-    parser.feed(value);
-  }
-}
-
-async function connectForEver() {
-  let failures = 0;
-  for (;;) {
-    const abort = new AbortController();
-    lastBytesAt = Date.now();
-    // A sleeping laptop or a dead proxy closes nothing: heartbeats tell.
-    const watchdog = setInterval(() => {
-      if (Date.now() - lastBytesAt > 3 * heartbeatMs) abort.abort(new Error('no heartbeat'));
-    }, 1000);
-    let why = 'the connection was closed';
-    farewell = '';
-    greeted = false;
+    let why = 'the configuration has no channels';
     try {
-      await readStream(abort.signal);
-      why = farewell || why;
+      const list = await fetch('channels', { cache: 'no-store' });
+      const text = await list.text();
+      if (!list.ok) throw new Error(text.trim() || `HTTP ${list.status}`);
+      const all = JSON.parse(text).channels.filter((c) => !c.from).map((c) => c.name);
+      if (all.length) return all;
     } catch (e) {
       why = e.message;
     }
-    clearInterval(watchdog);
-    failures = greeted ? 0 : failures + 1;
-    const wait = Math.min(retryMs * 2 ** Math.min(failures, 4), 30000) * (0.5 + Math.random() / 2);
-    count.reconnects++;
-    setStatus('wait', why, Date.now() + wait);
-    await sleep(wait);
-    setStatus('connecting', 'connecting');
+    setStatus('wait', why, Date.now() + 2000);
+    await sleep(2000);
   }
+}
+
+async function connect() {
+  const all = await channelNames();
+  all.forEach(channelOf);
+  stream = new SluiceStream('.', {
+    channels: all.slice(0, 64),
+    tail: TAIL,
+    onevent: onEvent,
+    ongap: onGap,
+    onstate: (state, detail, retryAt) => {
+      if (state === 'live') setStatus('live', 'live');
+      else if (state === 'waiting') setStatus('wait', detail, retryAt);
+      else if (state === 'closed') setStatus('wait', detail, Date.now() + 5000);
+      else setStatus('connecting', 'connecting');
+    },
+  });
+  // Closed for good by the server: the channels may be other ones by now.
+  stream.closed.then(() => sleep(5000)).then(connect);
+}
+
+function counts() {
+  const s = stream?.stats ?? { events: 0, lost: 0, gaps: 0, duplicates: 0, reconnects: 0 };
+  return { received: s.events, lost: s.lost, gaps: s.gaps, duplicated: s.duplicates, reconnects: s.reconnects };
 }
 
 // ---- what one page sees -----------------------------------------------------------
@@ -210,7 +157,7 @@ class Session {
       if (m.seq >= ring.first && m.seq < ring.next)
         this.port.postMessage({ type: 'line', line: { ...ring.line(m.seq), channel: names[ring.line(m.seq).channel] } });
     } else if (m.type === 'retry') {
-      wake();
+      stream?.wake();
     } else if (m.type === 'close') {
       sessions.delete(this);
     }
@@ -264,7 +211,7 @@ class Session {
     this.isDirty = false;
     this.isWaiting = true;
     this.port.postMessage({
-      type: 'view', first, end, rows, status, rate, count, total: ring.next - ring.first, max: MAX_LINES,
+      type: 'view', first, end, rows, status, rate, count: counts(), total: ring.next - ring.first, max: MAX_LINES,
       bytes: ring.bytes, errors: this.errors, filters: this.filters,
       channels: [...channels.values()].map(({ name, received, lost, rate: r }) => ({ name, received, lost, rate: r })),
     });
@@ -287,4 +234,4 @@ setInterval(() => {
 
 if ('SharedWorkerGlobalScope' in self) self.onconnect = (e) => open(e.ports[0]);
 else open(self);
-connectForEver();
+connect();

@@ -197,6 +197,34 @@ const scenarios = {
     const got = await page.evaluate(() => window.got);
     check(got.length === n && got.every((text, i) => text === String(i + 1)), `got ${got.length} of ${n}: ${got.slice(0, 5)}`);
   },
+
+  async the_client_library_misses_nothing_by_any_transport(page) {
+    await openConsole(page);
+    await page.evaluate(async () => {
+      const { SluiceStream } = await import(new URL('sluice-client.js', location).href);
+      window.streams = ['fetch', 'eventsource', 'poll'].map((transport) => {
+        const got = [];
+        const stream = new SluiceStream('.', { channels: ['logs'], transport, minRetryMs: 20, onevent: (e) => got.push(e.message) });
+        return { got, stream };
+      });
+    });
+    await until('all to be live', () => page.evaluate(() => window.streams.every(({ stream }) => stream.state === 'live' || stream.transport() === 'poll')));
+    await until('the streams to be open', async () => (await status()).streams.open >= 4);
+    let n = 0;
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 200; i++) write(`${++n}\n`);
+      await killHub();
+    }
+    for (let i = 0; i < 200; i++) write(`${++n}\n`);
+    const counts = () => page.evaluate(() => window.streams.map(({ got }) => got.length));
+    await until('all lines', async () => (await counts()).every((c) => c >= n)).catch(async (e) => { throw new Error(`${e.message}: ${await counts()}`); });
+    const stats = await page.evaluate(() => window.streams.map(({ got, stream }) => {
+      stream.close();
+      return { ...stream.stats, inOrder: got.every((text, i) => text === String(i + 1)), transport: stream.transport() };
+    }));
+    for (const s of stats)
+      check(s.inOrder && s.events === n && s.gaps === 0 && s.duplicates === 0, JSON.stringify(s));
+  },
 };
 
 const profile = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));

@@ -45,5 +45,6 @@ run(*map(drive, (
     "pausing_filtering_and_scrolling_hold_still",
     "the_console_resumes_after_the_hub_was_killed_and_shows_gaps",
     "a_heartbeat_moves_last_event_id_and_wakes_no_script",
+    "the_client_library_misses_nothing_by_any_transport",
     "event_source_reconnects_after_the_hub_restarts_and_misses_nothing",
 )))
