@@ -108,6 +108,8 @@ int report_status(struct hub *h, struct buf *body)
 	json_int(&j, "views", views);
 	json_int(&j, "view_bytes", window);
 	regexes_report(h->regexes, &j);
+	json_int(&j, "pages", (int64_t)h->n_pages);
+	json_int(&j, "segments_given_way", (int64_t)h->n_given_way);
 	json_int(&j, "notices_lost", (int64_t)h->n_notices_lost);
 	put_channels(h, &j);
 	if (h->report_sources)

@@ -185,7 +185,7 @@ static void beat(struct stream *s)
 	format_heartbeat(&text, s->view->sub.format, hub_epoch(s->hub), s->after,
 			 s->view->sub.pings);
 	s->hub->n_heartbeats++;
-	outlet_put(&s->outlet, buf_str(&text));
+	stream_say(s, buf_str(&text));
 	buf_fini(&text);
 	if (is_live && s->phase == STREAM_LIVE && !outlet_is_clear(&s->outlet)) {
 		list_remove(&s->ready);
@@ -212,8 +212,8 @@ static void on_heartbeat(struct loop_timer *t)
 		return;
 	}
 	loop_timer_set(s->hub->loop, t, now + s->view->sub.heartbeat_ns);
-	/* In a compressed one the view does it for all. */
-	if (!s->view->sub.gzips && !s->outlet.ends)
+	/* In a compressed one that is live the view does it for all. */
+	if ((!s->view->sub.gzips || s->replay) && !s->outlet.ends)
 		beat(s);
 }
 
@@ -306,7 +306,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, struct sub
 	/* Nothing may be published between here and the position in the view. */
 	s->pos = view_join(v);
 	stream_set_behind(s, true);
-	s->is_caught_up = !s->tail && s->after >= view_head(v);
+	s->is_caught_up = !s->tail && s->after >= view_head(v) && view_is_whole(v);
 	if (v->sub.gzips) {
 		gzip_put_header(&head);
 		outlet_put(&s->outlet, buf_str(&head));

@@ -29,7 +29,7 @@ enum { TOKEN_LEN = 32 };
 
 struct stream {
 	struct list link;  /* in hub.streams */
-	struct list ready; /* in view.ready while it has everything */
+	struct list ready; /* in view.ready while it has everything, or in view.waiting */
 	struct hub *hub;
 	struct view *view; /* counted */
 	struct outlet outlet;
@@ -39,6 +39,7 @@ struct stream {
 	bool counts_behind;      /* is in view.n_behind */
 	bool counts_catching_up; /* in hub.n_catching_up: until a replay's output is sent */
 	bool is_caught_up;       /* the replay reached the view's position `pos` */
+	bool joined_whole;         /* that position was one to join at */
 	bool wants_latest;       /* the next replay gives the newest of each kind alone */
 	uint64_t pos;            /* in the view: what comes after the replay */
 	event_id after;          /* everything up to here was sent or is pending */
@@ -61,6 +62,9 @@ struct stream {
  * Never fails: a descriptor that is of no use ends at once.
  */
 void stream_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub);
+
+/* Its view is whole now. */
+void stream_wake(struct stream *s);
 
 /* Sends what the view holds; called for streams on the ready list. */
 void stream_flush(struct stream *s);

@@ -44,7 +44,7 @@ void stream_apply_change(struct stream *s)
 	s->pos = view_join(v);
 	stream_set_behind(s, true);
 	s->phase = STREAM_REPLAYING;
-	s->is_caught_up = s->after >= view_head(v);
+	s->is_caught_up = s->after >= view_head(v) && view_is_whole(v);
 	struct buf text = {0};
 	stream_put_state(s, &text, s->after, "changed", "resumed");
 	stream_say(s, buf_str(&text));

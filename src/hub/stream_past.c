@@ -65,7 +65,7 @@ static void on_replayed(struct replay *r)
 	s->tail = 0;
 	s->wants_latest = false;
 	s->after = r->last;
-	s->is_caught_up = r->is_complete;
+	s->is_caught_up = r->is_complete && s->joined_whole;
 	if (s->phase != STREAM_ENDED)
 		send_replayed(s, r);
 	struct regex *slow = r->slow;
@@ -112,6 +112,7 @@ static void start_replay(struct stream *s)
 	struct replay *r = replay_new(sub->n_channels);
 	stream_set_catching_up(s, true);
 	s->pos = view_join(v);
+	s->joined_whole = view_is_whole(v);
 	stream_set_behind(s, true);
 	r->owner = s;
 	r->done = on_replayed;
@@ -168,7 +169,7 @@ static void leave_out(struct stream *s)
 	if (!s->wants_latest) {
 		stream_put_gap(s, &text, s->after, head, "slow");
 		s->pos = view_join(s->view);
-		s->is_caught_up = true;
+		s->is_caught_up = view_is_whole(s->view);
 		s->after = head;
 	}
 	stream_say(s, buf_str(&text));
@@ -204,5 +205,16 @@ void stream_advance(struct stream *s)
 		return;
 	}
 	s->is_caught_up = false;
+	if (!s->tail && !s->wants_latest && s->after >= view_head(s->view) &&
+	    !view_is_whole(s->view)) {
+		list_remove(&s->ready);
+		list_append(&s->view->waiting, &s->ready);
+		return;
+	}
 	start_replay(s);
+}
+
+void stream_wake(struct stream *s)
+{
+	stream_advance(s);
 }

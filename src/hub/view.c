@@ -160,10 +160,27 @@ static void release(struct view *v, event_id below)
 	}
 }
 
+bool view_is_whole(const struct view *v)
+{
+	return view_head(v) >= v->from;
+}
+
+static void wake_waiting(struct view *v)
+{
+	while (view_is_whole(v) && !list_is_empty(&v->waiting)) {
+		struct list *e = v->waiting.next;
+		list_remove(e);
+		stream_wake(stream_of_ready(e));
+	}
+}
+
 void view_release(struct channel *c)
 {
-	list_each (e, &c->views)
-		release(list_entry(e, struct view_link, link)->view, UINT64_MAX);
+	list_each_safe (e, &c->views) {
+		struct view *v = list_entry(e, struct view_link, link)->view;
+		release(v, UINT64_MAX);
+		wake_waiting(v);
+	}
 }
 
 /* ---- publishing ------------------------------------------------------------------------ */
@@ -176,6 +193,8 @@ void view_publish(struct channel *c, const struct event *ev)
 		struct view_link *of = list_entry(e, struct view_link, link);
 		struct view *v = of->view;
 		int wanted = 1;
+		if (ev->id <= v->from)
+			continue;
 		if (of->filter) {
 			if (!is_set)
 				filter_run_event(run, ev, str_of(c->settings.name));
@@ -350,6 +369,8 @@ struct view *view_get(struct hub *h, struct subscription *s)
 	}
 	list_init(&v->ready);
 	list_init(&v->held);
+	list_init(&v->waiting);
+	v->from = view_head(v) < h->head ? h->head : 0;
 	list_init(&v->task.link);
 	v->timer.fn = on_timer;
 	v->heartbeat.fn = on_heartbeat;

@@ -66,6 +66,11 @@ struct view {
 
 	struct list held; /* of view_held, by id */
 	bool has_disk;    /* some channel publishes when its disk has it */
+	/* Made while some were waiting: what was published before that, up to here, it
+	 * has never seen.  Streams read it from the journal, and wait until they can.
+	 */
+	event_id from;
+	struct list waiting; /* streams */
 
 	struct list ready; /* streams that have everything that was flushed */
 	size_t n_streams;
@@ -100,6 +105,9 @@ void view_publish(struct channel *c, const struct event *ev);
 
 /* The channel's oldest event that waits for its disk is another one, or none. */
 void view_release(struct channel *c);
+
+/* Whether all that is after view_head() is, or will be, in the log. */
+bool view_is_whole(const struct view *v);
 
 /* The newest id up to which all that this view shows has been published. */
 event_id view_head(const struct view *v);

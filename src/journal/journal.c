@@ -43,8 +43,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Paths of the segments in `dir`, sorted, which is by age; owned. */
-static int list_segments(const char *dir, char ***ret, size_t *n)
+int journal_list(const char *dir, char ***ret, size_t *n)
 {
 	DIR *d = opendir(dir);
 	if (!d)
@@ -155,7 +154,7 @@ static void set_aside(const char *path)
 static int recover_file(struct journal *j, const char *path, bool is_newest, char **why)
 {
 	struct segment *s;
-	int r = segment_open(path, &s);
+	int r = segment_open(path, true, &s);
 	if (r == -EPROTO) {
 		*why = mem_printf(
 			"%s was written by a newer version of sluice and is left untouched "
@@ -187,7 +186,7 @@ static int recover(struct journal *j, char **why)
 {
 	char **paths = NULL;
 	size_t n = 0;
-	int r = list_segments(j->config.dir, &paths, &n);
+	int r = journal_list(j->config.dir, &paths, &n);
 	if (r) {
 		*why = mem_printf("%s: %s", j->config.dir, strerror(-r));
 		return r;

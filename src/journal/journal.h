@@ -56,6 +56,9 @@ struct journal {
 int journal_open(const struct journal_config *config, struct journal *j, char **why) must_check;
 void journal_close(struct journal *j);
 
+/* Paths of the segments in `dir`, oldest first, owned; 0 or a negative errno. */
+int journal_list(const char *dir, char ***ret, size_t *n) must_check;
+
 /* Appends a batch: BATCH_HEADER free bytes, then records.  0 or a negative
  * errno; then nothing was written and the same batch may be tried again.
  */

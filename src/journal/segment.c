@@ -118,9 +118,9 @@ int segment_create_from(const char *reserve, const char *dir, const char *epoch,
 	return 0;
 }
 
-int segment_open(const char *path, struct segment **ret)
+int segment_open(const char *path, bool writable, struct segment **ret)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	char h[SEGMENT_HEADER];

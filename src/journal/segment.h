@@ -67,10 +67,10 @@ int segment_set_aside(const char *path, uint64_t size) must_check;
 int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
 			event_id floor, uint64_t ordinal, struct segment **ret) must_check;
 
-/* Opens an existing file and reads its header only.  -EBADMSG: no header;
+/* Opens an existing file, to go on writing it or not, and reads its header only.  -EBADMSG: no header;
  * -EPROTO: written by a newer version.
  */
-int segment_open(const char *path, struct segment **ret) must_check;
+int segment_open(const char *path, bool writable, struct segment **ret) must_check;
 
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);

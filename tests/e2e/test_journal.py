@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The journal under a disk that fails, fills up, or lies; and what people see of it."""
+import glob
+import json
+import random
+
+from harness import *
+
+SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 100ms}\n"
+DISK = "logs: {durability: disk}\n"
+
+
+def append(site, first, last):
+    with open(site.path("app.log"), "a") as f:
+        f.write("".join("%d\n" % i for i in range(first, last + 1)))
+
+
+def numbers(events):
+    return [int(e.json()["message"]) for e in events if e.type == "line"]
+
+
+def channel(site, name="logs"):
+    return next(c for c in site.json("/channels")["channels"] if c["name"] == name)
+
+
+def journal(site, *args):
+    p = subprocess.run([SLUICE, "journal", *args, "--state", site.path("state")], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True)
+    return p.returncode, p.stdout
+
+
+def nothing_is_shown_before_the_disk_has_it(site):
+    """While fdatasync() hangs, nothing is published; other channels go on, in order."""
+    require("strace")
+    open(site.path("app.log"), "w").close()
+    open(site.path("other.log"), "w").close()
+    site.up(SOURCE + "other: {type: file, channel: other, include: [DIR/other.log]}\n", DISK)
+    site.ready()
+    s = site.stream("channel=logs&channel=other")
+    fast = site.stream("channel=other")
+    s.until_type("hello")
+    fast.until_type("hello")
+    append(site, 1, 10)
+    s.until_message("10")
+    check(channel(site)["syncs"] >= 1, "it was never synced")
+    hub = site.pids("hub")[0]
+    strace = subprocess.Popen(["strace", "-f", "-p", str(hub), "-e", "trace=fdatasync", "-e",
+                               "inject=fdatasync:delay_enter=1500000:when=1", "-o", site.path("strace")],
+                              stderr=subprocess.PIPE)
+    wait_for(lambda: b"attached" in strace.stderr.read1(200), "strace")
+    append(site, 11, 20)
+    wait_for(lambda: channel(site)["unsynced_bytes"] > 0, "the sync to hang")
+    with open(site.path("other.log"), "a") as f:
+        f.write("quick\n")
+    check(fast.until_message("quick", 1), "a channel of its own waits, too")
+    check(channel(site)["unsynced_bytes"] > 0, "the disk was done before the other channel")
+    held = site.stream("channel=logs&channel=other&earliest=1")
+    got = s.events(lambda e: e.type == "line" and e.json()["message"] == "quick")
+    check([e.json()["message"] for e in got] == [str(i) for i in range(11, 21)] + ["quick"], repr(got))
+    again = [e.json()["message"] for e in held.events(lambda e: e.type == "line" and e.json()["message"] == "quick") if e.type == "line"]
+    check(again == [str(i) for i in range(1, 21)] + ["quick"], repr(again))
+    strace.terminate()
+    strace.wait()
+
+
+def errors_of_the_disk_in_turn(site):
+    """EIO and ENOSPC at each write and each fdatasync, one after the other."""
+    require("strace")
+    open(site.path("app.log"), "w").close()
+    site.up(SOURCE, "logs: {durability: disk, history: {size: 1MiB}}\n")
+    site.ready()
+    s = site.stream("channel=logs&earliest=1")
+    hub, n, got = site.pids("hub")[0], 0, []
+    for call in ("pwrite64", "fdatasync"):
+        for error in ("EIO", "ENOSPC"):
+            for when in range(1, 31 if LONG else 5):
+                strace = subprocess.Popen(["strace", "-f", "-p", str(hub), "-e", "trace=" + call, "-e",
+                                           "inject=%s:error=%s:when=%d" % (call, error, when), "-o", site.path("strace")],
+                                          stderr=subprocess.PIPE)
+                wait_for(lambda: b"attached" in strace.stderr.read1(200), "strace")
+                for _ in range(when + 1):
+                    append(site, n + 1, n + 50)
+                    n += 50
+                    got += numbers(s.until_message(str(n), 30))
+                strace.terminate()
+                strace.wait()
+    check(got == list(range(1, n + 1)), "%d of %d; %r" % (len(got), n, [i for i, g in enumerate(got) if g != i + 1][:3]))
+    check(site.pids("hub")[0] == hub, "the hub has crashed")
+    check(channel(site)["sync_failures"] >= 4 and "refused a sync" in site.log(), "no sync has failed: %r" % channel(site))
+    # All of it is there after a crash, too.
+    site.kill("hub")
+    again = numbers(site.stream("channel=logs&tail=1000").until_message(str(n), 30))
+    check(again == list(range(n - 999, n + 1)), "after the crash: %d, %r" % (len(again), again[:3]))
+    status, text = journal(site, "verify")
+    check(status == 0 and "good" in text, text)
+
+
+def killed_at_random_moments_on_a_disk(site):
+    """durability disk, kill -9 of the hub: each line once."""
+    open(site.path("app.log"), "w").close()
+    site.up(SOURCE, "logs: {durability: disk, retry: 50ms}\n")
+    site.ready()
+    n, got, last = 0, [], None
+    for round in range(20 if LONG else 5):
+        s = site.stream("channel=logs&" + ("after=" + last if last else "earliest=1"))
+        for _ in range(10):
+            append(site, n + 1, n + 100)
+            n += 100
+            time.sleep(random.random() * 0.01)
+        if round % 2:
+            site.kill("hub")
+            while s.fill(5):
+                pass
+            for e in filter(None, map(s.parse, s.blocks_pending())):
+                got += numbers([e])
+                last = e.id
+        else:
+            events = s.until_message(str(n), 30)
+            got += numbers(events)
+            last = events[-1].id
+        s.close()
+    s = site.stream("channel=logs&after=" + last)
+    if got[-1] != n:
+        got += numbers(s.until_message(str(n), 30))
+    check(got == list(range(1, n + 1)), "%d of %d; at %r" % (len(got), n, [i for i, g in enumerate(got) if g != i + 1][:3]))
+
+
+def a_flipped_byte_is_one_exact_gap(site):
+    open(site.path("app.log"), "w").close()
+    site.up(SOURCE)
+    site.ready()
+    for i in range(1, 301):
+        append(site, i, i)
+        if i % 100 == 0:
+            site.stream("channel=logs&earliest=1").until_message(str(i))
+    site.stop()
+    path = glob.glob(site.path("state/journal/logs/*.seg"))[0]
+    whole = open(path, "rb").read()
+    at = whole.index(b"150") + 1
+    with open(path, "r+b") as f:
+        f.seek(at)
+        f.write(b"X")
+    status, text = journal(site, "verify")
+    check(status == 1 and "damaged from byte" in text, text)
+    site.start()
+    events = site.stream("channel=logs&earliest=1").until_message("300")
+    gaps = [i for i, e in enumerate(events) if e.type == "gap"]
+    check(len(gaps) == 1 and events[gaps[0]].json()["reason"] == "damaged", repr([events[i] for i in gaps]))
+    before, after = numbers(events[:gaps[0]]), numbers(events[gaps[0]:])
+    check(before == list(range(1, before[-1] + 1)) and after == list(range(after[0], 301)) and before[-1] < 150 < after[0],
+          "around the gap: %r %r" % (before[-1], after[0]))
+    copies = glob.glob(site.path("state/journal/logs/*.damaged-at-*"))
+    check(len(copies) == 1 and b"X" in open(copies[0], "rb").read(), "no copy is kept: %r" % copies)
+    status, text = site.sluice_command("journal", "stat")
+    check(status == 1 and "damaged" in text, text)
+
+
+def history_gives_way_when_space_runs_short(site):
+    state = site.path("state")
+    os.mkdir(state)
+    if os.getuid():
+        print("SKIP: mounting a file system to fill needs root")
+        sys.exit(77)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", state], check=True)
+    try:
+        open(site.path("app.log"), "w").close()
+        site.up(SOURCE, "logs: {history: {size: 8MiB}}\n")
+        s = site.stream("channel=logs&earliest=1")
+        for first in range(1, 100001, 10000):
+            append(site, first, first + 9999)
+            s.until_message(str(first + 9999), 30)
+        before = channel(site)["held"]
+        with open(os.path.join(state, "filler"), "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while True:
+                f.write(b"x" * 65536)
+        wait_for(lambda: site.json("/status")["segments_given_way"] > 0 and channel(site)["held"] < before,
+                 "history to give way", 30)
+        append(site, 100001, 101000)
+        check(numbers(s.until_message("101000", 30)) == list(range(100001, 101001)), "live stops")
+    finally:
+        site.stop()
+        subprocess.run(["umount", "-l", state])
+
+
+def what_people_see_of_it(site):
+    append(site, 1, 1000)
+    site.up(SOURCE)
+    site.stream("channel=logs&earliest=1").until_message("1000")
+    status, text = journal(site, "stat")
+    check(status == 0 and "logs: 1000 events in 1 segments" in text and "oldest" in text, text)
+    status, text = journal(site, "cat", "logs", "--filter", "message endswith \"00\"", "--format", "ndjson")
+    lines = [json.loads(l) for l in text.strip().split("\n")]
+    check(status == 0 and [l["message"] for l in lines] == [str(i) for i in range(100, 1001, 100)], text)
+    status, text = journal(site, "cat", "logs", "--after", lines[-2]["id"])
+    check(status == 0 and len(text.strip().split("\n")) == 100 and text.endswith(" 1000\n"), text[-200:])
+    for args, words in ((("cat",), "name of one channel"), (("eat",), "usage"), (("cat", "logs", "--filter", "x ="), "the filter, at"),
+                        (("cat", "logs", "--after", "x"), "no event id"), (("stat", "nobody"), "No such file"),
+                        (("cat", "logs", "--format", "xml"), "text or ndjson"), (("stat", "../x"), "cannot name a channel")):
+        status, text = journal(site, *args)
+        check(status in (1, 2) and words in text, "%r: %d %s" % (args, status, text))
+
+
+run(nothing_is_shown_before_the_disk_has_it, errors_of_the_disk_in_turn, killed_at_random_moments_on_a_disk,
+    a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short, what_people_see_of_it)
