@@ -18,6 +18,10 @@ void json_put_string(struct buf *out, struct str s)
 	/* Worst case six bytes for one; short strings are reserved once. */
 	buf_putc(out, '"');
 	size_t from = 0;
+	if (!s.len) {
+		buf_putc(out, '"');
+		return;
+	}
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.data[i];
 		char e = escape[c];
@@ -210,6 +214,8 @@ static bool take_scalar(struct scan *s)
 /* Without recursion: a stack of the brackets that are open. */
 bool json_check(struct str text)
 {
+	if (!text.len)
+		return false;
 	struct scan s = {text.data, text.data + text.len};
 	char open[DEPTH_MAX];
 	int depth = 0;
@@ -297,23 +303,37 @@ static bool key_is(struct str quoted, struct str key)
 	return is;
 }
 
-bool json_element(struct str text, size_t i, struct str *value)
+bool json_next_element(struct str *at, struct str *value)
 {
-	struct scan s = {text.data, text.data + text.len};
+	struct scan s = {at->data, at->data + at->len};
 	skip_space(&s);
-	if (!take(&s, '['))
+	if (!take(&s, '[') && !take(&s, ','))
 		return false;
 	skip_space(&s);
 	if (take(&s, ']'))
 		return false;
-	for (;; i--) {
-		*value = take_value(&s);
-		if (!i)
-			return value->len > 0;
-		skip_space(&s);
-		if (!take(&s, ','))
+	*value = take_value(&s);
+	*at = (struct str){s.p, (size_t)(s.end - s.p)};
+	return value->len > 0;
+}
+
+/* Nothing is left of what is no array. */
+static void skip_to_array(struct str *text)
+{
+	struct scan s = {text->data, text->data + text->len};
+	skip_space(&s);
+	if (s.p == s.end || *s.p != '[')
+		text->len = 0;
+}
+
+static bool element(struct str text, size_t i, struct str *value)
+{
+	skip_to_array(&text);
+	do
+		if (!text.len || !json_next_element(&text, value))
 			return false;
-	}
+	while (i--);
+	return true;
 }
 
 static bool is_index(struct str key, size_t *ret)
@@ -330,7 +350,7 @@ static bool is_index(struct str key, size_t *ret)
 bool json_member(struct str text, struct str key, struct str *value)
 {
 	size_t i;
-	if (is_index(key, &i) && json_element(text, i, value))
+	if (is_index(key, &i) && element(text, i, value))
 		return true;
 	struct scan s = {text.data, text.data + text.len};
 	skip_space(&s);

@@ -43,8 +43,8 @@ bool json_check(struct str s) must_check;
  */
 bool json_member(struct str s, struct str key, struct str *value) must_check;
 
-/* The i-th element of an array, as json_member(). */
-bool json_element(struct str s, size_t i, struct str *value) must_check;
+/* The next element of an array: *at is its text at first, then what is left of it. */
+bool json_next_element(struct str *at, struct str *value) must_check;
 
 /* Appends what a quoted string stands for, as UTF-8. */
 void json_put_unquoted(struct buf *out, struct str quoted);

@@ -31,8 +31,8 @@ static const char usage[] =
 
 struct look {
 	const char *verb;
-	char *state_dir;  /* owned */
-	char **channels;  /* borrowed; all when there are none */
+	char *state_dir; /* owned */
+	char **channels; /* borrowed; all when there are none */
 	int n_channels;
 	struct filter *filter;
 	enum format format;
@@ -82,7 +82,8 @@ static void take_batch(struct look *l, const char *channel, const struct segment
 	}
 }
 
-static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_t to, event_id after)
+static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_t to,
+			event_id after)
 {
 	if (strcmp(l->verb, "verify") != 0)
 		return;
@@ -156,14 +157,17 @@ static void print_found(const struct look *l, const char *channel, const struct 
 		buf_printf(&b, "\n  cursors %llu", (unsigned long long)f->n_cursors);
 	}
 	if (f->damaged)
-		buf_printf(&b, "; %llu bytes are damaged (copies are kept beside the segments; "
-			       "clients see a gap there)",
+		buf_printf(&b,
+			   "; %llu bytes are damaged (copies are kept beside the segments; "
+			   "clients see a gap there)",
 			   (unsigned long long)f->damaged);
 	if (f->unfinished)
-		buf_printf(&b, "; %llu bytes at the end are unfinished (being written, or cut off "
-			       "by a crash before they were published)",
+		buf_printf(&b,
+			   "; %llu bytes at the end are unfinished (being written, or cut off "
+			   "by a crash before they were published)",
 			   (unsigned long long)f->unfinished);
-	buf_puts(&b, f->damaged || f->unfinished || strcmp(l->verb, "stat") == 0 ? "\n" : "; good\n");
+	buf_puts(&b,
+		 f->damaged || f->unfinished || strcmp(l->verb, "stat") == 0 ? "\n" : "; good\n");
 	fputs(buf_text(&b), stdout);
 	buf_fini(&b);
 }
@@ -196,7 +200,8 @@ static int look_at_all(struct look *l)
 	struct dirent **entries = NULL;
 	int n = scandir(folder, &entries, NULL, alphasort);
 	if (n < 0)
-		fprintf(stderr, "sluice: %s: %s (which state directory? say -c FILE or --state DIR)\n",
+		fprintf(stderr,
+			"sluice: %s: %s (which state directory? say -c FILE or --state DIR)\n",
 			folder, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		if (entries[i]->d_name[0] != '.')
@@ -226,7 +231,8 @@ static int set_after(struct look *l, const char *text)
 	struct str epoch;
 	if (id_parse(str_of(text), &epoch, &l->after) == 0)
 		return 0;
-	fprintf(stderr, "sluice: \"%s\" is no event id (they look like k3f9.1763689264123-0)\n", text);
+	fprintf(stderr, "sluice: \"%s\" is no event id (they look like k3f9.1763689264123-0)\n",
+		text);
 	return 2;
 }
 

@@ -9,6 +9,19 @@
 #include "filter/internal.h"
 #include "filter/parse.h"
 
+static struct regex *regex_of(const struct node *n)
+{
+	struct regex *found = n->regex;
+	for (size_t i = 0; i < n->n_children && !found; i++)
+		found = regex_of(n->children[i]);
+	return found;
+}
+
+struct regex *filter_has_regex(const struct filter *f)
+{
+	return f->regex;
+}
+
 static struct filter *make(struct regex_pool *pool, struct str text, int depth_max, struct buf *why)
 {
 	struct node *root = parse_filter(pool, text, depth_max, why);
@@ -17,6 +30,7 @@ static struct filter *make(struct regex_pool *pool, struct str text, int depth_m
 	struct filter *f = mem_zero(sizeof(*f));
 	f->refs = 1;
 	f->root = root;
+	f->regex = regex_of(root);
 	node_put(&f->text, root);
 	return f;
 }

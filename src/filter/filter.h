@@ -44,6 +44,9 @@ struct str filter_text(const struct filter *f);
  */
 const char *filter_trouble(const struct filter *f);
 
+/* One of its regexes, or NULL when it has none.  Borrowed. */
+struct regex *filter_has_regex(const struct filter *f);
+
 /* ---- shorthands: each appends to `out` an expression that stands for it ---------- */
 
 /* What `grep=` takes: /regex/flags, or plain text, in either case when it holds no

@@ -11,7 +11,8 @@
 struct filter {
 	int refs;
 	struct node *root;
-	struct buf text; /* canonical */
+	struct buf text;     /* canonical */
+	struct regex *regex; /* one of its own, or NULL; borrowed */
 };
 
 #endif

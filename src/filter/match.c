@@ -132,7 +132,7 @@ static bool array_holds(struct str json, const struct value *v)
 	struct str element;
 	struct buf scratch = {0};
 	bool holds = false;
-	for (size_t i = 0; !holds && json_element(json, i, &element); i++) {
+	while (!holds && json.data[0] != '{' && json_next_element(&json, &element)) {
 		struct value e = value_of_json(element, &scratch);
 		holds = value_equals(&e, v);
 	}

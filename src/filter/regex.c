@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* Steps as the JIT counts them; of a regex that people mean, a line takes tens.
  * Some tenths of a millisecond at the worst.
  */
+#define TIME_MAX_NS (2 * NS_PER_MS)
+
 enum {
 	STEPS_MAX = 20000,
+	PIECE = 128,          /* starts that are tried in a row, at first */
 	STEPS_MAX_A_BYTE = 2, /* and so many more for each byte that is searched */
 	HEAP_MAX_KIB = 1024,
 	STACK_MIN = 32 * 1024,
@@ -74,10 +78,11 @@ static struct str find_literal(const char *pattern, struct buf *run)
 				goto none;
 		} else if (c == '[') {
 			/* "]" right behind the bracket, classes and the rest: too odd */
-			size_t n = strcspn(p + 1, "]\\[");
-			if (!n || p[1 + n] != ']')
+			size_t from = 1 + (p[1] == '^');
+			size_t n = strcspn(p + from, "]\\[");
+			if (!n || p[from + n] != ']')
 				goto none;
-			len = n + 2;
+			len = from + n + 1;
 		} else if (c == '(') {
 			if (p[1] == '?' || p[1] == '*')
 				goto none;
@@ -86,6 +91,8 @@ static struct str find_literal(const char *pattern, struct buf *run)
 			depth--;
 		} else if (c == '|' && !depth) {
 			goto none;
+		} else if (c == '{' || c == '}') {
+			goto none; /* newer versions know more quantifiers than these */
 		} else if (c && !strchr(".^$|", c) && !(c & 0x80)) {
 			literal = c;
 		}
@@ -118,7 +125,8 @@ none:
 
 static uint32_t options_of(const char *flags)
 {
-	uint32_t o = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t o =
+		PCRE2_USE_OFFSET_LIMIT | PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C;
 	o |= strchr(flags, 'i') ? PCRE2_CASELESS : 0;
 	o |= strchr(flags, 'm') ? PCRE2_MULTILINE : 0;
 	o |= strchr(flags, 's') ? PCRE2_DOTALL : 0;
@@ -249,16 +257,44 @@ void regex_run_fini(struct regex_run *run)
 	*run = (struct regex_run){0};
 }
 
+/* The limit of steps is for each place where a match may start, and there are many:
+ * they are tried in pieces, with an eye on the clock.  -ETIME when that says stop.
+ */
+static int search_by(clockid_t clock, const struct regex *r, struct regex_run *run, struct str s)
+{
+	int64_t begun = clock_read(clock), before = begun;
+	for (size_t from = 0, piece = PIECE, next;; from = next) {
+		size_t start = from;
+		next = from + piece;
+		bool is_last = next > s.len;
+		pcre2_set_offset_limit(run->context, is_last ? PCRE2_UNSET : next - 1);
+		while (start < s.len && ((unsigned char)s.data[start] & 0xc0) == 0x80)
+			start++; /* a match begins with a character */
+		int got = pcre2_match(r->code, (PCRE2_SPTR)(s.data ? s.data : ""), s.len, start,
+				      PCRE2_NO_UTF_CHECK, run->data, run->context);
+		int64_t now = clock_read(clock);
+		if (got < 0 && got != PCRE2_ERROR_NOMATCH)
+			return -ELIMIT;
+		if (now - begun > TIME_MAX_NS)
+			return -ETIME;
+		if (got >= 0 || is_last)
+			return got >= 0;
+		if (now - before < TIME_MAX_NS / 16)
+			piece *= 2;
+		before = now;
+	}
+}
+
 int regex_search(const struct regex *r, struct regex_run *run, struct str s)
 {
 	if (r->literal_len && !memmem(s.data, s.len, r->literal, r->literal_len))
 		return 0;
-	uint32_t steps = STEPS_MAX + (uint32_t)MIN(s.len, 1u << 20) * STEPS_MAX_A_BYTE;
+	uint32_t steps = STEPS_MAX + (uint32_t)MIN(s.len, (size_t)1 << 20) * STEPS_MAX_A_BYTE;
 	pcre2_set_match_limit(run->context, steps);
 	pcre2_set_depth_limit(run->context, steps);
-	int got = pcre2_match(r->code, (PCRE2_SPTR)(s.data ? s.data : ""), s.len, 0,
-			      PCRE2_NO_UTF_CHECK, run->data, run->context);
-	if (got >= 0)
-		return 1;
-	return got == PCRE2_ERROR_NOMATCH ? 0 : -ELIMIT;
+	int found = search_by(CLOCK_MONOTONIC, r, run, s);
+	/* Perhaps the machine was busy with something else: that is no fault of the regex's. */
+	if (found == -ETIME)
+		found = search_by(CLOCK_THREAD_CPUTIME_ID, r, run, s);
+	return found == -ETIME ? -ELIMIT : found;
 }

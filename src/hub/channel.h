@@ -25,6 +25,7 @@ struct channel {
 	struct buf scratch;
 	uint64_t n_gaps; /* declared by sources, since the start */
 	bool is_stuck;   /* the last append failed */
+	size_t n_users;  /* pages, and changes to come, that name it */
 };
 
 /* Opens the channel's journal.  0 or a negative errno, *why an owned sentence. */

@@ -121,19 +121,16 @@ static void publish_synced(struct commit *m)
 /* Everything that is not synced, once more, to a new segment. */
 static int write_anew(struct commit *m)
 {
-	struct journal *j = &m->channel->journal;
-	int r = journal_rewind(j, &m->synced);
+	struct journal_batch *batches = NULL;
+	size_t n = 0;
 	list_each (e, &m->queue) {
 		struct waiting *w = list_entry(e, struct waiting, link);
-		struct buf batch = {0};
-		if (r || !w->kept_len)
-			continue;
-		buf_reserve(&batch, BATCH_HEADER);
-		batch.len = BATCH_HEADER;
-		buf_put(&batch, w->bytes, w->kept_len);
-		r = journal_append(j, &batch, w->first, w->last, w->n_events);
-		buf_fini(&batch);
+		batches = mem_resize(batches, (n + 1) * sizeof(batches[0]));
+		batches[n++] = (struct journal_batch){
+			w->first, w->last, w->n_events, {w->bytes, w->kept_len}};
 	}
+	int r = journal_rewrite(&m->channel->journal, &m->synced, batches, n);
+	free(batches);
 	return r;
 }
 
@@ -231,7 +228,12 @@ struct commit *commit_new(struct channel *c, char **why)
 	m->job = (struct helper_job){.work = work, .done = done};
 	list_init(&m->queue);
 	journal_point_take(&c->journal, &m->synced);
-	if (helper_new(c->hub->loop, &m->thread, why)) {
+	/* What the last hub wrote is shown now: the disk must have it. */
+	int r = journal_sync(&c->journal);
+	if (r)
+		*why = mem_printf("channel %s: the disk refuses a sync: %s", c->settings.name,
+				  strerror(-r));
+	if (r || helper_new(c->hub->loop, &m->thread, why)) {
 		journal_point_fini(&m->synced);
 		free(m);
 		return NULL;

@@ -18,7 +18,7 @@
 #include "hub/view.h"
 #include "wire/door.h"
 
-enum { PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024, BUSY_RETRY_MS = 15000 };
+enum { PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024, BUSY_RETRY_MS = 15000, PAGES_MAX = 32 };
 
 struct gate {
 	struct hub *hub;
@@ -96,9 +96,11 @@ static void answer_document(struct connection *c, uint32_t serial, int status, c
 
 /* The limit that one more stream would exceed, or NULL. */
 static const char *limit_reached(struct hub *h, const struct door_request *r,
-				 const struct subscription *sub)
+				 const struct subscription *sub, enum subscription_use use)
 {
 	const struct hub_settings *s = &h->settings->hub;
+	if (use == USE_HISTORY)
+		return h->n_pages_open >= PAGES_MAX ? "too many pages of history at once" : NULL;
 	if (h->n_streams >= (size_t)s->max_streams)
 		return "hub.limits.streams";
 	if (s->max_streams_per_address &&
@@ -146,11 +148,15 @@ static void ask_for_events(struct connection *c, const struct door_request *r,
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(c->hub, r, use, &sub, &why);
-	const char *limit = status || use == USE_HISTORY ? NULL : limit_reached(c->hub, r, &sub);
+	const char *limit = status ? NULL : limit_reached(c->hub, r, &sub, use);
 	if (status == 503)
 		answer_busy(c, r->serial, &sub, "a regex of the channel's filter is switched off");
 	else if (status)
 		answer_document(c, r->serial, status, "text/plain; charset=utf-8", buf_str(&why));
+	else if (limit && use == USE_HISTORY)
+		answer_document(c, r->serial, 503, "text/plain; charset=utf-8",
+				STR("Too many pages of history are being read: ask again in a "
+				    "moment.\n"));
 	else if (limit)
 		answer_busy(c, r->serial, &sub, limit);
 	else {
@@ -273,6 +279,8 @@ static void take(struct hub *h, const struct door_request *r, int fd)
 		if (subscription_parse(h, r, (enum subscription_use)use, &sub, &why))
 			fd_close(&fd); /* what was possible at the asking is no more: it comes back
 					*/
+		else if (limit_reached(h, r, &sub, (enum subscription_use)use))
+			fd_close(&fd); /* others came first: it comes back, and is told then */
 		else if (use == USE_HISTORY)
 			history_open(h, fd, r, &sub);
 		else

@@ -16,7 +16,7 @@
 #define TOTAL_NS (1500 * NS_PER_MS) /* of reading, for one page */
 #define STALL_NS (30 * NS_PER_SEC)
 
-enum { PAGE_BYTES = 4 * 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 64 };
+enum { PAGE_BYTES = 4 * 1024 * 1024, HOLES_MAX = 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 64 };
 
 struct line {
 	event_id id;
@@ -45,6 +45,7 @@ struct page {
 	struct buf lines;   /* rendered events, one behind the other */
 	struct line *found; /* those shown, in order */
 	size_t n_found, room;
+	size_t n_shown; /* bytes of them */
 	uint64_t n_matches;
 	size_t n_before;   /* of the last lines: they do not match, and may yet be context */
 	uint64_t n_behind; /* lines that are still wanted after the last match */
@@ -75,19 +76,38 @@ static void put_line(struct page *p, const struct past *e, bool is_match)
 	else
 		format_event(&p->lines, p->sub.format, p->epoch, e->channel->name, &e->event, true);
 	p->found[p->n_found++] = (struct line){e->id, at, p->lines.len - at, is_match};
+	p->n_shown += p->lines.len - at;
 }
 
 /* The oldest of the lines that are kept in case a match follows. */
 static void drop_oldest_context(struct page *p)
 {
 	size_t i = p->n_found - p->n_before;
+	p->n_shown -= p->found[i].len;
 	memmove(&p->found[i], &p->found[i + 1], (p->n_found - i - 1) * sizeof(p->found[0]));
 	p->n_found--;
 	p->n_before--;
 }
 
+/* Context that was dropped leaves holes. */
+static void close_up(struct page *p)
+{
+	struct buf closed = {0};
+	if (p->lines.len < p->n_shown + HOLES_MAX)
+		return;
+	for (size_t i = 0; i < p->n_found; i++) {
+		struct line *l = &p->found[i];
+		size_t at = closed.len;
+		buf_put(&closed, p->lines.data + l->at, l->len);
+		l->at = at;
+	}
+	buf_fini(&p->lines);
+	p->lines = closed;
+}
+
 static void take(struct page *p, const struct past *e, bool is_match)
 {
+	close_up(p);
 	if (is_match) {
 		put_line(p, e, true);
 		p->n_matches += !e->gap_reason;
@@ -109,7 +129,7 @@ static void take(struct page *p, const struct past *e, bool is_match)
 
 static bool is_full(const struct page *p)
 {
-	return (p->n_matches >= p->sub.limit && !p->n_behind) || p->lines.len > PAGE_BYTES;
+	return (p->n_matches >= p->sub.limit && !p->n_behind) || p->n_shown > PAGE_BYTES;
 }
 
 /* Context stands before the first event of a page that was found backwards too. */
@@ -197,6 +217,7 @@ static void reap(struct loop_task *t)
 		journal_snapshot_fini(&p->channels[i].snapshot);
 	free(p->channels);
 	locate_fini(&p->locate);
+	subscription_release(&p->sub);
 	subscription_fini(&p->sub);
 	buf_fini(&p->lines);
 	free(p->found);
@@ -208,6 +229,7 @@ static void end(struct page *p)
 	if (p->is_over)
 		return;
 	p->is_over = true;
+	p->hub->n_pages_open--;
 	list_remove(&p->link);
 	loop_timer_cancel(p->hub->loop, &p->deadline);
 	outlet_close(&p->outlet);
@@ -240,8 +262,11 @@ static void put_cursor(struct page *p, struct json *j, const char *key, event_id
 /* What lies before the page: the id to ask with as before=, or 0 for nothing. */
 static event_id older(const struct page *p, size_t first)
 {
-	if (p->is_backward && p->n_matches < p->sub.limit)
-		return p->locate.bound > 1 ? p->locate.bound : 0;
+	/* Read back as far as time allowed, but not all that was found is shown. */
+	if (p->is_backward && p->locate.n_ids < p->sub.limit) {
+		event_id e = MIN(p->locate.bound, p->after + 1);
+		return e > 1 ? e : 0;
+	}
 	if (first < p->n_found)
 		return p->found[first].id;
 	return p->is_backward ? 0 : p->after + 1;
@@ -304,6 +329,12 @@ static void respond(struct page *p)
 		put_json(p, &out);
 	else
 		put_lines(p, &out);
+	/* A client that does not read keeps nothing but the answer. */
+	buf_fini(&p->lines);
+	free(p->found);
+	p->found = NULL;
+	for (size_t i = 0; i < p->sub.n_channels; i++)
+		journal_snapshot_fini(&p->channels[i].snapshot);
 	outlet_put(&p->outlet, buf_str(&out));
 	outlet_end(&p->outlet);
 	buf_fini(&out);
@@ -354,6 +385,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, struct su
 	p->hub = h;
 	p->sub = *sub;
 	*sub = (struct subscription){0};
+	subscription_hold(&p->sub);
 	p->epoch = hub_epoch(h);
 	p->reaper.fn = reap;
 	p->deadline.fn = on_deadline;
@@ -376,6 +408,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, struct su
 	if (p->is_backward)
 		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
 	h->n_pages++;
+	h->n_pages_open++;
 	if (outlet_open(&p->outlet, h->loop, fd, r->fcgi_id, r->framing)) {
 		end(p);
 		return;

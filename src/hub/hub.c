@@ -53,7 +53,7 @@ static void close_removed(struct hub *h)
 {
 	for (size_t i = h->n_channels; i-- > 0;) {
 		struct channel *c = h->channels[i];
-		if (!c->is_removed || !list_is_empty(&c->views) ||
+		if (!c->is_removed || !list_is_empty(&c->views) || c->n_users ||
 		    (h->sources_feed && h->sources_feed(h->report_ctx, c)))
 			continue;
 		log_info("channel %s is not in the configuration any more; its journal is kept",
@@ -84,23 +84,31 @@ static struct channel *largest(struct hub *h)
 static void keep_space_free(struct hub *h)
 {
 	struct statvfs fs;
-	for (;;) {
-		if (statvfs(h->settings->hub.state_dir, &fs) < 0)
-			return;
-		uint64_t free_now = (uint64_t)fs.f_bavail * fs.f_frsize;
-		uint64_t want = MIN((uint64_t)h->settings->hub.free_space,
-				    (uint64_t)fs.f_blocks * fs.f_frsize / 20);
-		struct channel *c = free_now < want ? largest(h) : NULL;
-		if (free_now < want && !c && !h->is_short_of_space)
-			log_warning("%s: %llu MiB are free, less than hub.free_space, and no "
-				    "history is left to give way (free space there)",
-				    h->settings->hub.state_dir,
-				    (unsigned long long)(free_now >> 20));
-		h->is_short_of_space = free_now < want;
-		if (!c || !journal_shrink(&c->journal))
-			return;
+	if (statvfs(h->settings->hub.state_dir, &fs) < 0)
+		return;
+	uint64_t free_now = (uint64_t)fs.f_bavail * fs.f_frsize;
+	uint64_t want = MIN((uint64_t)h->settings->hub.free_space,
+			    (uint64_t)fs.f_blocks * fs.f_frsize / 20);
+	/* A file that somebody reads frees nothing yet: counted, not asked again. */
+	uint64_t given = 0;
+	bool is_short = free_now < want;
+	while (free_now + given < want) {
+		struct channel *c = largest(h);
+		if (!c) {
+			if (!h->is_short_of_space)
+				log_warning("%s: %llu MiB are free, less than hub.free_space, and "
+					    "no history is left to give way (free space there)",
+					    h->settings->hub.state_dir,
+					    (unsigned long long)(free_now >> 20));
+			break;
+		}
+		uint64_t before = c->journal.bytes;
+		if (!journal_shrink(&c->journal))
+			break;
+		given += before - c->journal.bytes;
 		h->n_given_way++;
 	}
+	h->is_short_of_space = is_short;
 }
 
 static void on_housekeeping(struct loop_timer *t)
@@ -304,6 +312,7 @@ void hub_drain(struct hub *h)
 
 void hub_close(struct hub *h)
 {
+	int r;
 	loop_timer_cancel(h->loop, &h->housekeeping);
 	streams_end_all(h);
 	histories_end_all(h);
@@ -311,7 +320,8 @@ void hub_close(struct hub *h)
 	loop_settle(h->loop);
 	/* Before the epoch is called clean: it vouches for what they hold. */
 	for (size_t i = 0; i < h->n_channels; i++)
-		journal_sync(&h->channels[i]->journal);
+		if ((r = journal_sync(&h->channels[i]->journal)))
+			log_warning("channel %s: %s", h->channels[i]->settings.name, strerror(-r));
 	for (size_t i = 0; i < h->n_channels; i++)
 		channel_close(h->channels[i]);
 	free(h->channels);

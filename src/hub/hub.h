@@ -50,6 +50,7 @@ struct hub {
 	struct list histories; /* of struct page, being read or sent */
 	struct list streams;   /* of struct stream, all that are open */
 	size_t n_streams;
+	size_t n_pages_open;
 	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;

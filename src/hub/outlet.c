@@ -52,11 +52,13 @@ static size_t try_send(struct outlet *o, const char *p, size_t n)
 
 static void send_pending(struct outlet *o)
 {
+	o->waits = false;
 	size_t n = try_send(o, o->pending.data + o->pending_at, o->pending.len - o->pending_at);
 	if (o->fd < 0)
 		return;
 	o->pending_at += n;
-	if (o->pending_at < o->pending.len) {
+	o->waits = o->pending_at < o->pending.len;
+	if (o->waits) {
 		loop_change(o->loop, &o->io, WAIT_EVENTS | EPOLLOUT);
 		return;
 	}
@@ -78,6 +80,7 @@ void outlet_keep(struct outlet *o, const char *p, size_t n)
 	if (o->fd < 0)
 		return;
 	buf_put(&o->pending, p, n);
+	o->waits = true;
 	loop_change(o->loop, &o->io, WAIT_EVENTS | EPOLLOUT);
 }
 
@@ -129,9 +132,8 @@ static void on_io(struct loop_io *io, uint32_t events)
 		}
 	}
 	if (events & EPOLLOUT) {
-		if (o->pending.len)
-			send_pending(o);
-		if (o->fd >= 0 && !o->pending.len)
+		send_pending(o);
+		if (o->fd >= 0 && !o->waits)
 			o->on_room(o);
 	}
 }

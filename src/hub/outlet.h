@@ -20,7 +20,8 @@ struct outlet {
 	int fd; /* owned; -1 once closed */
 	uint16_t fcgi_id;
 	enum door_framing framing;
-	bool ends; /* once all that is pending was sent */
+	bool waits; /* it took less than there was: until it has room again */
+	bool ends;  /* once all that is pending was sent */
 	struct buf pending;
 	size_t pending_at;
 	int64_t moved_ns;                  /* loop time at which the peer last took something */
@@ -43,7 +44,7 @@ static inline bool outlet_is_open(const struct outlet *o)
 
 static inline bool outlet_is_clear(const struct outlet *o)
 {
-	return !o->pending.len;
+	return !o->pending.len && !o->waits;
 }
 
 /* Bytes that are framed already, while nothing is pending: returns how many were

@@ -98,7 +98,10 @@ static void write_latest(struct replay *r, struct pen *pen)
 	for (int pass = 0; pass < 2; pass++) {
 		pasts_init(&pasts, r->channels, r->n_channels, r->start);
 		for (; (p = pasts_first(&pasts, r->upto)); past_advance(p)) {
-			if (p->gap_reason || past_matches(p, r->run) != 1)
+			int is = p->gap_reason ? 0 : past_matches(p, r->run);
+			if (is < 0)
+				r->slow = r->run->slow;
+			if (is != 1)
 				continue;
 			struct kind *k = find_kind(kinds, n, p);
 			if (pass == 1 && k && k->newest == p->id) {
@@ -189,6 +192,8 @@ bool replay_run(struct replay *r)
 	}
 	if (r->tail)
 		r->start = locate_after(&r->locate);
+	if (r->is_latest)
+		r->start = MAX(r->start, r->after);
 	r->last = r->start;
 	if (r->slow)
 		return true;

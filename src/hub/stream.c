@@ -50,9 +50,7 @@ static void reap(struct loop_task *t)
 		return; /* its done() comes here again */
 	outlet_close(&s->outlet);
 	free(s->known_floors);
-	if (s->next)
-		subscription_fini(s->next);
-	free(s->next);
+	stream_forget_change(s);
 	view_put(s->view);
 	free(s);
 }
@@ -144,7 +142,7 @@ void stream_flush(struct stream *s)
 		stream_set_behind(s, false);
 	}
 	buf_fini(&copy);
-	if (s->is_poll && bytes.len)
+	if (s->is_poll && sent)
 		stream_end_poll(s);
 }
 
@@ -208,8 +206,11 @@ static void on_heartbeat(struct loop_timer *t)
 		return;
 	}
 	if (s->is_poll && !s->outlet.ends) {
-		stream_say_bye(s, "timeout", NULL);
-		return;
+		s->is_late = s->replay != NULL; /* what is being read is its answer */
+		if (!s->is_late)
+			stream_say_bye(s, "timeout", NULL);
+		if (s->phase == STREAM_ENDED)
+			return;
 	}
 	loop_timer_set(s->hub->loop, t, now + s->view->sub.heartbeat_ns);
 	/* In a compressed one that is live the view does it for all. */
@@ -306,7 +307,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, struct sub
 	/* Nothing may be published between here and the position in the view. */
 	s->pos = view_join(v);
 	stream_set_behind(s, true);
-	s->is_caught_up = !s->tail && s->after >= view_head(v) && view_is_whole(v);
+	s->is_caught_up = !s->tail && s->after >= view_head(v) && view_may_join(v, s->after);
 	if (v->sub.gzips) {
 		gzip_put_header(&head);
 		outlet_put(&s->outlet, buf_str(&head));
@@ -326,7 +327,7 @@ struct stream *stream_find(struct hub *h, struct str token)
 		return NULL;
 	list_each (e, &h->streams) {
 		struct stream *s = list_entry(e, struct stream, link);
-		if (memcmp(s->token, token.data, TOKEN_LEN) == 0)
+		if (!s->outlet.ends && memcmp(s->token, token.data, TOKEN_LEN) == 0)
 			return s;
 	}
 	return NULL;

@@ -36,10 +36,11 @@ struct stream {
 	enum stream_phase phase;
 	bool is_poll;
 	bool has_sent;           /* a poll has its answer */
+	bool is_late;            /* its time is over once it has looked */
 	bool counts_behind;      /* is in view.n_behind */
 	bool counts_catching_up; /* in hub.n_catching_up: until a replay's output is sent */
 	bool is_caught_up;       /* the replay reached the view's position `pos` */
-	bool joined_whole;         /* that position was one to join at */
+	bool joined_whole;       /* that position was one to join at */
 	bool wants_latest;       /* the next replay gives the newest of each kind alone */
 	uint64_t pos;            /* in the view: what comes after the replay */
 	event_id after;          /* everything up to here was sent or is pending */
@@ -62,6 +63,9 @@ struct stream {
  * Never fails: a descriptor that is of no use ends at once.
  */
 void stream_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub);
+
+/* All of a view's: the log has a hole, so what comes is read from the journal. */
+void streams_read_on(struct view *v);
 
 /* Its view is whole now. */
 void stream_wake(struct stream *s);

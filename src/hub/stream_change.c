@@ -25,6 +25,7 @@ static event_id *floors_after_change(const struct stream *s, const struct view *
  */
 void stream_apply_change(struct stream *s)
 {
+	subscription_release(s->next);
 	struct view *old = s->view, *v = view_get(s->hub, s->next);
 	subscription_fini(s->next);
 	free(s->next);
@@ -44,7 +45,7 @@ void stream_apply_change(struct stream *s)
 	s->pos = view_join(v);
 	stream_set_behind(s, true);
 	s->phase = STREAM_REPLAYING;
-	s->is_caught_up = s->after >= view_head(v) && view_is_whole(v);
+	s->is_caught_up = s->after >= view_head(v) && view_may_join(v, s->after);
 	struct buf text = {0};
 	stream_put_state(s, &text, s->after, "changed", "resumed");
 	stream_say(s, buf_str(&text));
@@ -52,23 +53,28 @@ void stream_apply_change(struct stream *s)
 	view_put(old);
 }
 
+void stream_forget_change(struct stream *s)
+{
+	if (!s->next)
+		return;
+	subscription_release(s->next);
+	subscription_fini(s->next);
+	free(s->next);
+	s->next = NULL;
+}
+
 bool stream_change(struct stream *s, struct subscription *sub)
 {
 	subscription_liken(sub, &s->view->sub);
 	if (view_is_one_too_many(s->hub, sub))
 		return false;
-	if (s->next)
-		subscription_fini(s->next);
-	free(s->next);
+	stream_forget_change(s);
 	s->next = mem_zero(sizeof(*s->next));
 	*s->next = *sub;
 	*sub = (struct subscription){0};
-	if (s->replay)
-		return true; /* once that is sent */
-	view_flush(s->view);
-	if (s->phase == STREAM_ENDED || s->outlet.ends)
-		return true;
-	stream_apply_change(s);
-	stream_advance(s);
+	subscription_hold(s->next);
+	if (!s->replay)
+		view_flush(s->view);
+	stream_advance(s); /* at once, or when what is under way has been taken */
 	return true;
 }

@@ -36,5 +36,6 @@ void stream_end_poll(struct stream *s);
 /* Of each channel of the view, what has been dropped by now; owned. */
 event_id *stream_floors(const struct view *v) must_check;
 void stream_apply_change(struct stream *s);
+void stream_forget_change(struct stream *s);
 
 #endif

@@ -71,9 +71,10 @@ static void on_replayed(struct replay *r)
 	struct regex *slow = r->slow;
 	if (slow && s->phase != STREAM_ENDED && !s->outlet.ends)
 		stream_give_up_regex(s, slow);
+	bool is_over = r->is_complete;
 	replay_free(r);
-	if (s->next && s->phase != STREAM_ENDED && !s->outlet.ends)
-		stream_apply_change(s);
+	if (s->is_late && is_over)
+		stream_say_bye(s, "timeout", NULL);
 	if (s->phase != STREAM_ENDED && outlet_is_clear(&s->outlet))
 		stream_set_catching_up(s, false);
 	stream_advance(s);
@@ -112,7 +113,7 @@ static void start_replay(struct stream *s)
 	struct replay *r = replay_new(sub->n_channels);
 	stream_set_catching_up(s, true);
 	s->pos = view_join(v);
-	s->joined_whole = view_is_whole(v);
+	s->joined_whole = view_may_join(v, 0);
 	stream_set_behind(s, true);
 	r->owner = s;
 	r->done = on_replayed;
@@ -169,7 +170,7 @@ static void leave_out(struct stream *s)
 	if (!s->wants_latest) {
 		stream_put_gap(s, &text, s->after, head, "slow");
 		s->pos = view_join(s->view);
-		s->is_caught_up = view_is_whole(s->view);
+		s->is_caught_up = view_may_join(s->view, head);
 		s->after = head;
 	}
 	stream_say(s, buf_str(&text));
@@ -189,6 +190,11 @@ void stream_advance(struct stream *s)
 {
 	if (s->phase == STREAM_ENDED || s->outlet.ends || s->replay || !outlet_is_clear(&s->outlet))
 		return;
+	if (s->next) {
+		stream_apply_change(s);
+		if (s->phase == STREAM_ENDED || s->outlet.ends || !outlet_is_clear(&s->outlet))
+			return;
+	}
 	if (s->phase == STREAM_REPLAYING && s->is_caught_up)
 		s->phase = STREAM_LIVE;
 	if (stream_is_too_slow(s)) {
@@ -206,12 +212,32 @@ void stream_advance(struct stream *s)
 	}
 	s->is_caught_up = false;
 	if (!s->tail && !s->wants_latest && s->after >= view_head(s->view) &&
-	    !view_is_whole(s->view)) {
+	    !view_may_join(s->view, s->after)) {
 		list_remove(&s->ready);
 		list_append(&s->view->waiting, &s->ready);
 		return;
 	}
 	start_replay(s);
+}
+
+void streams_read_on(struct view *v)
+{
+	list_each_safe (e, &v->hub->streams) {
+		struct stream *s = list_entry(e, struct stream, link);
+		if (s->view != v || s->phase != STREAM_LIVE || s->outlet.ends)
+			continue;
+		/* What is in the log behind its position comes from the journal as well. */
+		list_remove(&s->ready);
+		stream_set_behind(s, true);
+		s->phase = STREAM_REPLAYING;
+		s->is_caught_up = false;
+		stream_advance(s);
+	}
+	list_each_safe (e, &v->hub->streams) {
+		struct stream *s = list_entry(e, struct stream, link);
+		if (s->view == v && s->phase == STREAM_REPLAYING)
+			s->joined_whole = s->is_caught_up = false;
+	}
 }
 
 void stream_wake(struct stream *s)

@@ -72,6 +72,8 @@ void stream_put_gap(struct stream *s, struct buf *out, event_id from, event_id t
 
 void stream_say_bye(struct stream *s, const char *reason, const char *message)
 {
+	if (s->phase == STREAM_ENDED || s->outlet.ends)
+		return;
 	enum format f = s->view->sub.format;
 	struct buf text = {0}, data = {0};
 	struct json j = {&data, false};

@@ -587,11 +587,11 @@ int subscription_parse(struct hub *h, const struct door_request *r, enum subscri
 		buf_puts(why, "Which channel?  Write channel=NAME (see /channels).\n");
 		status = 400;
 	}
-	if (!status)
+	if (!status && use != USE_CHANGE)
 		status = choose_format(a, r->accept);
 	if (!status)
 		status = make_filters(a);
-	ret->gzips &= ret->format != FORMAT_PAGE;
+	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
 	if (!status && ret->start == START_NOW && a->own_tail) {
 		ret->start = START_TAIL;
 		ret->tail = a->own_tail;
@@ -619,6 +619,18 @@ void subscription_liken(struct subscription *s, const struct subscription *like)
 	s->pings = like->pings;
 	s->key.len = 0;
 	put_key(s);
+}
+
+void subscription_hold(const struct subscription *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		s->channels[i].channel->n_users++;
+}
+
+void subscription_release(const struct subscription *s)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		s->channels[i].channel->n_users--;
 }
 
 void subscription_fini(struct subscription *s)

@@ -66,6 +66,9 @@ int subscription_parse(struct hub *h, const struct door_request *r, enum subscri
 
 /* For a stream that is open: the form of what it gets stays as in `like`. */
 void subscription_liken(struct subscription *s, const struct subscription *like);
+/* Its channels stay as long as it is held. */
+void subscription_hold(const struct subscription *s);
+void subscription_release(const struct subscription *s);
 void subscription_fini(struct subscription *s);
 
 #endif

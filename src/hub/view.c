@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "hub/channel.h"
@@ -11,7 +12,9 @@
 #include "hub/stream.h"
 #include "wire/fcgi.h"
 
-enum { LOG_KEEP = 256 * 1024 };
+#define STRIKE_NS (2 * NS_PER_MS)
+
+enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20 };
 
 /* ---- the log ------------------------------------------------------------------ */
 
@@ -127,9 +130,26 @@ static bool must_wait(const struct view *v, event_id id)
 	return false;
 }
 
+/* Too much to hold: its streams read it from the journal, once they can. */
+static void let_go_of_held(struct view *v)
+{
+	list_each_safe (e, &v->held) {
+		list_remove(e);
+		free(list_entry(e, struct view_held, link));
+	}
+	v->held_bytes = 0;
+	streams_read_on(v);
+}
+
 static void hold(struct view_link *of, const struct event *ev)
 {
 	struct view *v = of->view;
+	if (v->held_bytes > window_of(v)) {
+		view_flush(v);
+		v->from = MAX(v->hub->head, ev->id);
+		let_go_of_held(v);
+		return;
+	}
 	struct buf record = {0};
 	record_put_event(&record, ev);
 	struct view_held *held = mem_zero(sizeof(*held) + record.len);
@@ -137,6 +157,7 @@ static void hold(struct view_link *of, const struct event *ev)
 	held->id = ev->id;
 	held->len = record.len;
 	memcpy(held->record, record.data, record.len);
+	v->held_bytes += record.len;
 	buf_fini(&record);
 	struct list *before = v->held.prev;
 	while (before != &v->held && list_entry(before, struct view_held, link)->id > ev->id)
@@ -156,21 +177,25 @@ static void release(struct view *v, event_id below)
 		if (record_next(&rest, &rec) == 1)
 			append(held->of, &rec.event);
 		list_remove(&held->link);
+		v->held_bytes -= held->len;
 		free(held);
 	}
 }
 
-bool view_is_whole(const struct view *v)
+bool view_may_join(const struct view *v, event_id after)
 {
-	return view_head(v) >= v->from;
+	return view_head(v) >= MAX(v->from, after);
 }
 
 static void wake_waiting(struct view *v)
 {
-	while (view_is_whole(v) && !list_is_empty(&v->waiting)) {
-		struct list *e = v->waiting.next;
+	struct list now;
+	list_init(&now);
+	list_splice(&now, &v->waiting);
+	while (!list_is_empty(&now)) {
+		struct list *e = now.next;
 		list_remove(e);
-		stream_wake(stream_of_ready(e));
+		stream_wake(stream_of_ready(e)); /* waits anew when it is too early */
 	}
 }
 
@@ -184,6 +209,21 @@ void view_release(struct channel *c)
 }
 
 /* ---- publishing ------------------------------------------------------------------------ */
+
+/* Regexes that each stay below their limit may still be too much together. */
+static int match_in_time(struct view_link *of, struct filter_run *run)
+{
+	if (!filter_has_regex(of->filter))
+		return filter_match(of->filter, run);
+	run->slow = NULL;
+	int64_t begun = clock_mono_ns();
+	int wanted = filter_match(of->filter, run);
+	if (clock_mono_ns() - begun < STRIKE_NS || wanted < 0 ||
+	    ++of->view->n_strikes < STRIKES_MAX)
+		return wanted;
+	run->slow = filter_has_regex(of->filter);
+	return -ELIMIT;
+}
 
 void view_publish(struct channel *c, const struct event *ev)
 {
@@ -199,7 +239,7 @@ void view_publish(struct channel *c, const struct event *ev)
 			if (!is_set)
 				filter_run_event(run, ev, str_of(c->settings.name));
 			is_set = true;
-			wanted = filter_match(of->filter, run);
+			wanted = match_in_time(of, run);
 		}
 		if (wanted < 0) {
 			streams_lose_filter(v, run->slow);

@@ -65,7 +65,8 @@ struct view {
 	bool joins;           /* somebody begins with the next group: it looks back on nothing */
 
 	struct list held; /* of view_held, by id */
-	bool has_disk;    /* some channel publishes when its disk has it */
+	size_t held_bytes;
+	bool has_disk; /* some channel publishes when its disk has it */
 	/* Made while some were waiting: what was published before that, up to here, it
 	 * has never seen.  Streams read it from the journal, and wait until they can.
 	 */
@@ -80,6 +81,7 @@ struct view {
 	struct loop_timer heartbeat; /* of a compressed one, for all its streams */
 	struct loop_task task;
 	uint64_t n_events, n_passed; /* rendered, filtered out */
+	unsigned n_strikes;          /* events whose filter took far too long */
 };
 
 struct view_link {
@@ -106,8 +108,10 @@ void view_publish(struct channel *c, const struct event *ev);
 /* The channel's oldest event that waits for its disk is another one, or none. */
 void view_release(struct channel *c);
 
-/* Whether all that is after view_head() is, or will be, in the log. */
-bool view_is_whole(const struct view *v);
+/* Whether who has everything up to `after` may join: all that comes then is, or will
+ * be, in the log, and nothing before it.
+ */
+bool view_may_join(const struct view *v, event_id after);
 
 /* The newest id up to which all that this view shows has been published. */
 event_id view_head(const struct view *v);

@@ -347,30 +347,94 @@ void journal_point_fini(struct journal_point *p)
 	*p = (struct journal_point){0};
 }
 
-int journal_rewind(struct journal *j, const struct journal_point *p)
+static int append_records(struct segment *s, const struct journal_batch *b)
+{
+	struct buf batch = {0};
+	buf_reserve(&batch, BATCH_HEADER);
+	batch.len = BATCH_HEADER;
+	buf_put_str(&batch, b->records);
+	int r = segment_append(s, &batch, b->first, b->last, b->n_events);
+	buf_fini(&batch);
+	return r;
+}
+
+/* A segment under another name, which nobody reads before all of it is there.  The
+ * newest cursors come last: before the events they stand behind them.
+ */
+static int write_replacement(struct journal *j, const struct journal_point *p,
+			     const struct journal_batch *batches, size_t n, struct segment **ret)
+{
+	char *path = mem_printf("%s/replacement", j->config.dir);
+	event_id first = n ? batches[0].first : p->last + 1, last = n ? batches[n - 1].last : first;
+	struct buf cursors = {0};
+	unlink(path);
+	int r = segment_set_aside(path, 0);
+	if (!r)
+		r = segment_create_at(path, j->config.dir, j->config.epoch, first, p->last,
+				      p->n_events, ret);
+	for (size_t i = 0; i < n && !r; i++)
+		if (batches[i].records.len)
+			r = append_records(*ret, &batches[i]);
+	if (!r && j->config.checkpoint)
+		j->config.checkpoint(j->config.ctx, &cursors);
+	if (!r && cursors.len)
+		r = append_records(*ret, &(struct journal_batch){last, last, 0, buf_str(&cursors)});
+	if (!r && rename(path, (*ret)->path) < 0)
+		r = -errno;
+	if (r) {
+		unlink(path);
+		segment_unref(*ret);
+	}
+	buf_fini(&cursors);
+	free(path);
+	return r;
+}
+
+/* What comes after `p` has its replacement, under the name `keep`. */
+static void drop_after(struct journal *j, const struct journal_point *p, const char *keep)
 {
 	while (j->n && j->segments[j->n - 1] != p->segment &&
 	       j->segments[j->n - 1]->first > p->last) {
 		struct segment *s = j->segments[--j->n];
 		j->bytes -= s->size;
-		if (s->path)
+		if (strcmp(s->path, keep) != 0)
 			unlink(s->path);
 		segment_unref(s);
 	}
-	if (j->n && j->segments[j->n - 1] == p->segment) {
-		struct segment *s = p->segment;
-		j->bytes -= s->size - p->size;
-		/* Where even this fails, readers pass over what stands there twice. */
-		if (ftruncate(s->fd, (off_t)p->size) < 0)
-			log_warning("%s: %s", s->path, strerror(errno));
-		s->size = p->size;
-		s->n_events = p->segment_events;
-		s->n_marks = p->n_marks;
-		s->last = p->segment_last;
+	if (!j->n || j->segments[j->n - 1] != p->segment)
+		return;
+	struct segment *s = p->segment;
+	j->bytes -= s->size - p->size;
+	if (strcmp(s->path, keep) == 0) { /* it held nothing yet */
+		j->bytes -= p->size;
+		j->n--;
+		segment_unref(s);
+		return;
 	}
-	j->last = p->last;
-	j->n_events = p->n_events;
-	return roll(j, j->last + 1);
+	/* Where even this fails, readers pass over what stands there twice. */
+	if (ftruncate(s->fd, (off_t)p->size) < 0)
+		log_warning("%s: %s", s->path, strerror(errno));
+	s->size = p->size;
+	s->n_events = p->segment_events;
+	s->n_marks = p->n_marks;
+	s->last = p->segment_last;
+}
+
+int journal_rewrite(struct journal *j, const struct journal_point *p,
+		    const struct journal_batch *batches, size_t n)
+{
+	struct segment *s = NULL;
+	int r = write_replacement(j, p, batches, n, &s);
+	if (r)
+		return r;
+	drop_after(j, p, s->path);
+	j->has_new_file = true;
+	j->segment_size = usual_size(j);
+	add_segment(j, s);
+	j->bytes += s->size;
+	j->n_events = p->n_events + s->n_events;
+	j->last = MAX(p->last, s->last);
+	return 0;
 }
 
 int journal_expire(struct journal *j, int64_t now_ms)
@@ -412,11 +476,20 @@ int journal_open(const struct journal_config *config, struct journal *j, char **
 	return r;
 }
 
-void journal_sync(const struct journal *j)
+int journal_sync(const struct journal *j)
 {
-	for (size_t i = 0; i < j->n; i++)
-		if (j->segments[i]->path && fdatasync(j->segments[i]->fd) < 0)
-			log_warning("%s: %s", j->segments[i]->path, strerror(errno));
+	int r = 0;
+	if (!j->config.dir)
+		return 0;
+	for (size_t i = 0; i < j->n && !r; i++)
+		if (fdatasync(j->segments[i]->fd) < 0)
+			r = -errno;
+	int fd = r ? -1 : open(j->config.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!r && (fd < 0 || fsync(fd) < 0))
+		r = -errno;
+	if (fd >= 0)
+		close(fd);
+	return r;
 }
 
 void journal_close(struct journal *j)

@@ -80,16 +80,24 @@ bool journal_shrink(struct journal *j);
 void journal_point_take(const struct journal *j, struct journal_point *ret);
 void journal_point_fini(struct journal_point *p);
 
-/* Forgets everything after `p` and goes on in a new segment: for when the disk has
- * refused to take it, and nobody knows what of it is there.  0 or a negative errno.
+struct journal_batch {
+	event_id first, last;
+	uint32_t n_events;
+	struct str records;
+};
+
+/* Writes everything after `p` once more, which is these batches, to a new segment
+ * that takes the place of what was there: for when the disk has refused it and
+ * nobody knows which of it is there.  0, or a negative errno: all is as before.
  */
-int journal_rewind(struct journal *j, const struct journal_point *p) must_check;
+int journal_rewrite(struct journal *j, const struct journal_point *p,
+		    const struct journal_batch *batches, size_t n) must_check;
 
 /* Drops what is too old; returns how many segments went. */
 int journal_expire(struct journal *j, int64_t now_ms);
 
-/* Has everything reach the disk; for the end. */
-void journal_sync(const struct journal *j);
+/* Has everything reach the disk, the names of the files too; 0 or a negative errno. */
+int journal_sync(const struct journal *j) must_check;
 
 /* The last id that was dropped, or 0: a reader before it has missed something. */
 event_id journal_floor(const struct journal *j);

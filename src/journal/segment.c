@@ -101,21 +101,30 @@ int segment_set_aside(const char *path, uint64_t size)
 	return r;
 }
 
-int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
-			event_id floor, uint64_t ordinal, struct segment **ret)
+int segment_create_at(const char *reserve, const char *dir, const char *epoch, event_id first,
+		      event_id floor, uint64_t ordinal, struct segment **ret)
 {
 	struct segment *s = new_segment(dir, epoch, first, floor, ordinal);
 	s->fd = open(reserve, O_RDWR | O_CLOEXEC);
 	int r = s->fd < 0 ? -errno : write_header(s);
-	if (!r && link(reserve, s->path) < 0) /* never over a file that is there */
-		r = -errno;
-	unlink(reserve);
 	if (r) {
 		segment_unref(s);
-		return r;
+		s = NULL;
 	}
 	*ret = s;
-	return 0;
+	return r;
+}
+
+int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
+			event_id floor, uint64_t ordinal, struct segment **ret)
+{
+	int r = segment_create_at(reserve, dir, epoch, first, floor, ordinal, ret);
+	if (!r && link(reserve, (*ret)->path) < 0) { /* never over a file that is there */
+		r = -errno;
+		segment_unref(*ret);
+	}
+	unlink(reserve);
+	return r;
 }
 
 int segment_open(const char *path, bool writable, struct segment **ret)

@@ -63,12 +63,16 @@ int segment_create(const char *dir, const char *epoch, event_id first, event_id 
 /* A file of which `size` bytes are set aside, to become a segment later. */
 int segment_set_aside(const char *path, uint64_t size) must_check;
 
-/* Makes a segment in `dir` of a file that was set aside. */
+/* Makes the segment of a file that was set aside, which keeps its name for now. */
+int segment_create_at(const char *reserve, const char *dir, const char *epoch, event_id first,
+		      event_id floor, uint64_t ordinal, struct segment **ret) must_check;
+
+/* The same, and gives it its own name. */
 int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
 			event_id floor, uint64_t ordinal, struct segment **ret) must_check;
 
-/* Opens an existing file, to go on writing it or not, and reads its header only.  -EBADMSG: no header;
- * -EPROTO: written by a newer version.
+/* Opens an existing file, to go on writing it or not, and reads its header only.  -EBADMSG: no
+ * header; -EPROTO: written by a newer version.
  */
 int segment_open(const char *path, bool writable, struct segment **ret) must_check;
 

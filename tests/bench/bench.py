@@ -31,7 +31,7 @@ def sluice_run(label, way, n, coalesce, args):
     lines = site.path("lines.log")
     open(lines, "w").close()
     site.up('bench: {type: file, channel: bench, include: [DIR/lines.log], path_field: "", severity: false}',
-            "bench: {durability: process, coalesce: %s}" % coalesce)
+            "bench: {durability: process, coalesce: %s}" % coalesce, "limits: {streams: 20000, streams_per_address: 0}")
     site.ready()
     wait_for(lambda: site.json("/status")["sources"][0]["counters"].get("files") == 1, "the file")
     to = (["--fcgi", site.path("fcgi.sock"), "--query", QUERY] if way == "fcgi" else

@@ -6,11 +6,13 @@
  *
  *	load --streams N --lines FILE (--http HOST:PORT/PATH | --fcgi SOCKET QUERY)
  *	     [--rate R | --window W] [--seconds S] [--at-once N] [--pid NAME=PID]...
+ *	     [--hello TEXT] [--header "NAME: VALUE"] [--blind]
  *
  * A line is its number and the time when it was written, in nanoseconds.  With
  * --rate, R lines a second; with --window, W lines at once, the next W when all
  * streams have them: how fast it can go.  --at-once bounds how many streams are
- * being opened at a time.
+ * being opened at a time.  A stream is open once a line begins with TEXT.  With
+ * --blind what comes is counted and not looked at, for what is compressed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +60,9 @@ struct process {
 
 static struct {
 	int64_t streams, rate, window, seconds, at_once;
-	const char *http, *fcgi, *query, *lines, *label;
+	const char *http, *fcgi, *query, *lines, *label, *hello, *header;
+	bool is_blind;
+	uint64_t n_bytes;
 	struct process pids[PIDS_MAX];
 	size_t n_pids;
 
@@ -70,7 +74,13 @@ static struct {
 	uint64_t complete;   /* lines that all streams have */
 	uint64_t delivered, lost, duplicated;
 	struct histogram latency, last;
-} g = {.streams = 100, .rate = 10, .seconds = 5, .at_once = 500, .label = ""};
+} g = {.streams = 100,
+       .rate = 10,
+       .seconds = 5,
+       .at_once = 500,
+       .label = "",
+       .hello = "event: hello",
+       .header = ""};
 
 static no_return void die(const char *what)
 {
@@ -134,15 +144,18 @@ static void measure(int pid, int64_t *cpu_ns, int64_t *rss_kib)
 static void take_line(struct client *c, const char *p, size_t n, int64_t now)
 {
 	char text[64];
-	if (!c->is_open && n >= 12 && memcmp(p, "event: hello", 12) == 0) {
+	size_t hello = strlen(g.hello);
+	if (!c->is_open && n >= hello && memcmp(p, g.hello, hello) == 0) {
 		c->is_open = true;
 		g.n_open++;
 		g.n_pending--;
 	}
-	if (n < 7 || n >= sizeof(text) || memcmp(p, "data: ", 6) != 0 || p[6] < '0' || p[6] > '9')
+	size_t skip = n > 5 && p[5] == ' ' ? 6 : 5;
+	if (n < 7 || n >= sizeof(text) || memcmp(p, "data:", 5) != 0 || p[skip] < '0' ||
+	    p[skip] > '9')
 		return;
-	memcpy(text, p + 6, n - 6);
-	text[n - 6] = 0;
+	memcpy(text, p + skip, n - skip);
+	text[n - skip] = 0;
 	char *end;
 	uint64_t number = strtoull(text, &end, 10);
 	int64_t sent = strtoll(end, NULL, 10);
@@ -225,6 +238,13 @@ static void read_client(struct client *c)
 		return;
 	}
 	int64_t now = clock_wall_ns();
+	g.n_bytes += (uint64_t)n;
+	if (g.is_blind) {
+		g.n_pending -= !c->is_open;
+		g.n_open += !c->is_open;
+		c->is_open = true;
+		return;
+	}
 	if (g.fcgi)
 		take_records(c, buffer, (size_t)n, now);
 	else
@@ -271,7 +291,9 @@ static int connect_http(struct buf *request)
 				 .sin_port = htons((uint16_t)atoi(colon + 1))};
 	inet_pton(AF_INET, host, &in.sin_addr);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	buf_printf(request, "GET %s HTTP/1.0\r\nHost: bench\r\n\r\n", slash);
+	buf_printf(request,
+		   "GET %s HTTP/1.0\r\nHost: bench\r\nAccept: text/event-stream\r\n%s%s\r\n", slash,
+		   g.header, *g.header ? "\r\n" : "");
 	return fd >= 0 && connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0 ? fd : -1;
 }
 
@@ -370,6 +392,8 @@ static void report(double connect_ms, double elapsed_s)
 	json_int(&j, "lost",
 		 (int64_t)(g.lost + g.written * (uint64_t)g.n_open - g.delivered - g.lost));
 	json_int(&j, "duplicated", (int64_t)g.duplicated);
+	json_double(&j, "bytes_per_delivered",
+		    g.delivered ? (double)g.n_bytes / (double)g.delivered : 0);
 	const struct {
 		const char *key;
 		const struct histogram *h;
@@ -412,8 +436,18 @@ static void read_arguments(int argc, char **argv)
 		{"--at-once", &g.at_once, NULL}, {"--http", NULL, &g.http},
 		{"--fcgi", NULL, &g.fcgi},       {"--query", NULL, &g.query},
 		{"--lines", NULL, &g.lines},     {"--label", NULL, &g.label},
+		{"--hello", NULL, &g.hello},     {"--header", NULL, &g.header},
 	};
-	for (int i = 1; i + 1 < argc; i += 2) {
+	for (int i = 1; i < argc; i += 2) {
+		if (strcmp(argv[i], "--blind") == 0) {
+			g.is_blind = true;
+			i--;
+			continue;
+		}
+		if (i + 1 == argc) {
+			fprintf(stderr, "load: %s needs a value\n", argv[i]);
+			exit(2);
+		}
 		size_t k = 0;
 		while (k < array_size(known) && strcmp(known[k].name, argv[i]) != 0)
 			k++;
@@ -464,6 +498,12 @@ int main(int argc, char **argv)
 	else
 		run_at_rate(begin);
 	double elapsed = (double)(clock_mono_ns() - begin) / 1e9;
+	if (g.is_blind) {
+		for (int i = 0; i < 50; i++)
+			turn(10);
+		g.delivered = g.written * (uint64_t)g.n_open;
+		g.complete = g.written;
+	}
 	int64_t until = clock_mono_ns() + 10 * NS_PER_SEC;
 	while (g.complete < g.written && clock_mono_ns() < until)
 		turn(10);

@@ -21,7 +21,7 @@ def load(site, *args):
 
 def up(site):
     open(site.path("lines.log"), "w").close()
-    site.up(CONFIG)
+    site.up(CONFIG, hub="limits: {streams_per_address: 0}")
     site.ready()
     wait_for(lambda: site.json("/status")["sources"][0]["counters"].get("files") == 1, "the file")
 

@@ -106,7 +106,7 @@ def the_console_is_served_with_a_strict_policy_and_revalidated(site):
     for part in ("default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"):
         check(part in head["content-security-policy"], head["content-security-policy"])
     check(site.get("/", {"If-None-Match": head["etag"]})[0] == 304, "not revalidated")
-    for name in ("app.js", "worker.js", "ring.js", "rows.js", "sse.js", "style.css"):
+    for name in ("app.js", "worker.js", "ring.js", "rows.js", "sluice-client.js", "style.css"):
         check(site.get("/" + name)[0] == 200, name)
     site.prefix = ""
     status, head, _ = site.get("/logs")

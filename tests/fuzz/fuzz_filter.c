@@ -22,7 +22,8 @@ static void check(bool holds)
 static int decide(struct filter *f, struct filter_run *run, struct str message, struct str json)
 {
 	struct buf fields = {0};
-	field_put(&fields, &(struct field){.name = STR("a"), .type = FIELD_STRING, .string = message});
+	field_put(&fields,
+		  &(struct field){.name = STR("a"), .type = FIELD_STRING, .string = message});
 	field_put(&fields, &(struct field){.name = STR("n"), .type = FIELD_INT, .integer = 42});
 	if (json_check(json))
 		field_put(&fields,
@@ -87,8 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int64_t back;
 		grep.len = 0;
 		timestamp_put(&grep, ns);
-		check(ns < 0 || (timestamp_parse(buf_str(&grep), 0, &back) == 0 &&
-				 back / 1000 == ns / 1000));
+		check(ns < 0 ||
+		      (timestamp_parse(buf_str(&grep), 0, &back) == 0 && back / 1000 == ns / 1000));
 	}
 	filter_run_fini(&run);
 	regex_pool_fini(&pool);

@@ -72,8 +72,7 @@ static void render(const struct event *ev)
 	check(json_check(buf_str(&read)));
 	out.len = read.len = 0;
 	format_event(&out, FORMAT_NDJSON, STR("e"), STR("c"), ev, true);
-	check(out.data[out.len - 1] == '\n' &&
-	      json_check((struct str){out.data, out.len - 1}));
+	check(out.data[out.len - 1] == '\n' && json_check((struct str){out.data, out.len - 1}));
 	out.len = 0;
 	format_event(&out, FORMAT_TEXT, STR("e"), STR("c"), ev, true);
 	for (size_t i = 0; i < out.len; i++)
