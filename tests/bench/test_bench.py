@@ -34,4 +34,19 @@ def the_short_benchmark_of_sources_loses_nothing(site):
             check(r["received"] + r.get("dropped", 0) == r["sent"], "%r" % r)
 
 
-run(the_short_benchmark_runs_and_loses_nothing, the_short_benchmark_of_sources_loses_nothing)
+def the_short_benchmark_of_streams_loses_nothing(site):
+    require("nginx", "node")
+    done = subprocess.run([sys.executable, os.path.join(SRC, "tests/bench/streams.py"), "--short"],
+                          capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr + done.stdout)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    check(len(results) == 22, "%d results" % len(results))
+    for r in results:
+        print("# %s" % json.dumps(r))
+        ours = r["label"].split(",")[0] in ("fastcgi", "lighttpd") or r["label"].split(":")[0] in (
+            "filters", "clients", "subscriptions")
+        check(not ours or (not r["lost"] and not r["duplicated"] and not r["failed"] and r["delivered"]), "%r" % r)
+
+
+run(the_short_benchmark_runs_and_loses_nothing, the_short_benchmark_of_sources_loses_nothing,
+    the_short_benchmark_of_streams_loses_nothing)

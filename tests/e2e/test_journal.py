@@ -96,6 +96,29 @@ def errors_of_the_disk_in_turn(site):
     check(status == 0 and "good" in text, text)
 
 
+def a_first_segment_whose_sync_fails(site):
+    """Nothing of the channel is on the disk yet; then it works again, and goes on."""
+    require("strace")
+    open(site.path("app.log"), "w").close()
+    site.up(SOURCE, DISK)
+    site.ready()
+    s = site.stream("channel=logs&earliest=1")
+    hub = site.pids("hub")[0]
+    strace = subprocess.Popen(["strace", "-f", "-p", str(hub), "-e", "trace=fdatasync,pwrite64", "-e",
+                               "inject=fdatasync:error=EIO:when=1..2", "-o", site.path("strace")], stderr=subprocess.PIPE)
+    wait_for(lambda: b"attached" in strace.stderr.read1(200), "strace")
+    append(site, 1, 10)
+    got = numbers(s.until_message("10", 30))
+    append(site, 11, 20)
+    got += numbers(s.until_message("20", 30))
+    strace.terminate()
+    strace.wait()
+    check(got == list(range(1, 21)), repr(got))
+    site.kill("hub")
+    again = numbers(site.stream("channel=logs&earliest=1").until_message("20", 30))
+    check(again == list(range(1, 21)), "after a crash: %r" % again)
+
+
 def killed_at_random_moments_on_a_disk(site):
     """durability disk, kill -9 of the hub: each line once."""
     open(site.path("app.log"), "w").close()
@@ -201,5 +224,5 @@ def what_people_see_of_it(site):
         check(status in (1, 2) and words in text, "%r: %d %s" % (args, status, text))
 
 
-run(nothing_is_shown_before_the_disk_has_it, errors_of_the_disk_in_turn, killed_at_random_moments_on_a_disk,
+run(nothing_is_shown_before_the_disk_has_it, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
     a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short, what_people_see_of_it)

@@ -294,11 +294,73 @@ def pages_of_the_past(site):
     check(len(page(site, since="1h", limit=10)["events"]) == 10, "since")
     check(page(site, before="1h")["events"] == [], "before")
     check(page(site, until="1h", earliest=1)["events"] == [], "until")
-    status, head, body = site.get("/history?channel=logs&limit=2&format=text")
+    # Matches far apart, with context: what lies between does not fill the page.
+    p = page(site, grep="/^line (1|4999)$/", context=1)
+    check(messages(p["events"]) == ["line 0", "line 1", "line 2", "line 4998", "line 4999"] and p["complete"], repr(p))
+    status, head, body = site.get("/history?channel=logs&limit=2&format=text", headers={"Accept-Encoding": "gzip"})
+    check("content-encoding" not in head, repr(head))
     check(status == 200 and "line 4998\n" in body.decode() and body.decode().strip().split("\n")[-1].startswith("# page"), body)
     for parameters in ("limit=x", "before=nonsense", "after=e.1", "tail=3"):
         status, _, body = site.get("/history?channel=logs&" + parameters)
         check(status == 400, "%s: %d %r" % (parameters, status, body))
+
+
+def pages_that_are_cut_by_their_size_leave_nothing_out(site):
+    n = 300
+    write(site, ("%d %s" % (i, "x" * 40000) for i in range(n)))
+    site.up(LINES)
+    settled(site, n)
+    got, before, pages = [], None, 0
+    while pages < 20:
+        p = page(site, limit=n, **({"before": before} if before else {}))
+        got = [int(m.split()[0]) for m in messages(p["events"])] + got
+        before, pages = p["older"], pages + 1
+        if not before:
+            break
+        # Read back in one go, shown forwards: the rest of it is after the page.
+        newer = p["newer"]
+        while got[-1] < n - 1 and pages == 1:
+            p = page(site, limit=n, after=newer)
+            got += [int(m.split()[0]) for m in messages(p["events"])]
+            newer = p["newer"]
+    check(got == list(range(n)), "%d, %r" % (len(got), got[:3]))
+
+
+def a_poll_without_patience_and_many_pages(site):
+    write(site, [str(i) for i in range(10)])
+    site.up(LINES)
+    settled(site, 10)
+    answer = json.loads(site.get("/poll?channel=logs&tail=5&timeout=0s")[2])
+    check(messages(answer["events"]) == ["5", "6", "7", "8", "9"], repr(answer))
+    answer = json.loads(site.get("/poll?channel=logs&timeout=0s&after=" + answer["next"])[2])
+    check(answer["events"] == [], repr(answer))
+    s = site.stream("channel=logs")
+    token = s.until_type("hello").json()["token"]
+    status, _, body = site.get("/streams/" + token, method="POST", headers={"Accept": "application/json", "Content-Length": "0"})
+    check(status == 400 and b"Which channel" in body, "%d %r" % (status, body))
+
+
+def a_client_that_reads_nothing_costs_nothing(site):
+    """It is let go in its time, and until then nobody spins over it."""
+    open(site.path("app.log"), "w").close()
+    site.up(LINES, "logs: {heartbeat: 500ms}\n", "limits: {stall: 3s}\n")
+    hub = site.pids("hub")[0]
+    s = site.stream("channel=logs", rcvbuf=4096)
+    s.until_type("hello")
+    for k in range(60):
+        write(site, ("%d %s" % (i, "y" * 100) for i in range(1000)))
+    settled(site, 60000)
+    before = cpu_seconds(hub)
+    time.sleep(1)
+    check(cpu_seconds(hub) - before < 0.3, "the hub spins: %.2f s of CPU in a second" % (cpu_seconds(hub) - before))
+    wait_for(lambda: site.json("/status")["streams"]["stalled"] == 1, "it to be let go")
+
+
+def limits_hold_in_a_rush(site):
+    site.up(LINES, hub="limits: {streams_per_address: 3}\n")
+    rush = [site.stream("channel=logs") for _ in range(40)]
+    wait_for(lambda: all(s.fill(0.05) is not None and (s.head or s.ended) for s in rush), "answers")
+    check(site.json("/status")["streams"]["open"] <= 3, repr(site.json("/status")["streams"]))
 
 
 # -- changing a stream ---------------------------------------------------------------------
@@ -458,7 +520,9 @@ def what_becomes_of_slow_clients(site):
     check(streams["disconnect"].ended, "disconnect")
 
 
-run(the_examples_of_the_documentation, live_and_past_are_filtered_alike, wrong_filters_are_refused_with_their_place,
+run(pages_that_are_cut_by_their_size_leave_nothing_out, a_poll_without_patience_and_many_pages,
+    a_client_that_reads_nothing_costs_nothing, limits_hold_in_a_rush,
+    the_examples_of_the_documentation, live_and_past_are_filtered_alike, wrong_filters_are_refused_with_their_place,
     derived_channels_show_what_they_are_from, wrong_derived_channels_are_refused,
     a_regex_that_would_not_end_is_switched_off, many_regexes_share_one_pass, each_format_says_the_same,
     a_compressed_stream_is_the_same_stream, polling_brings_everything_once, pages_of_the_past,

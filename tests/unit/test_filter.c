@@ -133,6 +133,7 @@ static const struct {
 	{"not not severity == err", 1},
 	{"!(severity == err) || source == nginx && type == log", 1},
 	{"NOT severity == err OR source == apache", 0},
+	{"message ~ /[^]]timed/", 1},
 	{"message ~ /a{0}/ and message ~ /(?i)get/", 1},
 };
 
@@ -282,6 +283,50 @@ START_TEST(a_regex_without_end_is_given_up)
 }
 END_TEST
 
+START_TEST(a_long_line_is_searched_to_its_end_and_no_longer)
+{
+	setup();
+	size_t n = 256 * 1024;
+	char *s = malloc(n + 1);
+	for (size_t i = 0; i < n; i++)
+		s[i] = "ab\xc3\xa4 "[i % 5]; /* pieces end anywhere, also inside a character */
+	memcpy(s + n - 8, "the end.", 8);
+	s[n] = 0;
+	struct filter *f =
+		parsed("message ~ /(?<=e end)\\.$/ and message ~ /d\\.$/ and not message ~ /x.*y/");
+	ck_assert_int_eq(decide(f, s), 1);
+	filter_unref(f);
+	/* Each start is within its limit, and there are very many. */
+	memset(s, 'a', n);
+	f = parsed("message ~ /a+a+[bc]/");
+	ck_assert_int_eq(decide(f, s), -ELIMIT);
+	filter_unref(f);
+	free(s);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_long_array_is_looked_through_once)
+{
+	setup();
+	struct buf json = {0}, more = {0};
+	buf_puts(&json, "[0");
+	for (int i = 1; i < 20000; i++)
+		buf_printf(&json, ",%d", i);
+	buf_puts(&json, "]");
+	field_put(&more,
+		  &(struct field){.name = STR("a"), .type = FIELD_JSON, .string = buf_str(&json)});
+	buf_fini(&fields);
+	fields = more;
+	struct filter *f = parsed("fields.a contains 19999 and not fields.a contains 20000 and "
+				  "fields.a.19998 == 19998");
+	ck_assert_int_eq(decide(f, line), 1);
+	filter_unref(f);
+	buf_fini(&json);
+	teardown();
+}
+END_TEST
+
 START_TEST(a_literal_is_found_only_where_it_is_certain)
 {
 	setup();
@@ -303,6 +348,9 @@ START_TEST(a_literal_is_found_only_where_it_is_certain)
 		{"ab", NULL},
 		{"(abc)?", NULL},
 		{"abc(d|e)*fgh", "abc"},
+		{"[^]]foo", NULL},
+		{"[^a]foo", "foo"},
+		{"a{,3}bcd", "bcd"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct regex *r;
@@ -445,8 +493,9 @@ START_TEST(times_are_read_as_people_write_them)
 }
 END_TEST
 
-UNIT_MAIN("filter", each_expression_selects_what_it_says, what_differs_in_form_alone_is_one_filter,
-	  a_wrong_filter_is_refused_with_its_place, a_filter_has_bounds,
-	  a_regex_without_end_is_given_up, a_literal_is_found_only_where_it_is_certain,
-	  a_set_of_regexes_changes_no_result, shorthands_become_the_language,
-	  times_are_read_as_people_write_them)
+UNIT_MAIN("filter", a_long_line_is_searched_to_its_end_and_no_longer,
+	  a_long_array_is_looked_through_once, each_expression_selects_what_it_says,
+	  what_differs_in_form_alone_is_one_filter, a_wrong_filter_is_refused_with_its_place,
+	  a_filter_has_bounds, a_regex_without_end_is_given_up,
+	  a_literal_is_found_only_where_it_is_certain, a_set_of_regexes_changes_no_result,
+	  shorthands_become_the_language, times_are_read_as_people_write_them)
