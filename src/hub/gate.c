@@ -172,8 +172,11 @@ static void ask_for_events(struct connection *c, const struct door_request *r,
 static void change_stream(struct connection *c, const struct door_request *r, struct stream *s)
 {
 	struct subscription sub;
-	struct buf body = {0};
-	int status = subscription_parse(c->hub, r, USE_CHANGE, &sub, &body);
+	struct buf body = {0}, query = {0};
+	struct door_request whole = *r;
+	stream_put_change(s, r->query, &query);
+	whole.query = buf_str(&query);
+	int status = subscription_parse(c->hub, &whole, USE_CHANGE, &sub, &body);
 	if (!status && !stream_change(s, &sub)) {
 		buf_puts(&body, "hub.limits.subscriptions is reached: the stream is as it was.\n");
 		status = 429;
@@ -183,6 +186,7 @@ static void change_stream(struct connection *c, const struct door_request *r, st
 	else
 		answer_document(c, r->serial, 200, "application/json", STR("{\"changed\":true}\n"));
 	subscription_fini(&sub);
+	buf_fini(&query);
 	buf_fini(&body);
 }
 

@@ -78,6 +78,11 @@ struct stream *stream_of_ready(struct list *e);
 /* The one that has this token, or NULL. */
 struct stream *stream_find(struct hub *h, struct str token) must_check;
 
+/* What a request to change it asks, in full: `channel` names all anew; else add= and
+ * drop= change its channels, and what is not named stays.
+ */
+void stream_put_change(const struct stream *s, struct str query, struct buf *out);
+
 /* From where it stands on it sees what `sub` asks; takes what that holds.  False
  * when there are too many subscriptions.
  */

@@ -8,6 +8,7 @@
 #include "hub/channel.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
+#include "wire/query.h"
 
 /* Channels that it did not have begin here: what they had dropped is no gap. */
 static event_id *floors_after_change(const struct stream *s, const struct view *old)
@@ -51,6 +52,55 @@ void stream_apply_change(struct stream *s)
 	stream_say(s, buf_str(&text));
 	buf_fini(&text);
 	view_put(old);
+}
+
+static bool is_filter(const char *key)
+{
+	static const char *const keys[] = {"filter",   "grep", "exclude",
+					   "severity", "type", "source"};
+	for (size_t i = 0; i < array_size(keys); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the query holds this key, with this value where one is given. */
+static bool query_has(struct str query, const char *key, struct str value)
+{
+	struct buf k = {0}, v = {0};
+	bool has = false;
+	while (!has && query_next(&query, &k, &v) == 1)
+		has = str_is(buf_str(&k), key) && (!value.data || str_eq(buf_str(&v), value));
+	buf_fini(&k);
+	buf_fini(&v);
+	return has;
+}
+
+void stream_put_change(const struct stream *s, struct str query, struct buf *out)
+{
+	const struct subscription *sub = s->next ? s->next : &s->view->sub;
+	struct str names = buf_str(&sub->names), quoted, any = {NULL, 0};
+	struct buf key = {0}, value = {0};
+	bool keeps = !query_has(query, "channel", any), has_filter = !keeps;
+	while (keeps && json_next_element(&names, &quoted)) {
+		struct str name = {quoted.data + 1, quoted.len - 2};
+		if (!query_has(query, "drop", name))
+			query_put(out, "channel", name);
+	}
+	int got;
+	while ((got = query_next(&query, &key, &value)) == 1) {
+		const char *k = buf_text(&key);
+		bool adds = keeps && strcmp(k, "add") == 0;
+		has_filter |= is_filter(k);
+		if (!keeps || strcmp(k, "drop") != 0)
+			query_put(out, adds ? "channel" : k, buf_str(&value));
+	}
+	if (got < 0)
+		buf_puts(out, "&%"); /* refused as what it is */
+	if (!has_filter && sub->filter.len)
+		query_put(out, "filter", buf_str(&sub->filter));
+	buf_fini(&key);
+	buf_fini(&value);
 }
 
 void stream_forget_change(struct stream *s)

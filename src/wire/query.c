@@ -56,6 +56,19 @@ int query_next(struct str *rest, struct buf *key, struct buf *value)
 	return 1;
 }
 
+void query_put(struct buf *out, const char *key, struct str value)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-_.~";
+	buf_printf(out, "%s%s=", out->len ? "&" : "", key);
+	for (size_t i = 0; i < value.len; i++) {
+		if (memchr(plain, value.data[i], sizeof(plain) - 1))
+			buf_putc(out, value.data[i]);
+		else
+			buf_printf(out, "%%%02x", (unsigned char)value.data[i]);
+	}
+}
+
 static struct str trim(struct str s)
 {
 	while (s.len && isspace((unsigned char)*s.data)) {

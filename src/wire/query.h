@@ -13,6 +13,9 @@
  */
 int query_next(struct str *rest, struct buf *key, struct buf *value) must_check;
 
+/* Appends key=value, escaped. */
+void query_put(struct buf *out, const char *key, struct str value);
+
 /* How much `accept` likes the media type "type/subtype", from 0 (not at all) to
  * 1000.  A missing header likes all.
  */

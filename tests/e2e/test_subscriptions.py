@@ -336,7 +336,7 @@ def a_poll_without_patience_and_many_pages(site):
     check(answer["events"] == [], repr(answer))
     s = site.stream("channel=logs")
     token = s.until_type("hello").json()["token"]
-    status, _, body = site.get("/streams/" + token, method="POST", headers={"Accept": "application/json", "Content-Length": "0"})
+    status, _, body = site.get("/streams/" + token + "?drop=logs", method="POST", headers={"Accept": "application/json", "Content-Length": "0"})
     check(status == 400 and b"Which channel" in body, "%d %r" % (status, body))
 
 
@@ -437,6 +437,25 @@ def a_stream_changes_without_a_hole(site):
     check(post(site, "/streams/" + "0" * 32, channel="a")[0] == 404, "an unknown token")
 
 
+def a_change_adds_and_drops(site):
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log]}\n" % (n, n, n) for n in "abc"))
+    s = site.stream("channel=a&channel=b&" + q(filter="message contains \"x&y\""))
+    token = s.until_type("hello").json()["token"]
+
+    def state(**form):
+        status, body = post(site, "/streams/" + token, **form)
+        check(status == 200, "%d %r" % (status, body))
+        d = s.until_type("changed").json()
+        return d["channels"], d.get("filter")
+    f = 'message contains "x&y"'
+    check(state(add="c", drop="a") == (["b", "c"], f), "add and drop")
+    check(state(filter="type == a") == (["b", "c"], 'type == "a"'), "another filter")
+    check(state(filter="") == (["b", "c"], None), "no filter")
+    check(state(channel="a") == (["a"], None), "all anew")
+    check(post(site, "/streams/" + token, drop="a")[0] == 400, "the last channel")
+    check(post(site, "/streams/" + token, add="nobody")[0] == 404, "an unknown one")
+
+
 def a_subscription_may_be_a_form(site):
     write(site, ["x" * 3000, "y"])
     site.up(LINES)
@@ -526,5 +545,5 @@ run(pages_that_are_cut_by_their_size_leave_nothing_out, a_poll_without_patience_
     derived_channels_show_what_they_are_from, wrong_derived_channels_are_refused,
     a_regex_that_would_not_end_is_switched_off, many_regexes_share_one_pass, each_format_says_the_same,
     a_compressed_stream_is_the_same_stream, polling_brings_everything_once, pages_of_the_past,
-    a_stream_changes_without_a_hole, a_subscription_may_be_a_form, channels_have_schemas_with_versions,
+    a_stream_changes_without_a_hole, a_change_adds_and_drops, a_subscription_may_be_a_form, channels_have_schemas_with_versions,
     limits_are_told_and_counted, what_becomes_of_slow_clients)
