@@ -8,238 +8,12 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "base/unit.h"
+#include "hub/asked.h"
 #include "hub/channel.h"
 #include "hub/regexes.h"
 #include "wire/query.h"
 
-enum {
-	FILTERS_MAX = 16,
-	TAIL_MAX = 100000,
-	LIMIT_DEFAULT = 100,
-	LIMIT_MAX = 5000,
-	CONTEXT_MAX = 100
-};
-
-/* What is being gathered. */
-struct asked {
-	struct hub *hub;
-	struct subscription *s;
-	enum subscription_use use;
-	struct buf *why;
-	/* Of each of s->channels: what a derived channel lets through of it, as
-	 * alternatives; `all` when it was asked for itself.
-	 */
-	struct {
-		struct buf text;
-		bool all;
-	} of[SUBSCRIPTION_CHANNELS_MAX];
-	char *names[SUBSCRIPTION_CHANNELS_MAX]; /* as asked for; owned */
-	size_t n_names;
-	struct buf filter; /* all filters and shorthands, joined by "and" */
-	size_t n_filters;
-	struct filter *kept[FILTERS_MAX]; /* so that their regexes are compiled once; counted */
-	size_t n_kept;
-	uint64_t own_tail; /* of the channels, for who names no start */
-	bool batches, bare;
-	char format[16];
-};
-
-static int refuse(struct asked *a, const char *sentence)
-{
-	buf_puts(a->why, sentence);
-	buf_putc(a->why, '\n');
-	return 400;
-}
-
-/* ---- channels ------------------------------------------------------------------------ */
-
-/* The place of a channel with a journal, or -1 when there are too many. */
-static int place_of(struct asked *a, struct channel *c)
-{
-	struct subscription *s = a->s;
-	size_t at = 0;
-	while (at < s->n_channels &&
-	       strcmp(s->channels[at].channel->settings.name, c->settings.name) < 0)
-		at++;
-	if (at < s->n_channels && s->channels[at].channel == c)
-		return (int)at;
-	if (s->n_channels == SUBSCRIPTION_CHANNELS_MAX)
-		return -1;
-	memmove(&s->channels[at + 1], &s->channels[at],
-		(s->n_channels - at) * sizeof(s->channels[0]));
-	memmove(&a->of[at + 1], &a->of[at], (s->n_channels - at) * sizeof(a->of[0]));
-	s->n_channels++;
-	s->channels[at] = (struct subscription_channel){.channel = c};
-	memset(&a->of[at], 0, sizeof(a->of[at]));
-	return (int)at;
-}
-
-static int too_many(struct asked *a)
-{
-	buf_printf(a->why, "More than %d channels in one stream (open several).\n",
-		   SUBSCRIPTION_CHANNELS_MAX);
-	return 400;
-}
-
-/* The strictest of all its channels counts. */
-static void take_pace(struct subscription *s, const struct channel_settings *c, bool is_first,
-		      uint64_t *own_tail)
-{
-	s->heartbeat_ns = is_first ? c->heartbeat_ns : MIN(s->heartbeat_ns, c->heartbeat_ns);
-	s->retry_ns = is_first ? c->retry_ns : MIN(s->retry_ns, c->retry_ns);
-	s->coalesce_ns = is_first ? c->coalesce_ns : MIN(s->coalesce_ns, c->coalesce_ns);
-	s->max_lag_ns = is_first ? c->max_lag_ns : MIN(s->max_lag_ns, c->max_lag_ns);
-	/* "latest" only where all say so: it drops what another one keeps. */
-	if (is_first)
-		s->slow = c->slow;
-	else if (s->slow != c->slow)
-		s->slow = s->slow == SLOW_DISCONNECT || c->slow == SLOW_DISCONNECT ? SLOW_DISCONNECT
-										   : SLOW_CATCH_UP;
-	s->gzips &= c->gzips;
-	*own_tail = MAX(*own_tail, (uint64_t)c->tail);
-}
-
-static int add_derived(struct asked *a, const struct channel_settings *d)
-{
-	for (size_t i = 0; i < d->n_from; i++) {
-		struct channel *c = hub_channel(a->hub, d->from[i]);
-		if (!c)
-			continue;
-		int at = place_of(a, c);
-		if (at < 0)
-			return too_many(a);
-		if (!d->filter)
-			a->of[at].all = true;
-		else
-			buf_printf(&a->of[at].text, "%s(%s)", a->of[at].text.len ? " or " : "",
-				   d->filter);
-	}
-	a->s->is_derived = true;
-	return 0;
-}
-
-static int add_channel(struct asked *a, const char *name)
-{
-	for (size_t i = 0; i < a->n_names; i++)
-		if (strcmp(a->names[i], name) == 0)
-			return 0;
-	if (a->n_names == SUBSCRIPTION_CHANNELS_MAX)
-		return too_many(a);
-	const struct channel_settings *settings = hub_derived(a->hub, name);
-	struct channel *c = settings ? NULL : hub_channel(a->hub, name);
-	if (!c && !settings) {
-		buf_printf(a->why, "There is no channel of that name here (see /channels).\n");
-		return 404;
-	}
-	take_pace(a->s, settings ? settings : &c->settings, !a->n_names, &a->own_tail);
-	a->names[a->n_names++] = mem_strdup(name);
-	if (settings)
-		return add_derived(a, settings);
-	int at = place_of(a, c);
-	if (at < 0)
-		return too_many(a);
-	a->of[at].all = true;
-	return 0;
-}
-
-/* ---- filters ------------------------------------------------------------------------------ */
-
-/* One more that must hold; refused with its own text, so that places are right. */
-static int add_filter(struct asked *a, struct str text, const char *parameter)
-{
-	struct buf why = {0};
-	if (++a->n_filters > FILTERS_MAX)
-		return refuse(a, "More than 16 filters in one request (join them with \"and\").");
-	struct filter *f = filter_parse(regexes_pool(a->hub->regexes), text, &why);
-	if (!f) {
-		if (strcmp(parameter, "filter") != 0)
-			buf_printf(a->why, "In \"%s\": ", parameter);
-		buf_put_str(a->why, buf_str(&why));
-		buf_fini(&why);
-		return 400;
-	}
-	const char *slow = filter_trouble(f);
-	if (slow)
-		buf_printf(a->why,
-			   "the filter: the regex /%s/ is switched off, for it would not end "
-			   "(write it without nested repetition such as (a+)+)\n",
-			   slow);
-	else
-		buf_printf(&a->filter, "%s(%.*s)", a->filter.len ? " and " : "",
-			   (int)filter_text(f).len, filter_text(f).data);
-	int status = slow ? 400 : 0;
-	a->kept[a->n_kept++] = f;
-	buf_fini(&why);
-	return status;
-}
-
-static int add_grep(struct asked *a, struct str value, bool excludes)
-{
-	struct buf text = {0};
-	buf_puts(&text, excludes ? "not " : "");
-	filter_put_grep(&text, value);
-	int status = add_filter(a, buf_str(&text), excludes ? "exclude" : "grep");
-	buf_fini(&text);
-	return status;
-}
-
-static int add_one_of(struct asked *a, const char *subject, struct str values)
-{
-	struct buf text = {0};
-	filter_put_one_of(&text, subject, values);
-	int status = add_filter(a, buf_str(&text), subject);
-	buf_fini(&text);
-	return status;
-}
-
-/* severity=warning is that and worse; several are those. */
-static int add_severity(struct asked *a, struct str value)
-{
-	if (memchr(value.data, ',', value.len))
-		return add_one_of(a, "severity", value);
-	struct buf text = {0};
-	buf_puts(&text, "severity <= ");
-	filter_put_string(&text, value);
-	int status = add_filter(a, buf_str(&text), "severity");
-	buf_fini(&text);
-	return status;
-}
-
-/* The filter of each channel: what derived channels let through, and what was asked. */
-static int make_filters(struct asked *a)
-{
-	struct subscription *s = a->s;
-	struct buf text = {0};
-	int status = 0;
-	for (size_t i = 0; i < s->n_channels && !status; i++) {
-		text.len = 0;
-		if (!a->of[i].all)
-			buf_printf(&text, "(%.*s)", (int)a->of[i].text.len, a->of[i].text.data);
-		if (a->filter.len) {
-			buf_puts(&text, text.len ? " and " : "");
-			buf_put_str(&text, buf_str(&a->filter));
-		}
-		if (!text.len)
-			continue;
-		s->channels[i].filter =
-			filter_compose(regexes_pool(a->hub->regexes), buf_str(&text), a->why);
-		if (!s->channels[i].filter) {
-			status = 400;
-		} else if (filter_trouble(s->channels[i].filter)) {
-			buf_puts(a->why, "a regex of that channel's own filter is switched off\n");
-			status = 503;
-		}
-	}
-	if (a->filter.len) {
-		struct filter *f =
-			status ? NULL : filter_compose(NULL, buf_str(&a->filter), a->why);
-		if (f)
-			buf_put_str(&s->filter, filter_text(f));
-		filter_unref(f);
-	}
-	buf_fini(&text);
-	return status;
-}
+enum { TAIL_MAX = 100000, LIMIT_DEFAULT = 100, LIMIT_MAX = 5000, CONTEXT_MAX = 100 };
 
 /* ---- where it starts ------------------------------------------------------------------------ */
 
@@ -312,8 +86,9 @@ static int set_edge(struct asked *a, const char *key, const char *value)
 	if (id_parse(text, &epoch, &id) == 0) {
 		bool known = str_is(epoch, a->hub->epoch);
 		if (!known)
-			return refuse(a, "That is an id of journals that are lost (ask without it "
-					 "for the newest, or with earliest=1 for the oldest).");
+			return asked_refuse(
+				a, "That is an id of journals that are lost (ask without it "
+				   "for the newest, or with earliest=1 for the oldest).");
 		if (!is_before)
 			return set_cursor(a, text, "\"after\"");
 		a->s->before = id;
@@ -344,7 +119,7 @@ static int set_format(struct asked *a, const char *value)
 			return 0;
 		}
 	}
-	return refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history).");
+	return asked_refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history).");
 }
 
 static bool is_one_of(const char *value, const char *x, const char *y)
@@ -400,7 +175,7 @@ static int set_timeout(struct asked *a, const char *value)
 {
 	if (unit_parse_duration(value, &a->s->timeout_ns) || a->s->timeout_ns < 0 ||
 	    a->s->timeout_ns > 300 * NS_PER_SEC)
-		return refuse(a, "\"timeout\" is a duration from 0s to 300s.");
+		return asked_refuse(a, "\"timeout\" is a duration from 0s to 300s.");
 	return 0;
 }
 
@@ -436,13 +211,13 @@ static int one_of_start(struct asked *a, const char *key, const char *value)
 static int one_of_filter(struct asked *a, const char *key, struct str value)
 {
 	if (strcmp(key, "filter") == 0)
-		return value.len ? add_filter(a, value, "filter") : 0;
+		return value.len ? asked_add_filter(a, value, "filter") : 0;
 	if (strcmp(key, "grep") == 0 || strcmp(key, "exclude") == 0)
-		return value.len ? add_grep(a, value, key[0] == 'e') : 0;
+		return value.len ? asked_add_grep(a, value, key[0] == 'e') : 0;
 	if (strcmp(key, "severity") == 0)
-		return value.len ? add_severity(a, value) : 0;
+		return value.len ? asked_add_severity(a, value) : 0;
 	if (strcmp(key, "type") == 0 || strcmp(key, "source") == 0)
-		return value.len ? add_one_of(a, key, value) : 0;
+		return value.len ? asked_add_one_of(a, key, value) : 0;
 	return -1;
 }
 
@@ -453,7 +228,7 @@ static int one_parameter(struct asked *a, const char *key, struct buf *text)
 	if (status >= 0)
 		return status;
 	if (strcmp(key, "channel") == 0)
-		return add_channel(a, value);
+		return asked_add_channel(a, value);
 	if (a->use == USE_CHANGE)
 		return unknown(a, key);
 	if (strcmp(key, "format") == 0)
@@ -473,7 +248,8 @@ static int all_parameters(struct asked *a, struct str rest)
 	int status = 0, got;
 	while (!status && (got = query_next(&rest, &key, &value)) != 0) {
 		if (got < 0)
-			status = refuse(a, "The query holds a broken percent escape or a NUL.");
+			status = asked_refuse(a,
+					      "The query holds a broken percent escape or a NUL.");
 		else
 			status = one_parameter(a, buf_text(&key), &value);
 	}
@@ -512,14 +288,16 @@ static int choose_format(struct asked *a, struct str accept)
 	if (a->use == USE_POLL) {
 		s->format = FORMAT_PAGE;
 		if (a->format[0] && !is_json)
-			return refuse(a, "The answer of /poll is a JSON document (format=json).");
+			return asked_refuse(
+				a, "The answer of /poll is a JSON document (format=json).");
 		return 0;
 	}
 	if (a->use == USE_HISTORY && strcmp(a->format, "sse") == 0)
-		return refuse(a, "History is json, ndjson or text.");
+		return asked_refuse(a, "History is json, ndjson or text.");
 	if (a->use == USE_STREAM && is_json)
-		return refuse(a, "A stream is sse, ndjson or text (format=ndjson: a JSON object "
-				 "a line).");
+		return asked_refuse(a,
+				    "A stream is sse, ndjson or text (format=ndjson: a JSON object "
+				    "a line).");
 	if (strcmp(a->format, "ndjson") == 0)
 		s->format = FORMAT_NDJSON;
 	else if (strcmp(a->format, "text") == 0)
@@ -590,7 +368,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, enum subscri
 	if (!status && use != USE_CHANGE)
 		status = choose_format(a, r->accept);
 	if (!status)
-		status = make_filters(a);
+		status = asked_make_filters(a);
 	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
 	if (!status && ret->start == START_NOW && a->own_tail) {
 		ret->start = START_TAIL;
