@@ -17,6 +17,8 @@
 #include "hub/subscription.h"
 #include "hub/view.h"
 #include "wire/door.h"
+#include "wire/fcgi.h"
+#include "wire/gzip.h"
 
 enum { PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024, BUSY_RETRY_MS = 15000, PAGES_MAX = 32 };
 
@@ -123,22 +125,29 @@ static void put_head(struct buf *out, const struct subscription *sub)
 		   format_media_type(sub->format), sub->gzips ? "Content-Encoding: gzip\r\n" : "");
 }
 
+static void put_busy(struct buf *out, struct hub *h, const struct subscription *sub,
+		     const char *reason)
+{
+	struct buf data = {0};
+	format_retry(out, sub->format, jittered_ms(BUSY_RETRY_MS));
+	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
+	format_control(out, sub->format, hub_epoch(h), FORMAT_NO_ID, "busy", buf_str(&data));
+	if (sub->format == FORMAT_PAGE)
+		buf_printf(out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
+	buf_fini(&data);
+}
+
 /* A non-200 would end a browser's EventSource for good; this one comes back. */
 static void answer_busy(struct connection *c, uint32_t serial, struct subscription *sub,
 			const char *reason)
 {
-	struct buf out = {0}, data = {0};
+	struct buf out = {0};
 	c->hub->n_refused++;
 	sub->gzips = false;
 	put_head(&out, sub);
-	format_retry(&out, sub->format, jittered_ms(BUSY_RETRY_MS));
-	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
-	format_control(&out, sub->format, hub_epoch(c->hub), FORMAT_NO_ID, "busy", buf_str(&data));
-	if (sub->format == FORMAT_PAGE)
-		buf_printf(&out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
+	put_busy(&out, c->hub, sub, reason);
 	answer(c, serial, DOOR_RESPOND, buf_str(&out));
 	buf_fini(&out);
-	buf_fini(&data);
 }
 
 /* For requests that the hub answers on their descriptor itself. */
@@ -273,18 +282,49 @@ static void ask(struct connection *c, const struct door_request *r)
 			STR("There is nothing here.\n"));
 }
 
+/* Others came first, since it was asked.  The head is written already; what follows
+ * it fits into any socket.
+ */
+static void turn_away(struct hub *h, const struct door_request *r, struct subscription *sub,
+		      const char *reason, int fd)
+{
+	struct buf text = {0}, body = {0}, framed = {0};
+	h->n_refused++;
+	put_busy(&text, h, sub, reason);
+	if (sub->gzips) {
+		gzip_put_header(&body);
+		gzip_put_stored(&body, buf_str(&text));
+	} else {
+		buf_put_str(&body, buf_str(&text));
+	}
+	if (r->framing == DOOR_FCGI) {
+		fcgi_put_stdout(&framed, r->fcgi_id, buf_str(&body));
+		fcgi_put_end(&framed, r->fcgi_id);
+	}
+	const struct buf *out = r->framing == DOOR_FCGI ? &framed : &body;
+	if (send(fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == ENOTSOCK &&
+	    write(fd, out->data, out->len) < 0)
+		log_debug("a client that was turned away is gone");
+	fd_close(&fd);
+	buf_fini(&text);
+	buf_fini(&body);
+	buf_fini(&framed);
+}
+
 /* The head is written; from here on the descriptor is the hub's alone. */
 static void take(struct hub *h, const struct door_request *r, int fd)
 {
 	struct subscription sub;
 	struct buf why = {0};
 	int use = use_of(r->route);
+	const char *limit;
 	if (fd >= 0 && use >= 0) {
 		if (subscription_parse(h, r, (enum subscription_use)use, &sub, &why))
 			fd_close(&fd); /* what was possible at the asking is no more: it comes back
 					*/
-		else if (limit_reached(h, r, &sub, (enum subscription_use)use))
-			fd_close(&fd); /* others came first: it comes back, and is told then */
+		else if (use != USE_HISTORY && /* of pages the asking decides */
+			 (limit = limit_reached(h, r, &sub, (enum subscription_use)use)))
+			turn_away(h, r, &sub, limit, fd);
 		else if (use == USE_HISTORY)
 			history_open(h, fd, r, &sub);
 		else

@@ -52,6 +52,7 @@ struct page {
 	event_id seen;     /* everything up to here has been looked at */
 	bool is_complete;  /* the whole range was looked at */
 	bool is_full;      /* it ended because the page is full */
+	bool is_cut;       /* its beginning is left for the next one */
 	int64_t spent_ns;
 	struct regex *slow;
 };
@@ -105,8 +106,24 @@ static void close_up(struct page *p)
 	p->lines = closed;
 }
 
+/* A page that was asked for backwards ends with the newest: what is too much goes
+ * from its beginning, for the next page.
+ */
+static void cut_beginning(struct page *p)
+{
+	size_t n = 0;
+	if (!p->is_backward || p->n_shown < PAGE_BYTES + HOLES_MAX)
+		return;
+	while (p->n_shown > PAGE_BYTES && n + p->n_before + 1 < p->n_found)
+		p->n_shown -= p->found[n++].len;
+	p->n_found -= n;
+	memmove(p->found, p->found + n, p->n_found * sizeof(p->found[0]));
+	p->is_cut |= n > 0;
+}
+
 static void take(struct page *p, const struct past *e, bool is_match)
 {
+	cut_beginning(p);
 	close_up(p);
 	if (is_match) {
 		put_line(p, e, true);
@@ -129,7 +146,8 @@ static void take(struct page *p, const struct past *e, bool is_match)
 
 static bool is_full(const struct page *p)
 {
-	return (p->n_matches >= p->sub.limit && !p->n_behind) || p->n_shown > PAGE_BYTES;
+	return (p->n_matches >= p->sub.limit && !p->n_behind) ||
+	       (!p->is_backward && p->n_shown > PAGE_BYTES);
 }
 
 /* Context stands before the first event of a page that was found backwards too. */
@@ -262,6 +280,8 @@ static void put_cursor(struct page *p, struct json *j, const char *key, event_id
 /* What lies before the page: the id to ask with as before=, or 0 for nothing. */
 static event_id older(const struct page *p, size_t first)
 {
+	if (p->is_cut && p->n_found)
+		return p->found[first < p->n_found ? first : 0].id;
 	/* Read back as far as time allowed, but not all that was found is shown. */
 	if (p->is_backward && p->locate.n_ids < p->sub.limit) {
 		event_id e = MIN(p->locate.bound, p->after + 1);

@@ -347,7 +347,8 @@ void streams_of_derived_come_back(struct hub *h)
 {
 	list_each_safe (e, &h->streams) {
 		struct stream *s = list_entry(e, struct stream, link);
-		if (s->view->sub.is_derived && !s->outlet.ends)
+		bool is_derived = s->view->sub.is_derived || (s->next && s->next->is_derived);
+		if (is_derived && !s->outlet.ends)
 			stream_say_bye(s, "reload", "the channel is defined anew");
 	}
 }

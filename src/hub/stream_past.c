@@ -168,10 +168,11 @@ static void leave_out(struct stream *s)
 	s->behind_since_ns = 0;
 	s->is_caught_up = false;
 	if (!s->wants_latest) {
-		stream_put_gap(s, &text, s->after, head, "slow");
+		if (head > s->after)
+			stream_put_gap(s, &text, s->after, head, "slow");
 		s->pos = view_join(s->view);
 		s->is_caught_up = view_may_join(s->view, head);
-		s->after = head;
+		s->after = MAX(s->after, head);
 	}
 	stream_say(s, buf_str(&text));
 	buf_fini(&text);
@@ -195,8 +196,10 @@ void stream_advance(struct stream *s)
 		if (s->phase == STREAM_ENDED || s->outlet.ends || !outlet_is_clear(&s->outlet))
 			return;
 	}
-	if (s->phase == STREAM_REPLAYING && s->is_caught_up)
+	if (s->phase == STREAM_REPLAYING && s->is_caught_up) {
 		s->phase = STREAM_LIVE;
+		s->behind_since_ns = loop_now(s->hub->loop); /* lag counts from here */
+	}
 	if (stream_is_too_slow(s)) {
 		leave_out(s);
 		if (s->phase == STREAM_ENDED || s->outlet.ends || !outlet_is_clear(&s->outlet))

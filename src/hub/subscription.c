@@ -370,6 +370,8 @@ int subscription_parse(struct hub *h, const struct door_request *r, enum subscri
 	if (!status)
 		status = asked_make_filters(a);
 	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
+	if (r->kind == DOOR_TAKE) /* promised, whatever the settings are by now */
+		ret->gzips = r->takes_gzip;
 	if (!status && ret->start == START_NOW && a->own_tail) {
 		ret->start = START_TAIL;
 		ret->tail = a->own_tail;

@@ -77,6 +77,7 @@ struct view {
 	size_t n_streams;
 	size_t n_behind;    /* streams with a position that are not ready */
 	int64_t flushed_ns; /* loop time of the last flush */
+	int64_t said_ns;    /* of the last one that had something */
 	struct loop_timer timer;
 	struct loop_timer heartbeat; /* of a compressed one, for all its streams */
 	struct loop_task task;

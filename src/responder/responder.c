@@ -44,11 +44,13 @@ struct request {
 	struct loop_timer deadline;
 	struct loop_task reaper;
 	struct params params;
-	char *path;  /* the hub's route, while ASKING; owned */
+	char *path; /* the hub's route, while ASKING; owned */
+	bool form_has_nul;
 	char *form;  /* what a POST has sent; owned, may be NULL */
 	char *query; /* that of the URL and the form, joined; owned */
 	uint32_t serial;
 	bool is_asked;       /* the question is with the present hub */
+	bool promised_gzip;  /* the head says so */
 	bool then_hand_over; /* WRITING the head of a stream */
 	struct buf answer;   /* parts from the hub, unframed */
 	struct buf out;      /* framed, being written */
@@ -123,7 +125,8 @@ static struct door_request question(const struct request *q, enum door_kind kind
 		.last_event_id = str_of(q->params.last_event_id),
 		.address = str_of(q->params.address),
 		.user = str_of(q->params.user),
-		.takes_gzip = accepts_gzip(str_of(q->params.accept_encoding)),
+		.takes_gzip = kind == DOOR_TAKE ? q->promised_gzip
+						: accepts_gzip(str_of(q->params.accept_encoding)),
 	};
 }
 
@@ -192,6 +195,8 @@ static void respond(struct request *q, struct str answer, bool is_stream)
 			answer.len = (size_t)(end - answer.data) + 4;
 	}
 	q->then_hand_over = is_stream && !is_head;
+	q->promised_gzip =
+		is_stream && memmem(answer.data, answer.len, "Content-Encoding: gzip", 22);
 	q->state = WRITING;
 	set_deadline(q, WRITE_PATIENCE_NS);
 	fcgi_put_stdout(&q->out, q->params.id, answer);
@@ -287,6 +292,10 @@ static bool take_form(struct request *q)
 			     "(Content-Type: application/x-www-form-urlencoded).\n");
 		return false;
 	}
+	if (q->form_has_nul) {
+		respond_text(q, "400 Bad Request", "", "The form holds a NUL.\n");
+		return false;
+	}
 	const char *more = is_post && q->form ? q->form : "";
 	q->query =
 		mem_printf("%s%s%s", q->params.query, *q->params.query && *more ? "&" : "", more);
@@ -359,6 +368,7 @@ static void peek(struct request *q)
 	}
 	if (is == FCGI_HEAD_WHOLE && request.body.len)
 		q->form = mem_strndup(request.body.data, request.body.len);
+	q->form_has_nul = request.body.len && memchr(request.body.data, 0, request.body.len);
 	buf_fini(&request.params);
 	buf_fini(&request.body);
 	if (is == FCGI_HEAD_INCOMPLETE)

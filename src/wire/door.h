@@ -32,7 +32,7 @@ struct door_request {
 	struct str last_event_id;
 	struct str address; /* of the client, as the front server says */
 	struct str user;    /* whom the front server has let in; empty: nobody */
-	bool takes_gzip;
+	bool takes_gzip;    /* with TAKE: the head that was written says gzip */
 };
 
 enum door_verdict {

@@ -317,13 +317,74 @@ def pages_that_are_cut_by_their_size_leave_nothing_out(site):
         before, pages = p["older"], pages + 1
         if not before:
             break
-        # Read back in one go, shown forwards: the rest of it is after the page.
-        newer = p["newer"]
-        while got[-1] < n - 1 and pages == 1:
-            p = page(site, limit=n, after=newer)
-            got += [int(m.split()[0]) for m in messages(p["events"])]
-            newer = p["newer"]
-    check(got == list(range(n)), "%d, %r" % (len(got), got[:3]))
+    check(got == list(range(n)) and pages > 2, "%d in %d pages, %r" % (len(got), pages, got[:3]))
+    got, p = [], page(site, limit=n, earliest=1)
+    while p["events"]:
+        got += [int(m.split()[0]) for m in messages(p["events"])]
+        p = page(site, limit=n, after=p["newer"])
+    check(got == list(range(n)), "forwards: %d" % len(got))
+
+
+def many_ask_for_pages_at_once(site):
+    write(site, (str(i) for i in range(1000)))
+    site.up(LINES)
+    settled(site, 1000)
+    import threading
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(site.get("/history?channel=logs&limit=1000"))) for _ in range(100)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    good = [a for a in answers if a[0] == 200]
+    check(len(answers) == 100 and all(len(json.loads(a[2])["events"]) == 1000 for a in good), "an answer is cut")
+    check(good and all(b"again in a moment" in a[2] for a in answers if a[0] == 503) and {a[0] for a in answers} <= {200, 503},
+          repr([a[0] for a in answers]))
+
+
+def who_reads_a_long_history_is_not_too_slow(site):
+    """Time spent on what was asked for is no lag."""
+    write(site, ("%d %s" % (i, "x" * 200) for i in range(30000)))
+    site.up(LINES, "logs: {slow: disconnect, max_lag: 200ms}\n")
+    settled(site, 30000)
+    s = site.stream("channel=logs&earliest=1", rcvbuf=8192)
+    n = 0
+    def take(e):
+        nonlocal n
+        n += e.type == "line"
+        if n % 3000 == 0:
+            time.sleep(0.05)
+        check(e.type not in ("bye", "gap"), repr(e))
+        return n == 30000
+    s.events(take, 60)
+    write(site, ["and on"])
+    check(s.until_type("line").json()["message"] == "and on", "live")
+
+
+def a_reload_changes_compression_for_new_streams_only(site):
+    site.up(LINES, "logs: {gzip: true}\n")
+    import threading
+    stop, wrong = [], []
+
+    def ask():
+        while not stop:
+            s = Stream(site, "channel=logs", headers={"Accept-Encoding": "gzip"})
+            while not s.buffer or s.head is None:
+                if not s.fill(5):
+                    break
+            if s.head and s.buffer and ("content-encoding: gzip" in s.head.lower()) != s.buffer.startswith(b"\x1f\x8b"):
+                wrong.append((s.head, s.buffer[:40]))
+            s.close()
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for i in range(12):
+        site.write_config(LINES, "logs: {gzip: %s}\n" % ("false" if i % 2 == 0 else "true"))
+        check(site.sluice_command("reload")[0] == 0, "reload")
+    stop.append(1)
+    for t in threads:
+        t.join()
+    check(not wrong, "%d, such as %r" % (len(wrong), wrong[:1]))
 
 
 def a_poll_without_patience_and_many_pages(site):
@@ -539,7 +600,9 @@ def what_becomes_of_slow_clients(site):
     check(streams["disconnect"].ended, "disconnect")
 
 
-run(pages_that_are_cut_by_their_size_leave_nothing_out, a_poll_without_patience_and_many_pages,
+run(pages_that_are_cut_by_their_size_leave_nothing_out, many_ask_for_pages_at_once,
+    who_reads_a_long_history_is_not_too_slow, a_reload_changes_compression_for_new_streams_only,
+    a_poll_without_patience_and_many_pages,
     a_client_that_reads_nothing_costs_nothing, limits_hold_in_a_rush,
     the_examples_of_the_documentation, live_and_past_are_filtered_alike, wrong_filters_are_refused_with_their_place,
     derived_channels_show_what_they_are_from, wrong_derived_channels_are_refused,
