@@ -209,21 +209,6 @@ static char *copy(const char *s)
 	return s ? mem_strdup(s) : NULL;
 }
 
-void settings_read_types(struct source_settings *src, const struct sluice_event_type *table)
-{
-	for (const struct sluice_event_type *ev = table; ev && ev->name; ev++) {
-		src->types = mem_resize(src->types, (src->n_types + 1) * sizeof(src->types[0]));
-		struct type_settings *t = &src->types[src->n_types++];
-		*t = (struct type_settings){
-			.name = mem_strdup(ev->name), .doc = copy(ev->doc), .version = ev->version};
-		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
-			t->fields = mem_resize(t->fields, (t->n_fields + 1) * sizeof(t->fields[0]));
-			t->fields[t->n_fields++] = (struct field_settings){
-				mem_strdup(f->name), copy(f->unit), copy(f->doc), f->type};
-		}
-	}
-}
-
 static void free_types(struct source_settings *src)
 {
 	for (size_t i = 0; i < src->n_types; i++) {
@@ -238,6 +223,24 @@ static void free_types(struct source_settings *src)
 		free(t->doc);
 	}
 	free(src->types);
+	src->types = NULL;
+	src->n_types = 0;
+}
+
+void settings_read_types(struct source_settings *src, const struct sluice_event_type *table)
+{
+	free_types(src); /* asked again when its file was replaced */
+	for (const struct sluice_event_type *ev = table; ev && ev->name; ev++) {
+		src->types = mem_resize(src->types, (src->n_types + 1) * sizeof(src->types[0]));
+		struct type_settings *t = &src->types[src->n_types++];
+		*t = (struct type_settings){
+			.name = mem_strdup(ev->name), .doc = copy(ev->doc), .version = ev->version};
+		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
+			t->fields = mem_resize(t->fields, (t->n_fields + 1) * sizeof(t->fields[0]));
+			t->fields[t->n_fields++] = (struct field_settings){
+				mem_strdup(f->name), copy(f->unit), copy(f->doc), f->type};
+		}
+	}
 }
 
 void source_settings_fini(struct source_settings *src)

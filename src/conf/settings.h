@@ -128,7 +128,9 @@ void settings_free(struct settings *s);
 void settings_read_options(struct source_settings *src, const struct sluice_option *table,
 			   struct errors *e);
 
-/* Copies a plugin's table of events, which ends with a NULL name. */
+/* Copies a plugin's table of events, which ends with a NULL name, in place of what
+ * was there.
+ */
 void settings_read_types(struct source_settings *src, const struct sluice_event_type *table);
 
 /* The settings of a channel; one that only a source names has the defaults. */
