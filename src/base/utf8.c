@@ -64,7 +64,7 @@ size_t utf8_valid_prefix(const char *s, size_t n)
 
 void utf8_put(struct buf *out, struct str s)
 {
-	for (;;) {
+	while (s.len) {
 		size_t good = utf8_valid_prefix(s.data, s.len);
 		buf_put(out, s.data, good);
 		s.data += good;

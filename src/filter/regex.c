@@ -287,7 +287,8 @@ static int search_by(clockid_t clock, const struct regex *r, struct regex_run *r
 
 int regex_search(const struct regex *r, struct regex_run *run, struct str s)
 {
-	if (r->literal_len && !memmem(s.data, s.len, r->literal, r->literal_len))
+	if (r->literal_len &&
+	    (s.len < r->literal_len || !memmem(s.data, s.len, r->literal, r->literal_len)))
 		return 0;
 	uint32_t steps = STEPS_MAX + (uint32_t)MIN(s.len, (size_t)1 << 20) * STEPS_MAX_A_BYTE;
 	pcre2_set_match_limit(run->context, steps);

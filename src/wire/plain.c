@@ -10,6 +10,8 @@
 static void put_safe(struct buf *out, struct str s)
 {
 	size_t from = 0;
+	if (!s.len)
+		return;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.data[i];
 		bool c1 = c == 0xc2 && i + 1 < s.len && (unsigned char)s.data[i + 1] < 0xa0;

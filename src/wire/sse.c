@@ -39,6 +39,8 @@ void sse_put_heartbeat(struct buf *out, struct str epoch, event_id id, bool is_e
 static void put_split(struct buf *out, struct str s)
 {
 	size_t from = 0;
+	if (!s.len)
+		return;
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
 		if (c != '\n' && c != '\r')
