@@ -18,9 +18,11 @@ enum {
 	STEPS_MAX = 20000,
 	PIECE = 128,          /* starts that are tried in a row, at first */
 	STEPS_MAX_A_BYTE = 2, /* and so many more for each byte that is searched */
-	HEAP_MAX_KIB = 1024,
+	HEAP_MAX_KIB = 20 * 1024,
+	LONG = 4096, /* bytes */
+	LOOK_AT_THE_CLOCK_EVERY = 16,
 	STACK_MIN = 32 * 1024,
-	STACK_MAX = 512 * 1024,
+	STACK_MAX = 8 * 1024 * 1024,
 	LITERAL_MIN = 3,
 };
 
@@ -192,13 +194,23 @@ int regex_get(struct regex_pool *pool, struct str pattern, const char *flags, st
 		*at = MIN(offset, pattern.len);
 		return -EINVAL;
 	}
+	pcre2_code *watched =
+		pcre2_compile((PCRE2_SPTR)pattern.data, pattern.len,
+			      options_of(sorted) | PCRE2_AUTO_CALLOUT, &code, &offset, NULL);
+	if (!watched) {
+		pcre2_code_free(c);
+		buf_puts(why, "this regex is too large");
+		return -EINVAL;
+	}
 	pcre2_jit_compile(c, PCRE2_JIT_COMPLETE); /* without it, the interpreter */
+	pcre2_jit_compile(watched, PCRE2_JIT_COMPLETE);
 	struct regex *r = mem_zero(sizeof(*r));
 	r->refs = 1;
 	r->pool = pool;
 	r->pattern = mem_strndup(pattern.data, pattern.len);
 	memcpy(r->flags, sorted, sizeof(sorted));
 	r->code = c;
+	r->watched = watched;
 	r->slot = REGEX_NO_SLOT;
 	r->in_set = -1;
 	list_init(&r->link);
@@ -230,6 +242,7 @@ void regex_unref(struct regex *r)
 		r->pool->changes++;
 	}
 	pcre2_code_free(r->code);
+	pcre2_code_free(r->watched);
 	free(r->literal);
 	free(r->pattern);
 	free(r);
@@ -285,6 +298,35 @@ static int search_by(clockid_t clock, const struct regex *r, struct regex_run *r
 	}
 }
 
+struct watch {
+	int64_t begun, begun_cpu;
+	unsigned n;
+};
+
+/* Before each item of the pattern. */
+static int on_callout(pcre2_callout_block *block maybe_unused, void *ctx)
+{
+	struct watch *w = ctx;
+	if (++w->n % LOOK_AT_THE_CLOCK_EVERY || clock_mono_ns() - w->begun < TIME_MAX_NS)
+		return 0;
+	bool is_late = clock_read(CLOCK_THREAD_CPUTIME_ID) - w->begun_cpu > TIME_MAX_NS;
+	return is_late ? PCRE2_ERROR_CALLOUT : 0;
+}
+
+/* In a long text a single step may take as long as the text is: a+a++[bc] on 64 KiB
+ * is a second and a half within any limit of steps.  So each step asks the clock.
+ */
+static int search_long(const struct regex *r, struct regex_run *run, struct str s)
+{
+	struct watch watch = {clock_mono_ns(), clock_read(CLOCK_THREAD_CPUTIME_ID), 0};
+	pcre2_set_callout(run->context, on_callout, &watch);
+	pcre2_set_offset_limit(run->context, PCRE2_UNSET);
+	int got = pcre2_match(r->watched, (PCRE2_SPTR)s.data, s.len, 0, PCRE2_NO_UTF_CHECK,
+			      run->data, run->context);
+	pcre2_set_callout(run->context, NULL, NULL);
+	return got >= 0 ? 1 : got == PCRE2_ERROR_NOMATCH ? 0 : -ELIMIT;
+}
+
 int regex_search(const struct regex *r, struct regex_run *run, struct str s)
 {
 	if (r->literal_len &&
@@ -293,6 +335,8 @@ int regex_search(const struct regex *r, struct regex_run *run, struct str s)
 	uint32_t steps = STEPS_MAX + (uint32_t)MIN(s.len, (size_t)1 << 20) * STEPS_MAX_A_BYTE;
 	pcre2_set_match_limit(run->context, steps);
 	pcre2_set_depth_limit(run->context, steps);
+	if (s.len > LONG)
+		return search_long(r, run, s);
 	int found = search_by(CLOCK_MONOTONIC, r, run, s);
 	/* Perhaps the machine was busy with something else: that is no fault of the regex's. */
 	if (found == -ETIME)

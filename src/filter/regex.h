@@ -26,6 +26,7 @@ struct regex {
 	char *pattern; /* owned */
 	char flags[8];
 	pcre2_code *code;
+	pcre2_code *watched; /* the same, with an eye on the clock: for long texts */
 	/* Every match holds these bytes; owned, empty when none are known. */
 	char *literal;
 	size_t literal_len;
