@@ -108,7 +108,7 @@ def sighup_does_the_same(site):
     site.write_config(BASE + MORE)
     site.sluice.send_signal(signal.SIGHUP)
     wait_for(lambda: "b" in [s["name"] for s in site.json("/status")["sources"]], "the new source")
-    check("reloaded: sources: 1 added" in site.log(), site.log())
+    wait_for(lambda: "reloaded: sources: 1 added" in site.log(), "the log to say so: " + site.log())
 
 
 def conf_d_is_read_beside_the_file(site):

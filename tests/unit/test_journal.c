@@ -108,9 +108,12 @@ static void replay_all(struct journal *j, event_id after, event_id gap_to, uint6
 	}
 	while (!replay_run(r))
 		;
-	ck_assert(r->is_complete);
+	bool is_complete = r->is_complete;
+	event_id last = r->last;
 	buf_put_str(out, buf_str(&r->out));
 	replay_free(r);
+	if (!is_complete) /* its slice of time was over, as under valgrind */
+		replay_all(j, last, 0, 0, out);
 }
 
 static int count(struct buf *b, const char *what)
