@@ -135,7 +135,7 @@ def main():
         add("nchan, %d streams, 10/s" % n, nchan, n, 1, calm)
         add("raw send(), %d streams, 10/s" % n, raw_run, n, calm)
     n = 50 if a.short else 1000
-    for window, coalesce in ((1, "0"), (100, "5ms")):
+    for window, coalesce in ((1, "0"), (20, "0"), (100, "5ms")):
         full, name = ("--window", window, "--seconds", seconds), "%d streams, %d at once" % (n, window)
         add("fastcgi, %s, coalesce %s" % (name, coalesce), sluice, "fastcgi", n, coalesce, full)
         add("lighttpd, %s, coalesce %s" % (name, coalesce), sluice, "lighttpd", n, coalesce, full)
