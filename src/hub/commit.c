@@ -96,6 +96,7 @@ static void start(struct commit *m)
 	collect_segments(m);
 	m->dir = j->has_new_file ? (char *)(uintptr_t)j->config.dir : NULL;
 	j->has_new_file = false;
+	m->error = -ECANCELED; /* until it has been done */
 	helper_submit(m->thread, &m->job);
 }
 
@@ -169,6 +170,10 @@ static void done(struct helper_job *job)
 	struct channel *c = m->channel;
 	m->is_syncing = false;
 	release_segments(m);
+	if (m->error == -ECANCELED) {
+		journal_point_fini(&m->point); /* at the end: it stays unpublished */
+		return;
+	}
 	if (m->error) {
 		on_failed(m);
 		return;

@@ -31,7 +31,7 @@ static void *thread_main(void *arg)
 	for (;;) {
 		while (list_is_empty(&h->todo) && !h->ending)
 			pthread_cond_wait(&h->wake, &h->lock);
-		if (list_is_empty(&h->todo))
+		if (h->ending)
 			break;
 		struct helper_job *job = list_entry(h->todo.next, struct helper_job, link);
 		list_remove(&job->link);
@@ -118,6 +118,7 @@ void helper_free(struct helper *h)
 	pthread_cond_signal(&h->wake);
 	pthread_mutex_unlock(&h->lock);
 	pthread_join(h->thread, NULL);
+	list_splice(&h->finished, &h->todo); /* never begun, but given back */
 	run_finished(h);
 	loop_remove(h->loop, &h->io);
 	close(h->event_fd);

@@ -21,7 +21,9 @@ struct helper_job {
 /* 0 or a negative errno, *why an owned sentence. */
 int helper_new(struct loop *l, struct helper **ret, char **why) must_check;
 
-/* Finishes all jobs, then ends the thread. */
+/* Ends the thread after the job that it is at; those that wait are done() without
+ * their work().
+ */
 void helper_free(struct helper *h);
 
 /* Whether helper_free() has been called: nothing is taken any more. */

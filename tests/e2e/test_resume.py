@@ -144,7 +144,8 @@ def a_thousand_that_come_back_do_not_hold_up_the_live(site):
     n = 200000
     with open(site.path("a.log"), "w") as f:
         f.write("".join("%d %s\n" % (i, "x" * 100) for i in range(n)))
-    site.up("a: {type: file, channel: a, include: [DIR/a.log], read_from: beginning}\n")
+    site.up("a: {type: file, channel: a, include: [DIR/a.log], read_from: beginning}\n",
+            hub="limits: {streams_per_address: 0}\n")
     wait_for(lambda: site.json("/channels")["channels"][0]["events"] == n, "the history", 60)
     live = site.stream("channel=a&tail=0")
     live.until_type("hello")
