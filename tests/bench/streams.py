@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
@@ -36,7 +37,7 @@ http {
 """
 
 
-def sluice(label, way, n, coalesce, args, query="channel=bench&data=message", filters=0, header=None):
+def sluice(label, way, n, coalesce, args, query="channel=bench&data=message", filters=0, header=None, brought=None):
     site = Site("bench")
     lines = site.path("lines.log")
     open(lines, "w").close()
@@ -52,10 +53,37 @@ def sluice(label, way, n, coalesce, args, query="channel=bench&data=message", fi
           ["--http", "127.0.0.1:%d%s/events?%s" % (site.port, site.prefix, query)])
     more = ["--header", header] if header else []
     pids = ["--pid", "hub=%d" % site.pids("hub")[0], "--pid", "lighttpd=%d" % site.lighttpd.pid]
+    done = threading.Event()
+    guests = threading.Thread(target=bring, args=(site, brought, done)) if brought else None
     try:
-        return bench.load(lines, label, "--streams", n, *to, *more, *pids, *args)
+        if guests:
+            guests.start()
+        result = bench.load(lines, label, "--streams", n, *to, *more, *pids, *args)
+        if brought:
+            result["switched_off"] = site.json("/status")["regexes"]["switched_off"]
+        return result
     finally:
+        done.set()
+        if guests:
+            guests.join()
         site.tear_down(False)
+
+
+def bring(site, regex, done):
+    """A hundred clients, one after the other, each with a regex of its own, until the run is over;
+    who is sent away is followed by another."""
+    held = []
+    for i in range(1, 1000000):
+        if done.wait(0.02):
+            break
+        s = socket.create_connection(("127.0.0.1", site.port))
+        s.sendall(b"GET %s/events?channel=bench&filter=%s HTTP/1.0\r\n\r\n" % (
+            site.prefix.encode(), urlquote("message ~ /%s/" % (regex % i)).encode()))
+        held.append(s)
+        if len(held) > 100:
+            held.pop(0).close()
+    for s in held:
+        s.close()
 
 
 def urlquote(s):
@@ -149,6 +177,9 @@ def main():
     full = ("--window", 20, "--seconds", seconds)
     for filters in (0, 12) if a.short else (0, 1, 10, 100, 1000):
         add("filters: %d distinct regexes live" % filters, sluice, "fastcgi", 10, "0", full, filters=filters)
+    # The same hundred guests, first with regexes that cost nothing to speak of.
+    for kind, regex in (("harmless", "never%d"), ("catastrophic", "([0-9 ]+)+[xy]{1,%d}$")):
+        add("guests: 100 with %s regexes" % kind, sluice, "fastcgi", 10, "0", ("--rate", 100, "--seconds", seconds), brought=regex)
     # Clients of one subscription, and subscriptions of one client each.
     for count in (10,) if a.short else (1, 10, 100, 1000):
         add("clients: %d of one subscription" % count, sluice, "fastcgi", count, "0", ("--rate", 200, "--seconds", seconds))
