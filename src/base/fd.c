@@ -51,6 +51,12 @@ int fd_send_packet(int sock, const void *p, size_t n, int pass)
 	return r < 0 ? -errno : 0;
 }
 
+ssize_t fd_send(int fd, const void *p, size_t n)
+{
+	ssize_t w = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return w < 0 && errno == ENOTSOCK ? write(fd, p, n) : w;
+}
+
 ssize_t fd_recv_packet(int sock, void *p, size_t max, int *passed)
 {
 	union {

@@ -27,6 +27,11 @@ int fd_send_packet(int sock, const void *p, size_t n, int pass) must_check;
  */
 ssize_t fd_recv_packet(int sock, void *p, size_t max, int *passed) must_check;
 
+/* Sends to a socket, or writes to what is none (a CGI program's output may be a
+ * pipe), never blocking on a socket.  As send(2): -1 with errno.
+ */
+ssize_t fd_send(int fd, const void *p, size_t n) must_check;
+
 /* The whole file, at most `max` bytes, appended to `out`.  0 or a negative
  * errno; -EFBIG when it is larger.
  */

@@ -20,7 +20,8 @@ enum { MAPS_MAX = 64, ABOVE_TARGETS = 100 };
 
 extern char **environ;
 
-int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid)
+static int spawn(char *const argv[], char *const envp[], const struct fd_map *map, size_t n,
+		 short flags, pid_t *pid)
 {
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -38,7 +39,8 @@ int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t 
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr,
+				 (short)(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
 	/* Copies out of the way first: a target may be the source of another. */
 	int copies[MAPS_MAX];
 	int r = 0;
@@ -52,12 +54,23 @@ int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t 
 		r = -posix_spawn_file_actions_adddup2(&actions, copies[made], map[made].to);
 	}
 	if (!r)
-		r = -posix_spawn(pid, self, &actions, &attr, argv, environ);
+		r = -posix_spawn(pid, self, &actions, &attr, argv, envp);
 	for (size_t i = 0; i < made; i++)
 		fd_close(&copies[i]);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	return r;
+}
+
+int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid)
+{
+	return spawn(argv, environ, map, n, 0, pid);
+}
+
+int process_spawn_apart(char *const argv[], char *const envp[], const struct fd_map *map, size_t n)
+{
+	pid_t pid;
+	return spawn(argv, envp, map, n, POSIX_SPAWN_SETSID, &pid);
 }
 
 void process_die_with_parent(pid_t parent, int signo)

@@ -19,6 +19,12 @@ struct fd_map {
  */
 int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid) must_check;
 
+/* The same in a session of its own and with that environment, to go on without this
+ * process.
+ */
+int process_spawn_apart(char *const argv[], char *const envp[], const struct fd_map *map,
+			size_t n) must_check;
+
 /* Has the kernel send `signo` to this process when `parent` ends; ends it at
  * once when `parent` is its parent no more.
  */

@@ -55,7 +55,15 @@ int plugin_settings(const char *name, int argc, char **argv, struct tables *tabl
 		    struct source_settings *ret) must_check;
 
 /* Runs the supervisor: what `sluice run` is.  Takes the settings. */
-int supervise(struct settings *taken);
+int supervise(struct settings *taken, bool is_attached);
+
+/* Where the console's files are; borrowed. */
+const char *cli_console_dir(void);
+
+/* Whether this process was started by a web server, as FastCGI or as CGI. */
+bool front_is_meant(void) must_check;
+/* What it then does; the exit status. */
+int front_main(void);
 
 /* The first argument of a role. */
 int role_parent(int argc, char **argv, int signo) must_check;

@@ -33,6 +33,12 @@ const char *config_argument(int argc, char **argv, const char *usage, int *statu
 	return file;
 }
 
+const char *cli_console_dir(void)
+{
+	const char *dir = getenv("SLUICE_CONSOLE_DIR");
+	return dir && *dir ? dir : SLUICE_CONSOLE_DIR;
+}
+
 struct settings *load_checked(const char *file, bool strict)
 {
 	struct errors e = {0};

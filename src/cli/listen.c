@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 
+/* Who may connect is decided by the peer's user, see base/peers.h. */
 static const struct address_how how_public = {.mode = 0666, .owner = (uid_t)-1, .group = (gid_t)-1};
 
 int listen_open(const char *address, char **why)
@@ -17,11 +18,11 @@ int listen_open(const char *address, char **why)
 	return r ? r : address_open(&a, &how_public, why);
 }
 
-int listen_open_private(const char *path, int type, char **why)
+int listen_open_unix(const char *path, int type, mode_t mode, char **why)
 {
 	struct address a = {.kind = ADDRESS_UNIX_STREAM};
 	struct address_how how = how_public;
-	how.mode = 0600;
+	how.mode = mode;
 	how.socket_type = type;
 	if (strlen(path) >= sizeof(a.path))
 		return -ENAMETOOLONG;

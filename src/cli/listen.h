@@ -5,6 +5,8 @@
 #ifndef SLUICE_CLI_LISTEN_H
 #define SLUICE_CLI_LISTEN_H
 
+#include <sys/types.h>
+
 #include "base/attr.h"
 
 /* "unix:/path" or "tcp:host:port".  A socket file that nobody listens on any
@@ -13,8 +15,8 @@
  */
 int listen_open(const char *address, char **why) must_check;
 
-/* A unix socket of a type such as SOCK_SEQPACKET, mode 0600. */
-int listen_open_private(const char *path, int type, char **why) must_check;
+/* A unix socket of a type such as SOCK_SEQPACKET, of that mode. */
+int listen_open_unix(const char *path, int type, mode_t mode, char **why) must_check;
 
 /* Removes the socket file of an address, if it is one. */
 void listen_unlink(const char *address);

@@ -64,6 +64,9 @@ static int unknown(const char *name)
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
+	/* Before any argument: a web server may pass on what a client has sent as such. */
+	if (front_is_meant())
+		return front_main();
 	const char *name = argc > 1 ? argv[1] : "--help";
 	if (strcmp(name, "--version") == 0) {
 		puts("sluice " SLUICE_VERSION);

@@ -185,7 +185,9 @@ static void take_over(struct reloader *r)
 	s->settings = fresh;
 	r->pending = NULL;
 	if (listens_elsewhere || old->hub.responders != fresh->hub.responders ||
-	    strcmp(old->hub.prefix, fresh->hub.prefix) != 0)
+	    strcmp(old->hub.prefix, fresh->hub.prefix) != 0 ||
+	    lists_differ(old->hub.web_users, old->hub.n_web_users, fresh->hub.web_users,
+			 fresh->hub.n_web_users))
 		supervisor_replace_responders(s, r->listen, r->n_listen);
 	r->n_listen = 0;
 	settings_free(old);
@@ -323,6 +325,8 @@ static void begin(struct reloader *r, bool of_plugins)
 	}
 	if (!of_plugins)
 		r->pending = settings_load(r->supervisor->settings->file, &e);
+	if (r->pending && r->supervisor->is_attached)
+		supervisor_attach_settings(r->pending);
 	/* All mistakes at once: the plugins are asked even so, by the checker. */
 	pid_t parent = getpid();
 	r->packed_fd = memfd_create("sluice-settings", MFD_CLOEXEC);
@@ -440,7 +444,7 @@ struct reloader *reload_new(struct supervisor *s, char **why)
 		r->clients[i].reloader = r;
 	}
 	r->control_path = mem_printf("%s/control.sock", s->settings->hub.state_dir);
-	r->control_fd = listen_open_private(r->control_path, SOCK_STREAM, why);
+	r->control_fd = listen_open_unix(r->control_path, SOCK_STREAM, 0600, why);
 	r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (r->control_fd < 0 || fd_set_nonblocking(r->control_fd) ||
 	    loop_add(s->loop, &r->control_io, r->control_fd, EPOLLIN, on_control) ||

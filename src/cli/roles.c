@@ -114,6 +114,13 @@ static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 	buf_fini(&answer);
 }
 
+static void on_unused(struct hub *h maybe_unused)
+{
+	const char what = CONTROL_UNUSED;
+	if (fd_send_packet(HUB_CONTROL_FD, &what, 1, -1))
+		log_debug("the supervisor is gone");
+}
+
 int hub_role(int argc, char **argv)
 {
 	log_init("hub");
@@ -143,6 +150,8 @@ int hub_role(int argc, char **argv)
 		log_error("cannot take signals");
 		return HUB_CANNOT_OPEN;
 	}
+	if (argc > 1)
+		hub_watch_use(&p.hub, on_unused);
 	loop_run(loop);
 	sources_free(p.sources);
 	hub_close(&p.hub);
@@ -158,7 +167,7 @@ int responder_role(int argc, char **argv)
 {
 	log_init("responder");
 	int64_t n;
-	if (argc != 5 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
+	if (argc != 6 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
 		return 2;
 	return responder_main(&(struct responder_config){
 		.hub_socket = argv[1],
@@ -166,6 +175,8 @@ int responder_role(int argc, char **argv)
 		.console_dir = argv[3],
 		.first_listen_fd = RESPONDER_FIRST_FD,
 		.n_listen = (size_t)n,
+		.checks_peers = true,
+		.peers = argv[5],
 	});
 }
 

@@ -17,6 +17,7 @@
 #include "cli/cli.h"
 #include "cli/listen.h"
 #include "cli/reload.h"
+#include "conf/values.h"
 #include "hub/state.h"
 
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
@@ -33,13 +34,8 @@ static const char *name_of(const struct worker *w)
 	return w->kind == WORKER_HUB ? "hub" : "responder";
 }
 
-static const char *console_dir(void)
-{
-	const char *dir = getenv("SLUICE_CONSOLE_DIR");
-	return dir && *dir ? dir : SLUICE_CONSOLE_DIR;
-}
-
 static void on_end(struct loop_child *c, int status);
+static void stop(struct supervisor *s);
 
 static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 {
@@ -57,6 +53,11 @@ static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 		return;
 	}
 	text[n] = 0;
+	if (text[0] == CONTROL_UNUSED) {
+		log_info("nobody has used it for hub.linger: it ends until the next request");
+		stop(s);
+		return;
+	}
 	reload_hub_says(s->reloader, text[0] == CONTROL_TAKEN, text + 1);
 }
 
@@ -68,7 +69,8 @@ static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
 	const struct fd_map map[] = {{s->gate_fd, HUB_GATE_FD},
 				     {s->config_fd, HUB_CONFIG_FD},
 				     {pair[1], HUB_CONTROL_FD}};
-	char *argv[] = {(char[]){"sluice"}, (char[]){"hub"}, parent, NULL};
+	char *argv[] = {(char[]){"sluice"}, (char[]){"hub"}, parent,
+			s->is_attached ? (char[]){"attached"} : NULL, NULL};
 	int r = process_spawn(argv, map, array_size(map), pid);
 	fd_close(&pair[1]);
 	loop_remove(s->loop, &s->control_io);
@@ -84,7 +86,11 @@ static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
 static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 {
 	char n[16];
-	char *console = mem_strdup(console_dir());
+	char *console = mem_strdup(cli_console_dir());
+	struct peers peers;
+	struct buf uids = {0};
+	settings_peers(&s->settings->hub, &peers);
+	peers_put(&peers, &uids);
 	snprintf(n, sizeof(n), "%zu", s->n_listen);
 	char *argv[] = {(char[]){"sluice"},
 			(char[]){"responder"},
@@ -93,8 +99,10 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 			s->settings->hub.prefix,
 			console,
 			n,
+			(char *)buf_text(&uids),
 			NULL};
 	int r = process_spawn(argv, s->listen, s->n_listen, pid);
+	buf_fini(&uids);
 	free(console);
 	return r;
 }
@@ -281,6 +289,14 @@ void supervisor_replace_responders(struct supervisor *s, const struct fd_map *li
 
 /* ---- start --------------------------------------------------------------------------- */
 
+void supervisor_attach_settings(struct settings *s)
+{
+	list_free(s->hub.listen, s->hub.n_listen);
+	s->hub.listen = NULL;
+	s->hub.n_listen = 0;
+	s->hub.responders = 0;
+}
+
 static int open_all(struct supervisor *s)
 {
 	const struct hub_settings *hub = &s->settings->hub;
@@ -288,7 +304,7 @@ static int open_all(struct supervisor *s)
 	s->lock_fd = state_lock(hub->state_dir, LOCK_WAIT_MS, &why);
 	if (s->lock_fd >= 0) {
 		s->gate_path = mem_printf("%s/hub.sock", hub->state_dir);
-		s->gate_fd = listen_open_private(s->gate_path, SOCK_SEQPACKET, &why);
+		s->gate_fd = listen_open_unix(s->gate_path, SOCK_SEQPACKET, 0666, &why);
 	}
 	for (size_t i = 0; !why && i < hub->n_listen && i < LISTEN_MAX; i++) {
 		int fd = listen_open(hub->listen[i], &why);
@@ -330,9 +346,10 @@ static void close_all(struct supervisor *s)
 		loop_free(s->loop);
 }
 
-int supervise(struct settings *taken)
+int supervise(struct settings *taken, bool is_attached)
 {
 	struct supervisor s = {.settings = taken,
+			       .is_attached = is_attached,
 			       .lock_fd = -1,
 			       .gate_fd = -1,
 			       .config_fd = -1,
@@ -340,6 +357,8 @@ int supervise(struct settings *taken)
 			       .control_io.fd = -1,
 			       .patience.fn = on_patience_over};
 	list_init(&s.workers);
+	if (is_attached)
+		supervisor_attach_settings(taken);
 	s.loop = loop_new();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (s.loop)

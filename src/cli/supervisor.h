@@ -23,7 +23,12 @@ enum { HUB_CANNOT_OPEN = 3 };
  * it answers with a sentence, whose first byte says whether it has taken them.
  */
 enum control { CONTROL_RELOAD = 'r', CONTROL_RELOAD_PLUGINS = 'p' };
-enum { CONTROL_TAKEN = '+', CONTROL_REFUSED = '-', CONTROL_TEXT_MAX = 4000 };
+enum {
+	CONTROL_TAKEN = '+',
+	CONTROL_REFUSED = '-',
+	CONTROL_UNUSED = 'u', /* said by itself: nobody has used it for hub.linger */
+	CONTROL_TEXT_MAX = 4000
+};
 
 struct reloader;
 struct supervisor;
@@ -55,9 +60,13 @@ struct supervisor {
 	struct list workers; /* the hub, then the responders */
 	struct reloader *reloader;
 	bool stopping;
+	bool is_attached; /* a web server's: it listens and answers itself, and ends unused */
 	struct loop_timer patience;
 	int status;
 };
+
+/* Without sockets and responders of its own: those are the web server's. */
+void supervisor_attach_settings(struct settings *s);
 
 /* Sends the hub other settings (a descriptor, borrowed).  0, or -ENOTCONN while
  * there is none: the next one will start with supervisor.config_fd.

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-enum { FORMAT = 2 };
+enum { FORMAT = 3 };
 
 /* ---- putting ---- */
 
@@ -43,6 +43,8 @@ static void put_hub(struct buf *out, const struct hub_settings *h)
 	put_int(out, h->max_views);
 	put_int(out, h->max_stall_ns);
 	put_int(out, h->free_space);
+	put_list(out, h->web_users, h->n_web_users);
+	put_int(out, h->linger_ns);
 }
 
 static void put_channel(struct buf *out, const struct channel_settings *c)
@@ -176,6 +178,8 @@ static void get_hub(struct reader *r, struct hub_settings *h)
 	h->max_views = get_int(r);
 	h->max_stall_ns = get_int(r);
 	h->free_space = get_int(r);
+	h->web_users = get_list(r, &h->n_web_users);
+	h->linger_ns = get_int(r);
 	r->failed |= !h->state_dir || !h->prefix;
 }
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <glob.h>
+#include <pwd.h>
 #include <stdlib.h>
 
 #include "base/address.h"
@@ -33,6 +34,12 @@ const struct sluice_option hub_options[] = {
 	{"prefix", SLUICE_STRING, 0, "", NULL, 0, 0,
 	 "the mount prefix, for front servers that do not tell it", NULL},
 	{"responders", SLUICE_INT, 0, "2", NULL, 1, 64, "processes that accept requests", NULL},
+	{"web_users", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "users whose processes may connect to our unix sockets, beside root and our own; else "
+	 "those of the usual web servers",
+	 NULL},
+	{"linger", SLUICE_DURATION, 0, "60s", NULL, NS_PER_SEC, DAY,
+	 "how long a sluice that sluice.fcgi has started stays when nobody uses it any more", NULL},
 	{"limits.streams", SLUICE_INT, 0, "10000", NULL, 1, 1000000, "open streams in all", NULL},
 	{"limits.streams_per_address", SLUICE_INT, 0, "1000", NULL, 0, 1000000,
 	 "open streams of one client address; 0 for any", NULL},
@@ -138,6 +145,18 @@ static void check_listen(const struct option_value *v, struct errors *e)
 					   "\"%s\" stands there twice (remove one)", v->items[i]);
 }
 
+static void check_web_users(const struct hub_settings *hub, const struct option_value *v,
+			    struct errors *e)
+{
+	for (size_t i = 0; i < hub->n_web_users; i++)
+		if (!getpwnam(hub->web_users[i]))
+			errors_add(
+				e, v->at, "hub.web_users",
+				"there is no user \"%s\" on this machine (name the one that your "
+				"web server runs as)",
+				hub->web_users[i]);
+}
+
 static void read_hub(const struct tree *root, struct hub_settings *hub, struct errors *e)
 {
 	static const struct tree nothing = {.kind = TREE_MAP};
@@ -162,6 +181,9 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 	while (n && hub->prefix[n - 1] == '/')
 		hub->prefix[--n] = 0;
 	hub->responders = values_number(hub_options, &v, "responders");
+	hub->web_users = values_list(hub_options, &v, "web_users", &hub->n_web_users);
+	check_web_users(hub, option_find(&v, "web_users"), e);
+	hub->linger_ns = values_number(hub_options, &v, "linger");
 	hub->max_streams = values_number(hub_options, &v, "limits.streams");
 	hub->max_streams_per_address = values_number(hub_options, &v, "limits.streams_per_address");
 	hub->max_streams_per_user = values_number(hub_options, &v, "limits.streams_per_user");
@@ -170,6 +192,17 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 	hub->free_space = values_number(hub_options, &v, "free_space");
 	hub->event_size = values_number(hub_options, &v, "limits.event_size");
 	option_values_fini(&v);
+}
+
+void settings_peers(const struct hub_settings *hub, struct peers *ret)
+{
+	static const char *const usual[] = {"www-data", "http",  "apache", "nginx",
+					    "lighttpd", "caddy", "wwwrun"};
+	peers_init(ret);
+	for (size_t i = 0; i < hub->n_web_users; i++)
+		peers_add_user(ret, hub->web_users[i]);
+	for (size_t i = 0; !hub->n_web_users && i < array_size(usual); i++)
+		peers_add_user(ret, usual[i]);
 }
 
 /* ---- sources ---- */
@@ -433,6 +466,7 @@ void settings_free(struct settings *s)
 	list_free(s->hub.plugin_dirs, s->hub.n_plugin_dirs);
 	free(s->hub.state_dir);
 	free(s->hub.prefix);
+	list_free(s->hub.web_users, s->hub.n_web_users);
 	for (size_t i = 0; i < s->n_channels; i++)
 		channel_settings_fini(&s->channels[i]);
 	free(s->channels);

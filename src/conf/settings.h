@@ -8,6 +8,7 @@
 #ifndef SLUICE_CONF_SETTINGS_H
 #define SLUICE_CONF_SETTINGS_H
 
+#include "base/peers.h"
 #include "conf/option.h"
 
 enum { LISTEN_MAX = 32 };
@@ -23,6 +24,9 @@ struct hub_settings {
 	size_t n_plugin_dirs;
 	char *prefix;       /* mount prefix when the front server does not tell; "" */
 	int64_t responders; /* processes */
+	char **web_users;   /* who may connect beside root and ourselves */
+	size_t n_web_users;
+	int64_t linger_ns; /* when a web server has started us */
 	int64_t max_streams;
 	int64_t max_streams_per_address; /* 0: any */
 	int64_t max_streams_per_user;
@@ -121,6 +125,9 @@ struct settings {
  */
 struct settings *settings_load(const char *file, struct errors *e) must_check;
 void settings_free(struct settings *s);
+
+/* Who may connect to the unix sockets: root, whoever runs this, and the web server. */
+void settings_peers(const struct hub_settings *hub, struct peers *ret);
 
 /* Checks a source's own keys against its plugin's table and keeps them, with
  * the fallbacks of those that name paths and addresses.

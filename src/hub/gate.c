@@ -27,6 +27,7 @@ struct gate {
 	struct loop_io io; /* the listening socket */
 	int fd;
 	struct list connections;
+	struct peers peers;
 	char packet[DOOR_PACKET_MAX];
 };
 
@@ -302,8 +303,7 @@ static void turn_away(struct hub *h, const struct door_request *r, struct subscr
 		fcgi_put_end(&framed, r->fcgi_id);
 	}
 	const struct buf *out = r->framing == DOOR_FCGI ? &framed : &body;
-	if (send(fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == ENOTSOCK &&
-	    write(fd, out->data, out->len) < 0)
+	if (fd_send(fd, out->data, out->len) < 0)
 		log_debug("a client that was turned away is gone");
 	fd_close(&fd);
 	buf_fini(&text);
@@ -370,6 +370,14 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 		int fd = accept4(g->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
+		uid_t who;
+		if (!peers_admit(&g->peers, fd, &who)) {
+			log_warning("a connection of user %u to the hub's socket is closed (if the "
+				    "web server runs as that user, add its name to hub.web_users)",
+				    (unsigned)who);
+			close(fd);
+			continue;
+		}
 		int size = SEND_BUFFER;
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		struct connection *c = mem_zero(sizeof(*c));
@@ -382,6 +390,16 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 	}
 }
 
+void gate_reload(struct hub *h)
+{
+	settings_peers(&h->settings->hub, &h->gate->peers);
+}
+
+bool gate_is_idle(const struct hub *h)
+{
+	return !h->gate || list_is_empty(&h->gate->connections);
+}
+
 int gate_open(struct hub *h, int fd, char **why)
 {
 	struct gate *g = mem_zero(sizeof(*g));
@@ -390,6 +408,7 @@ int gate_open(struct hub *h, int fd, char **why)
 	g->io.fd = -1;
 	list_init(&g->connections);
 	h->gate = g;
+	gate_reload(h);
 	int r = fd_set_nonblocking(fd);
 	if (!r)
 		r = loop_add(h->loop, &g->io, fd, EPOLLIN, on_connection);

@@ -13,6 +13,12 @@
 /* Takes `fd`, a listening socket.  0 or a negative errno, *why an owned sentence. */
 int gate_open(struct hub *h, int fd, char **why) must_check;
 
+/* The settings are others. */
+void gate_reload(struct hub *h);
+
+/* Whether no responder is connected. */
+bool gate_is_idle(const struct hub *h);
+
 /* Ends all connections.  The listening socket lives on in the supervisor, so
  * requests wait there for the next hub.
  */

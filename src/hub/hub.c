@@ -296,8 +296,29 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	for (size_t i = 0; i < h->n_channels; i++)
 		h->channels[i]->is_removed = !has_channel(fresh, h->channels[i]->settings.name);
 	h->settings = fresh;
+	gate_reload(h);
 	schema_note(h);
 	return 0;
+}
+
+static void on_linger(struct loop_timer *t)
+{
+	struct hub *h = container_of(t, struct hub, linger);
+	int64_t now = loop_now(h->loop), linger_ns = h->settings->hub.linger_ns;
+	if (h->n_streams || h->n_pages_open || !gate_is_idle(h))
+		h->used_ns = now;
+	if (now - h->used_ns >= linger_ns)
+		h->on_unused(h);
+	else
+		loop_timer_set(h->loop, t, now + linger_ns / 8 + NS_PER_MS);
+}
+
+void hub_watch_use(struct hub *h, void (*on_unused)(struct hub *h))
+{
+	h->on_unused = on_unused;
+	h->linger.fn = on_linger;
+	h->used_ns = loop_now(h->loop);
+	on_linger(&h->linger);
 }
 
 void hub_drain(struct hub *h)
@@ -314,6 +335,7 @@ void hub_close(struct hub *h)
 {
 	int r;
 	loop_timer_cancel(h->loop, &h->housekeeping);
+	loop_timer_cancel(h->loop, &h->linger);
 	streams_end_all(h);
 	histories_end_all(h);
 	helper_free(h->helper);

@@ -63,6 +63,10 @@ struct hub {
 	bool (*sources_are_ready)(void *ctx);
 	bool (*sources_feed)(void *ctx, const struct channel *c);
 	void *report_ctx;
+	/* Called when nobody has used it for hub.linger; NULL: it stays. */
+	void (*on_unused)(struct hub *h);
+	struct loop_timer linger;
+	int64_t used_ns; /* loop time at which somebody did last */
 };
 
 /* Opens the state directory's journals.  0, or a negative errno with *why an
@@ -75,6 +79,9 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
  * with *why an owned sentence: nothing has changed.
  */
 int hub_reload(struct hub *h, struct settings *fresh, char **why) must_check;
+
+/* From now on h->on_unused is called when nobody has used it for hub.linger. */
+void hub_watch_use(struct hub *h, void (*on_unused)(struct hub *h));
 
 /* Takes no more requests, says bye on every stream and ends it. */
 void hub_drain(struct hub *h);

@@ -8,7 +8,13 @@
 #include "base/fd.h"
 #include "wire/fcgi.h"
 
-enum { WAIT_EVENTS = EPOLLIN | EPOLLRDHUP };
+/* What tells that the peer is gone.  A FastCGI peer may have more to say; to a CGI
+ * program's output nobody talks, and Apache's mod_cgid shuts that side down at once.
+ */
+static uint32_t wait_events(const struct outlet *o)
+{
+	return o->framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0; /* HUP and ERR always */
+}
 
 void outlet_close(struct outlet *o)
 {
@@ -31,9 +37,7 @@ static size_t try_send(struct outlet *o, const char *p, size_t n)
 {
 	size_t done = 0;
 	while (done < n) {
-		ssize_t w = send(o->fd, p + done, n - done, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (w < 0 && errno == ENOTSOCK)
-			w = write(o->fd, p + done, n - done);
+		ssize_t w = fd_send(o->fd, p + done, n - done);
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -59,7 +63,7 @@ static void send_pending(struct outlet *o)
 	o->pending_at += n;
 	o->waits = o->pending_at < o->pending.len;
 	if (o->waits) {
-		loop_change(o->loop, &o->io, WAIT_EVENTS | EPOLLOUT);
+		loop_change(o->loop, &o->io, wait_events(o) | EPOLLOUT);
 		return;
 	}
 	buf_fini(&o->pending);
@@ -67,7 +71,7 @@ static void send_pending(struct outlet *o)
 	if (o->ends)
 		go(o);
 	else
-		loop_change(o->loop, &o->io, WAIT_EVENTS);
+		loop_change(o->loop, &o->io, wait_events(o));
 }
 
 size_t outlet_try(struct outlet *o, const char *p, size_t n)
@@ -81,7 +85,7 @@ void outlet_keep(struct outlet *o, const char *p, size_t n)
 		return;
 	buf_put(&o->pending, p, n);
 	o->waits = true;
-	loop_change(o->loop, &o->io, WAIT_EVENTS | EPOLLOUT);
+	loop_change(o->loop, &o->io, wait_events(o) | EPOLLOUT);
 }
 
 void outlet_put(struct outlet *o, struct str text)
@@ -123,7 +127,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 	struct outlet *o = container_of(io, struct outlet, io);
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		unsigned char waste[4096];
-		ssize_t n = read(o->fd, waste, sizeof(waste));
+		ssize_t n = o->framing == DOOR_FCGI ? read(o->fd, waste, sizeof(waste)) : 1;
 		bool aborted = n >= 2 && waste[0] == 1 && waste[1] == FCGI_TYPE_ABORT;
 		if (n == 0 || aborted || (n < 0 && errno != EAGAIN && errno != EINTR) ||
 		    (events & (EPOLLHUP | EPOLLERR))) {
@@ -149,7 +153,7 @@ int outlet_open(struct outlet *o, struct loop *l, int fd, uint16_t fcgi_id,
 	o->moved_ns = loop_now(l);
 	int r = fd_set_nonblocking(fd);
 	if (!r)
-		r = loop_add(l, &o->io, fd, WAIT_EVENTS, on_io);
+		r = loop_add(l, &o->io, fd, wait_events(o), on_io);
 	if (r) {
 		loop_remove(l, &o->io);
 		fd_close(&o->fd);

@@ -62,6 +62,16 @@ int files_load(const char *dir, struct files *ret)
 	return r;
 }
 
+void files_free(struct files *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->all[i].name);
+		buf_fini(&f->all[i].body);
+	}
+	free(f->all);
+	*f = (struct files){0};
+}
+
 const struct file *files_find(const struct files *f, const char *name)
 {
 	for (size_t i = 0; i < f->n; i++)

@@ -21,6 +21,7 @@ struct files {
 
 /* Every file of a known kind in `dir`.  0 or a negative errno. */
 int files_load(const char *dir, struct files *ret) must_check;
+void files_free(struct files *f);
 const struct file *files_find(const struct files *f, const char *name);
 
 /* The whole CGI answer; 304 when the client holds this version already. */

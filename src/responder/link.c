@@ -70,6 +70,7 @@ static void on_retry(struct loop_timer *t)
 		return;
 	}
 	fd_close(&fd);
+	l->on.failed(l->on.ctx);
 	loop_timer_set(l->loop, t, loop_now(l->loop) + RETRY_NS);
 }
 

@@ -12,6 +12,7 @@ struct link_events {
 	void (*connected)(void *ctx);                             /* ask everything again */
 	void (*answered)(void *ctx, const struct door_answer *a); /* borrows `a` */
 	void (*broken)(void *ctx);
+	void (*failed)(void *ctx); /* there is no hub; tried again soon */
 	void *ctx;
 };
 

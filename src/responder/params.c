@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,10 +23,32 @@ int params_init(void)
 	return 0;
 }
 
-static char *param(FCGX_Request *r, const char *name)
+/* Which parameter of the request is which member. */
+static const struct {
+	const char *name;
+	size_t offset; /* of a char * in struct params */
+} known[] = {
+	{"REQUEST_METHOD", offsetof(struct params, method)},
+	{"SCRIPT_NAME", offsetof(struct params, script_name)},
+	{"PATH_INFO", offsetof(struct params, path_info)},
+	{"QUERY_STRING", offsetof(struct params, query)},
+	{"REMOTE_ADDR", offsetof(struct params, address)},
+	{"REMOTE_USER", offsetof(struct params, user)},
+	{"CONTENT_TYPE", offsetof(struct params, content_type)},
+	{"HTTP_ACCEPT", offsetof(struct params, accept)},
+	{"HTTP_ACCEPT_ENCODING", offsetof(struct params, accept_encoding)},
+	{"HTTP_LAST_EVENT_ID", offsetof(struct params, last_event_id)},
+	{"HTTP_IF_NONE_MATCH", offsetof(struct params, if_none_match)},
+};
+
+static char **member(struct params *p, size_t i)
 {
-	const char *s = FCGX_GetParam(name, r->envp);
-	return mem_strdup(s ? s : "");
+	return (char **)(void *)((char *)p + known[i].offset);
+}
+
+static void take(struct params *p, size_t i, const char *value)
+{
+	*member(p, i) = mem_strdup(value ? value : "");
 }
 
 int params_read(const struct fcgi_request *request, struct params *ret)
@@ -46,17 +69,8 @@ int params_read(const struct fcgi_request *request, struct params *ret)
 		  FCGX_GetError(r.in) == 0;
 	if (ok) {
 		ret->id = (uint16_t)r.requestId;
-		ret->method = param(&r, "REQUEST_METHOD");
-		ret->script_name = param(&r, "SCRIPT_NAME");
-		ret->path_info = param(&r, "PATH_INFO");
-		ret->query = param(&r, "QUERY_STRING");
-		ret->accept = param(&r, "HTTP_ACCEPT");
-		ret->last_event_id = param(&r, "HTTP_LAST_EVENT_ID");
-		ret->address = param(&r, "REMOTE_ADDR");
-		ret->user = param(&r, "REMOTE_USER");
-		ret->accept_encoding = param(&r, "HTTP_ACCEPT_ENCODING");
-		ret->content_type = param(&r, "CONTENT_TYPE");
-		ret->if_none_match = param(&r, "HTTP_IF_NONE_MATCH");
+		for (size_t i = 0; i < array_size(known); i++)
+			take(ret, i, FCGX_GetParam(known[i].name, r.envp));
 	}
 	/* Never FCGX_Finish_r: it would answer the request. */
 	r.ipcFd = -1;
@@ -68,18 +82,16 @@ int params_read(const struct fcgi_request *request, struct params *ret)
 	return ok ? 0 : -EBADMSG;
 }
 
+void params_read_environment(struct params *ret)
+{
+	*ret = (struct params){0};
+	for (size_t i = 0; i < array_size(known); i++)
+		take(ret, i, getenv(known[i].name));
+}
+
 void params_fini(struct params *p)
 {
-	free(p->method);
-	free(p->script_name);
-	free(p->path_info);
-	free(p->query);
-	free(p->accept);
-	free(p->last_event_id);
-	free(p->address);
-	free(p->user);
-	free(p->accept_encoding);
-	free(p->content_type);
-	free(p->if_none_match);
+	for (size_t i = 0; i < array_size(known); i++)
+		free(*member(p, i));
 	*p = (struct params){0};
 }

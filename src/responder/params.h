@@ -26,6 +26,8 @@ int params_init(void) must_check;
 
 /* 0, or -EBADMSG when libfcgi does not take it for a request. */
 int params_read(const struct fcgi_request *request, struct params *ret) must_check;
+/* The same of a CGI program (RFC 3875). */
+void params_read_environment(struct params *ret);
 void params_fini(struct params *p);
 
 #endif

@@ -12,17 +12,26 @@
 #ifndef SLUICE_RESPONDER_RESPONDER_H
 #define SLUICE_RESPONDER_RESPONDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+enum { RESPONDER_LISTEN_MAX = 32 };
 
 struct responder_config {
 	const char *hub_socket;
 	const char *prefix;
 	const char *console_dir;
-	int first_listen_fd; /* listening sockets, n of them, in a row */
+	bool is_cgi;         /* one request, from the environment, to standard output */
+	int first_listen_fd; /* else listening sockets, n of them, in a row */
 	size_t n_listen;
+	bool checks_peers; /* who may connect to them: */
+	const char *peers; /* user ids, see base/peers.h */
+	/* Called from time to time while there is no hub; or NULL. */
+	void (*start_hub)(void *ctx);
+	void *ctx;
 };
 
-/* Runs until SIGTERM; the process's exit status. */
+/* Runs until SIGTERM, or until the one request is over; the process's exit status. */
 int responder_main(const struct responder_config *config);
 
 #endif

@@ -167,7 +167,7 @@ class Site:
         return ""
 
     def start_lighttpd(self, extra=""):
-        conf = open(os.path.join(SRC, "contrib/lighttpd/sluice.conf")).read()
+        conf = open(os.path.join(SRC, "contrib/mount/lighttpd.conf")).read()
         conf = conf.replace("/run/sluice/fcgi.sock", self.path("fcgi.sock"))
         with open(self.path("lighttpd.conf"), "w") as f:
             f.write('server.document-root = "%s"\nserver.bind = "127.0.0.1"\nserver.port = %d\n'

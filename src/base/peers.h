@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peers - the users whose processes may connect to a unix socket of ours.
+ *
+ * The kernel says who has connected (SO_PEERCRED, unix(7)), so nobody can pretend;
+ * file modes alone would need a group that the web server is in.
+ */
+#ifndef SLUICE_BASE_PEERS_H
+#define SLUICE_BASE_PEERS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+enum { PEERS_MAX = 64 };
+
+struct peers {
+	uid_t uids[PEERS_MAX];
+	size_t n;
+};
+
+/* Root and whoever runs this. */
+void peers_init(struct peers *p);
+
+/* False when there is no such user here. */
+bool peers_add_user(struct peers *p, const char *name);
+
+/* "0,33": how they are told to another process; -EINVAL for what is no such list. */
+void peers_put(const struct peers *p, struct buf *out);
+int peers_parse(const char *text, struct peers *ret) must_check;
+
+/* Whether the process at the other end of `fd` is one of theirs; *who is its user.
+ * True for what is no unix socket: nobody can tell there.
+ */
+bool peers_admit(const struct peers *p, int fd, uid_t *who) must_check;
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * front - sluice.fcgi: started by a web server instead of an administrator.
+ *
+ * As FastCGI descriptor 0 is a listening socket; as CGI the environment holds one
+ * request.  Where no hub runs yet it starts one, apart from itself, that ends when
+ * nobody has used it for hub.linger.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "cli/cli.h"
+#include "responder/responder.h"
+
+enum { LOG_MAX = 1024 * 1024, ATTACHED_LOCK_FD = 3 };
+
+struct front {
+	struct settings *settings;
+	char *file; /* the configuration's, absolute */
+};
+
+static bool is_cgi(void)
+{
+	return getenv("GATEWAY_INTERFACE") && getenv("REQUEST_METHOD");
+}
+
+static bool is_listening(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
+}
+
+bool front_is_meant(void)
+{
+	return is_cgi() || is_listening(STDIN_FILENO);
+}
+
+/* ---- starting a hub ----------------------------------------------------------------- */
+
+static int open_log(const char *dir)
+{
+	struct stat st;
+	char *path = mem_printf("%s/sluice.log", dir), *old = mem_printf("%s.1", path);
+	if (stat(path, &st) == 0 && st.st_size > LOG_MAX && rename(path, old) < 0)
+		log_warning("%s: %s", path, strerror(errno));
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	free(path);
+	free(old);
+	return fd;
+}
+
+/* Its lock is held by who is starting or running: the one that was started keeps it. */
+static int lock_start(const char *dir)
+{
+	char *path = mem_printf("%s/start.lock", dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		fd_close(&fd);
+	free(path);
+	return fd;
+}
+
+/* Of our environment what sluice and its sources need: the rest is the web server's,
+ * and with CGI the client's.  The array is owned, the texts are borrowed.
+ */
+static char **kept_environment(void)
+{
+	static const char *const kept[] = {"PATH=",   "HOME=", "LANG=", "TZ=",   "TMPDIR=",
+					   "SLUICE_", "LC_",   "LD_",   "ASAN_", "UBSAN_"};
+	size_t n = 0, all = 0;
+	while (environ[all])
+		all++;
+	char **env = mem_zero((all + 1) * sizeof(env[0]));
+	for (size_t i = 0; i < all; i++)
+		for (size_t k = 0; k < array_size(kept); k++)
+			if (strncmp(environ[i], kept[k], strlen(kept[k])) == 0)
+				env[n++] = environ[i];
+	return env;
+}
+
+static void start_hub(void *ctx)
+{
+	const struct front *f = ctx;
+	const char *dir = f->settings->hub.state_dir;
+	int r = fd_make_dirs(dir);
+	if (!r && access(dir, W_OK) < 0)
+		r = -errno;
+	if (r) {
+		log_error("sluice is not running, and cannot be started from here: hub.state_dir "
+			  "%s: %s (start it as a service, or give user %u that directory)",
+			  dir, strerror(-r), (unsigned)geteuid());
+		return;
+	}
+	int lock = lock_start(dir);
+	if (lock < 0)
+		return; /* somebody does it already */
+	int log = open_log(dir), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct fd_map map[] = {{null, STDIN_FILENO},
+				     {log >= 0 ? log : null, STDOUT_FILENO},
+				     {log >= 0 ? log : null, STDERR_FILENO},
+				     {lock, ATTACHED_LOCK_FD}};
+	char *argv[] = {(char[]){"sluice"}, (char[]){"run"}, (char[]){"--attached"},
+			(char[]){"-c"},     f->file,         NULL};
+	char **env = kept_environment();
+	r = process_spawn_apart(argv, env, map, array_size(map));
+	free(env);
+	if (r)
+		log_error("cannot start sluice: %s", strerror(-r));
+	else
+		log_info("starting sluice with %s; its log is %s/sluice.log", f->file, dir);
+	fd_close(&lock);
+	fd_close(&log);
+	fd_close(&null);
+}
+
+/* ---- the web server's ------------------------------------------------------------------ */
+
+/* A web server that is killed cannot end us.  Programs that start a FastCGI server
+ * and go are no web server.
+ */
+static void stay_with_web_server(void)
+{
+	static const char *const starters[] = {"spawn-fcgi\n", "cgi-fcgi\n"};
+	pid_t parent = getppid();
+	struct buf name = {0};
+	char *path = mem_printf("/proc/%d/comm", (int)parent);
+	bool stays = parent > 1 && fd_read_file(path, 64, &name) == 0;
+	for (size_t i = 0; stays && i < array_size(starters); i++)
+		stays = strcmp(buf_text(&name), starters[i]) != 0;
+	if (stays)
+		process_die_with_parent(parent, SIGTERM);
+	buf_fini(&name);
+	free(path);
+}
+
+static int refuse(bool cgi)
+{
+	if (cgi)
+		fputs("Status: 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n"
+		      "sluice's configuration has mistakes; the web server's error log says "
+		      "which.\n",
+		      stdout);
+	return 2;
+}
+
+int front_main(void)
+{
+	bool cgi = is_cgi();
+	int status;
+	struct errors e = {0};
+	struct front f = {0};
+	log_init("front");
+	const char *file = config_argument(0, NULL, "", &status);
+	f.settings = settings_load(file, &e);
+	if (e.count) {
+		fputs(buf_text(&e.text), stderr);
+		settings_free(f.settings);
+		errors_fini(&e);
+		return refuse(cgi);
+	}
+	f.file = realpath(file, NULL);
+	if (!cgi)
+		stay_with_web_server();
+	signal(SIGCHLD, SIG_IGN); /* whom we start goes on alone */
+	char *gate = mem_printf("%s/hub.sock", f.settings->hub.state_dir);
+	status = responder_main(&(struct responder_config){
+		.hub_socket = gate,
+		.prefix = f.settings->hub.prefix,
+		.console_dir = cli_console_dir(),
+		.is_cgi = cgi,
+		.first_listen_fd = STDIN_FILENO,
+		.n_listen = cgi ? 0 : 1,
+		.start_hub = start_hub,
+		.ctx = &f,
+	});
+	free(gate);
+	free(f.file);
+	settings_free(f.settings);
+	return status;
+}

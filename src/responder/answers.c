@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * answers - what a responder says without the hub.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "responder/responder_internal.h"
+
+enum { BUSY_RETRY_MS = 5000 };
+
+void request_respond_text(struct request *q, const char *status, const char *more_headers,
+			  const char *text)
+{
+	struct buf b = {0};
+	buf_printf(
+		&b,
+		"Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n%s",
+		status, strlen(text), more_headers, text);
+	request_respond(q, buf_str(&b), false);
+	buf_fini(&b);
+}
+
+/* A 503 would end a browser's EventSource for good, so a stream is told to
+ * come back instead.
+ */
+void request_respond_without_hub(struct request *q)
+{
+	if (strcmp(q->path, "/events") != 0) {
+		request_respond_text(q, "503 Service Unavailable", "Retry-After: 2\r\n",
+				     "The hub is not running just now; it is being started "
+				     "again.\n");
+		return;
+	}
+	struct buf b = {0};
+	buf_printf(&b,
+		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
+		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+		   "X-Content-Type-Options: nosniff\r\n\r\n"
+		   "retry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
+		   "now\"}\n\n",
+		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
+	request_respond(q, buf_str(&b), false);
+	buf_fini(&b);
+}
+
+/* Only what can stand in a header as it is; the path came from the client. */
+static bool is_plain_path(const char *s)
+{
+	for (; *s; s++)
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.~-",
+			    *s))
+			return false;
+	return true;
+}
+
+static void respond_redirect(struct request *q)
+{
+	struct params *p = &q->params;
+	char *header = mem_printf("Location: %s%s/\r\n", p->script_name, p->path_info);
+	if (is_plain_path(p->script_name) && is_plain_path(p->path_info) &&
+	    p->script_name[0] == '/' && p->script_name[1] != '/')
+		request_respond_text(q, "301 Moved Permanently", header,
+				     "The console is one slash further.\n");
+	else
+		request_respond_text(q, "404 Not Found", "", "There is nothing here.\n");
+	free(header);
+}
+
+/* Whether the method has a meaning there; answered when it has none. */
+static bool method_is_known(struct request *q, const struct route *to)
+{
+	const char *m = q->params.method;
+	bool known = strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 ||
+		     (strcmp(m, "POST") == 0 && to->takes_post) ||
+		     (strcmp(m, "DELETE") == 0 && to->takes_delete);
+	if (!known)
+		request_respond_text(q, "405 Method Not Allowed",
+				     to->takes_delete ? "Allow: POST, DELETE\r\n"
+				     : to->takes_post ? "Allow: GET, HEAD, POST\r\n"
+						      : "Allow: GET, HEAD\r\n",
+				     to->takes_post ? "That method is not understood here.\n"
+						    : "Only GET and HEAD are understood here.\n");
+	return known;
+}
+
+/* A form says the same as a query string, and may be longer. */
+static bool take_form(struct request *q)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	const char *type = q->params.content_type;
+	bool is_post = strcmp(q->params.method, "POST") == 0;
+	if (is_post && q->form && *q->form && strncasecmp(type, form, sizeof(form) - 1) != 0) {
+		request_respond_text(q, "415 Unsupported Media Type", "",
+				     "Send what would stand in the query as a form "
+				     "(Content-Type: application/x-www-form-urlencoded).\n");
+		return false;
+	}
+	if (q->form_has_nul) {
+		request_respond_text(q, "400 Bad Request", "", "The form holds a NUL.\n");
+		return false;
+	}
+	const char *more = is_post && q->form ? q->form : "";
+	q->query =
+		mem_printf("%s%s%s", q->params.query, *q->params.query && *more ? "&" : "", more);
+	return true;
+}
+
+void request_route(struct request *q)
+{
+	struct responder *r = q->responder;
+	struct buf b = {0};
+	struct route to = route_find(&q->params, r->config->prefix, &r->files);
+	if (method_is_known(q, &to)) {
+		switch (to.kind) {
+		case ROUTE_NONE:
+			request_respond_text(q, "404 Not Found", "", "There is nothing here.\n");
+			break;
+		case ROUTE_REDIRECT: respond_redirect(q); break;
+		case ROUTE_LIVE: request_respond_text(q, "200 OK", "", "live\n"); break;
+		case ROUTE_FILE:
+			file_put_answer(to.file, q->params.if_none_match, &b);
+			request_respond(q, buf_str(&b), false);
+			break;
+		case ROUTE_HUB:
+			if (take_form(q)) {
+				request_begin_to_ask(q, to.path);
+				to.path = NULL;
+			}
+			break;
+		}
+	}
+	free(to.path);
+	buf_fini(&b);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "responder/responder_internal.h"
+#include "wire/query.h"
+
+#define HEAD_PATIENCE_NS  (2 * NS_PER_SEC)
+#define HUB_PATIENCE_NS   (10 * NS_PER_SEC)
+#define READY_PATIENCE_NS (1 * NS_PER_SEC)
+#define WRITE_PATIENCE_NS (30 * NS_PER_SEC)
+#define RESEND_NS         (20 * NS_PER_MS)
+
+/* ---- the end --------------------------------------------------------------------------- */
+
+static void reap(struct loop_task *t)
+{
+	struct request *q = container_of(t, struct request, reaper);
+	params_fini(&q->params);
+	free(q->path);
+	free(q->form);
+	free(q->query);
+	buf_fini(&q->answer);
+	buf_fini(&q->out);
+	free(q);
+}
+
+void request_finish(struct request *q)
+{
+	if (q->state == CLOSED)
+		return;
+	struct responder *r = q->responder;
+	q->state = CLOSED;
+	list_remove(&q->link);
+	loop_timer_cancel(r->loop, &q->deadline);
+	loop_remove(r->loop, &q->io);
+	fd_close(&q->fd);
+	loop_defer(r->loop, &q->reaper);
+	if (r->config->is_cgi)
+		loop_stop(r->loop);
+}
+
+void request_free(struct request *q)
+{
+	request_finish(q);
+	list_remove(&q->reaper.link);
+	reap(&q->reaper);
+}
+
+void request_set_deadline(struct request *q, int64_t ns)
+{
+	loop_timer_set(q->responder->loop, &q->deadline, loop_now(q->responder->loop) + ns);
+}
+
+/* ---- asking ------------------------------------------------------------------------------ */
+
+static struct door_request question(const struct request *q, enum door_kind kind)
+{
+	return (struct door_request){
+		.kind = kind,
+		.framing = q->framing,
+		.serial = q->serial,
+		.fcgi_id = q->params.id,
+		.method = str_of(q->params.method),
+		.route = str_of(q->path),
+		.query = str_of(q->query),
+		.accept = str_of(q->params.accept),
+		.last_event_id = str_of(q->params.last_event_id),
+		.address = str_of(q->params.address),
+		.user = str_of(q->params.user),
+		.takes_gzip = kind == DOOR_TAKE ? q->promised_gzip
+						: accepts_gzip(str_of(q->params.accept_encoding)),
+	};
+}
+
+static void resend_later(struct responder *r)
+{
+	loop_timer_set(r->loop, &r->resend, loop_now(r->loop) + RESEND_NS);
+}
+
+void request_ask(struct request *q)
+{
+	struct door_request d = question(q, DOOR_ASK);
+	int r = link_send(&q->responder->link, &d, -1);
+	q->is_asked = r == 0;
+	if (r == -EAGAIN)
+		resend_later(q->responder);
+}
+
+void request_begin_to_ask(struct request *q, char *path_taken)
+{
+	q->state = ASKING;
+	q->path = path_taken;
+	q->serial = ++q->responder->last_serial;
+	request_set_deadline(q, strcmp(q->path, "/health/ready") == 0 ? READY_PATIENCE_NS
+								      : HUB_PATIENCE_NS);
+	request_ask(q);
+}
+
+/* The head is written: the descriptor becomes the hub's.  Should the hub be
+ * gone just now, the client has its 200 and will reconnect.
+ */
+void request_hand_over(struct request *q)
+{
+	q->state = HANDING;
+	struct door_request d = question(q, DOOR_TAKE);
+	loop_remove(q->responder->loop, &q->io);
+	if (link_send(&q->responder->link, &d, q->fd) == -EAGAIN)
+		resend_later(q->responder);
+	else
+		request_finish(q);
+}
+
+/* ---- answering ----------------------------------------------------------------------------- */
+
+static void write_out(struct request *q)
+{
+	while (q->out_at < q->out.len) {
+		ssize_t w = fd_send(q->fd, q->out.data + q->out_at, q->out.len - q->out_at);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && errno == EAGAIN) {
+			loop_change(q->responder->loop, &q->io,
+				    EPOLLOUT |
+					    (q->framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0));
+			return;
+		}
+		if (w < 0) {
+			request_finish(q);
+			return;
+		}
+		q->out_at += (size_t)w;
+	}
+	if (q->then_hand_over)
+		request_hand_over(q);
+	else
+		request_finish(q);
+}
+
+void request_respond(struct request *q, struct str answer, bool is_stream)
+{
+	bool is_head = strcmp(q->params.method, "HEAD") == 0;
+	if (is_head) {
+		const char *end = memmem(answer.data, answer.len, "\r\n\r\n", 4);
+		if (end)
+			answer.len = (size_t)(end - answer.data) + 4;
+	}
+	q->then_hand_over = is_stream && !is_head;
+	q->promised_gzip =
+		is_stream && memmem(answer.data, answer.len, "Content-Encoding: gzip", 22);
+	q->state = WRITING;
+	request_set_deadline(q, WRITE_PATIENCE_NS);
+	if (q->framing == DOOR_PLAIN) {
+		buf_put_str(&q->out, answer);
+	} else {
+		fcgi_put_stdout(&q->out, q->params.id, answer);
+		if (!q->then_hand_over)
+			fcgi_put_end(&q->out, q->params.id);
+	}
+	write_out(q);
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static void on_io(struct loop_io *io, uint32_t events)
+{
+	struct request *q = container_of(io, struct request, io);
+	if (q->state == PEEKING) {
+		request_peek(q);
+		return;
+	}
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		request_finish(q);
+		return;
+	}
+	if (events & (EPOLLIN | EPOLLRDHUP)) {
+		char waste[1024];
+		ssize_t n = recv(q->fd, waste, sizeof(waste), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+			request_finish(q);
+			return;
+		}
+	}
+	if (events & EPOLLOUT && q->state == WRITING)
+		write_out(q);
+}
+
+static void on_deadline(struct loop_timer *t)
+{
+	struct request *q = container_of(t, struct request, deadline);
+	if (q->state == ASKING) {
+		request_respond_without_hub(q);
+		return;
+	}
+	if (q->state == PEEKING)
+		log_warning("a connection is closed: no whole FastCGI request came within 2 s");
+	request_finish(q);
+}
+
+struct request *request_new(struct responder *r, int fd, enum door_framing framing)
+{
+	struct request *q = mem_zero(sizeof(*q));
+	q->responder = r;
+	q->fd = fd;
+	q->framing = framing;
+	q->io.fd = -1;
+	q->deadline.fn = on_deadline;
+	q->reaper.fn = reap;
+	list_append(&r->requests, &q->link);
+	request_set_deadline(q, HEAD_PATIENCE_NS);
+	/* Edge-triggered, for the head is not taken until it is whole. */
+	uint32_t events = framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP | EPOLLET : 0;
+	if (loop_add(r->loop, &q->io, fd, events, on_io))
+		request_finish(q);
+	return q;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * responder_internal - a responder and its requests, for the files that drive them.
+ *
+ *	head.c     a FastCGI head arrives
+ *	cgi.c      the environment is the head
+ *	answers.c  what needs no hub
+ *	request.c  from the question to the hub to the hand-over
+ */
+#ifndef SLUICE_RESPONDER_INTERNAL_H
+#define SLUICE_RESPONDER_INTERNAL_H
+
+#include "base/list.h"
+#include "base/peers.h"
+#include "loop/loop.h"
+#include "responder/files.h"
+#include "responder/link.h"
+#include "responder/params.h"
+#include "responder/responder.h"
+#include "responder/route.h"
+#include "wire/fcgi.h"
+
+enum request_state { PEEKING, ASKING, WRITING, HANDING, CLOSED };
+
+struct request {
+	struct list link;
+	struct responder *responder;
+	enum request_state state;
+	enum door_framing framing;
+	int fd; /* to the front server */
+	struct loop_io io;
+	struct loop_timer deadline;
+	struct loop_task reaper;
+	struct params params;
+	char *path; /* the hub's route, while ASKING; owned */
+	bool form_has_nul;
+	char *form;  /* what a POST has sent; owned, may be NULL */
+	char *query; /* that of the URL and the form, joined; owned */
+	uint32_t serial;
+	bool is_asked;       /* the question is with the present hub */
+	bool promised_gzip;  /* the head says so */
+	bool then_hand_over; /* WRITING the head of a stream */
+	struct buf answer;   /* parts from the hub, unframed */
+	struct buf out;      /* framed, being written */
+	size_t out_at;
+};
+
+struct listener {
+	struct loop_io io;
+	struct responder *responder;
+	int fd;
+};
+
+struct responder {
+	struct loop *loop;
+	const struct responder_config *config;
+	struct files files;
+	struct peers peers;
+	struct listener listeners[RESPONDER_LISTEN_MAX];
+	struct loop_timer pause;  /* out of descriptors: accept again later */
+	struct loop_timer resend; /* the hub was behind: ask again */
+	struct loop_timer retire; /* looks whether the last request is over */
+	int64_t retired_ns, revived_ns;
+	struct list requests;
+	struct link link;
+	uint32_t last_serial;
+	char head[FCGI_HEAD_MAX];
+};
+
+/* A request on `fd`, which is taken.  It ends by itself within 2 s unless its head
+ * comes.
+ */
+struct request *request_new(struct responder *r, int fd, enum door_framing framing) must_check;
+void request_finish(struct request *q);
+/* At the end of the process, outside its loop. */
+void request_free(struct request *q);
+
+/* Looks whether the whole head has arrived, and goes on with it. */
+void request_peek(struct request *q);
+
+/* Its params are read: answers it or asks the hub. */
+void request_route(struct request *q);
+
+/* Asks the hub (again), and hands the descriptor over. */
+void request_begin_to_ask(struct request *q, char *path_taken);
+void request_ask(struct request *q);
+void request_hand_over(struct request *q);
+
+/* Sends header fields and body, which is cut for HEAD; ends the request unless it
+ * becomes a stream.
+ */
+void request_respond(struct request *q, struct str answer, bool is_stream);
+void request_respond_text(struct request *q, const char *status, const char *more_headers,
+			  const char *text);
+void request_respond_without_hub(struct request *q);
+
+void request_set_deadline(struct request *q, int64_t ns);
+
+/* Makes the one request of a CGI program from its environment and descriptors. */
+void cgi_begin(struct responder *r);
+
+#endif

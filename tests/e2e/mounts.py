@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""The web servers that sluice is mounted under, each with its file of contrib/mount, of
+which only paths and ports are replaced."""
+from harness import *
+
+APACHE = """
+ServerRoot "DIR"
+ServerName localhost
+PidFile "DIR/apache.pid"
+DefaultRuntimeDir "DIR"
+Mutex file:DIR default
+Listen 127.0.0.1:PORT
+User www-data
+Group www-data
+ErrorLog "DIR/apache.log"
+DocumentRoot "DIR/www"
+LoadModule mpm_MPM_module /usr/lib/apache2/modules/mod_mpm_MPM.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule env_module /usr/lib/apache2/modules/mod_env.so
+LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
+LoadModule filter_module /usr/lib/apache2/modules/mod_filter.so
+LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
+LoadModule deflate_module /usr/lib/apache2/modules/mod_deflate.so
+TypesConfig /etc/mime.types
+AddOutputFilterByType DEFLATE text/html text/plain text/event-stream application/javascript
+LOAD
+"""
+NGINX = """
+USER
+worker_processes 1; daemon off; pid DIR/nginx.pid; error_log DIR/nginx.log; worker_rlimit_nofile 40000;
+events { worker_connections 16384; }
+http {
+  access_log off;
+  client_body_temp_path DIR/b; proxy_temp_path DIR/p; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
+  server { listen 127.0.0.1:PORT backlog=4096; root DIR/www; CONF }
+}
+"""
+
+
+def apache_modules(*names):
+    return "\n".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so" % (n, n) for n in names)
+
+
+class Mount:
+    """One way of mounting.  A spawned one needs no `sluice run`: the web server starts all."""
+
+    def __init__(self, name, file, program, spawns=False, load=(), mpm="event"):
+        self.name, self.file, self.program, self.spawns, self.load, self.mpm = name, file, program, spawns, load, mpm
+        self.server = None
+
+    def __repr__(self):
+        return self.name
+
+    def prepare(self, site):
+        """Directories and copies that the web server's own user can use."""
+        os.chmod(site.dir, 0o755)
+        os.makedirs(site.path("www"), exist_ok=True)
+        os.makedirs(site.path("state"), exist_ok=True)
+        if not self.spawns or os.path.exists(site.path("bin")):
+            return
+        if self.program == "apache2" and not os.getuid():
+            shutil.chown(site.path("state"), "www-data")
+        site.own_plugins()
+        os.makedirs(site.path("bin"))
+        shutil.copy(os.path.join(BUILD, "src/sluice"), site.path("bin/sluice"))
+        shutil.copytree(os.path.join(SRC, "src/console"), site.path("console"))
+        script = open(os.path.join(SRC, "contrib/sluice.fcgi.in")).read()
+        script = script.replace("@sysconfdir@/sluice", site.dir).replace("@bindir@", site.path("bin"))
+        script = script.replace("exec", "export SLUICE_PLUGIN_DIR=%s SLUICE_CONSOLE_DIR=%s\nexec" % (
+            site.path("plugins"), site.path("console")))
+        with open(site.path("sluice.fcgi"), "w") as f:
+            f.write(script)
+        os.chmod(site.path("sluice.fcgi"), 0o755)
+        for folder, _, names in os.walk(site.dir):
+            if folder != site.path("state"):
+                os.chmod(folder, 0o755)
+                for n in names:
+                    path = os.path.join(folder, n)
+                    os.chmod(path, os.stat(path).st_mode | (0o555 if "bin" in path or n == "sluice.fcgi" else 0o444))
+
+    def command(self, site, extra=""):
+        conf = open(os.path.join(SRC, "contrib/mount", self.file)).read()
+        for installed, here in (("/run/sluice/fcgi.sock", "fcgi.sock"), ("/run/lighttpd/sluice.sock", "spawned.sock"),
+                                ("/usr/lib/sluice/sluice.fcgi", "sluice.fcgi")):
+            conf = conf.replace(installed, site.path(here))
+        conf += extra
+        if self.program == "lighttpd":
+            text = ('server.document-root = "DIR/www"\nserver.bind = "127.0.0.1"\nserver.port = PORT\n'
+                    'server.upload-dirs = ( "DIR" )\nserver.errorlog = "DIR/lighttpd.err"\n' + conf)
+            run = ["lighttpd", "-D", "-f"]
+        elif self.program == "apache2":
+            text = APACHE.replace("MPM", self.mpm).replace("LOAD", apache_modules(*self.load)) + conf
+            run = ["apache2", "-DFOREGROUND", "-f"]
+        elif self.program == "nginx":
+            text = NGINX.replace("USER", "" if os.getuid() else "user www-data;").replace("CONF", conf)
+            run = ["nginx", "-p", site.dir, "-c"]
+        else:
+            text = "{\n\tgrace_period 1s\n\tadmin off\n\tauto_https off\n}\nhttp://:PORT {\nbind 127.0.0.1\n%s}\n" % conf
+            run = ["caddy", "run", "--adapter", "caddyfile", "--config"]
+        path = site.path(self.program + ".conf")
+        with open(path, "w") as f:
+            f.write(text.replace("DIR", site.dir).replace("PORT", str(site.port)))
+        os.chmod(path, 0o644)
+        return run + [path]
+
+    def start(self, site, extra=""):
+        log = open(site.path(self.program + ".out"), "ab")
+        # In a session of its own: Apache ends its whole process group.
+        self.server = subprocess.Popen(self.command(site, extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                       env={**os.environ, "HOME": site.dir, "XDG_DATA_HOME": site.dir,
+                                            "XDG_CONFIG_HOME": site.dir})
+        log.close()
+
+        def answers():
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", site.port), 1).close()
+                return True
+            check(self.server.poll() is None, self.log(site))
+            return False
+        wait_for(answers, "%s to answer" % self.program)
+
+    def log(self, site):
+        text = ""
+        for name in (self.program + ".out", "apache.log", "lighttpd.err", "nginx.log"):
+            with contextlib.suppress(OSError):
+                text += open(site.path(name), errors="replace").read()
+        return text[-4000:]
+
+    def stop(self, signo=signal.SIGTERM):
+        """Also what a web server that is killed leaves behind."""
+        if not self.server:
+            return
+        family = children(self.server.pid)
+        self.server.send_signal(signo)
+        self.server.wait()
+        self.server = None
+        if signo == signal.SIGKILL:
+            for p in family:
+                with contextlib.suppress(ProcessLookupError):
+                    if open("/proc/%d/comm" % p).read().strip() != "sluice":
+                        os.kill(p, signal.SIGKILL)
+        # Responders that it has started, too; the hub lingers.
+        wait_for(lambda: not any(alive(p) for p in family if role_of(p) is None), "the web server's children to end")
+
+
+def program_of(pid):
+    with contextlib.suppress(OSError):
+        return open("/proc/%d/comm" % pid).read().strip()
+    return None
+
+
+MOUNTS = [
+    Mount("lighttpd", "lighttpd.conf", "lighttpd"),
+    Mount("lighttpd bin-path", "lighttpd-spawned.conf", "lighttpd", spawns=True),
+    Mount("lighttpd CGI", "lighttpd-cgi.conf", "lighttpd", spawns=True),
+    Mount("Apache mod_proxy_fcgi", "apache-proxy.conf", "apache2", load=("proxy", "proxy_fcgi")),
+    Mount("Apache mod_fcgid", "apache-fcgid.conf", "apache2", spawns=True, load=("fcgid",)),
+    Mount("Apache mod_cgid", "apache-cgi.conf", "apache2", spawns=True, load=("cgid",)),
+    Mount("Apache mod_cgi", "apache-cgi.conf", "apache2", spawns=True, load=("cgi",), mpm="prefork"),
+    Mount("nginx", "nginx.conf", "nginx"),
+    Mount("Caddy", "Caddyfile", "caddy"),
+]
+
+
+def mount(name):
+    return [m for m in MOUNTS if m.name == name][0]

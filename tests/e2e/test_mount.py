@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Under every web server, with the configuration that contrib/mount holds."""
+from mounts import *
+
+SOURCE = "lines: {type: file, channel: lines, include: [DIR/lines.log], read_from: beginning}"
+CHANNEL = "lines: {heartbeat: 300ms}"
+
+
+def hub_pid(site):
+    """Of whichever sluice works on this site's state."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(open(site.path("state/lock")).read())
+    return None
+
+
+def begin(site, m):
+    with open(site.path("lines.log"), "w") as f:
+        f.write("".join("%d\n" % i for i in range(1, 6)))
+    os.chmod(site.path("lines.log"), 0o644)
+    site.write_config(SOURCE, CHANNEL, "linger: 1s")
+    m.prepare(site)
+    if not m.spawns:
+        site.start()
+    m.start(site)
+
+
+def add(site, first, last):
+    write_lines(site.path("lines.log"), first, last)
+
+
+def finish(site, m):
+    """Nothing is left once the web server is gone: neither a responder nor, for one that was spawned, a hub."""
+    pid = hub_pid(site)
+    everyone = children(pid) + [pid] if m.spawns and pid else []
+    m.stop()
+    wait_for(lambda: not any(alive(p) for p in everyone), "what sluice.fcgi has started to end", 30)
+    if m.spawns:
+        left = [p for p in os.listdir("/proc") if p.isdigit() and program_of(int(p)) == "sluice"
+                and site.dir.encode() in open("/proc/%s/cmdline" % p, "rb").read()]
+        check(not left, "left behind: %s" % left)
+
+
+def serves(site, m):
+    begin(site, m)
+    # The first request starts a hub where there is none, and so does the second at once.
+    streams = [site.stream("channel=lines&after=%s" % "x.1-0") for _ in range(2)]
+    for s in streams:
+        hello = s.until_type("hello")
+        check("text/event-stream" in s.head and "no-transform" in s.head, s.head)
+    status, head, body = site.get("/")
+    check(status == 200 and b"<title>" in body and "content-security-policy" in head, "the console: %d %r" % (status, body[:200]))
+    status, head, _ = site.get("")
+    check(status == 301 and head["location"].endswith("/logs/"), "without its slash: %d %r" % (status, head))
+    add(site, 6, 10)
+    for s in streams:
+        s.until_message("10")
+    site.ready()
+    # History, forms, HEAD, what is not there.
+    page = site.json("/history?channel=lines&limit=3")
+    check([e["message"] for e in page["events"]][-1] == "10", "%r" % page)
+    check(site.get("/history", method="HEAD")[2] == b"", "a body to HEAD")
+    check(site.get("/nothing")[0] == 404, "what is not there")
+    status, _, body = post(site, "/poll", b"channel=lines&tail=2")
+    check(status == 200 and b'"10"' in body, "a form: %d %r" % (status, body))
+    # Our gzip passes as it is.
+    raw = raw_stream(site, "channel=lines&tail=1", "Accept-Encoding: gzip")
+    check(b"content-encoding: gzip" in raw.head.lower(), "%r" % raw.head)
+    text = raw.until(lambda data: b'"10"' in gunzip(data))
+    check(b"event: hello" in gunzip(text), "not whole")
+    raw.close()
+    # Frames come one by one, heartbeats too.
+    beats = streams[0].comments
+    wait_for(lambda: streams[0].fill(0.2) and (list(map(streams[0].parse, streams[0].blocks())) or True)
+             and streams[0].comments > beats + 2, "heartbeats", 10)
+    # Who leaves is noticed.
+    for s in streams[1:]:
+        s.close()
+    wait_for(lambda: site.json("/status")["streams"]["open"] == 1, "the hub to notice that a client left", 10)
+    last = streams[0].last_id
+    # The web server goes and comes back: each line once.
+    m.stop()
+    add(site, 11, 20)
+    m.start(site)
+    again = site.stream("channel=lines", headers={"Last-Event-ID": last})
+    got = [e.json()["message"] for e in again.events(lambda e: e.type == "line" and e.json()["message"] == "20")
+           if e.type == "line"]
+    check(got == [str(i) for i in range(11, 21)], "after a restart: %r" % got)
+    m.stop(signal.SIGKILL)
+    add(site, 21, 30)
+    m.start(site)
+    again2 = site.stream("channel=lines", headers={"Last-Event-ID": again.last_id})
+    got = [e.json()["message"] for e in again2.events(lambda e: e.type == "line" and e.json()["message"] == "30")
+           if e.type == "line"]
+    check(got == [str(i) for i in range(21, 31)], "after kill -9: %r" % got)
+    for s in site.streams:
+        s.close()
+    finish(site, m)
+
+
+def post(site, path, body):
+    s = socket.create_connection(("127.0.0.1", site.port), 20 * PATIENCE)
+    s.sendall(b"POST %s%s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+              b"Content-Length: %d\r\n\r\n%s" % (site.prefix.encode(), path.encode(), len(body), body))
+    data = b""
+    while True:
+        more = s.recv(65536)
+        if not more:
+            break
+        data += more
+    s.close()
+    head, _, rest = data.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head, rest
+
+
+class Raw:
+    def __init__(self, sock):
+        self.sock, self.head, self.data = sock, None, b""
+
+    def until(self, condition):
+        deadline = time.monotonic() + 20 * PATIENCE
+        while time.monotonic() < deadline:
+            if self.head is not None and condition(self.data):
+                return self.data
+            more = self.sock.recv(65536)
+            check(more, "it ended: %r %r" % (self.head, self.data[:300]))
+            self.data += more
+            if self.head is None and b"\r\n\r\n" in self.data:
+                self.head, _, self.data = self.data.partition(b"\r\n\r\n")
+        raise Failed("waited in vain: %r" % self.data[:500])
+
+    def close(self):
+        self.sock.close()
+
+
+def raw_stream(site, query, *headers):
+    s = socket.create_connection(("127.0.0.1", site.port), 20 * PATIENCE)
+    s.sendall("\r\n".join(["GET %s/events?%s HTTP/1.0" % (site.prefix, query), "Host: localhost", *headers, "", ""]).encode())
+    raw = Raw(s)
+    raw.until(lambda data: True)
+    return raw
+
+
+def gunzip(data):
+    import zlib
+    return zlib.decompressobj(31).decompress(data)
+
+
+def scenario(m):
+    def fn(site):
+        require(m.program)
+        try:
+            serves(site, m)
+        except Failed as e:
+            raise Failed("%s\n---- the web server's log:\n%s\n---- sluice.log:\n%s" % (
+                e, m.log(site), open(site.path("state/sluice.log")).read()[-3000:] if os.path.exists(site.path("state/sluice.log")) else ""))
+        finally:
+            if m.server:
+                m.stop()
+            pid = hub_pid(site)
+            if m.spawns and pid and alive(pid):
+                os.kill(pid, signal.SIGTERM)
+    fn.__name__ = m.name.replace(" ", "_").replace("-", "_").lower()
+    return fn
+
+
+run(*[scenario(m) for m in MOUNTS])
