@@ -4,6 +4,7 @@
  * without starting anything.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "hub/schema.h"
@@ -12,6 +13,19 @@ static const char usage[] =
 	"usage: sluice check [-c FILE]\n\n"
 	"Reads the configuration and asks each source's plugin about its options.\n"
 	"Every mistake is told with its place; the exit status is 2 if there are any.\n";
+
+/* Safe, but hardly meant. */
+static void tell_unreadable(const struct settings *s)
+{
+	for (size_t i = 0; i < s->n_channels && !s->access.allows; i++) {
+		const struct channel_settings *c = &s->channels[i];
+		if (!c->access && !c->n_from && strcmp(c->name, SETTINGS_OWN_CHANNEL) != 0)
+			printf("%s: nobody may read the channel \"%s\", but with a ticket (add "
+			       "\"access: anyone\", or users, groups or networks, to "
+			       "channels.%s)\n",
+			       s->file, c->name, c->name);
+	}
+}
 
 int check_command(int argc, char **argv)
 {
@@ -27,6 +41,7 @@ int check_command(int argc, char **argv)
 		printf("%s: clients may stumble over this against what runs now:\n%s", file,
 		       buf_text(&changes));
 	buf_fini(&changes);
+	tell_unreadable(s);
 	printf("%s: good: %zu source%s, %zu channel%s\n", file, s->n_sources,
 	       s->n_sources == 1 ? "" : "s", s->n_channels, s->n_channels == 1 ? "" : "s");
 	settings_free(s);

@@ -14,6 +14,7 @@
 int run_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int journal_command(int argc, char **argv);
+int ticket_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
 int plugins_command(int argc, char **argv);
 int run_plugin_command(int argc, char **argv);

@@ -180,6 +180,7 @@ int front_main(void)
 		.hub_socket = gate,
 		.prefix = f.settings->hub.prefix,
 		.console_dir = cli_console_dir(),
+		.certificate = f.settings->access.certificate,
 		.is_cgi = cgi,
 		.first_listen_fd = STDIN_FILENO,
 		.n_listen = cgi ? 0 : 1,

@@ -18,6 +18,7 @@ static const struct command {
 	{"check", check_command, "say what is wrong with a configuration, and start nothing"},
 	{"reload", reload_command, "have the running sluice take up its changed configuration"},
 	{"journal", journal_command, "look into the journals: verify, cat, stat"},
+	{"ticket", ticket_command, "let somebody read channels for some minutes, or no more"},
 	{"plugins", plugins_command, "list the plugins, or one plugin's options and events"},
 	{"run-plugin", run_plugin_command, "run one plugin and print its events"},
 	{"test-plugin", test_plugin_command, "test that a plugin keeps to the rules"},

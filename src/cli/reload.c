@@ -186,6 +186,7 @@ static void take_over(struct reloader *r)
 	r->pending = NULL;
 	if (listens_elsewhere || old->hub.responders != fresh->hub.responders ||
 	    strcmp(old->hub.prefix, fresh->hub.prefix) != 0 ||
+	    strcmp(old->access.certificate, fresh->access.certificate) != 0 ||
 	    lists_differ(old->hub.web_users, old->hub.n_web_users, fresh->hub.web_users,
 			 fresh->hub.n_web_users))
 		supervisor_replace_responders(s, r->listen, r->n_listen);

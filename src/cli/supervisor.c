@@ -99,7 +99,8 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 			s->settings->hub.prefix,
 			console,
 			n,
-			(char *)buf_text(&uids),
+			(char *)(uintptr_t)buf_text(&uids),
+			s->settings->access.certificate,
 			NULL};
 	int r = process_spawn(argv, s->listen, s->n_listen, pid);
 	buf_fini(&uids);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/access.h"
 #include "conf/values.h"
 #include "filter/filter.h"
 
@@ -40,6 +41,10 @@ const struct sluice_option channel_options[] = {
 	 NULL},
 	{"max_lag", SLUICE_DURATION, 0, "30s", NULL, 100 * NS_PER_MS, DAY,
 	 "how long a client may be behind until \"slow\" applies (but for catch_up)", NULL},
+	{"access", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "who may read it: anyone, authenticated, user:NAME, group:NAME, net:ADDRESS/BITS", NULL},
+	{"replay", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "who of them may also see its past; else all", NULL},
 	{"from", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	 "a derived channel: those whose events it shows", NULL},
 	{"filter", SLUICE_STRING, 0, NULL, NULL, 0, 0,
@@ -73,6 +78,8 @@ void channel_settings_fini(struct channel_settings *c)
 {
 	free(c->name);
 	list_free(c->from, c->n_from);
+	who_free(c->access);
+	who_free(c->replay);
 	free(c->filter);
 	*c = (struct channel_settings){0};
 }
@@ -140,6 +147,8 @@ void channels_read_one(struct settings *s, const struct tree *key, const struct 
 	if (map->kind == TREE_MAP) {
 		option_read(map, where, channel_options, NULL, &v, e);
 		fill_channel(c, &v);
+		c->access = access_read_list(&v, "access", where, e);
+		c->replay = access_read_list(&v, "replay", where, e);
 		read_derived(c, &v, where, e);
 	} else if (map->kind != TREE_SCALAR || map->is_quoted || map->text[0]) {
 		errors_add(e, map->at, where, "%s where a map is expected", tree_kind_name(map));

@@ -29,6 +29,23 @@ static void put_list(struct buf *out, char *const *items, size_t n)
 		put_text(out, items[i]);
 }
 
+static void put_who(struct buf *out, const struct who *w)
+{
+	buf_put_u8(out, w != NULL);
+	if (w)
+		put_list(out, w->items, w->n);
+}
+
+static void put_access(struct buf *out, const struct access_settings *a)
+{
+	buf_put_u8(out, a->allows);
+	put_who(out, a->admin);
+	put_text(out, a->certificate);
+	put_list(out, a->members, a->n_members);
+	put_list(out, a->origins, a->n_origins);
+	put_list(out, a->hosts, a->n_hosts);
+}
+
 static void put_hub(struct buf *out, const struct hub_settings *h)
 {
 	put_list(out, h->listen, h->n_listen);
@@ -60,6 +77,8 @@ static void put_channel(struct buf *out, const struct channel_settings *c)
 	buf_put_u8(out, c->gzips);
 	buf_put_u8(out, (uint8_t)c->slow);
 	put_int(out, c->max_lag_ns);
+	put_who(out, c->access);
+	put_who(out, c->replay);
 	put_list(out, c->from, c->n_from);
 	put_text(out, c->filter);
 }
@@ -121,6 +140,7 @@ void packed_put(struct buf *out, const struct settings *s)
 	buf_put_u32(out, FORMAT);
 	put_text(out, s->file);
 	put_hub(out, &s->hub);
+	put_access(out, &s->access);
 	buf_put_u32(out, (uint32_t)s->n_channels);
 	for (size_t i = 0; i < s->n_channels; i++)
 		put_channel(out, &s->channels[i]);
@@ -164,6 +184,26 @@ static char **get_list(struct reader *r, size_t *n)
 	return items;
 }
 
+static struct who *get_who(struct reader *r)
+{
+	if (!get_byte(r))
+		return NULL;
+	struct who *w = mem_zero(sizeof(*w));
+	w->items = get_list(r, &w->n);
+	return w;
+}
+
+static void get_access(struct reader *r, struct access_settings *a)
+{
+	a->allows = get_byte(r) != 0;
+	a->admin = get_who(r);
+	a->certificate = get_text(r);
+	a->members = get_list(r, &a->n_members);
+	a->origins = get_list(r, &a->n_origins);
+	a->hosts = get_list(r, &a->n_hosts);
+	r->failed |= !a->certificate;
+}
+
 static void get_hub(struct reader *r, struct hub_settings *h)
 {
 	h->listen = get_list(r, &h->n_listen);
@@ -196,6 +236,8 @@ static void get_channel(struct reader *r, struct channel_settings *c)
 	c->gzips = get_byte(r) != 0;
 	c->slow = (enum slow)get_byte(r);
 	c->max_lag_ns = get_int(r);
+	c->access = get_who(r);
+	c->replay = get_who(r);
 	c->from = get_list(r, &c->n_from);
 	c->filter = get_text(r);
 	r->failed |= !c->name;
@@ -269,6 +311,7 @@ struct settings *packed_get(struct str packed)
 	r.failed = get_word(&r) != FORMAT;
 	s->file = get_text(&r);
 	get_hub(&r, &s->hub);
+	get_access(&r, &s->access);
 	size_t n = get_count(&r);
 	s->channels = mem_zero((n + 1) * sizeof(s->channels[0]));
 	while (s->n_channels < n)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "conf/access.h"
 #include "conf/channels.h"
 #include "conf/values.h"
 
@@ -95,6 +96,7 @@ const struct sluice_option source_options[] = {
 
 static const struct sluice_option top_options[] = {
 	{"hub", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
+	{"access", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
 	{"channels", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
 	{"sources", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
 	{0},
@@ -425,11 +427,14 @@ static void load_more(struct settings *s, struct errors *e)
 	if (glob(pattern, 0, NULL, &g) == 0) {
 		for (size_t i = 0; i < g.gl_pathc; i++) {
 			const struct tree *root = load_file(s, g.gl_pathv[i], e);
-			const struct tree *hub = root ? tree_get(root, "hub") : NULL;
-			if (hub)
-				errors_add(e, hub->at, "hub",
-					   "belongs into the main file, %s (move it there)",
-					   s->file);
+			static const char *const mains[] = {"hub", "access"};
+			for (size_t k = 0; root && k < array_size(mains); k++) {
+				const struct tree *main_only = tree_get(root, mains[k]);
+				if (main_only)
+					errors_add(e, main_only->at, mains[k],
+						   "belongs into the main file, %s (move it there)",
+						   s->file);
+			}
 			if (root)
 				read_root(s, root, e);
 		}
@@ -444,6 +449,7 @@ struct settings *settings_load(const char *file, struct errors *e)
 	s->file = mem_strdup(file);
 	const struct tree *root = load_file(s, file, e);
 	read_hub(root, &s->hub, e);
+	access_read(&s->access, sub_map(root, "access", e), e);
 	if (root) {
 		read_root(s, root, e);
 		load_more(s, e);
@@ -466,6 +472,7 @@ void settings_free(struct settings *s)
 	list_free(s->hub.plugin_dirs, s->hub.n_plugin_dirs);
 	free(s->hub.state_dir);
 	free(s->hub.prefix);
+	access_settings_fini(&s->access);
 	list_free(s->hub.web_users, s->hub.n_web_users);
 	for (size_t i = 0; i < s->n_channels; i++)
 		channel_settings_fini(&s->channels[i]);

@@ -36,6 +36,24 @@ struct hub_settings {
 	int64_t event_size;   /* bytes of one message; longer ones are cut and flagged */
 };
 
+/* An access list, as written and checked (see conf/subject.h). */
+struct who {
+	char **items;
+	size_t n;
+};
+
+struct access_settings {
+	bool allows;       /* channels that say nothing: anyone may read them */
+	struct who *admin; /* NULL: as `allows` */
+	char *certificate; /* parameter of the request; "" */
+	char **members;    /* of groups: "group user user" */
+	size_t n_members;
+	char **origins;
+	size_t n_origins;
+	char **hosts;
+	size_t n_hosts;
+};
+
 enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS, DURABILITY_DISK };
 
 enum slow { SLOW_CATCH_UP, SLOW_GAP, SLOW_LATEST, SLOW_DISCONNECT };
@@ -52,6 +70,8 @@ struct channel_settings {
 	bool gzips;
 	enum slow slow;
 	int64_t max_lag_ns;
+	struct who *access; /* who may read it; NULL: it says nothing */
+	struct who *replay; /* who of them may see the past; NULL: all */
 	/* of a derived channel: those that it shows, and which of their events */
 	char **from;
 	size_t n_from;
@@ -114,6 +134,7 @@ struct settings {
 	struct tree **trees; /* of each file, conf.d included */
 	size_t n_files;
 	struct hub_settings hub;
+	struct access_settings access;
 	struct channel_settings *channels;
 	size_t n_channels;
 	struct source_settings *sources;
@@ -154,6 +175,7 @@ void source_settings_fini(struct source_settings *src);
 extern const struct sluice_option source_options[];
 extern const struct sluice_option hub_options[];
 extern const struct sluice_option channel_options[];
+extern const struct sluice_option access_options[];
 
 /* Whether `s` can name a channel, a source or an event type. */
 bool name_is_valid(const char *s);

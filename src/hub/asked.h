@@ -14,6 +14,7 @@ enum { FILTERS_MAX = 16 };
 
 struct asked {
 	struct hub *hub;
+	const struct identity *who;
 	struct subscription *s;
 	enum subscription_use use;
 	struct buf *why;
@@ -31,7 +32,7 @@ struct asked {
 	struct filter *kept[FILTERS_MAX]; /* so that their regexes are compiled once; counted */
 	size_t n_kept;
 	uint64_t own_tail; /* of the channels, for who names no start */
-	bool batches, bare;
+	bool batches, bare, is_since;
 	char format[16];
 };
 

@@ -9,9 +9,16 @@
 #define SLUICE_HUB_GATE_H
 
 #include "hub/hub.h"
+#include "wire/door.h"
 
 /* Takes `fd`, a listening socket.  0 or a negative errno, *why an owned sentence. */
 int gate_open(struct hub *h, int fd, char **why) must_check;
+
+struct connection; /* of one responder */
+
+/* Answers its request of that number; it is cut off when it does not take it. */
+void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdict,
+		 struct str bytes);
 
 /* The settings are others. */
 void gate_reload(struct hub *h);

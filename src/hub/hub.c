@@ -118,6 +118,8 @@ static void on_housekeeping(struct loop_timer *t)
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_expire(&h->channels[i]->journal, now_ms);
 	keep_space_free(h);
+	if (revoked_refresh(&h->revoked, h->settings->hub.state_dir))
+		streams_check_access(h);
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_set_aside(&h->channels[i]->journal);
 	close_removed(h);
@@ -180,6 +182,10 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	list_init(&h->histories);
 	h->cursors = cursors_new();
 	int r = state_open(s->hub.state_dir, h->epoch, why);
+	if (!r && (r = ticket_key_open(s->hub.state_dir, &h->ticket_key)))
+		*why = mem_printf("%s/ticket.key is no key of 64 hexadecimal digits (remove it: a "
+				  "new one is made, and the tickets given out are void): %s",
+				  s->hub.state_dir, strerror(-r));
 	if (!r)
 		absorb_cursors(h);
 	/* Channels on disk first: those in memory begin after all that these know. */
@@ -297,6 +303,7 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 		h->channels[i]->is_removed = !has_channel(fresh, h->channels[i]->settings.name);
 	h->settings = fresh;
 	gate_reload(h);
+	streams_check_access(h);
 	schema_note(h);
 	return 0;
 }
@@ -353,6 +360,7 @@ void hub_close(struct hub *h)
 	free(h->reader_run);
 	quota_free(h->quota_addresses);
 	quota_free(h->quota_users);
+	buf_fini(&h->revoked.text);
 	free(h->view_buckets);
 	if (state_mark_clean(h->settings->hub.state_dir, h->epoch))
 		log_warning("%s: could not note the clean end", h->settings->hub.state_dir);

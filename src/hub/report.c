@@ -23,11 +23,11 @@ static size_t streams_of(const struct channel *c)
 	return n;
 }
 
-static void put_derived(const struct hub *h, struct json *j)
+static void put_derived(const struct hub *h, const struct identity *who, struct json *j)
 {
 	for (size_t i = 0; i < h->settings->n_channels; i++) {
 		const struct channel_settings *c = &h->settings->channels[i];
-		if (!c->n_from)
+		if (!c->n_from || (who && !authorize(h, who, c->name, RIGHT_READ)))
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->name);
@@ -41,12 +41,13 @@ static void put_derived(const struct hub *h, struct json *j)
 	}
 }
 
-static void put_channels(struct hub *h, struct json *j)
+/* Those that `who` may read; all when it is NULL. */
+static void put_channels(struct hub *h, const struct identity *who, struct json *j)
 {
 	json_open(j, "channels", '[');
 	for (size_t i = 0; i < h->n_channels; i++) {
 		const struct channel *c = h->channels[i];
-		if (c->is_removed)
+		if (c->is_removed || (who && !authorize(h, who, c->settings.name, RIGHT_READ)))
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->settings.name);
@@ -64,22 +65,26 @@ static void put_channels(struct hub *h, struct json *j)
 			commit_report(c->commit, j);
 		json_close(j, '}');
 	}
-	put_derived(h, j);
+	put_derived(h, who, j);
 	json_close(j, ']');
 }
 
-int report_channels(struct hub *h, struct buf *body)
+int report_channels(struct hub *h, const struct identity *who, struct buf *body)
 {
 	struct json j = {body, false};
+	event_id head = 0; /* of theirs alone: what else there is cannot be told from it */
+	for (size_t i = 0; i < h->n_channels; i++)
+		if (authorize(h, who, h->channels[i]->settings.name, RIGHT_READ))
+			head = MAX(head, h->channels[i]->journal.last);
 	json_open(&j, NULL, '{');
-	put_id(h, &j, "head", h->head);
-	put_channels(h, &j);
+	put_id(h, &j, "head", head);
+	put_channels(h, who, &j);
 	json_close(&j, '}');
 	buf_putc(body, '\n');
 	return 200;
 }
 
-int report_status(struct hub *h, struct buf *body)
+int report_status(struct hub *h, const struct identity *who maybe_unused, struct buf *body)
 {
 	struct json j = {body, false};
 	json_open(&j, NULL, '{');
@@ -98,6 +103,7 @@ int report_status(struct hub *h, struct buf *body)
 	json_int(&j, "slow", (int64_t)h->n_slow);
 	json_int(&j, "stalled", (int64_t)h->n_stalled);
 	json_int(&j, "filters_lost", (int64_t)h->n_filters_lost);
+	json_int(&j, "denied", (int64_t)h->n_denied);
 	json_int(&j, "limit", h->settings->hub.max_streams);
 	json_close(&j, '}');
 	int64_t views = 0, window = 0;
@@ -111,7 +117,7 @@ int report_status(struct hub *h, struct buf *body)
 	json_int(&j, "pages", (int64_t)h->n_pages);
 	json_int(&j, "segments_given_way", (int64_t)h->n_given_way);
 	json_int(&j, "notices_lost", (int64_t)h->n_notices_lost);
-	put_channels(h, &j);
+	put_channels(h, NULL, &j);
 	if (h->report_sources)
 		h->report_sources(h->report_ctx, &j);
 	json_close(&j, '}');
@@ -119,7 +125,7 @@ int report_status(struct hub *h, struct buf *body)
 	return 200;
 }
 
-int report_ready(struct hub *h, struct buf *body)
+int report_ready(struct hub *h, const struct identity *who maybe_unused, struct buf *body)
 {
 	bool ready =
 		!h->is_draining && (!h->sources_are_ready || h->sources_are_ready(h->report_ctx));

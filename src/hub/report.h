@@ -7,13 +7,13 @@
 #ifndef SLUICE_HUB_REPORT_H
 #define SLUICE_HUB_REPORT_H
 
-#include "hub/hub.h"
+#include "hub/access.h"
 
-/* Names, newest and oldest ids, counts of events and bytes. */
-int report_channels(struct hub *h, struct buf *body) must_check;
+/* Of the channels that he may read: names, newest and oldest ids, counts of events and bytes. */
+int report_channels(struct hub *h, const struct identity *who, struct buf *body) must_check;
 /* Everything that an operator asks for, sources included. */
-int report_status(struct hub *h, struct buf *body) must_check;
+int report_status(struct hub *h, const struct identity *who, struct buf *body) must_check;
 /* 200 once every source runs, else 503. */
-int report_ready(struct hub *h, struct buf *body) must_check;
+int report_ready(struct hub *h, const struct identity *who, struct buf *body) must_check;
 
 #endif

@@ -340,12 +340,13 @@ static void put_types(struct hub *h, struct json *j, const char *const *channels
 	buf_fini(&seen);
 }
 
-int schema_report(struct hub *h, struct str channel, struct buf *body)
+int schema_report(struct hub *h, const struct identity *who, struct str channel, struct buf *body)
 {
 	char *name = mem_strndup(channel.data, channel.len);
 	const struct channel_settings *derived = hub_derived(h, name);
-	if (!derived && !hub_channel(h, name)) {
-		buf_puts(body, "There is no channel of that name here (see /channels).\n");
+	if ((!derived && !hub_channel(h, name)) || !authorize(h, who, name, RIGHT_READ)) {
+		buf_puts(body, "There is no channel of that name here that you may read (see "
+			       "/channels).\n");
 		free(name);
 		return 404;
 	}

@@ -9,10 +9,10 @@
 #ifndef SLUICE_HUB_SCHEMA_H
 #define SLUICE_HUB_SCHEMA_H
 
-#include "hub/hub.h"
+#include "hub/access.h"
 
 /* /schema/CHANNEL: 200, or 404 with a sentence. */
-int schema_report(struct hub *h, struct str channel, struct buf *body);
+int schema_report(struct hub *h, const struct identity *who, struct str channel, struct buf *body);
 
 /* Compares all channels with what the state directory knows, tells what has changed
  * for the worse in the log, and notes the new form.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "hub/channel.h"
@@ -52,6 +53,7 @@ static void reap(struct loop_task *t)
 	free(s->known_floors);
 	stream_forget_change(s);
 	view_put(s->view);
+	identity_fini(&s->who);
 	free(s);
 }
 
@@ -191,6 +193,16 @@ static void beat(struct stream *s)
 	}
 }
 
+/* When its timer is next: for a sign of life, or because its ticket expires. */
+static int64_t next_beat(const struct stream *s, int64_t after_ns)
+{
+	int64_t now = loop_now(s->hub->loop);
+	if (!s->who.has_ticket)
+		return now + after_ns;
+	int64_t left_ns = s->who.ticket.expires_s * NS_PER_SEC - clock_wall_ns();
+	return now + MAX(MIN(after_ns, left_ns), (int64_t)0);
+}
+
 static void on_heartbeat(struct loop_timer *t)
 {
 	struct stream *s = container_of(t, struct stream, heartbeat);
@@ -205,6 +217,14 @@ static void on_heartbeat(struct loop_timer *t)
 		stream_end(s);
 		return;
 	}
+	const char *lost = s->who.has_ticket && !s->outlet.ends
+				   ? access_lost(s->hub, &s->who, (struct str){NULL, 0})
+				   : NULL;
+	if (lost) {
+		stream_say_bye(s, "ticket", lost);
+		if (s->phase == STREAM_ENDED)
+			return;
+	}
 	if (s->is_poll && !s->outlet.ends) {
 		s->is_late = s->replay != NULL; /* what is being read is its answer */
 		if (!s->is_late)
@@ -212,7 +232,9 @@ static void on_heartbeat(struct loop_timer *t)
 		if (s->phase == STREAM_ENDED)
 			return;
 	}
-	loop_timer_set(s->hub->loop, t, now + s->view->sub.heartbeat_ns);
+	loop_timer_set(s->hub->loop, t,
+		       s->outlet.ends ? now + s->view->sub.heartbeat_ns
+				      : next_beat(s, s->view->sub.heartbeat_ns));
 	/* In a compressed one that is live the view does it for all. */
 	if ((!s->view->sub.gzips || s->replay) && !s->outlet.ends)
 		beat(s);
@@ -250,7 +272,8 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 	s->after = head;
 	switch (from->start) {
 	case START_NOW: break;
-	case START_UNKNOWN: mode = "gap"; break;
+	case START_UNKNOWN:
+	case START_BARRED: mode = "gap"; break;
 	case START_AFTER:
 		s->after = from->after;
 		mode = s->after < newest_floor ? "gap" : "resumed";
@@ -266,9 +289,12 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 		stream_put_state(s, hello, s->after, "hello", mode);
 	if (from->start == START_UNKNOWN)
 		stream_put_gap(s, hello, 0, head, "epoch");
+	else if (from->start == START_BARRED)
+		stream_put_gap(s, hello, from->after, head, "access");
 }
 
-void stream_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub)
+void stream_open(struct hub *h, int fd, const struct door_request *r, const struct identity *who,
+		 struct subscription *sub)
 {
 	struct subscription from = *sub; /* its plain members, for what view_get() takes */
 	struct view *v = view_get(h, sub);
@@ -286,7 +312,8 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, struct sub
 	s->outlet.on_room = on_room;
 	s->outlet.on_gone = on_gone;
 	s->quotas[0] = quota_take(h->quota_addresses, r->address);
-	s->quotas[1] = quota_take(h->quota_users, r->user);
+	s->quotas[1] = quota_take(h->quota_users, str_of(who->user));
+	identity_copy(who, &s->who);
 	make_token(s->token);
 	list_init(&s->ready);
 	list_init(&s->reaper.link);
@@ -301,7 +328,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, struct sub
 	int64_t beat_ns = v->sub.heartbeat_ns;
 	int64_t first = s->is_poll ? from.timeout_ns
 				   : beat_ns / 2 + (int64_t)(random() % (beat_ns / 2 + 1));
-	loop_timer_set(h->loop, &s->heartbeat, loop_now(h->loop) + first);
+	loop_timer_set(h->loop, &s->heartbeat, next_beat(s, first));
 	struct buf hello = {0}, head = {0};
 	begin(s, &from, &hello);
 	/* Nothing may be published between here and the position in the view. */
@@ -350,6 +377,17 @@ void streams_of_derived_come_back(struct hub *h)
 		bool is_derived = s->view->sub.is_derived || (s->next && s->next->is_derived);
 		if (is_derived && !s->outlet.ends)
 			stream_say_bye(s, "reload", "the channel is defined anew");
+	}
+}
+
+void streams_check_access(struct hub *h)
+{
+	list_each_safe (e, &h->streams) {
+		struct stream *s = list_entry(e, struct stream, link);
+		const struct subscription *sub = s->next ? s->next : &s->view->sub;
+		const char *lost = access_lost(h, &s->who, buf_str(&sub->names));
+		if (lost && !s->outlet.ends)
+			stream_say_bye(s, s->who.has_ticket ? "ticket" : "access", lost);
 	}
 }
 

@@ -16,6 +16,7 @@
 #ifndef SLUICE_HUB_STREAM_H
 #define SLUICE_HUB_STREAM_H
 
+#include "hub/access.h"
 #include "hub/hub.h"
 #include "hub/outlet.h"
 #include "hub/subscription.h"
@@ -56,13 +57,18 @@ struct stream {
 	/* for the hello that waits until the tail is found; else tail is 0 */
 	uint64_t tail;
 	struct quota_entry *quotas[2]; /* of its address and user */
+	struct identity who;           /* who has opened it */
 	char token[TOKEN_LEN + 1];     /* names it to who has it: changes and ends it */
 };
 
 /* Takes `fd`, whose response head is written already, and what `sub` holds.
  * Never fails: a descriptor that is of no use ends at once.
  */
-void stream_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub);
+void stream_open(struct hub *h, int fd, const struct door_request *r, const struct identity *who,
+		 struct subscription *sub);
+
+/* The rights are others: says goodbye to those that have none any more. */
+void streams_check_access(struct hub *h);
 
 /* All of a view's: the log has a hole, so what comes is read from the journal. */
 void streams_read_on(struct view *v);

@@ -64,6 +64,7 @@ static int id_of_time(struct asked *a, const char *key, struct str value, event_
 static int set_since(struct asked *a, struct str value)
 {
 	int status = id_of_time(a, "since", value, &a->s->after);
+	a->is_since = true;
 	a->s->has_after = true;
 	a->s->start = START_AFTER;
 	if (a->s->after >= a->hub->head) /* what is to come is all there will be */
@@ -227,6 +228,8 @@ static int one_parameter(struct asked *a, const char *key, struct buf *text)
 	int status = one_of_filter(a, key, buf_str(text));
 	if (status >= 0)
 		return status;
+	if (strcmp(key, "ticket") == 0)
+		return 0; /* has been looked at */
 	if (strcmp(key, "channel") == 0)
 		return asked_add_channel(a, value);
 	if (a->use == USE_CHANGE)
@@ -345,8 +348,35 @@ static void put_key(struct subscription *s)
 	}
 }
 
-int subscription_parse(struct hub *h, const struct door_request *r, enum subscription_use use,
-		       struct subscription *ret, struct buf *why)
+/* What has been is for those alone who may see it.  Who has a cursor goes on from now
+ * with a gap, so that a browser that reconnects is not turned away for good.
+ */
+static int check_replay(struct asked *a)
+{
+	struct subscription *s = a->s;
+	const char *barred = NULL;
+	for (size_t i = 0; i < a->n_names && !barred; i++)
+		if (!authorize(a->hub, a->who, a->names[i], RIGHT_REPLAY))
+			barred = a->names[i];
+	if (!barred) {
+		if (s->start == START_NOW && a->own_tail) {
+			s->start = START_TAIL;
+			s->tail = a->own_tail;
+		}
+		return 0;
+	}
+	bool has_id = s->start == START_AFTER && !a->is_since && a->use != USE_HISTORY;
+	if (has_id && s->after < a->hub->head)
+		s->start = START_BARRED;
+	if (has_id || s->start == START_BARRED || s->start == START_UNKNOWN ||
+	    (s->start == START_NOW && a->use != USE_HISTORY))
+		return 0;
+	buf_printf(a->why, "You may follow \"%s\", but not see its past.\n", barred);
+	return 403;
+}
+
+int subscription_parse(struct hub *h, const struct door_request *r, const struct identity *who,
+		       enum subscription_use use, struct subscription *ret, struct buf *why)
 {
 	struct asked *a = mem_zero(sizeof(*a));
 	*ret = (struct subscription){.framing = r->framing,
@@ -354,6 +384,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, enum subscri
 				     .limit = LIMIT_DEFAULT,
 				     .timeout_ns = 25 * NS_PER_SEC};
 	a->hub = h;
+	a->who = who;
 	a->s = ret;
 	a->use = use;
 	a->why = why;
@@ -372,10 +403,8 @@ int subscription_parse(struct hub *h, const struct door_request *r, enum subscri
 	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
 	if (r->kind == DOOR_TAKE) /* promised, whatever the settings are by now */
 		ret->gzips = r->takes_gzip;
-	if (!status && ret->start == START_NOW && a->own_tail) {
-		ret->start = START_TAIL;
-		ret->tail = a->own_tail;
-	}
+	if (!status)
+		status = check_replay(a);
 	put_names(a);
 	put_key(ret);
 	for (size_t i = 0; i < a->n_names; i++)

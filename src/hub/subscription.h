@@ -11,6 +11,7 @@
 #define SLUICE_HUB_SUBSCRIPTION_H
 
 #include "filter/filter.h"
+#include "hub/access.h"
 #include "hub/hub.h"
 #include "wire/door.h"
 #include "wire/format.h"
@@ -21,6 +22,7 @@ enum start_from {
 	START_NOW,
 	START_AFTER,   /* `after`, if it is a cursor that this hub can vouch for */
 	START_UNKNOWN, /* a cursor of another epoch, or from the future */
+	START_BARRED,  /* a cursor, but no right to see the past */
 	START_TAIL,    /* the last `tail` events that match */
 	START_EARLIEST,
 };
@@ -61,8 +63,9 @@ struct subscription {
 /* 0, or an HTTP status (400, 404, 406, or 503 when it may work later) with a
  * sentence in `why`.  Give it to subscription_fini() either way.
  */
-int subscription_parse(struct hub *h, const struct door_request *r, enum subscription_use use,
-		       struct subscription *ret, struct buf *why) must_check;
+int subscription_parse(struct hub *h, const struct door_request *r, const struct identity *who,
+		       enum subscription_use use, struct subscription *ret,
+		       struct buf *why) must_check;
 
 /* For a stream that is open: the form of what it gets stays as in `like`. */
 void subscription_liken(struct subscription *s, const struct subscription *like);

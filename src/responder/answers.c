@@ -8,8 +8,9 @@
 
 #include "base/mem.h"
 #include "responder/responder_internal.h"
+#include "wire/headers.h"
 
-enum { BUSY_RETRY_MS = 5000 };
+enum { BUSY_RETRY_MS = 5000, QUERY_MAX = 16 * 1024 };
 
 void request_respond_text(struct request *q, const char *status, const char *more_headers,
 			  const char *text)
@@ -18,7 +19,7 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 	buf_printf(
 		&b,
 		"Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n%s",
+		"Cache-Control: no-store\r\n" SAFE_HEADERS "%s\r\n%s",
 		status, strlen(text), more_headers, text);
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -38,8 +39,8 @@ void request_respond_without_hub(struct request *q)
 	struct buf b = {0};
 	buf_printf(&b,
 		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
-		   "X-Content-Type-Options: nosniff\r\n\r\n"
+		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS
+		   "\r\n"
 		   "retry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
 		   "now\"}\n\n",
 		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
@@ -75,6 +76,7 @@ static bool method_is_known(struct request *q, const struct route *to)
 {
 	const char *m = q->params.method;
 	bool known = strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 ||
+		     (strcmp(m, "OPTIONS") == 0 && to->kind == ROUTE_HUB) ||
 		     (strcmp(m, "POST") == 0 && to->takes_post) ||
 		     (strcmp(m, "DELETE") == 0 && to->takes_delete);
 	if (!known)
@@ -90,6 +92,12 @@ static bool method_is_known(struct request *q, const struct route *to)
 /* A form says the same as a query string, and may be longer. */
 static bool take_form(struct request *q)
 {
+	if (strlen(q->params.query) > QUERY_MAX) {
+		request_respond_text(q, "414 URI Too Long", "",
+				     "A query has at most 16 KiB here (send the same as a form, by "
+				     "POST, which may have 60).\n");
+		return false;
+	}
 	static const char form[] = "application/x-www-form-urlencoded";
 	const char *type = q->params.content_type;
 	bool is_post = strcmp(q->params.method, "POST") == 0;

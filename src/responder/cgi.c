@@ -67,7 +67,7 @@ void cgi_begin(struct responder *r)
 		request_finish(q);
 		return;
 	}
-	params_read_environment(&q->params);
+	params_read_environment(r->config->certificate, &q->params);
 	if (take_body(q))
 		request_route(q);
 }

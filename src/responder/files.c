@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "wire/headers.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -84,9 +85,8 @@ void file_put_answer(const struct file *f, const char *if_none_match, struct buf
 {
 	bool held = strstr(if_none_match, f->etag) != NULL;
 	buf_printf(out,
-		   "Status: %s\r\nContent-Type: %s\r\nETag: %s\r\nCache-Control: no-cache\r\n"
-		   "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-		   "Content-Security-Policy: %s\r\n",
+		   "Status: %s\r\nContent-Type: %s\r\nETag: %s\r\nCache-Control: "
+		   "no-cache\r\n" SAFE_HEADERS_ALWAYS "Content-Security-Policy: %s\r\n",
 		   held ? "304 Not Modified" : "200 OK", f->type, f->etag, policy);
 	if (!held)
 		buf_printf(out, "Content-Length: %zu\r\n", f->body.len);

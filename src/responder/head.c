@@ -43,9 +43,12 @@ void request_peek(struct request *q)
 		is = FCGI_HEAD_BAD;
 		request.why = "the head is larger than 64 KiB";
 	}
-	if (is == FCGI_HEAD_WHOLE && params_read(&request, &q->params)) {
+	int err = is == FCGI_HEAD_WHOLE ? params_read(&request, r->config->certificate, &q->params)
+					: 0;
+	if (err) {
 		is = FCGI_HEAD_BAD;
-		request.why = "libfcgi does not take it";
+		request.why = err == -EEXIST ? "something that says who asks is there twice"
+					     : "libfcgi does not take it";
 	}
 	if (is == FCGI_HEAD_WHOLE) {
 		take(q, &request);

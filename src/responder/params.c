@@ -39,7 +39,18 @@ static const struct {
 	{"HTTP_ACCEPT_ENCODING", offsetof(struct params, accept_encoding)},
 	{"HTTP_LAST_EVENT_ID", offsetof(struct params, last_event_id)},
 	{"HTTP_IF_NONE_MATCH", offsetof(struct params, if_none_match)},
+	{"HTTP_HOST", offsetof(struct params, host)},
+	{"HTTP_ORIGIN", offsetof(struct params, origin)},
+	{"HTTP_SEC_FETCH_SITE", offsetof(struct params, fetch_site)},
+	{"HTTP_SEC_FETCH_MODE", offsetof(struct params, fetch_mode)},
+	{"HTTP_COOKIE", offsetof(struct params, cookie)},
+	{"SSL_CLIENT_VERIFY", offsetof(struct params, verify)},
 };
+
+/* Of which there may be one alone: who could send another one would choose. */
+static const char *const unique[] = {"REMOTE_USER", "REMOTE_ADDR",       "SSL_CLIENT_VERIFY",
+				     "HTTP_HOST",   "HTTP_ORIGIN",       "HTTP_SEC_FETCH_SITE",
+				     "HTTP_COOKIE", "HTTP_LAST_EVENT_ID"};
 
 static char **member(struct params *p, size_t i)
 {
@@ -51,7 +62,39 @@ static void take(struct params *p, size_t i, const char *value)
 	*member(p, i) = mem_strdup(value ? value : "");
 }
 
-int params_read(const struct fcgi_request *request, struct params *ret)
+/* Whether `entry`, "NAME=value", has that name, where "-" is as good as "_". */
+static bool is_named(const char *entry, const char *name)
+{
+	for (; *name; entry++, name++)
+		if (*entry != *name && !(*entry == '-' && *name == '_'))
+			return false;
+	return *entry == '=';
+}
+
+static bool is_there_twice(char *const *envp, const char *name)
+{
+	int n = 0;
+	for (; *envp; envp++)
+		n += is_named(*envp, name);
+	return n > 1;
+}
+
+static bool has_twins(char *const *envp, const char *certificate)
+{
+	for (size_t i = 0; i < array_size(unique); i++)
+		if (is_there_twice(envp, unique[i]))
+			return true;
+	return *certificate && is_there_twice(envp, certificate);
+}
+
+/* A certificate that was not verified names nobody. */
+static void take_certificate(struct params *p, const char *value)
+{
+	bool verified = strcmp(p->verify, "SUCCESS") == 0;
+	p->certificate = mem_strdup(verified && value ? value : "");
+}
+
+int params_read(const struct fcgi_request *request, const char *certificate, struct params *ret)
 {
 	int pair[2];
 	*ret = (struct params){0};
@@ -65,12 +108,15 @@ int params_read(const struct fcgi_request *request, struct params *ret)
 	FCGX_InitRequest(&r, -1, 0);
 	r.ipcFd = pair[1];
 	r.keepConnection = 1; /* else Accept_r would first accept another one */
+	bool twins = false;
 	bool ok = w == (ssize_t)head.len && FCGX_Accept_r(&r) == 0 && r.in &&
 		  FCGX_GetError(r.in) == 0;
 	if (ok) {
 		ret->id = (uint16_t)r.requestId;
 		for (size_t i = 0; i < array_size(known); i++)
 			take(ret, i, FCGX_GetParam(known[i].name, r.envp));
+		take_certificate(ret, *certificate ? FCGX_GetParam(certificate, r.envp) : NULL);
+		twins = has_twins(r.envp, certificate);
 	}
 	/* Never FCGX_Finish_r: it would answer the request. */
 	r.ipcFd = -1;
@@ -79,19 +125,21 @@ int params_read(const struct fcgi_request *request, struct params *ret)
 	buf_fini(&head);
 	close(pair[0]);
 	close(pair[1]);
-	return ok ? 0 : -EBADMSG;
+	return !ok ? -EBADMSG : twins ? -EEXIST : 0;
 }
 
-void params_read_environment(struct params *ret)
+void params_read_environment(const char *certificate, struct params *ret)
 {
 	*ret = (struct params){0};
 	for (size_t i = 0; i < array_size(known); i++)
 		take(ret, i, getenv(known[i].name));
+	take_certificate(ret, *certificate ? getenv(certificate) : NULL);
 }
 
 void params_fini(struct params *p)
 {
 	for (size_t i = 0; i < array_size(known); i++)
 		free(*member(p, i));
+	free(p->certificate);
 	*p = (struct params){0};
 }

@@ -16,7 +16,9 @@ struct params {
 	uint16_t id; /* FastCGI request id */
 	/* each owned and never NULL; "" when not sent */
 	char *method, *script_name, *path_info, *query, *accept, *accept_encoding, *last_event_id,
-		*address, *user, *if_none_match, *content_type;
+		*address, *user, *if_none_match, *content_type, *host, *origin, *fetch_site,
+		*fetch_mode, *cookie, *verify;
+	char *certificate; /* of the parameter that the configuration names */
 };
 
 /* Prepares libfcgi, and puts back the signal handlers that it replaces.
@@ -24,10 +26,15 @@ struct params {
  */
 int params_init(void) must_check;
 
-/* 0, or -EBADMSG when libfcgi does not take it for a request. */
-int params_read(const struct fcgi_request *request, struct params *ret) must_check;
+/* `certificate` names the parameter of a client certificate's holder, or is "".  0, or
+ * -EBADMSG when libfcgi does not take it for a request, or -EEXIST when something that
+ * identifies somebody is there twice, be it once with "-" and once with "_".
+ */
+int params_read(const struct fcgi_request *request, const char *certificate,
+		struct params *ret) must_check;
 /* The same of a CGI program (RFC 3875). */
-void params_read_environment(struct params *ret);
+void params_read_environment(const char *certificate, struct params *ret);
+
 void params_fini(struct params *p);
 
 #endif

@@ -59,6 +59,20 @@ void request_set_deadline(struct request *q, int64_t ns)
 
 /* ---- asking ------------------------------------------------------------------------------ */
 
+/* The ticket among the cookies (RFC 6265), or nothing. */
+static struct str ticket_cookie(const char *cookies)
+{
+	static const char name[] = "sluice_ticket=";
+	for (const char *p = cookies; p && *p;) {
+		p += strspn(p, "; ");
+		size_t n = strcspn(p, ";");
+		if (n >= sizeof(name) - 1 && memcmp(p, name, sizeof(name) - 1) == 0)
+			return (struct str){p + sizeof(name) - 1, n - (sizeof(name) - 1)};
+		p += n;
+	}
+	return (struct str){"", 0};
+}
+
 static struct door_request question(const struct request *q, enum door_kind kind)
 {
 	return (struct door_request){
@@ -73,6 +87,16 @@ static struct door_request question(const struct request *q, enum door_kind kind
 		.last_event_id = str_of(q->params.last_event_id),
 		.address = str_of(q->params.address),
 		.user = str_of(q->params.user),
+		.certificate = str_of(q->params.certificate),
+		.ticket = ticket_cookie(q->params.cookie),
+		.host = str_of(q->params.host),
+		.origin = str_of(q->params.origin),
+		/* Who follows a link sees the answer himself, and nobody else does. */
+		.fetch_site = str_of(strcmp(q->params.fetch_mode, "navigate") == 0 &&
+						     strcmp(q->params.method, "GET") == 0
+					     ? ""
+					     : q->params.fetch_site),
+		.has_cookies = q->params.cookie[0] != 0,
 		.takes_gzip = kind == DOOR_TAKE ? q->promised_gzip
 						: accepts_gzip(str_of(q->params.accept_encoding)),
 	};

@@ -16,6 +16,12 @@ void door_put_request(struct buf *out, const struct door_request *r)
 	buf_put_short(out, r->last_event_id);
 	buf_put_short(out, r->address);
 	buf_put_short(out, r->user);
+	buf_put_short(out, r->certificate);
+	buf_put_short(out, r->ticket);
+	buf_put_short(out, r->host);
+	buf_put_short(out, r->origin);
+	buf_put_short(out, r->fetch_site);
+	buf_put_u8(out, r->has_cookies);
 	buf_put_u8(out, r->takes_gzip);
 }
 
@@ -33,6 +39,12 @@ int door_get_request(struct str s, struct door_request *ret)
 	ret->last_event_id = get_short_str(&r);
 	ret->address = get_short_str(&r);
 	ret->user = get_short_str(&r);
+	ret->certificate = get_short_str(&r);
+	ret->ticket = get_short_str(&r);
+	ret->host = get_short_str(&r);
+	ret->origin = get_short_str(&r);
+	ret->fetch_site = get_short_str(&r);
+	ret->has_cookies = get_byte(&r) != 0;
 	ret->takes_gzip = get_byte(&r) != 0;
 	if (r.failed || (ret->kind != DOOR_ASK && ret->kind != DOOR_TAKE) ||
 	    (ret->framing != DOOR_FCGI && ret->framing != DOOR_PLAIN))

@@ -30,9 +30,13 @@ struct door_request {
 	struct str query;
 	struct str accept;
 	struct str last_event_id;
-	struct str address; /* of the client, as the front server says */
-	struct str user;    /* whom the front server has let in; empty: nobody */
-	bool takes_gzip;    /* with TAKE: the head that was written says gzip */
+	struct str address;                  /* of the client, as the front server says */
+	struct str user;                     /* whom the front server has let in; empty: nobody */
+	struct str certificate;              /* the holder of a verified client certificate */
+	struct str ticket;                   /* of a cookie */
+	struct str host, origin, fetch_site; /* header fields */
+	bool has_cookies;
+	bool takes_gzip; /* with TAKE: the head that was written says gzip */
 };
 
 enum door_verdict {

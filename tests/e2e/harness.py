@@ -139,10 +139,11 @@ class Site:
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
-    def write_config(self, sources, channels="", hub=""):
+    def write_config(self, sources, channels="", hub="", access="default: allow"):
         """`sources` as YAML below `sources:`; DIR stands for this directory."""
         text = "hub:\n  listen: unix:DIR/fcgi.sock\n  state_dir: DIR/state\n"
         text += indent(hub, 2)
+        text += "access:\n" + indent(access, 2) if access else ""
         if channels:
             text += "channels:\n" + indent(channels, 2)
         text += "sources:\n" + indent(sources, 2)
@@ -188,9 +189,9 @@ class Site:
             return False
         wait_for(answers, "lighttpd to answer")
 
-    def up(self, sources, channels="", hub=""):
+    def up(self, sources, channels="", hub="", access="default: allow"):
         """The usual beginning of a test."""
-        self.write_config(sources, channels, hub)
+        self.write_config(sources, channels, hub, access)
         self.start()
         self.start_lighttpd()
 

@@ -137,7 +137,7 @@ class Mount:
         if signo == signal.SIGKILL:
             for p in family:
                 with contextlib.suppress(ProcessLookupError):
-                    if open("/proc/%d/comm" % p).read().strip() != "sluice":
+                    if program_of(p) != "sluice":
                         os.kill(p, signal.SIGKILL)
         # Responders that it has started, too; the hub lingers.
         wait_for(lambda: not any(alive(p) for p in family if role_of(p) is None), "the web server's children to end")

@@ -49,7 +49,7 @@ def a_mistake_changes_nothing(site):
     pids = sorted(site.pids("source"))
     site.write_config(BASE + MORE.replace("include", "inklude"))
     text = reload(site, 2)
-    check("sluice.yaml:6:31: sources.b.inklude: unknown option (did you mean \"include\"?)" in text, text)
+    check("sluice.yaml:8:31: sources.b.inklude: unknown option (did you mean \"include\"?)" in text, text)
     check("nothing was changed" in text, text)
     check(sorted(site.pids("source")) == pids, "sources were restarted")
     site.write_config(BASE)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/access.h"
+
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "conf/subject.h"
+#include "conf/values.h"
+
+enum { GROUPS_FILE_MAX = 4 * 1024 * 1024 };
+
+static const char *const defaults[] = {"deny", "allow", NULL};
+
+const struct sluice_option access_options[] = {
+	{"default", SLUICE_ENUM, 0, "deny", defaults, 0, 0,
+	 "who may read channels that say nothing themselves: nobody, or anyone", NULL},
+	{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "who sees /status and sluice's own channel: anyone, authenticated, user:, group:, net:",
+	 NULL},
+	{"groups", SLUICE_PATH, 0, NULL, NULL, 0, 0,
+	 "a file of groups, each a line \"name: user user\"", NULL},
+	{"certificate", SLUICE_STRING, 0, NULL, NULL, 0, 0,
+	 "the parameter that names the holder of a verified client certificate, such as "
+	 "SSL_CLIENT_S_DN_CN",
+	 NULL},
+	{"origins", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "pages of other sites that may read here in a user's name, as https://host[:port]", NULL},
+	{"hosts", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "names that requests may be for (Host), such as logs.example.org or *.example.org; else "
+	 "any",
+	 NULL},
+	{0},
+};
+
+void who_free(struct who *w)
+{
+	if (w)
+		list_free(w->items, w->n);
+	free(w);
+}
+
+void access_settings_fini(struct access_settings *a)
+{
+	who_free(a->admin);
+	free(a->certificate);
+	list_free(a->members, a->n_members);
+	list_free(a->origins, a->n_origins);
+	list_free(a->hosts, a->n_hosts);
+	*a = (struct access_settings){0};
+}
+
+struct who *access_read_list(const struct option_values *v, const char *name, const char *where,
+			     struct errors *e)
+{
+	const struct option_value *set = option_find(v, name);
+	if (!set)
+		return NULL;
+	struct who *w = mem_zero(sizeof(*w));
+	w->items = mem_zero((set->n + 1) * sizeof(w->items[0]));
+	for (; w->n < set->n; w->n++) {
+		struct subject subject;
+		char *why = NULL;
+		w->items[w->n] = mem_strdup(set->items[w->n]);
+		if (subject_parse(set->items[w->n], &subject, &why))
+			errors_add(e, set->at, where, "%s", why);
+		free(why);
+	}
+	return w;
+}
+
+/* A line "name: user user" as "name user user". */
+static void read_group(struct access_settings *a, char *line, struct place at, struct errors *e)
+{
+	line += strspn(line, " \t\r");
+	if (!*line || *line == '#')
+		return;
+	char *colon = strchr(line, ':'), *save;
+	if (!colon || colon == line) {
+		errors_add(e, at, "access.groups", "a line is \"name: user user\"");
+		return;
+	}
+	*colon = 0;
+	struct buf of = {0};
+	buf_puts(&of, line);
+	for (char *user = strtok_r(colon + 1, " \t\r", &save); user;
+	     user = strtok_r(NULL, " \t\r", &save))
+		buf_printf(&of, " %s", user);
+	a->members = mem_resize(a->members, (a->n_members + 1) * sizeof(a->members[0]));
+	a->members[a->n_members++] = mem_strdup(buf_text(&of));
+	buf_fini(&of);
+}
+
+static void read_members(struct access_settings *a, const char *path, char *text, struct errors *e)
+{
+	struct place at = {path, 0, 1};
+	for (char *line = text, *next; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		at.line++;
+		read_group(a, line, at, e);
+	}
+}
+
+static void read_groups(struct access_settings *a, const struct option_value *v, struct errors *e)
+{
+	struct buf text = {0};
+	int r = fd_read_file(v->items[0], GROUPS_FILE_MAX, &text);
+	if (r)
+		errors_add(e, v->at, "access.groups", "%s: %s", v->items[0], strerror(-r));
+	else
+		read_members(a, v->items[0], (char *)(uintptr_t)buf_text(&text), e);
+	buf_fini(&text);
+}
+
+/* Nobody can be let in by a header: whatever a client sends arrives as HTTP_*. */
+static void check_certificate(const struct option_value *v, struct errors *e)
+{
+	const char *name = v->items[0];
+	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+	if (strncmp(name, "HTTP_", 5) == 0)
+		errors_add(e, v->at, "access.certificate",
+			   "\"%s\" is a header, which any client can send (name a parameter that "
+			   "the web server sets itself, such as SSL_CLIENT_S_DN_CN)",
+			   name);
+	else if (!n || name[n])
+		errors_add(e, v->at, "access.certificate",
+			   "\"%s\" names no parameter (such as SSL_CLIENT_S_DN_CN)", name);
+}
+
+static void check_origins(const struct option_value *v, struct errors *e)
+{
+	for (size_t i = 0; v && i < v->n; i++) {
+		const char *s = v->items[i], *host = strstr(s, "://");
+		bool known = strncmp(s, "https://", 8) == 0 || strncmp(s, "http://", 7) == 0;
+		if (!known || !host[3] ||
+		    host[3 + strspn(host + 3, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]")])
+			errors_add(e, v->at, "access.origins",
+				   "\"%s\" is no origin (write https://host or https://host:port, "
+				   "in small letters, without a path)",
+				   s);
+	}
+}
+
+void access_read(struct access_settings *a, const struct tree *map, struct errors *e)
+{
+	static const struct tree nothing = {.kind = TREE_MAP};
+	struct option_values v = {0};
+	option_read(map ? map : &nothing, "access", access_options, NULL, &v, e);
+	a->allows = values_number(access_options, &v, "default") != 0;
+	a->admin = access_read_list(&v, "admin", "access.admin", e);
+	const struct option_value *groups = option_find(&v, "groups");
+	const struct option_value *certificate = option_find(&v, "certificate");
+	if (groups)
+		read_groups(a, groups, e);
+	if (certificate)
+		check_certificate(certificate, e);
+	check_origins(option_find(&v, "origins"), e);
+	a->certificate = mem_strdup(certificate ? certificate->items[0] : "");
+	a->origins = values_list(access_options, &v, "origins", &a->n_origins);
+	a->hosts = values_list(access_options, &v, "hosts", &a->n_hosts);
+	option_values_fini(&v);
+}

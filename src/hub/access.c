@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/access.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/subject.h"
+#include "wire/query.h"
+
+enum { NAME_MAX_BYTES = 256, REFUSALS_A_SECOND = 5 };
+
+/* ---- who asks -------------------------------------------------------------------------- */
+
+/* A name goes into logs and comparisons: no control characters, no novels. */
+static bool is_name(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7f)
+			return false;
+	return s.len <= NAME_MAX_BYTES;
+}
+
+/* The value of ticket= in a query; owned, or NULL. */
+static char *ticket_in_query(struct str query)
+{
+	struct buf key = {0}, value = {0};
+	char *found = NULL;
+	while (!found && query_next(&query, &key, &value) == 1)
+		if (str_is(buf_str(&key), "ticket"))
+			found = mem_strdup(buf_text(&value));
+	buf_fini(&key);
+	buf_fini(&value);
+	return found;
+}
+
+static int take_ticket(struct hub *h, struct str text, struct identity *who, struct buf *why)
+{
+	const char *bad =
+		ticket_get(&h->ticket_key, text, clock_wall_ns() / NS_PER_SEC, &who->ticket);
+	bool ignored = revoked_refresh(&h->revoked, h->settings->hub.state_dir);
+	(void)ignored;
+	if (!bad && revoked_holds(&h->revoked, who->ticket.id)) {
+		bad = "it was revoked";
+		ticket_fini(&who->ticket);
+	}
+	if (bad) {
+		buf_printf(why,
+			   "The ticket is not good: %s (ask for a new one where it came from).\n",
+			   bad);
+		return 403;
+	}
+	who->has_ticket = true;
+	free(who->user);
+	who->user = mem_strdup(who->ticket.user);
+	return 0;
+}
+
+int identity_of(struct hub *h, const struct door_request *r, struct identity *ret, struct buf *why)
+{
+	struct str name = r->user.len ? r->user : r->certificate;
+	*ret = (struct identity){.user = mem_strndup(name.data, is_name(name) ? name.len : 0),
+				 .address = mem_strndup(r->address.data, r->address.len)};
+	if (!is_name(name)) {
+		buf_puts(why, "The name that the web server gives for you is not one.\n");
+		return 403;
+	}
+	char *in_query = ticket_in_query(r->query);
+	int status = 0;
+	if (in_query)
+		status = take_ticket(h, str_of(in_query), ret, why);
+	else if (r->ticket.len && !name.len) /* a cookie that was forgotten harms no user */
+		status = take_ticket(h, r->ticket, ret, why);
+	free(in_query);
+	return status;
+}
+
+void identity_copy(const struct identity *from, struct identity *ret)
+{
+	*ret = (struct identity){.user = mem_strdup(from->user),
+				 .address = mem_strdup(from->address),
+				 .has_ticket = from->has_ticket};
+	if (!from->has_ticket)
+		return;
+	const struct ticket *t = &from->ticket;
+	ret->ticket.user = mem_strdup(t->user);
+	ret->ticket.id = mem_strdup(t->id);
+	ret->ticket.expires_s = t->expires_s;
+	for (; ret->ticket.n_channels < t->n_channels; ret->ticket.n_channels++)
+		ret->ticket.channels[ret->ticket.n_channels] =
+			mem_strdup(t->channels[ret->ticket.n_channels]);
+}
+
+void identity_fini(struct identity *who)
+{
+	free(who->user);
+	free(who->address);
+	ticket_fini(&who->ticket);
+	*who = (struct identity){0};
+}
+
+/* ---- what he may ------------------------------------------------------------------------- */
+
+static bool is_member(const struct access_settings *a, const char *group, const char *user)
+{
+	size_t n = strlen(group), len = strlen(user);
+	for (size_t i = 0; i < a->n_members && len; i++) {
+		const char *s = a->members[i];
+		if (strncmp(s, group, n) != 0 || s[n] != ' ')
+			continue;
+		for (s += n; *s; s += strcspn(s, " ")) {
+			s += strspn(s, " ");
+			if (strncmp(s, user, len) == 0 && (!s[len] || s[len] == ' '))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_one_of(const struct hub *h, const struct who *list, const struct identity *who)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct subject s;
+		char *why = NULL;
+		if (subject_parse(list->items[i], &s, &why)) {
+			free(why); /* was checked when it was read */
+			continue;
+		}
+		bool is = false;
+		switch (s.kind) {
+		case SUBJECT_ANYONE: is = true; break;
+		case SUBJECT_AUTHENTICATED: is = who->user[0] != 0; break;
+		case SUBJECT_USER: is = who->user[0] && strcmp(who->user, s.name) == 0; break;
+		case SUBJECT_GROUP: is = is_member(&h->settings->access, s.name, who->user); break;
+		case SUBJECT_NET: is = subject_holds_address(&s, str_of(who->address)); break;
+		}
+		if (is)
+			return true;
+	}
+	return false;
+}
+
+static bool is_admin(const struct hub *h, const struct identity *who)
+{
+	const struct access_settings *a = &h->settings->access;
+	return a->admin ? is_one_of(h, a->admin, who) : a->allows;
+}
+
+static const struct channel_settings *settings_of(const struct hub *h, const char *name)
+{
+	for (size_t i = 0; i < h->settings->n_channels; i++)
+		if (strcmp(h->settings->channels[i].name, name) == 0)
+			return &h->settings->channels[i];
+	return NULL;
+}
+
+static bool may_read(const struct hub *h, const struct identity *who, const char *channel)
+{
+	const struct channel_settings *c = settings_of(h, channel);
+	if (!c)
+		return false;
+	if (c->access)
+		return is_one_of(h, c->access, who);
+	if (strcmp(channel, SETTINGS_OWN_CHANNEL) == 0)
+		return is_admin(h, who);
+	/* A derived channel shows nobody what he may not see where it is from. */
+	for (size_t i = 0; i < c->n_from; i++)
+		if (!may_read(h, who, c->from[i]))
+			return false;
+	return c->n_from || h->settings->access.allows;
+}
+
+static bool may_replay(const struct hub *h, const struct identity *who, const char *channel)
+{
+	const struct channel_settings *c = settings_of(h, channel);
+	if (c && c->replay)
+		return is_one_of(h, c->replay, who);
+	for (size_t i = 0; c && !c->access && i < c->n_from; i++)
+		if (!may_replay(h, who, c->from[i]))
+			return false;
+	return true;
+}
+
+static bool has_ticket_for(const struct identity *who, const char *channel)
+{
+	for (size_t i = 0; i < who->ticket.n_channels; i++)
+		if (strcmp(who->ticket.channels[i], channel) == 0)
+			return true;
+	return false;
+}
+
+bool authorize(const struct hub *h, const struct identity *who, const char *channel,
+	       enum right right)
+{
+	if (right == RIGHT_ADMIN)
+		return !who->has_ticket && is_admin(h, who);
+	if (who->has_ticket)
+		return has_ticket_for(who, channel);
+	if (!may_read(h, who, channel))
+		return false;
+	return right == RIGHT_READ || may_replay(h, who, channel);
+}
+
+const char *access_lost(const struct hub *h, const struct identity *who, struct str names)
+{
+	struct str quoted;
+	if (who->has_ticket && who->ticket.expires_s <= clock_wall_ns() / NS_PER_SEC)
+		return "the ticket has expired";
+	if (who->has_ticket && revoked_holds(&h->revoked, who->ticket.id))
+		return "the ticket was revoked";
+	while (json_next_element(&names, &quoted)) {
+		char *name = mem_strndup(quoted.data + 1, quoted.len - 2);
+		/* One that is not configured any more stays for those who read it. */
+		bool may = !settings_of(h, name) || authorize(h, who, name, RIGHT_READ);
+		free(name);
+		if (!may)
+			return "access";
+	}
+	return NULL;
+}
+
+void access_log_refusal(struct hub *h, const struct door_request *r, const char *what)
+{
+	int64_t second = clock_mono_ns() / NS_PER_SEC;
+	h->n_denied++;
+	if (h->denied_second != second) {
+		if (h->denied_in_second > REFUSALS_A_SECOND)
+			log_warning("%d further requests were refused within a second",
+				    h->denied_in_second - REFUSALS_A_SECOND);
+		h->denied_second = second;
+		h->denied_in_second = 0;
+	}
+	if (++h->denied_in_second > REFUSALS_A_SECOND)
+		return;
+	log_warning("refused: %.*s (user \"%.*s\", address %.*s, %.*s)", (int)strcspn(what, "\n"),
+		    what, (int)MIN(r->user.len, (size_t)64), r->user.data,
+		    (int)MIN(r->address.len, (size_t)64), r->address.data,
+		    (int)MIN(r->route.len, (size_t)64), r->route.data);
+}

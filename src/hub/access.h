@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * access - who asks, and what he may see.
+ *
+ * authorize() is the one place where that is decided, for every way there is to an
+ * event.  What somebody may not read does not exist for him: the answers are the same.
+ */
+#ifndef SLUICE_HUB_ACCESS_H
+#define SLUICE_HUB_ACCESS_H
+
+#include "hub/hub.h"
+#include "hub/ticket.h"
+#include "wire/door.h"
+
+/* Who asks.  A ticket replaces what the front server says: its bearer is its user and
+ * may read its channels, and nothing else.
+ */
+struct identity {
+	char *user;    /* "": nobody knows */
+	char *address; /* of the client */
+	bool has_ticket;
+	struct ticket ticket;
+};
+
+/* From what the front server has sent.  0, or an HTTP status with a sentence in
+ * `why`.  Give it to identity_fini() either way.
+ */
+int identity_of(struct hub *h, const struct door_request *r, struct identity *ret,
+		struct buf *why) must_check;
+void identity_copy(const struct identity *from, struct identity *ret);
+void identity_fini(struct identity *who);
+
+enum right {
+	RIGHT_READ,   /* what comes from now on */
+	RIGHT_REPLAY, /* what was before */
+	RIGHT_ADMIN,  /* how sluice is doing */
+};
+
+/* `channel` is the name of a channel, or NULL for RIGHT_ADMIN. */
+bool authorize(const struct hub *h, const struct identity *who, const char *channel,
+	       enum right right) must_check;
+
+/* Whether a stream with these names (a JSON array) may go on; else the reason. */
+const char *access_lost(const struct hub *h, const struct identity *who,
+			struct str names) must_check;
+
+/* Notes in the log that somebody was refused, a few times a second at most. */
+void access_log_refusal(struct hub *h, const struct door_request *r, const char *what);
+
+#endif

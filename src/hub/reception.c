@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include "hub/reception.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "hub/access.h"
+#include "hub/history.h"
+#include "hub/quota.h"
+#include "hub/report.h"
+#include "hub/safety.h"
+#include "hub/schema.h"
+#include "hub/stream.h"
+#include "hub/subscription.h"
+#include "hub/view.h"
+#include "wire/fcgi.h"
+#include "wire/gzip.h"
+#include "wire/headers.h"
+
+enum { BUSY_RETRY_MS = 15000, PAGES_MAX = 32 };
+
+/* One question, for as long as it is being answered. */
+struct asking {
+	struct hub *hub;
+	struct connection *connection;
+	const struct door_request *request;
+	struct identity who;
+};
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static void answer(struct asking *a, enum door_verdict verdict, struct str bytes)
+{
+	gate_answer(a->connection, a->request->serial, verdict, bytes);
+}
+
+static void answer_document(struct asking *a, int status, const char *type, struct str body)
+{
+	struct buf out = {0};
+	buf_printf(&out,
+		   "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		   "Cache-Control: no-store\r\nVary: Origin\r\n" SAFE_HEADERS,
+		   status, type, body.len);
+	safety_put_headers(a->hub, a->request, &out);
+	buf_puts(&out, "\r\n");
+	buf_put_str(&out, body);
+	answer(a, DOOR_RESPOND, buf_str(&out));
+	buf_fini(&out);
+}
+
+/* The limit that one more stream would exceed, or NULL. */
+static const char *limit_reached(struct hub *h, const struct door_request *r,
+				 const struct subscription *sub, enum subscription_use use)
+{
+	const struct hub_settings *s = &h->settings->hub;
+	if (use == USE_HISTORY)
+		return h->n_pages_open >= PAGES_MAX ? "too many pages of history at once" : NULL;
+	if (h->n_streams >= (size_t)s->max_streams)
+		return "hub.limits.streams";
+	if (s->max_streams_per_address &&
+	    quota_count(h->quota_addresses, r->address) >= (uint64_t)s->max_streams_per_address)
+		return "hub.limits.streams_per_address";
+	if (s->max_streams_per_user &&
+	    quota_count(h->quota_users, r->user) >= (uint64_t)s->max_streams_per_user)
+		return "hub.limits.streams_per_user";
+	return view_is_one_too_many(h, sub) ? "hub.limits.subscriptions" : NULL;
+}
+
+static void put_head(struct asking *a, struct buf *out, const struct subscription *sub)
+{
+	buf_printf(out,
+		   "Status: 200 OK\r\nContent-Type: %s\r\n%s"
+		   "Cache-Control: no-store, no-transform\r\n"
+		   "X-Accel-Buffering: no\r\n"
+		   "Vary: Accept, Accept-Encoding, Origin\r\n" SAFE_HEADERS,
+		   format_media_type(sub->format), sub->gzips ? "Content-Encoding: gzip\r\n" : "");
+	safety_put_headers(a->hub, a->request, out);
+	buf_puts(out, "\r\n");
+}
+
+static void put_busy(struct buf *out, struct hub *h, const struct subscription *sub,
+		     const char *reason)
+{
+	struct buf data = {0};
+	format_retry(out, sub->format, jittered_ms(BUSY_RETRY_MS));
+	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
+	format_control(out, sub->format, hub_epoch(h), FORMAT_NO_ID, "busy", buf_str(&data));
+	if (sub->format == FORMAT_PAGE)
+		buf_printf(out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
+	buf_fini(&data);
+}
+
+/* A non-200 would end a browser's EventSource for good; this one comes back. */
+static void answer_busy(struct asking *a, struct subscription *sub, const char *reason)
+{
+	struct buf out = {0};
+	a->hub->n_refused++;
+	sub->gzips = false;
+	put_head(a, &out, sub);
+	put_busy(&out, a->hub, sub, reason);
+	answer(a, DOOR_RESPOND, buf_str(&out));
+	buf_fini(&out);
+}
+
+/* For requests that the hub answers on their descriptor itself. */
+static void ask_for_events(struct asking *a, enum subscription_use use)
+{
+	const struct door_request *r = a->request;
+	struct subscription sub;
+	struct buf why = {0}, head = {0};
+	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
+	const char *limit = status ? NULL : limit_reached(a->hub, r, &sub, use);
+	if (status == 503)
+		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
+	else if (status)
+		answer_document(a, status, "text/plain; charset=utf-8", buf_str(&why));
+	else if (limit && use == USE_HISTORY)
+		answer_document(a, 503, "text/plain; charset=utf-8",
+				STR("Too many pages of history are being read: ask again in a "
+				    "moment.\n"));
+	else if (limit)
+		answer_busy(a, &sub, limit);
+	else {
+		put_head(a, &head, &sub);
+		answer(a, DOOR_STREAM, buf_str(&head));
+	}
+	subscription_fini(&sub);
+	buf_fini(&head);
+	buf_fini(&why);
+}
+
+/* POST /streams/TOKEN: from where it is the stream goes on with this. */
+static void change_stream(struct asking *a, struct stream *s)
+{
+	const struct door_request *r = a->request;
+	struct subscription sub;
+	struct buf body = {0}, query = {0};
+	struct door_request whole = *r;
+	stream_put_change(s, r->query, &query);
+	whole.query = buf_str(&query);
+	/* What it may see is decided by who has opened it. */
+	int status = subscription_parse(a->hub, &whole, &s->who, USE_CHANGE, &sub, &body);
+	if (!status && !stream_change(s, &sub)) {
+		buf_puts(&body, "hub.limits.subscriptions is reached: the stream is as it was.\n");
+		status = 429;
+	}
+	if (status)
+		answer_document(a, status, "text/plain; charset=utf-8", buf_str(&body));
+	else
+		answer_document(a, 200, "application/json", STR("{\"changed\":true}\n"));
+	subscription_fini(&sub);
+	buf_fini(&query);
+	buf_fini(&body);
+}
+
+static void ask_about_stream(struct asking *a, struct str token)
+{
+	const struct door_request *r = a->request;
+	struct stream *s = stream_find(a->hub, token);
+	if (!s) {
+		answer_document(a, 404, "text/plain; charset=utf-8",
+				STR("There is no stream of that token (\"hello\" carries it; it "
+				    "ends with the connection).\n"));
+	} else if (str_is(r->method, "POST")) {
+		change_stream(a, s);
+	} else if (str_is(r->method, "DELETE")) {
+		stream_say_bye(s, "deleted", NULL);
+		answer_document(a, 200, "application/json", STR("{\"ended\":true}\n"));
+	} else {
+		answer_document(a, 405, "text/plain; charset=utf-8",
+				STR("POST changes a stream, DELETE ends it.\n"));
+	}
+}
+
+static const struct {
+	const char *route;
+	enum subscription_use use;
+} event_routes[] = {{"/events", USE_STREAM}, {"/poll", USE_POLL}, {"/history", USE_HISTORY}};
+
+/* The use of a route that is answered on its descriptor; -1 for any other. */
+static int use_of(struct str route)
+{
+	for (size_t i = 0; i < array_size(event_routes); i++)
+		if (str_is(route, event_routes[i].route))
+			return (int)event_routes[i].use;
+	return -1;
+}
+
+/* What stands behind `prefix`; no data when it does not begin so. */
+static struct str behind(struct str s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	if (s.len <= n || memcmp(s.data, prefix, n) != 0)
+		return (struct str){NULL, 0};
+	return (struct str){s.data + n, s.len - n};
+}
+
+static const struct document {
+	const char *route;
+	bool is_for_admins; /* for others it is not there */
+	int (*put)(struct hub *h, const struct identity *who, struct buf *body);
+} documents[] = {
+	{"/channels", false, report_channels},
+	{"/status", true, report_status},
+	{"/health/ready", false, report_ready},
+};
+
+static void ask_for_document(struct asking *a)
+{
+	struct str schema = behind(a->request->route, "/schema/");
+	struct buf body = {0};
+	if (schema.data) {
+		int status = schema_report(a->hub, &a->who, schema, &body);
+		answer_document(a, status,
+				status == 200 ? "application/schema+json"
+					      : "text/plain; charset=utf-8",
+				buf_str(&body));
+		buf_fini(&body);
+		return;
+	}
+	for (size_t i = 0; i < array_size(documents); i++) {
+		const struct document *d = &documents[i];
+		if (!str_is(a->request->route, d->route) ||
+		    (d->is_for_admins && !authorize(a->hub, &a->who, NULL, RIGHT_ADMIN)))
+			continue;
+		int status = d->put(a->hub, &a->who, &body);
+		answer_document(a, status, "application/json", buf_str(&body));
+		buf_fini(&body);
+		return;
+	}
+	answer_document(a, 404, "text/plain; charset=utf-8", STR("There is nothing here.\n"));
+}
+
+static void answer_preflight(struct asking *a)
+{
+	struct buf out = {0};
+	safety_put_preflight(a->hub, a->request, &out);
+	answer(a, DOOR_RESPOND, buf_str(&out));
+	buf_fini(&out);
+}
+
+void reception_ask(struct hub *h, struct connection *c, const struct door_request *r)
+{
+	struct asking a = {.hub = h, .connection = c, .request = r};
+	struct buf why = {0};
+	int use = use_of(r->route);
+	struct str token = behind(r->route, "/streams/");
+	int status = identity_of(h, r, &a.who, &why);
+	if (!status)
+		status = safety_check(h, r, &a.who, &why);
+	if (status) {
+		access_log_refusal(h, r, buf_text(&why));
+		answer_document(&a, status, "text/plain; charset=utf-8", buf_str(&why));
+	} else if (str_is(r->method, "OPTIONS")) {
+		answer_preflight(&a);
+	} else if (use >= 0) {
+		ask_for_events(&a, (enum subscription_use)use);
+	} else if (token.data) {
+		ask_about_stream(&a, token);
+	} else {
+		ask_for_document(&a);
+	}
+	identity_fini(&a.who);
+	buf_fini(&why);
+}
+
+/* Others came first, since it was asked.  The head is written already; what follows
+ * it fits into any socket.
+ */
+static void turn_away(struct hub *h, const struct door_request *r, struct subscription *sub,
+		      const char *reason, int fd)
+{
+	struct buf text = {0}, body = {0}, framed = {0};
+	h->n_refused++;
+	put_busy(&text, h, sub, reason);
+	if (sub->gzips) {
+		gzip_put_header(&body);
+		gzip_put_stored(&body, buf_str(&text));
+	} else {
+		buf_put_str(&body, buf_str(&text));
+	}
+	if (r->framing == DOOR_FCGI) {
+		fcgi_put_stdout(&framed, r->fcgi_id, buf_str(&body));
+		fcgi_put_end(&framed, r->fcgi_id);
+	}
+	const struct buf *out = r->framing == DOOR_FCGI ? &framed : &body;
+	if (fd_send(fd, out->data, out->len) < 0)
+		log_debug("a client that was turned away is gone");
+	fd_close(&fd);
+	buf_fini(&text);
+	buf_fini(&body);
+	buf_fini(&framed);
+}
+
+/* Opens what was asked for, on a descriptor that it takes. */
+static void open_events(struct hub *h, const struct door_request *r, const struct identity *who,
+			enum subscription_use use, int fd)
+{
+	struct subscription sub;
+	struct buf why = {0};
+	const char *limit;
+	if (subscription_parse(h, r, who, use, &sub, &why))
+		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
+	else if (use != USE_HISTORY && /* of pages the asking decides */
+		 (limit = limit_reached(h, r, &sub, use)))
+		turn_away(h, r, &sub, limit, fd);
+	else if (use == USE_HISTORY)
+		history_open(h, fd, r, &sub);
+	else
+		stream_open(h, fd, r, who, &sub);
+	subscription_fini(&sub);
+	buf_fini(&why);
+}
+
+void reception_take(struct hub *h, const struct door_request *r, int fd)
+{
+	struct identity who;
+	struct buf why = {0};
+	int use = use_of(r->route);
+	if (fd < 0)
+		return;
+	if (identity_of(h, r, &who, &why) || use < 0)
+		fd_close(&fd);
+	else
+		open_events(h, r, &who, (enum subscription_use)use, fd);
+	identity_fini(&who);
+	buf_fini(&why);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ticket - a signed paper that lets its bearer read named channels for some minutes.
+ *
+ *	st1.HEX(user=alice&channel=web&expires=1795280000&id=4be1...).HEX(HMAC-SHA256)
+ *
+ * For an EventSource can set no header, and a web application knows its users better
+ * than we do.  The key lies in the state directory; so do the numbers of tickets that
+ * are revoked.
+ */
+#ifndef SLUICE_HUB_TICKET_H
+#define SLUICE_HUB_TICKET_H
+
+#include "base/buf.h"
+
+enum { TICKET_KEY_BYTES = 32, TICKET_TEXT_MAX = 8192, TICKET_CHANNELS_MAX = 64 };
+
+struct ticket {
+	char *user, *id;
+	char *channels[TICKET_CHANNELS_MAX];
+	size_t n_channels;
+	int64_t expires_s; /* Unix time */
+};
+
+struct ticket_key {
+	unsigned char bytes[TICKET_KEY_BYTES];
+};
+
+/* Reads state_dir/ticket.key, which is made when it is not there.  0 or a negative
+ * errno.
+ */
+int ticket_key_open(const char *state_dir, struct ticket_key *ret) must_check;
+
+/* Gives it a number of its own, owned by the ticket. */
+void ticket_number(struct ticket *t);
+void ticket_put(struct buf *out, const struct ticket_key *key, const struct ticket *t);
+
+/* NULL and *ret owned, or what is wrong with it (borrowed, static). */
+const char *ticket_get(const struct ticket_key *key, struct str text, int64_t now_s,
+		       struct ticket *ret) must_check;
+void ticket_fini(struct ticket *t);
+
+/* The numbers of revoked tickets, as state_dir/tickets.revoked holds them. */
+struct revoked {
+	struct buf text; /* of lines "ID EXPIRES" */
+	int64_t read_ns; /* its time of change, of the wall clock */
+};
+
+/* Reads it again if it has changed; whether it has. */
+bool revoked_refresh(struct revoked *r, const char *state_dir) must_check;
+bool revoked_holds(const struct revoked *r, const char *id) must_check;
+/* Adds one, and forgets those that have expired anyway.  0 or a negative errno. */
+int revoked_add(const char *state_dir, const char *id, int64_t expires_s, int64_t now_s) must_check;
+
+#endif

@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who may see what, and what a browser cannot be talked into."""
+import base64
+
+from fastcgi import *
+from mounts import mount
+
+SOURCES = """
+open: {type: file, channel: open, include: [DIR/open.log], read_from: beginning}
+web: {type: file, channel: web, include: [DIR/web.log], read_from: beginning}
+secret: {type: file, channel: secret, include: [DIR/secret.log], read_from: beginning}
+plain: {type: file, channel: plain, include: [DIR/plain.log], read_from: beginning}
+"""
+CHANNELS = """
+open: {access: anyone, heartbeat: 300ms}
+web: {access: [user:alice, group:ops, net:10.0.0.0/8, 'net:2001:db8::/32'], replay: [user:alice], heartbeat: 300ms}
+secret: {access: user:root, heartbeat: 300ms}
+all: {from: [web, secret, open], access: group:ops}
+both: {from: [open, secret]}
+"""
+ACCESS = """
+admin: user:root
+groups: DIR/groups
+origins: [https://dash.example.org]
+hosts: [logs.example.org, localhost]
+certificate: SSL_CLIENT_S_DN_CN
+"""
+
+
+def begin(site):
+    with open(site.path("groups"), "w") as f:
+        f.write("# who is who\nops: bob carol\n\nempty:\n")
+    for name in ("open", "web", "secret", "plain"):
+        with open(site.path(name + ".log"), "w") as f:
+            f.write("%s 1\n" % name)
+    site.up(SOURCES, CHANNELS, access=ACCESS)
+    wait_for(lambda: all(c["events"] for c in status(site)["channels"] if c["name"] in ("open", "web", "secret", "plain")),
+             "the lines")
+
+
+def status(site):
+    return json.loads(ask(site, "/status", env={"REMOTE_USER": "root"})[2])
+
+
+def as_(user=None, **more):
+    env = {"REMOTE_USER": user} if user else {}
+    env.update(more)
+    return env
+
+
+def reads(site, channel, env, start="earliest=1"):
+    s = Fcgi(site, "/events", "channel=%s&%s" % (channel, start), env=env)
+    s.until(b'"%s 1"' % channel.encode())
+    s.close()
+
+
+def add(site, name, text):
+    with open(site.path(name + ".log"), "a") as f:
+        f.write(text + "\n")
+
+
+def forbidden_is_as_if_it_were_not_there(site):
+    begin(site)
+    paths = [("/events", "channel=%s"), ("/events", "channel=%s&earliest=1"), ("/events", "channel=%s&tail=5"),
+             ("/events", "channel=%s&since=1h"), ("/events", "channel=open&channel=%s"), ("/poll", "channel=%s&timeout=0s"),
+             ("/poll", "channel=%s&tail=1"), ("/history", "channel=%s"), ("/history", "channel=%s&before=1h"),
+             ("/schema/%s", "")]
+    head_id = status(site)["head"]
+    paths += [("/events", "channel=%s&after=" + head_id), ("/history", "channel=%s&after=" + head_id)]
+    for name in ("secret", "web", "plain", "all", "both", "sluice"):
+        for path, query in paths:
+            fill = lambda text, n: text % n if "%s" in text else text
+            there = ask(site, fill(path, name), fill(query, name), env=as_("mallory"))
+            nothing = ask(site, fill(path, "nothing"), fill(query, "nothing"), env=as_("mallory"))
+            check(there == nothing and there[0] == 404, "%s %s of %s: %r, of nothing: %r" % (path, query, name, there, nothing))
+            posted = ask(site, fill(path, name), method="POST", body=fill(query, name).encode(), env=as_("mallory"))
+            check(posted[0] in (404, 405), "posted: %r" % (posted,))
+    # A cursor in the header tells as little, and so does a filter on a readable channel.
+    for name in ("secret", "nothing"):
+        check(ask(site, "/events", "channel=" + name, env=as_("mallory", HTTP_LAST_EVENT_ID=head_id))[0] == 404, name)
+    page = json.loads(ask(site, "/history", "channel=open&filter=channel==%22secret%22", env=as_("mallory"))[2])
+    check(page["events"] == [], "%r" % page)
+    listed = json.loads(ask(site, "/channels", env=as_("mallory"))[2])
+    check([c["name"] for c in listed["channels"]] == ["open"], "%r" % listed)
+    for path in ("/status",):
+        check(ask(site, path, env=as_("mallory"))[0] == 404, "%s for anyone" % path)
+
+
+def each_subject_of_a_list(site):
+    begin(site)
+    reads(site, "open", {})
+    reads(site, "web", as_("alice"))
+    reads(site, "secret", as_("root"))
+    for env in (as_("bob"), as_("carol"), as_(REMOTE_ADDR="10.1.2.3"), as_(REMOTE_ADDR="2001:db8:7::1"),
+                as_(REMOTE_ADDR="::ffff:10.1.2.3")):
+        s = Fcgi(site, "/events", "channel=web", env=env)
+        s.until(b"event: hello")
+        s.close()
+    for env in (as_("bo"), as_("bobby"), as_("ops"), as_("alice "), as_("Alice"), as_(REMOTE_ADDR="11.0.0.1"),
+                as_(REMOTE_ADDR="2001:db9::1"), as_(REMOTE_ADDR=""), as_(REMOTE_ADDR="10.1.2.3, 1.1.1.1"), {}):
+        check(ask(site, "/events", "channel=web", env=env)[0] == 404, "%r was let in" % env)
+    # A derived channel has rights of its own, and shows the others through it.
+    s = Fcgi(site, "/events", "channel=all&earliest=1", env=as_("bob"))
+    s.until(b'"secret 1"')
+    s.close()
+    # One that says nothing shows nobody what he may not see.
+    check(ask(site, "/events", "channel=both", env=as_("bob"))[0] == 404, "a derived channel leaks")
+    # The past is for alice alone.
+    code, _, why = ask(site, "/history", "channel=web", env=as_("bob"))
+    check(code == 403 and b"not see its past" in why, "%d %r" % (code, why))
+    check(ask(site, "/events", "channel=web&earliest=1", env=as_("bob"))[0] == 403, "earliest")
+    old = status(site)["channels"][0]["oldest"]
+    s = Fcgi(site, "/events", "channel=web", env=as_("bob", HTTP_LAST_EVENT_ID=old.split(".")[0] + ".1-0"))
+    out = s.until(b"event: gap")
+    check(b'"reason":"access"' in s.until(b'"reason"') and b"web 1" not in out, "%r" % out)
+    add(site, "web", "web 2")
+    s.until(b'"web 2"')
+    s.close()
+    # A verified certificate names its holder, one that was not verified nobody.
+    reads(site, "web", as_(SSL_CLIENT_VERIFY="SUCCESS", SSL_CLIENT_S_DN_CN="alice"))
+    for verify in ("NONE", "FAILED:expired", ""):
+        check(ask(site, "/events", "channel=web", env=as_(SSL_CLIENT_VERIFY=verify, SSL_CLIENT_S_DN_CN="alice"))[0] == 404,
+              "unverified")
+
+
+def nobody_becomes_somebody_by_a_header(site):
+    begin(site)
+    for name in ("HTTP_REMOTE_USER", "HTTP_X_REMOTE_USER", "HTTP_X_FORWARDED_USER", "HTTP_SSL_CLIENT_S_DN_CN",
+                 "HTTP_X_FORWARDED_FOR", "HTTP_AUTHORIZATION", "remote_user", "REMOTE_USER2"):
+        value = "10.0.0.1" if name.endswith("FOR") else "alice"
+        check(ask(site, "/events", "channel=web", env={name: value, "HTTP_SSL_CLIENT_VERIFY": "SUCCESS"})[0] == 404, name)
+    # Twins, with - for _ too: nobody can tell which is meant, so neither is.
+    for env in ([("REMOTE_USER", "mallory"), ("REMOTE_USER", "alice")], [("REMOTE-USER", "alice"), ("REMOTE_USER", "")],
+                [("HTTP_ORIGIN", "https://dash.example.org"), ("HTTP-ORIGIN", "https://evil.example")],
+                [("SSL_CLIENT_S_DN_CN", "x"), ("SSL-CLIENT_S_DN-CN", "alice"), ("SSL_CLIENT_VERIFY", "SUCCESS")],
+                [("REMOTE_ADDR", "10.0.0.1")]):
+        check(ask(site, "/events", "channel=open", env=env)[0] == 0, "%r was answered" % (env,))
+    wait_for(lambda: "is there twice" in site.log(), "the log to tell")
+    check(ask(site, "/events", "channel=open", env=as_("a\nb"))[0] == 403, "a name with a line end")
+    # Through the web servers: what Basic authentication says counts where it was checked.
+    basic = {"Authorization": "Basic " + base64.b64encode(b"alice:x").decode(), "Remote-User": "alice", "Remote_User": "alice"}
+    check(site.get("/events?channel=web", headers=basic)[0] == 404, "lighttpd")
+    for name in ("nginx", "Apache mod_proxy_fcgi", "Caddy"):
+        m = mount(name)
+        require(m.program)
+        site.lighttpd.terminate()
+        site.lighttpd.wait()
+        m.prepare(site)
+        m.start(site)
+        try:
+            check(site.get("/events?channel=web", headers=basic)[0] == 404, name)
+            check(site.get("/schema/open", headers=basic)[0] == 200, name)
+        finally:
+            m.stop()
+
+
+def a_user_that_lighttpd_has_checked(site):
+    begin(site)
+    site.lighttpd.terminate()
+    site.lighttpd.wait()
+    with open(site.path("users"), "w") as f:
+        f.write("alice:secret\nmallory:secret\n")
+    site.start_lighttpd('server.modules += ( "mod_auth", "mod_authn_file" )\nauth.backend = "plain"\n'
+                        'auth.backend.plain.userfile = "%s"\n'
+                        'auth.require = ( "/logs" => ( "method" => "basic", "realm" => "x", "require" => "valid-user" ) )\n'
+                        % site.path("users"))
+    for user, want in (("alice", 200), ("mallory", 404)):
+        basic = {"Authorization": "Basic " + base64.b64encode(user.encode() + b":secret").decode()}
+        check(site.get("/history?channel=web", headers=basic)[0] == want, user)
+    check(site.get("/history?channel=web")[0] == 401, "without a name")
+
+
+def ticket(site, *args):
+    code, text = site.sluice_command("ticket", *args)
+    check(code == 0, text)
+    return text.strip()
+
+
+def tickets(site):
+    begin(site)
+    t = ticket(site, "--user", "tina", "--channel", "web", "--for", "1h")
+    reads(site, "web", {}, "earliest=1&ticket=" + t)
+    reads(site, "web", {"HTTP_COOKIE": "a=b; sluice_ticket=%s; c=d" % t})
+    # For its channels alone, whoever brings it; and for no more than reading.
+    for channel in ("secret", "open", "all"):
+        check(ask(site, "/events", "channel=%s&ticket=%s" % (channel, t), env=as_("root"))[0] == 404, channel)
+    check(ask(site, "/status", "ticket=" + t, env=as_("root"))[0] == 404, "a ticket for /status")
+    # Altered anywhere, it is none.
+    body = t.split(".")
+    for bad in (t[:-1], t[:-1] + ("0" if t[-1] != "0" else "1"), body[0] + "." + "00" + body[1][2:] + "." + body[2],
+                "st2." + ".".join(body[1:]), body[1], "st1..", "st1." + body[1] + ".", "x" * 9000, t + "0", t.upper()):
+        code, _, why = ask(site, "/events", "channel=web&ticket=" + bad, env=as_("alice"))
+        check(code == 403 and b"not one of ours" in why, "%s: %d %r" % (bad[:40], code, why))
+    wait_for(lambda: "The ticket is not good" in site.log(), "the log to tell")
+    # A forgotten cookie harms nobody whom the web server knows.
+    s = Fcgi(site, "/events", "channel=web", env=as_("alice", HTTP_COOKIE="sluice_ticket=old"))
+    s.until(b"event: hello")
+    s.close()
+    # Its stream ends when it expires; who comes back is told why.
+    short = ticket(site, "--channel", "web", "--for", "2s")
+    s = Fcgi(site, "/events", "channel=web&ticket=" + short)
+    s.until(b"event: bye")
+    check(b"expired" in s.until(b'"message"'), "%r" % s.out[-300:])
+    code, _, why = ask(site, "/events", "channel=web&ticket=" + short)
+    check(code == 403 and b"expired" in why, "%d %r" % (code, why))
+    # Or when it is revoked.
+    s = Fcgi(site, "/events", "channel=web&ticket=" + t)
+    s.until(b"event: hello")
+    site.sluice_command("ticket", "--revoke", t)
+    code, _, why = ask(site, "/events", "channel=web&ticket=" + t)
+    check(code == 403 and b"revoked" in why, "%d %r" % (code, why))
+    check(b"revoked" in s.until(b"event: bye") or b"revoked" in s.until(b'"message"'), "%r" % s.out[-300:])
+    # Wrong uses say so.
+    for args, says in ((["--channel", "nothing"], "no channel \"nothing\""), ([], "which channels"),
+                       (["--channel", "web", "--for", "soon"], "a duration"), (["--chanel", "x"], "not understood"),
+                       (["--revoke", "st1.00.00"], "void already")):
+        code, text = site.sluice_command("ticket", *args)
+        check(code and says in text, "%r: %r" % (args, text))
+    key = os.stat(site.path("state/ticket.key"))
+    check(key.st_mode & 0o077 == 0, "others can read the key: %o" % key.st_mode)
+
+
+def a_reload_takes_rights_away(site):
+    begin(site)
+    alice = Fcgi(site, "/events", "channel=web", env=as_("alice"))
+    bob = Fcgi(site, "/events", "channel=all", env=as_("bob"))
+    both = Fcgi(site, "/events", "channel=web&channel=open", env=as_("carol"))
+    for s in (alice, bob, both):
+        s.until(b"event: hello")
+    with open(site.path("groups"), "w") as f:
+        f.write("ops: bob\n")
+    code, text = site.sluice_command("reload")
+    check(code == 0, text)
+    check(b'"access"' in both.until(b"event: bye") or both.until(b'"access"'), "")
+    add(site, "web", "web 2")
+    alice.until(b'"web 2"')
+    bob.until(b'"web 2"')
+    check(b"web 2" not in both.out, "it still reads")
+    check(ask(site, "/events", "channel=web", env=as_("carol"))[0] == 404, "carol comes back")
+    # What a stream may be changed to is decided by who has opened it.
+    token = re.search(rb'"token":"(\w+)"', alice.out).group(1).decode()
+    code, _, _ = ask(site, "/streams/" + token, method="POST", body=b"add=secret", env=as_("root"))
+    check(code == 404, "changed to what its owner may not see: %d" % code)
+    with open(site.path("groups"), "w") as f:
+        f.write("ops bob\n")
+    code, text = site.sluice_command("reload")
+    check(code == 2 and "groups:1:1: access.groups" in text, text)
+
+
+ORIGIN, EVIL = "https://dash.example.org", "https://evil.example"
+
+
+def other_sites(site):
+    begin(site)
+    # A configured origin may read, in its user's name too.
+    for env in ({}, as_("alice", HTTP_COOKIE="s=1")):
+        code, fields, _ = ask(site, "/history", "channel=open", env={**env, "HTTP_ORIGIN": ORIGIN})
+        check(code == 200 and fields["access-control-allow-origin"] == ORIGIN
+              and fields["access-control-allow-credentials"] == "true" and "Origin" in fields["vary"], "%r" % fields)
+    s = Fcgi(site, "/events", "channel=open", env={"HTTP_ORIGIN": ORIGIN})
+    check(b"Access-Control-Allow-Origin: " + ORIGIN.encode() in s.until(b"event: hello"), "%r" % s.out)
+    s.close()
+    code, fields, body = ask(site, "/events", method="OPTIONS",
+                             env={"HTTP_ORIGIN": ORIGIN, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"})
+    check(code == 204 and "Last-Event-ID" in fields["access-control-allow-headers"] and not body, "%r" % fields)
+    # Any other may not, whatever it looks like.
+    for origin in (EVIL, "null", "https://dash.example.org.evil.example", "http://dash.example.org", ORIGIN + ":444",
+                   "https://evil.example/" + ORIGIN, ORIGIN + "\r\nX: y", "https://DASH.example.org"):
+        for env in (as_("alice"), {"HTTP_COOKIE": "session=1"}):
+            code, fields, _ = ask(site, "/events", "channel=open", env={**env, "HTTP_ORIGIN": origin})
+            check(code == 403 and "access-control-allow-origin" not in fields, "%r: %d %r" % (origin, code, fields))
+        s = Fcgi(site, "/events", "channel=open", env={"HTTP_ORIGIN": origin})
+        check(b"Access-Control" not in s.until(b"event: hello"), "allowed: %r" % s.out)
+        s.close()
+        code, fields, _ = ask(site, "/events", method="OPTIONS", env={"HTTP_ORIGIN": origin})
+        check(code == 403 and "access-control-allow-origin" not in fields, "preflight of %r: %r" % (origin, fields))
+    # Its own pages, and links that somebody follows.
+    for env in ({"HTTP_ORIGIN": "https://logs.example.org"}, {"HTTP_SEC_FETCH_SITE": "same-origin"},
+                {"HTTP_SEC_FETCH_SITE": "none"}, {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}):
+        check(ask(site, "/history", "channel=web", env=as_("alice", **env))[0] == 200, "%r" % env)
+    for env in ({"HTTP_SEC_FETCH_SITE": "cross-site"}, {"HTTP_SEC_FETCH_SITE": "same-site"}):
+        check(ask(site, "/history", "channel=web", env=as_("alice", **env))[0] == 403, "%r" % env)
+    check(ask(site, "/streams/" + "0" * 32, method="DELETE", env={"HTTP_ORIGIN": EVIL})[0] == 403, "DELETE from elsewhere")
+    # Another Host, as DNS rebinding has it.
+    for host, want in (("logs.example.org", 200), ("LOGS.example.org:8443", 200), ("localhost:80", 200), ("evil.example", 421),
+                       ("logs.example.org.evil.example", 421), ("", 421), ("127.0.0.1", 421)):
+        check(ask(site, "/history", "channel=open", env={"HTTP_HOST": host})[0] == want, host)
+    check("another site asks" in site.log(), "the log does not tell")
+    wait_for(lambda: ask(site, "/channels", env={"HTTP_HOST": "evil.example"})[0] == 421
+             and "does not answer for that host" in site.log(), "the log to tell")
+
+
+def every_answer_is_safe(site):
+    begin(site)
+    for path, query, method in (("/", "", "GET"), ("", "", "GET"), ("/nothing", "", "GET"), ("/channels", "", "GET"),
+                                ("/events", "channel=no", "GET"), ("/history", "channel=open", "GET"), ("/health/live", "", "GET"),
+                                ("/events", "", "PUT"), ("/events", "x=" + "y" * 20000, "GET")):
+        code, fields, body = ask(site, path, query, method=method)
+        check(fields.get("x-content-type-options") == "nosniff" and fields.get("referrer-policy") == "no-referrer"
+              and "frame-ancestors 'none'" in fields.get("content-security-policy", "")
+              and fields.get("cross-origin-resource-policy") == "same-origin", "%s: %r" % (path, fields))
+    check(ask(site, "/events", "x=" + "y" * 20000)[0] == 414, "a long query")
+    # Nothing that a client sends comes back in a header.
+    for env in ({"HTTP_ORIGIN": "https://x\r\nX-Bad: 1"}, {"HTTP_HOST": "localhost\r\nX-Bad: 1"},
+                {"SCRIPT_NAME": "/a\r\nX-Bad: 1", "PATH_INFO": ""}, {"PATH_INFO": "/x\r\nX-Bad: 1"}):
+        _, fields, _ = ask(site, "", "", env=env)
+        check("x-bad" not in fields, "%r: %r" % (env, fields))
+
+
+def another_user_on_the_socket(site):
+    if os.getuid():
+        print("SKIP: needs root, to be somebody else")
+        sys.exit(77)
+    begin(site)
+    os.chmod(site.dir, 0o755)
+    program = ("import socket,sys\ns=socket.socket(socket.AF_UNIX, %s)\ns.connect(sys.argv[1])\n"
+               "s.settimeout(10)\nsys.stdout.write(repr(s.recv(10)))\n")
+    for name, kind in (("fcgi.sock", "socket.SOCK_STREAM"), ("state/hub.sock", "socket.SOCK_SEQPACKET")):
+        p = subprocess.run(["setpriv", "--reuid", "nobody", "--clear-groups", sys.executable, "-c", program % kind, site.path(name)],
+                           capture_output=True, text=True)
+        check(p.stdout == "b''" or "ConnectionReset" in p.stderr, "%s: %r" % (name, p))
+    wait_for(lambda: site.log().count("hub.web_users") == 2, "the log to tell: " + site.log())
+    # The web server's user may, and one that is named.
+    fcgi_as = lambda user: subprocess.run(
+        ["setpriv", "--reuid", user, "--clear-groups", sys.executable, "-c",
+         "import sys; sys.path.insert(0, %r)\nfrom fastcgi import *\nclass S:\n path = lambda self, *a: %r\n"
+         "print(ask(S(), '/health/live')[0])" % (os.path.join(SRC, "tests/e2e"), site.path("fcgi.sock"))],
+        capture_output=True, text=True).stdout.strip()
+    check(fcgi_as("www-data") == "200", "www-data")
+    text = open(site.path("sluice.yaml")).read()
+    with open(site.path("sluice.yaml"), "w") as f:
+        f.write(text.replace("hub:\n", "hub:\n  web_users: nobody\n"))
+    check(site.sluice_command("reload")[0] == 0, "reload")
+    wait_for(lambda: fcgi_as("nobody") == "200", "nobody to be admitted")
+    check(fcgi_as("www-data") in ("0", ""), "www-data, who is not named")
+
+
+def mistakes_are_told(site):
+    def says(access, channels, text):
+        site.write_config(SOURCES, channels, access=access)
+        code, out = site.sluice_command("check")
+        check(code == 2 and text in out, "%r\n%s" % (text, out))
+    says("default: maybe", "", "access.default")
+    says("admin: alice", "", '"alice" names nobody (write anyone, authenticated, user:NAME')
+    says("certificate: HTTP_X_USER", "", "is a header, which any client can send")
+    says("origins: [dash.example.org]", "", "is no origin (write https://host")
+    says("groups: DIR/none", "", "No such file")
+    says("default: deny", "web: {access: 'net:10.0.0.0/40'}", "is no network")
+    says("default: deny", "web: {acess: anyone}", 'did you mean "access"')
+    says("default: deny", "web: {replay: 'user:'}", "names nobody")
+    # Nobody may read anything: allowed, but told.
+    site.write_config("a: {type: file, channel: a, include: [/x]}", access="")
+    code, out = site.sluice_command("check")
+    check(code == 0 and "nobody may read" in out, out)
+
+
+run(forbidden_is_as_if_it_were_not_there, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
+    a_user_that_lighttpd_has_checked, tickets, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
+    another_user_on_the_socket, mistakes_are_told)
