@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "cli/cli.h"
-#include "hub/ticket.h"
+#include "access/ticket.h"
 
 static const char usage[] =
 	"usage: sluice ticket --channel NAME [--channel NAME]... [--user NAME] [--for 15m] [-c "
@@ -81,7 +81,7 @@ static bool has_channel(const struct settings *s, const char *name)
 	return false;
 }
 
-static int make(const struct settings *s, const struct ticket_key *key, struct arguments *a)
+static int make(const struct settings *s, const struct key *key, struct arguments *a)
 {
 	struct ticket *t = &a->ticket;
 	if (!t->n_channels) {
@@ -104,7 +104,7 @@ static int make(const struct settings *s, const struct ticket_key *key, struct a
 	return 0;
 }
 
-static int revoke(const struct settings *s, const struct ticket_key *key, const char *text)
+static int revoke(const struct settings *s, const struct key *key, const char *text)
 {
 	struct ticket t;
 	int64_t now_s = clock_wall_ns() / NS_PER_SEC;
@@ -127,7 +127,7 @@ int ticket_command(int argc, char **argv)
 	struct arguments a = {.ticket.user = mem_strdup("guest"), .for_ns = 15 * 60 * NS_PER_SEC};
 	struct errors e = {0};
 	struct settings *s = NULL;
-	struct ticket_key key;
+	struct key key;
 	int status = 2, r;
 	const char *file = NULL;
 	if (read_arguments(argc, argv, &a))
@@ -145,7 +145,7 @@ int ticket_command(int argc, char **argv)
 		fputs(buf_text(&e.text), stderr);
 		goto out;
 	}
-	r = ticket_key_open(s->hub.state_dir, &key);
+	r = key_open(s->hub.state_dir, TICKET_KEY_FILE, &key);
 	if (r) {
 		fprintf(stderr,
 			"sluice: %s/ticket.key: %s (run this as the user that sluice runs "

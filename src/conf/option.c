@@ -326,6 +326,8 @@ static void unknown_key(struct reading *r, const struct tree *key, const char *p
 static void read_value(struct reading *r, const struct tree *value, const char *where,
 		       const struct sluice_option *o)
 {
+	if (o->flags & OPTION_TREE)
+		return;
 	option_add(r->ret, o, NULL, value->at); /* also an empty list is set */
 	if (o->type == SLUICE_MAP) {
 		read_free_map(r, value, where, o);

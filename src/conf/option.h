@@ -12,6 +12,11 @@
 #include "conf/tree.h"
 #include "sluice-plugin.h"
 
+/* Flag of an option of ours that is no row of values: its key is known, and somebody
+ * else reads what is under it.
+ */
+enum { OPTION_TREE = 1 << 16 };
+
 /* What the configuration says of one option. */
 struct option_value {
 	char *name; /* with its dots */

@@ -120,6 +120,15 @@ void packed_put_source(struct buf *out, const struct source_settings *src)
 	put_int(out, src->rate_limit);
 	put_int(out, src->rate_burst);
 	put_text(out, src->filter);
+	buf_put_u32(out, (uint32_t)src->n_redact);
+	for (size_t i = 0; i < src->n_redact; i++) {
+		const struct redact_rule *rule = &src->redact[i];
+		put_text(out, rule->name);
+		put_text(out, rule->field);
+		put_text(out, rule->regex);
+		put_text(out, rule->with);
+		buf_put_u8(out, (uint8_t)rule->how);
+	}
 	buf_put_u8(out, (uint8_t)src->sandbox);
 	put_list(out, src->allow_read, src->n_allow_read);
 	put_text(out, src->plugin);
@@ -286,6 +295,16 @@ void packed_get_source(struct reader *r, struct source_settings *src)
 	src->rate_limit = get_int(r);
 	src->rate_burst = get_int(r);
 	src->filter = get_text(r);
+	size_t n_redact = get_count(r);
+	src->redact = mem_zero((n_redact + 1) * sizeof(src->redact[0]));
+	for (; src->n_redact < n_redact; src->n_redact++) {
+		struct redact_rule *rule = &src->redact[src->n_redact];
+		rule->name = get_text(r);
+		rule->field = get_text(r);
+		rule->regex = get_text(r);
+		rule->with = get_text(r);
+		rule->how = (enum redact_how)get_byte(r);
+	}
 	src->sandbox = (enum sandbox)get_byte(r);
 	src->allow_read = get_list(r, &src->n_allow_read);
 	src->plugin = get_text(r);

@@ -12,6 +12,7 @@
 #include "base/unit.h"
 #include "conf/access.h"
 #include "conf/channels.h"
+#include "conf/redaction.h"
 #include "conf/values.h"
 
 /* sun_path has 108 bytes, and sockets lie in state_dir. */
@@ -87,6 +88,11 @@ const struct sluice_option source_options[] = {
 	 "events that may come at once beyond it; 0 for those of one second", NULL},
 	{"filter", SLUICE_STRING, 0, NULL, NULL, 0, 0,
 	 "which of its events are taken (see sluice-filters(7)); the others are counted", NULL},
+	{"redact", SLUICE_STRING, OPTION_TREE, NULL, NULL, 0, 0,
+	 "secrets that are taken out before anything else sees an event: rules by name "
+	 "(headers, password, token, bearer, keys, pem, cards, all) or maps of field, regex, "
+	 "with, do",
+	 NULL},
 	{"sandbox", SLUICE_ENUM, 0, "auto", sandboxes, 0, 0,
 	 "confine its process: auto as far as the kernel can, require or do not start, off", NULL},
 	{"allow_read", SLUICE_PATH, SLUICE_LIST, NULL, NULL, 0, 0,
@@ -288,6 +294,7 @@ void source_settings_fini(struct source_settings *src)
 	free(src->plugin);
 	free(src->trouble);
 	free(src->filter);
+	redaction_fini(src);
 	list_free(src->groups, src->n_groups);
 	list_free(src->allow_read, src->n_allow_read);
 	option_values_fini(&src->options);
@@ -358,6 +365,7 @@ static void read_source(struct settings *s, const struct tree *key, const struct
 	const struct option_value *filter = option_find(&v, "filter");
 	if (filter && filter->n)
 		src->filter = settings_filter(filter, where, e);
+	redaction_read(src, tree_get(map, "redact"), where, e);
 	option_values_fini(&v);
 	free(where);
 }

@@ -10,6 +10,7 @@
 
 #include "base/peers.h"
 #include "conf/option.h"
+#include "redact/redact.h"
 
 enum { LISTEN_MAX = 32 };
 
@@ -117,6 +118,8 @@ struct source_settings {
 	int64_t rate_limit;  /* events a second; 0: any */
 	int64_t rate_burst;  /* events beyond it at once */
 	char *filter;        /* what it may send; NULL: all */
+	struct redact_rule *redact;
+	size_t n_redact;
 	enum sandbox sandbox;
 	char **allow_read; /* paths */
 	size_t n_allow_read;
@@ -176,6 +179,7 @@ extern const struct sluice_option source_options[];
 extern const struct sluice_option hub_options[];
 extern const struct sluice_option channel_options[];
 extern const struct sluice_option access_options[];
+extern const struct sluice_option redact_options[];
 
 /* Whether `s` can name a channel, a source or an event type. */
 bool name_is_valid(const char *s);

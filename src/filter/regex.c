@@ -211,6 +211,9 @@ int regex_get(struct regex_pool *pool, struct str pattern, const char *flags, st
 	memcpy(r->flags, sorted, sizeof(sorted));
 	r->code = c;
 	r->watched = watched;
+	uint32_t groups = 0;
+	pcre2_pattern_info(c, PCRE2_INFO_CAPTURECOUNT, &groups);
+	r->has_group = groups > 0;
 	r->slot = REGEX_NO_SLOT;
 	r->in_set = -1;
 	list_init(&r->link);
@@ -252,7 +255,7 @@ void regex_unref(struct regex *r)
 
 void regex_run_init(struct regex_run *run)
 {
-	run->data = pcre2_match_data_create(1, NULL);
+	run->data = pcre2_match_data_create(2, NULL) /* the whole, a group */;
 	run->context = pcre2_match_context_create(NULL);
 	run->stack = pcre2_jit_stack_create(STACK_MIN, STACK_MAX, NULL);
 	if (!run->data || !run->context)
@@ -273,10 +276,11 @@ void regex_run_fini(struct regex_run *run)
 /* The limit of steps is for each place where a match may start, and there are many:
  * they are tried in pieces, with an eye on the clock.  -ETIME when that says stop.
  */
-static int search_by(clockid_t clock, const struct regex *r, struct regex_run *run, struct str s)
+static int search_by(clockid_t clock, const struct regex *r, struct regex_run *run, struct str s,
+		     size_t first)
 {
 	int64_t begun = clock_read(clock), before = begun;
-	for (size_t from = 0, piece = PIECE, next;; from = next) {
+	for (size_t from = first, piece = PIECE, next;; from = next) {
 		size_t start = from;
 		next = from + piece;
 		bool is_last = next > s.len;
@@ -316,30 +320,54 @@ static int on_callout(pcre2_callout_block *block maybe_unused, void *ctx)
 /* In a long text a single step may take as long as the text is: a+a++[bc] on 64 KiB
  * is a second and a half within any limit of steps.  So each step asks the clock.
  */
-static int search_long(const struct regex *r, struct regex_run *run, struct str s)
+static int search_long(const struct regex *r, struct regex_run *run, struct str s, size_t first)
 {
 	struct watch watch = {clock_mono_ns(), clock_read(CLOCK_THREAD_CPUTIME_ID), 0};
 	pcre2_set_callout(run->context, on_callout, &watch);
 	pcre2_set_offset_limit(run->context, PCRE2_UNSET);
-	int got = pcre2_match(r->watched, (PCRE2_SPTR)s.data, s.len, 0, PCRE2_NO_UTF_CHECK,
+	int got = pcre2_match(r->watched, (PCRE2_SPTR)s.data, s.len, first, PCRE2_NO_UTF_CHECK,
 			      run->data, run->context);
 	pcre2_set_callout(run->context, NULL, NULL);
 	return got >= 0 ? 1 : got == PCRE2_ERROR_NOMATCH ? 0 : -ELIMIT;
 }
 
-int regex_search(const struct regex *r, struct regex_run *run, struct str s)
+static int search_from(const struct regex *r, struct regex_run *run, struct str s, size_t first)
 {
-	if (r->literal_len &&
-	    (s.len < r->literal_len || !memmem(s.data, s.len, r->literal, r->literal_len)))
-		return 0;
 	uint32_t steps = STEPS_MAX + (uint32_t)MIN(s.len, (size_t)1 << 20) * STEPS_MAX_A_BYTE;
 	pcre2_set_match_limit(run->context, steps);
 	pcre2_set_depth_limit(run->context, steps);
 	if (s.len > LONG)
-		return search_long(r, run, s);
-	int found = search_by(CLOCK_MONOTONIC, r, run, s);
+		return search_long(r, run, s, first);
+	int found = search_by(CLOCK_MONOTONIC, r, run, s, first);
 	/* Perhaps the machine was busy with something else: that is no fault of the regex's. */
 	if (found == -ETIME)
-		found = search_by(CLOCK_THREAD_CPUTIME_ID, r, run, s);
+		found = search_by(CLOCK_THREAD_CPUTIME_ID, r, run, s, first);
 	return found == -ETIME ? -ELIMIT : found;
+}
+
+/* Whether the literal, without which nothing matches, is missing. */
+static bool lacks_literal(const struct regex *r, struct str s)
+{
+	return r->literal_len &&
+	       (s.len < r->literal_len || !memmem(s.data, s.len, r->literal, r->literal_len));
+}
+
+int regex_search(const struct regex *r, struct regex_run *run, struct str s)
+{
+	return lacks_literal(r, s) ? 0 : search_from(r, run, s, 0);
+}
+
+int regex_find(const struct regex *r, struct regex_run *run, struct str s, size_t from,
+	       size_t *begin, size_t *end)
+{
+	int got = lacks_literal(r, s) ? 0 : search_from(r, run, s, from);
+	if (got <= 0)
+		return got;
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(run->data);
+	/* Without a group the second pair is of whatever was searched before. */
+	const PCRE2_SIZE *pair =
+		r->has_group && at[2] != PCRE2_UNSET && at[3] != PCRE2_UNSET ? at + 2 : at;
+	*begin = pair[0];
+	*end = MAX(pair[1], pair[0]);
+	return 1;
 }

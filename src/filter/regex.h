@@ -30,8 +30,9 @@ struct regex {
 	/* Every match holds these bytes; owned, empty when none are known. */
 	char *literal;
 	size_t literal_len;
-	int slot;     /* of its pool, small; REGEX_NO_SLOT without one */
-	int in_set;   /* its number in the pool's regex_set, or -1 */
+	int slot;   /* of its pool, small; REGEX_NO_SLOT without one */
+	int in_set; /* its number in the pool's regex_set, or -1 */
+	bool has_group;
 	bool is_slow; /* it went over the limit once: not run any more */
 };
 
@@ -70,5 +71,11 @@ void regex_run_fini(struct regex_run *run);
  */
 enum { ELIMIT = 1000 };
 int regex_search(const struct regex *r, struct regex_run *run, struct str s) must_check;
+
+/* The same from an offset on, and where: of the first group, if it has one and that
+ * took part, else of the whole match.
+ */
+int regex_find(const struct regex *r, struct regex_run *run, struct str s, size_t from,
+	       size_t *begin, size_t *end) must_check;
 
 #endif

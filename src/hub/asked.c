@@ -90,7 +90,7 @@ int asked_add_channel(struct asked *a, const char *name)
 		return too_many(a);
 	const struct channel_settings *settings = hub_derived(a->hub, name);
 	struct channel *c = settings ? NULL : hub_channel(a->hub, name);
-	if ((!c && !settings) || !authorize(a->hub, a->who, name, RIGHT_READ)) {
+	if ((!c && !settings) || !authorize(&a->hub->access, a->who, name, RIGHT_READ)) {
 		buf_puts(a->why, "There is no channel of that name here that you may read (see "
 				 "/channels; \"access\" in the configuration says who may).\n");
 		return 404;

@@ -13,6 +13,7 @@
 #include "hub/cursors.h"
 #include "hub/regexes.h"
 #include "hub/view.h"
+#include "redact/redact.h"
 
 enum { FIELDS_BYTES_MAX = 1024 * 1024 };
 
@@ -143,6 +144,18 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 	return 0;
 }
 
+/* Whether there were any. */
+static bool take_secrets_out(struct channel *c, struct redactor *redactor, struct event *ev)
+{
+	size_t max = (size_t)c->hub->settings->hub.event_size;
+	bool any = redact_event(redactor, ev);
+	if (ev->message.len > max) { /* what stands for a secret may be longer than it */
+		ev->message.len = utf8_cut(ev->message, max);
+		ev->flags |= EVENT_TRUNCATED;
+	}
+	return any;
+}
+
 /* What cannot be decided is kept. */
 static bool is_filtered(struct channel *c, const struct filter *filter, const struct event *ev)
 {
@@ -164,8 +177,8 @@ struct building {
 };
 
 /* Puts the batch together: events named and cleaned, cursors with their source. */
-static int build(struct channel *c, const char *source, const struct filter *filter,
-		 struct str records, struct building *b)
+static int build(struct channel *c, const struct channel_from *from, struct str records,
+		 struct building *b)
 {
 	struct record rec;
 	int got;
@@ -176,15 +189,17 @@ static int build(struct channel *c, const char *source, const struct filter *fil
 	c->batch.len = BATCH_HEADER;
 	while ((got = record_next(&records, &rec)) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
-			rec.cursor.source = str_of(source);
+			rec.cursor.source = str_of(from->source);
 			record_put_cursor(&c->batch, &rec.cursor);
 			continue;
 		}
-		if (clean_event(c, source, &rec.event))
+		if (clean_event(c, from->source, &rec.event))
 			return -EBADMSG;
+		if (from->redactor)
+			b->taken.n_redacted += take_secrets_out(c, from->redactor, &rec.event);
 		if (!rec.event.time_ns)
 			rec.event.time_ns = now_ns;
-		if (is_filtered(c, filter, &rec.event)) {
+		if (is_filtered(c, from->filter, &rec.event)) {
 			b->taken.n_filtered++;
 			continue;
 		}
@@ -254,21 +269,23 @@ static void tell_stuck(struct channel *c, int r)
 	c->is_stuck = r != 0;
 }
 
-int channel_take(struct channel *c, const char *source, const struct filter *filter,
-		 struct str records, struct channel_taken *taken)
+int channel_take(struct channel *c, const struct channel_from *from, struct str records,
+		 struct channel_taken *taken)
 {
 	struct building b = {0};
 	if (c->commit && commit_is_behind(c->commit))
 		return -EAGAIN;
-	int r = build(c, source, filter, records, &b);
+	redact_mark(from->redactor);
+	int r = build(c, from, records, &b);
 	*taken = b.taken;
-	if (r)
-		return r;
-	if (c->batch.len > BATCH_HEADER)
+	if (!r && c->batch.len > BATCH_HEADER)
 		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept);
-	tell_stuck(c, r);
-	if (r)
+	if (r != -EBADMSG)
+		tell_stuck(c, r);
+	if (r) {
+		redact_again(from->redactor);
 		return r;
+	}
 	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
 	take_cursors(c, kept, b.last);
 	if (c->commit)

@@ -36,18 +36,30 @@ void channel_close(struct channel *c);
 /* Other settings under the same name.  Views that are open keep their pace. */
 void channel_change(struct channel *c, const struct channel_settings *settings);
 
+struct filter;
+struct redactor;
+
 /* What became of the events of one frame. */
 struct channel_taken {
-	uint64_t n_events, n_filtered;
+	uint64_t n_events, n_filtered, n_redacted;
 };
 
-/* Takes the records of one frame of `source` in, those events that `filter` (NULL:
- * all) lets through: all or nothing.  0; -EBADMSG when they are no records; another
+/* Where events come from, and what is done to them first: secrets are taken out, then
+ * the filter (NULL: all) decides.
+ */
+struct channel_from {
+	const char *source;
+	const struct filter *filter;
+	struct redactor *redactor; /* NULL: nothing is secret */
+};
+
+/* Takes the records of one frame in, those events that its filter lets through:
+ * all or nothing.  0; -EBADMSG when they are no records; another
  * negative errno when the journal cannot be written, or the disk is behind
  * (-EAGAIN): nothing was taken, offer the same again later.
  */
-int channel_take(struct channel *c, const char *source, const struct filter *filter,
-		 struct str records, struct channel_taken *taken) must_check;
+int channel_take(struct channel *c, const struct channel_from *from, struct str records,
+		 struct channel_taken *taken) must_check;
 
 /* Shows the events of a batch, kept ones and those that only pass, in the order of
  * their ids.

@@ -118,7 +118,7 @@ static void on_housekeeping(struct loop_timer *t)
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_expire(&h->channels[i]->journal, now_ms);
 	keep_space_free(h);
-	if (revoked_refresh(&h->revoked, h->settings->hub.state_dir))
+	if (revoked_refresh(&h->access.revoked, h->settings->hub.state_dir))
 		streams_check_access(h);
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_set_aside(&h->channels[i]->journal);
@@ -182,9 +182,11 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	list_init(&h->histories);
 	h->cursors = cursors_new();
 	int r = state_open(s->hub.state_dir, h->epoch, why);
-	if (!r && (r = ticket_key_open(s->hub.state_dir, &h->ticket_key)))
-		*why = mem_printf("%s/ticket.key is no key of 64 hexadecimal digits (remove it: a "
-				  "new one is made, and the tickets given out are void): %s",
+	if (!r)
+		r = access_open(&h->access, s, why);
+	if (!r && (r = key_open(s->hub.state_dir, "redact.key", &h->redact_key)))
+		*why = mem_printf("%s/redact.key: %s (it holds 64 hexadecimal digits; when it is "
+				  "gone a new one is made)",
 				  s->hub.state_dir, strerror(-r));
 	if (!r)
 		absorb_cursors(h);
@@ -302,6 +304,7 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	for (size_t i = 0; i < h->n_channels; i++)
 		h->channels[i]->is_removed = !has_channel(fresh, h->channels[i]->settings.name);
 	h->settings = fresh;
+	h->access.settings = fresh;
 	gate_reload(h);
 	streams_check_access(h);
 	schema_note(h);
@@ -360,7 +363,7 @@ void hub_close(struct hub *h)
 	free(h->reader_run);
 	quota_free(h->quota_addresses);
 	quota_free(h->quota_users);
-	buf_fini(&h->revoked.text);
+	access_close(&h->access);
 	free(h->view_buckets);
 	if (state_mark_clean(h->settings->hub.state_dir, h->epoch))
 		log_warning("%s: could not note the clean end", h->settings->hub.state_dir);

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "conf/settings.h"
-#include "hub/ticket.h"
+#include "access/access.h"
 #include "loop/loop.h"
 #include "wire/id.h"
 
@@ -45,11 +45,8 @@ struct hub {
 	struct filter_run *reader_run; /* the helper thread's; owned */
 	struct regexes *regexes;
 	struct quota *quota_addresses, *quota_users;
-	struct ticket_key ticket_key;
-	struct revoked revoked;
-	uint64_t n_denied;
-	int64_t denied_second; /* of the monotonic clock */
-	int denied_in_second;
+	struct access access;
+	struct key redact_key;
 	struct list views;         /* of struct view */
 	struct list *view_buckets; /* the same by their keys */
 	size_t n_views;

@@ -22,6 +22,7 @@ void notice(struct hub *h, const char *type, int severity, struct str fields, co
 	char message[MESSAGE_MAX];
 	struct buf record = {0};
 	struct channel_taken taken;
+	const struct channel_from from = {.source = SETTINGS_OWN_CHANNEL};
 	va_list ap;
 	va_start(ap, fmt);
 	int len = vsnprintf(message, sizeof(message), fmt, ap);
@@ -32,7 +33,7 @@ void notice(struct hub *h, const char *type, int severity, struct str fields, co
 						  .message = {message, MIN((size_t)MAX(len, 0),
 									   sizeof(message) - 1)},
 						  .fields = fields});
-	if (!c || channel_take(c, SETTINGS_OWN_CHANNEL, NULL, buf_str(&record), &taken))
+	if (!c || channel_take(c, &from, buf_str(&record), &taken))
 		h->n_notices_lost++;
 	buf_fini(&record);
 }

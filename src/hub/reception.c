@@ -3,11 +3,11 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "hub/access.h"
+#include "access/access.h"
 #include "hub/history.h"
 #include "hub/quota.h"
 #include "hub/report.h"
-#include "hub/safety.h"
+#include "access/safety.h"
 #include "hub/schema.h"
 #include "hub/stream.h"
 #include "hub/subscription.h"
@@ -40,7 +40,7 @@ static void answer_document(struct asking *a, int status, const char *type, stru
 		   "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		   "Cache-Control: no-store\r\nVary: Origin\r\n" SAFE_HEADERS,
 		   status, type, body.len);
-	safety_put_headers(a->hub, a->request, &out);
+	safety_put_headers(&a->hub->access, a->request, &out);
 	buf_puts(&out, "\r\n");
 	buf_put_str(&out, body);
 	answer(a, DOOR_RESPOND, buf_str(&out));
@@ -73,7 +73,7 @@ static void put_head(struct asking *a, struct buf *out, const struct subscriptio
 		   "X-Accel-Buffering: no\r\n"
 		   "Vary: Accept, Accept-Encoding, Origin\r\n" SAFE_HEADERS,
 		   format_media_type(sub->format), sub->gzips ? "Content-Encoding: gzip\r\n" : "");
-	safety_put_headers(a->hub, a->request, out);
+	safety_put_headers(&a->hub->access, a->request, out);
 	buf_puts(out, "\r\n");
 }
 
@@ -220,7 +220,7 @@ static void ask_for_document(struct asking *a)
 	for (size_t i = 0; i < array_size(documents); i++) {
 		const struct document *d = &documents[i];
 		if (!str_is(a->request->route, d->route) ||
-		    (d->is_for_admins && !authorize(a->hub, &a->who, NULL, RIGHT_ADMIN)))
+		    (d->is_for_admins && !authorize(&a->hub->access, &a->who, NULL, RIGHT_ADMIN)))
 			continue;
 		int status = d->put(a->hub, &a->who, &body);
 		answer_document(a, status, "application/json", buf_str(&body));
@@ -233,7 +233,7 @@ static void ask_for_document(struct asking *a)
 static void answer_preflight(struct asking *a)
 {
 	struct buf out = {0};
-	safety_put_preflight(a->hub, a->request, &out);
+	safety_put_preflight(&a->hub->access, a->request, &out);
 	answer(a, DOOR_RESPOND, buf_str(&out));
 	buf_fini(&out);
 }
@@ -244,11 +244,11 @@ void reception_ask(struct hub *h, struct connection *c, const struct door_reques
 	struct buf why = {0};
 	int use = use_of(r->route);
 	struct str token = behind(r->route, "/streams/");
-	int status = identity_of(h, r, &a.who, &why);
+	int status = identity_of(&h->access, r, &a.who, &why);
 	if (!status)
-		status = safety_check(h, r, &a.who, &why);
+		status = safety_check(&h->access, r, &a.who, &why);
 	if (status) {
-		access_log_refusal(h, r, buf_text(&why));
+		access_log_refusal(&h->access, r, buf_text(&why));
 		answer_document(&a, status, "text/plain; charset=utf-8", buf_str(&why));
 	} else if (str_is(r->method, "OPTIONS")) {
 		answer_preflight(&a);
@@ -318,7 +318,7 @@ void reception_take(struct hub *h, const struct door_request *r, int fd)
 	int use = use_of(r->route);
 	if (fd < 0)
 		return;
-	if (identity_of(h, r, &who, &why) || use < 0)
+	if (identity_of(&h->access, r, &who, &why) || use < 0)
 		fd_close(&fd);
 	else
 		open_events(h, r, &who, (enum subscription_use)use, fd);

@@ -27,7 +27,7 @@ static void put_derived(const struct hub *h, const struct identity *who, struct 
 {
 	for (size_t i = 0; i < h->settings->n_channels; i++) {
 		const struct channel_settings *c = &h->settings->channels[i];
-		if (!c->n_from || (who && !authorize(h, who, c->name, RIGHT_READ)))
+		if (!c->n_from || (who && !authorize(&h->access, who, c->name, RIGHT_READ)))
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->name);
@@ -47,7 +47,8 @@ static void put_channels(struct hub *h, const struct identity *who, struct json 
 	json_open(j, "channels", '[');
 	for (size_t i = 0; i < h->n_channels; i++) {
 		const struct channel *c = h->channels[i];
-		if (c->is_removed || (who && !authorize(h, who, c->settings.name, RIGHT_READ)))
+		if (c->is_removed ||
+		    (who && !authorize(&h->access, who, c->settings.name, RIGHT_READ)))
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->settings.name);
@@ -74,7 +75,7 @@ int report_channels(struct hub *h, const struct identity *who, struct buf *body)
 	struct json j = {body, false};
 	event_id head = 0; /* of theirs alone: what else there is cannot be told from it */
 	for (size_t i = 0; i < h->n_channels; i++)
-		if (authorize(h, who, h->channels[i]->settings.name, RIGHT_READ))
+		if (authorize(&h->access, who, h->channels[i]->settings.name, RIGHT_READ))
 			head = MAX(head, h->channels[i]->journal.last);
 	json_open(&j, NULL, '{');
 	put_id(h, &j, "head", head);
@@ -103,7 +104,7 @@ int report_status(struct hub *h, const struct identity *who maybe_unused, struct
 	json_int(&j, "slow", (int64_t)h->n_slow);
 	json_int(&j, "stalled", (int64_t)h->n_stalled);
 	json_int(&j, "filters_lost", (int64_t)h->n_filters_lost);
-	json_int(&j, "denied", (int64_t)h->n_denied);
+	json_int(&j, "denied", (int64_t)h->access.n_denied);
 	json_int(&j, "limit", h->settings->hub.max_streams);
 	json_close(&j, '}');
 	int64_t views = 0, window = 0;

@@ -7,7 +7,7 @@
 #ifndef SLUICE_HUB_REPORT_H
 #define SLUICE_HUB_REPORT_H
 
-#include "hub/access.h"
+#include "hub/hub.h"
 
 /* Of the channels that he may read: names, newest and oldest ids, counts of events and bytes. */
 int report_channels(struct hub *h, const struct identity *who, struct buf *body) must_check;

@@ -344,7 +344,7 @@ int schema_report(struct hub *h, const struct identity *who, struct str channel,
 {
 	char *name = mem_strndup(channel.data, channel.len);
 	const struct channel_settings *derived = hub_derived(h, name);
-	if ((!derived && !hub_channel(h, name)) || !authorize(h, who, name, RIGHT_READ)) {
+	if ((!derived && !hub_channel(h, name)) || !authorize(&h->access, who, name, RIGHT_READ)) {
 		buf_puts(body, "There is no channel of that name here that you may read (see "
 			       "/channels).\n");
 		free(name);

@@ -9,7 +9,7 @@
 #ifndef SLUICE_HUB_SCHEMA_H
 #define SLUICE_HUB_SCHEMA_H
 
-#include "hub/access.h"
+#include "hub/hub.h"
 
 /* /schema/CHANNEL: 200, or 404 with a sentence. */
 int schema_report(struct hub *h, const struct identity *who, struct str channel, struct buf *body);

@@ -218,7 +218,7 @@ static void on_heartbeat(struct loop_timer *t)
 		return;
 	}
 	const char *lost = s->who.has_ticket && !s->outlet.ends
-				   ? access_lost(s->hub, &s->who, (struct str){NULL, 0})
+				   ? access_lost(&s->hub->access, &s->who, (struct str){NULL, 0})
 				   : NULL;
 	if (lost) {
 		stream_say_bye(s, "ticket", lost);
@@ -385,7 +385,7 @@ void streams_check_access(struct hub *h)
 	list_each_safe (e, &h->streams) {
 		struct stream *s = list_entry(e, struct stream, link);
 		const struct subscription *sub = s->next ? s->next : &s->view->sub;
-		const char *lost = access_lost(h, &s->who, buf_str(&sub->names));
+		const char *lost = access_lost(&h->access, &s->who, buf_str(&sub->names));
 		if (lost && !s->outlet.ends)
 			stream_say_bye(s, s->who.has_ticket ? "ticket" : "access", lost);
 	}

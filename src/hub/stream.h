@@ -16,7 +16,7 @@
 #ifndef SLUICE_HUB_STREAM_H
 #define SLUICE_HUB_STREAM_H
 
-#include "hub/access.h"
+#include "access/access.h"
 #include "hub/hub.h"
 #include "hub/outlet.h"
 #include "hub/subscription.h"

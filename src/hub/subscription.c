@@ -356,7 +356,7 @@ static int check_replay(struct asked *a)
 	struct subscription *s = a->s;
 	const char *barred = NULL;
 	for (size_t i = 0; i < a->n_names && !barred; i++)
-		if (!authorize(a->hub, a->who, a->names[i], RIGHT_REPLAY))
+		if (!authorize(&a->hub->access, a->who, a->names[i], RIGHT_REPLAY))
 			barred = a->names[i];
 	if (!barred) {
 		if (s->start == START_NOW && a->own_tail) {

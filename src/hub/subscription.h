@@ -11,7 +11,7 @@
 #define SLUICE_HUB_SUBSCRIPTION_H
 
 #include "filter/filter.h"
-#include "hub/access.h"
+#include "access/access.h"
 #include "hub/hub.h"
 #include "wire/door.h"
 #include "wire/format.h"

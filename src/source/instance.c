@@ -242,6 +242,16 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	s->filter = s->settings.filter ? filter_parse(regexes_pool(s->hub->regexes),
 						      str_of(s->settings.filter), &why)
 				       : NULL; /* it was checked with the configuration */
+	why.len = 0;
+	redactor_free(s->redactor);
+	s->redactor = s->settings.n_redact ? redactor_new(s->settings.redact, s->settings.n_redact,
+							  &s->hub->redact_key, &why)
+					   : NULL;
+	/* It was checked with the configuration; yet nothing may get through without. */
+	s->lacks_redactor = s->settings.n_redact && !s->redactor;
+	if (s->lacks_redactor)
+		source_set_error(
+			s, mem_printf("its redaction rules cannot be used: %s", buf_text(&why)));
 	buf_fini(&why);
 	s->backoff_ns = s->settings.backoff_ns;
 	s->n_crashes = 0;
@@ -523,6 +533,7 @@ void source_free(struct source *s)
 	for (size_t k = 0; k < s->n_counters; k++)
 		free(s->counters[k].name);
 	filter_unref(s->filter);
+	redactor_free(s->redactor);
 	source_settings_fini(&s->settings);
 	source_settings_fini(&s->next);
 	free(s->sandbox);

@@ -69,11 +69,13 @@ struct source {
 	bool is_throttled;
 
 	int64_t started_ns, backoff_ns;
-	int n_crashes;         /* in a row, without anything done between */
-	bool has_ended;        /* its process said why it ends: no crash */
-	bool is_accused;       /* we have ended it: the error says why */
-	struct filter *filter; /* what it may send; counted; NULL: all */
-	uint64_t n_filtered, n_events, n_bytes, n_restarts, n_log_dropped, n_throttled;
+	int n_crashes;             /* in a row, without anything done between */
+	bool has_ended;            /* its process said why it ends: no crash */
+	bool is_accused;           /* we have ended it: the error says why */
+	struct filter *filter;     /* what it may send; counted; NULL: all */
+	struct redactor *redactor; /* takes secrets out; owned; NULL: there are no rules */
+	bool lacks_redactor;       /* there are, and they cannot be used: nothing is taken */
+	uint64_t n_redacted, n_filtered, n_events, n_bytes, n_restarts, n_log_dropped, n_throttled;
 	uint64_t n_events_before; /* n_events when it was started last */
 	int n_logged;             /* lines in this window */
 	int64_t log_window_ns;

@@ -38,6 +38,8 @@ static struct loop *loop_of(const struct source *s)
 
 void intake_log(struct source *s, int level, struct str text)
 {
+	if (s->redactor)
+		text = redact_text(s->redactor, text);
 	int64_t now = loop_now(loop_of(s));
 	if (now - s->log_window_ns > LOG_WINDOW_NS) {
 		if (s->n_logged > LOGS_PER_WINDOW)
@@ -117,9 +119,11 @@ static void pay(struct source *s)
 }
 
 /* Fit to be shown. */
-static char *text_of(struct str s)
+static char *text_of(struct source *source, struct str s)
 {
 	struct buf clean = {0};
+	if (source->redactor)
+		s = redact_text(source->redactor, s);
 	s.len = MIN(s.len, (size_t)TEXT_MAX);
 	utf8_put(&clean, s);
 	char *ret = mem_strdup(buf_text(&clean));
@@ -135,7 +139,7 @@ static void take_log(struct source *s, struct str body)
 	if (level <= LOG_DEBUG)
 		intake_log(s, level, text);
 	if (level == LOG_ERROR)
-		source_set_error(s, text_of(text));
+		source_set_error(s, text_of(s, text));
 }
 
 static void take_counter(struct source *s, struct str body)
@@ -149,7 +153,7 @@ static void take_counter(struct source *s, struct str body)
 	if (r.failed || i == COUNTERS_MAX || name.len > NAME_MAX_LEN)
 		return;
 	if (i == s->n_counters)
-		s->counters[s->n_counters++].name = text_of(name);
+		s->counters[s->n_counters++].name = text_of(s, name);
 	s->counters[i].value = value;
 }
 
@@ -157,7 +161,7 @@ static void take_refusal(struct source *s, struct str body)
 {
 	struct reader r = reader_of(body.data, body.len);
 	struct str option = get_short_str(&r), message = get_short_str(&r);
-	char *name = text_of(option), *text = text_of(message);
+	char *name = text_of(s, option), *text = text_of(s, message);
 	char *why = mem_printf("%s%s%s", name, option.len ? ": " : "", text);
 	free(name);
 	free(text);
@@ -172,7 +176,7 @@ static void take_end(struct source *s, struct str body)
 	struct str why = get_bytes(&r, reader_left(&r));
 	/* A plugin that gives up has said more in its log. */
 	if (kind != END_FOR_GOOD || !s->last_error)
-		source_set_error(s, text_of(why));
+		source_set_error(s, text_of(s, why));
 	source_over(s, kind == END_FOR_GOOD   ? STATE_FAILED
 		       : kind == END_FINISHED ? STATE_FINISHED
 					      : s->state);
@@ -188,8 +192,8 @@ static void take_confined(struct source *s, struct str body)
 		return;
 	free(s->sandbox);
 	free(s->sandbox_lacks);
-	s->sandbox = text_of(has);
-	s->sandbox_lacks = lacks.len ? text_of(lacks) : NULL;
+	s->sandbox = text_of(s, has);
+	s->sandbox_lacks = lacks.len ? text_of(s, lacks) : NULL;
 	s->plugin_flags = flags;
 	if (lacks.len && !told)
 		log_warning("source %s: not all of the sandbox is there: %s", s->settings.name,
@@ -227,13 +231,17 @@ static void answer_open(struct source *s, struct str body)
 static int take_events(struct source *s, struct str body)
 {
 	struct channel_taken taken;
-	int r = channel_take(s->channel, s->settings.name, s->filter, body, &taken);
+	const struct channel_from from = {s->settings.name, s->filter, s->redactor};
+	if (s->lacks_redactor)
+		return 1;
+	int r = channel_take(s->channel, &from, body, &taken);
 	if (r == -EBADMSG)
 		return r;
 	if (r)
 		return 1;
 	s->n_events += taken.n_events;
 	s->n_filtered += taken.n_filtered;
+	s->n_redacted += taken.n_redacted;
 	s->n_bytes += body.len;
 	s->tokens -= (double)taken.n_events;
 	s->owed += FRAME_HEAD + (uint32_t)body.len;

@@ -181,6 +181,7 @@ static void report_one(const struct source *s, struct json *j)
 	json_int(j, "bytes", (int64_t)s->n_bytes);
 	json_int(j, "restarts", (int64_t)s->n_restarts);
 	json_int(j, "filtered", (int64_t)s->n_filtered);
+	json_int(j, "redacted", (int64_t)s->n_redacted);
 	json_int(j, "throttled", (int64_t)s->n_throttled);
 	json_int(j, "log_lines_dropped", (int64_t)s->n_log_dropped);
 	json_cstr(j, "last_error", s->last_error);

@@ -1,15 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/access.h"
+#include "access/access.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/subject.h"
 #include "wire/query.h"
 
 enum { NAME_MAX_BYTES = 256, REFUSALS_A_SECOND = 5 };
+
+int access_open(struct access *a, const struct settings *s, char **why)
+{
+	a->settings = s;
+	int r = key_open(s->hub.state_dir, TICKET_KEY_FILE, &a->key);
+	if (r)
+		*why = mem_printf("%s/ticket.key is no key of 64 hexadecimal digits (remove it: a "
+				  "new one is made, and the tickets given out are void): %s",
+				  s->hub.state_dir, strerror(-r));
+	return r;
+}
+
+void access_close(struct access *a)
+{
+	buf_fini(&a->revoked.text);
+}
 
 /* ---- who asks -------------------------------------------------------------------------- */
 
@@ -35,13 +52,12 @@ static char *ticket_in_query(struct str query)
 	return found;
 }
 
-static int take_ticket(struct hub *h, struct str text, struct identity *who, struct buf *why)
+static int take_ticket(struct access *a, struct str text, struct identity *who, struct buf *why)
 {
-	const char *bad =
-		ticket_get(&h->ticket_key, text, clock_wall_ns() / NS_PER_SEC, &who->ticket);
-	bool ignored = revoked_refresh(&h->revoked, h->settings->hub.state_dir);
+	const char *bad = ticket_get(&a->key, text, clock_wall_ns() / NS_PER_SEC, &who->ticket);
+	bool ignored = revoked_refresh(&a->revoked, a->settings->hub.state_dir);
 	(void)ignored;
-	if (!bad && revoked_holds(&h->revoked, who->ticket.id)) {
+	if (!bad && revoked_holds(&a->revoked, who->ticket.id)) {
 		bad = "it was revoked";
 		ticket_fini(&who->ticket);
 	}
@@ -57,7 +73,8 @@ static int take_ticket(struct hub *h, struct str text, struct identity *who, str
 	return 0;
 }
 
-int identity_of(struct hub *h, const struct door_request *r, struct identity *ret, struct buf *why)
+int identity_of(struct access *a, const struct door_request *r, struct identity *ret,
+		struct buf *why)
 {
 	struct str name = r->user.len ? r->user : r->certificate;
 	*ret = (struct identity){.user = mem_strndup(name.data, is_name(name) ? name.len : 0),
@@ -69,9 +86,9 @@ int identity_of(struct hub *h, const struct door_request *r, struct identity *re
 	char *in_query = ticket_in_query(r->query);
 	int status = 0;
 	if (in_query)
-		status = take_ticket(h, str_of(in_query), ret, why);
+		status = take_ticket(a, str_of(in_query), ret, why);
 	else if (r->ticket.len && !name.len) /* a cookie that was forgotten harms no user */
-		status = take_ticket(h, r->ticket, ret, why);
+		status = take_ticket(a, r->ticket, ret, why);
 	free(in_query);
 	return status;
 }
@@ -118,7 +135,7 @@ static bool is_member(const struct access_settings *a, const char *group, const 
 	return false;
 }
 
-static bool is_one_of(const struct hub *h, const struct who *list, const struct identity *who)
+static bool is_one_of(const struct access *a, const struct who *list, const struct identity *who)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		struct subject s;
@@ -132,7 +149,7 @@ static bool is_one_of(const struct hub *h, const struct who *list, const struct 
 		case SUBJECT_ANYONE: is = true; break;
 		case SUBJECT_AUTHENTICATED: is = who->user[0] != 0; break;
 		case SUBJECT_USER: is = who->user[0] && strcmp(who->user, s.name) == 0; break;
-		case SUBJECT_GROUP: is = is_member(&h->settings->access, s.name, who->user); break;
+		case SUBJECT_GROUP: is = is_member(&a->settings->access, s.name, who->user); break;
 		case SUBJECT_NET: is = subject_holds_address(&s, str_of(who->address)); break;
 		}
 		if (is)
@@ -141,43 +158,43 @@ static bool is_one_of(const struct hub *h, const struct who *list, const struct 
 	return false;
 }
 
-static bool is_admin(const struct hub *h, const struct identity *who)
+static bool is_admin(const struct access *a, const struct identity *who)
 {
-	const struct access_settings *a = &h->settings->access;
-	return a->admin ? is_one_of(h, a->admin, who) : a->allows;
+	const struct access_settings *s = &a->settings->access;
+	return s->admin ? is_one_of(a, s->admin, who) : s->allows;
 }
 
-static const struct channel_settings *settings_of(const struct hub *h, const char *name)
+static const struct channel_settings *settings_of(const struct access *a, const char *name)
 {
-	for (size_t i = 0; i < h->settings->n_channels; i++)
-		if (strcmp(h->settings->channels[i].name, name) == 0)
-			return &h->settings->channels[i];
+	for (size_t i = 0; i < a->settings->n_channels; i++)
+		if (strcmp(a->settings->channels[i].name, name) == 0)
+			return &a->settings->channels[i];
 	return NULL;
 }
 
-static bool may_read(const struct hub *h, const struct identity *who, const char *channel)
+static bool may_read(const struct access *a, const struct identity *who, const char *channel)
 {
-	const struct channel_settings *c = settings_of(h, channel);
+	const struct channel_settings *c = settings_of(a, channel);
 	if (!c)
 		return false;
 	if (c->access)
-		return is_one_of(h, c->access, who);
+		return is_one_of(a, c->access, who);
 	if (strcmp(channel, SETTINGS_OWN_CHANNEL) == 0)
-		return is_admin(h, who);
+		return is_admin(a, who);
 	/* A derived channel shows nobody what he may not see where it is from. */
 	for (size_t i = 0; i < c->n_from; i++)
-		if (!may_read(h, who, c->from[i]))
+		if (!may_read(a, who, c->from[i]))
 			return false;
-	return c->n_from || h->settings->access.allows;
+	return c->n_from || a->settings->access.allows;
 }
 
-static bool may_replay(const struct hub *h, const struct identity *who, const char *channel)
+static bool may_replay(const struct access *a, const struct identity *who, const char *channel)
 {
-	const struct channel_settings *c = settings_of(h, channel);
+	const struct channel_settings *c = settings_of(a, channel);
 	if (c && c->replay)
-		return is_one_of(h, c->replay, who);
+		return is_one_of(a, c->replay, who);
 	for (size_t i = 0; c && !c->access && i < c->n_from; i++)
-		if (!may_replay(h, who, c->from[i]))
+		if (!may_replay(a, who, c->from[i]))
 			return false;
 	return true;
 }
@@ -190,29 +207,29 @@ static bool has_ticket_for(const struct identity *who, const char *channel)
 	return false;
 }
 
-bool authorize(const struct hub *h, const struct identity *who, const char *channel,
+bool authorize(const struct access *a, const struct identity *who, const char *channel,
 	       enum right right)
 {
 	if (right == RIGHT_ADMIN)
-		return !who->has_ticket && is_admin(h, who);
+		return !who->has_ticket && is_admin(a, who);
 	if (who->has_ticket)
 		return has_ticket_for(who, channel);
-	if (!may_read(h, who, channel))
+	if (!may_read(a, who, channel))
 		return false;
-	return right == RIGHT_READ || may_replay(h, who, channel);
+	return right == RIGHT_READ || may_replay(a, who, channel);
 }
 
-const char *access_lost(const struct hub *h, const struct identity *who, struct str names)
+const char *access_lost(const struct access *a, const struct identity *who, struct str names)
 {
 	struct str quoted;
 	if (who->has_ticket && who->ticket.expires_s <= clock_wall_ns() / NS_PER_SEC)
 		return "the ticket has expired";
-	if (who->has_ticket && revoked_holds(&h->revoked, who->ticket.id))
+	if (who->has_ticket && revoked_holds(&a->revoked, who->ticket.id))
 		return "the ticket was revoked";
 	while (json_next_element(&names, &quoted)) {
 		char *name = mem_strndup(quoted.data + 1, quoted.len - 2);
 		/* One that is not configured any more stays for those who read it. */
-		bool may = !settings_of(h, name) || authorize(h, who, name, RIGHT_READ);
+		bool may = !settings_of(a, name) || authorize(a, who, name, RIGHT_READ);
 		free(name);
 		if (!may)
 			return "access";
@@ -220,18 +237,18 @@ const char *access_lost(const struct hub *h, const struct identity *who, struct 
 	return NULL;
 }
 
-void access_log_refusal(struct hub *h, const struct door_request *r, const char *what)
+void access_log_refusal(struct access *a, const struct door_request *r, const char *what)
 {
 	int64_t second = clock_mono_ns() / NS_PER_SEC;
-	h->n_denied++;
-	if (h->denied_second != second) {
-		if (h->denied_in_second > REFUSALS_A_SECOND)
+	a->n_denied++;
+	if (a->denied_second != second) {
+		if (a->denied_in_second > REFUSALS_A_SECOND)
 			log_warning("%d further requests were refused within a second",
-				    h->denied_in_second - REFUSALS_A_SECOND);
-		h->denied_second = second;
-		h->denied_in_second = 0;
+				    a->denied_in_second - REFUSALS_A_SECOND);
+		a->denied_second = second;
+		a->denied_in_second = 0;
 	}
-	if (++h->denied_in_second > REFUSALS_A_SECOND)
+	if (++a->denied_in_second > REFUSALS_A_SECOND)
 		return;
 	log_warning("refused: %.*s (user \"%.*s\", address %.*s, %.*s)", (int)strcspn(what, "\n"),
 		    what, (int)MIN(r->user.len, (size_t)64), r->user.data,

@@ -8,12 +8,13 @@
  * than we do.  The key lies in the state directory; so do the numbers of tickets that
  * are revoked.
  */
-#ifndef SLUICE_HUB_TICKET_H
-#define SLUICE_HUB_TICKET_H
+#ifndef SLUICE_ACCESS_TICKET_H
+#define SLUICE_ACCESS_TICKET_H
 
 #include "base/buf.h"
+#include "base/keyfile.h"
 
-enum { TICKET_KEY_BYTES = 32, TICKET_TEXT_MAX = 8192, TICKET_CHANNELS_MAX = 64 };
+enum { TICKET_TEXT_MAX = 8192, TICKET_CHANNELS_MAX = 64 };
 
 struct ticket {
 	char *user, *id;
@@ -22,21 +23,15 @@ struct ticket {
 	int64_t expires_s; /* Unix time */
 };
 
-struct ticket_key {
-	unsigned char bytes[TICKET_KEY_BYTES];
-};
-
-/* Reads state_dir/ticket.key, which is made when it is not there.  0 or a negative
- * errno.
- */
-int ticket_key_open(const char *state_dir, struct ticket_key *ret) must_check;
+/* The name of the key's file in the state directory, see base/keyfile.h. */
+#define TICKET_KEY_FILE "ticket.key"
 
 /* Gives it a number of its own, owned by the ticket. */
 void ticket_number(struct ticket *t);
-void ticket_put(struct buf *out, const struct ticket_key *key, const struct ticket *t);
+void ticket_put(struct buf *out, const struct key *key, const struct ticket *t);
 
 /* NULL and *ret owned, or what is wrong with it (borrowed, static). */
-const char *ticket_get(const struct ticket_key *key, struct str text, int64_t now_s,
+const char *ticket_get(const struct key *key, struct str text, int64_t now_s,
 		       struct ticket *ret) must_check;
 void ticket_fini(struct ticket *t);
 

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/ticket.h"
+#include "access/ticket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -18,70 +14,16 @@
 #include "base/unit.h"
 #include "wire/query.h"
 
-enum { MAC_BYTES = 32, NUMBER_BYTES = 8, REVOKED_MAX = 16 * 1024 * 1024 };
+enum { NUMBER_BYTES = 8, REVOKED_MAX = 16 * 1024 * 1024 };
 
 #define PREFIX "st1."
 
-/* ---- the key ------------------------------------------------------------------------- */
-
-/* Of whoever owns the state directory, also when root asks for the first ticket. */
-static int make_key(const char *state_dir, const char *path)
-{
-	struct stat st;
-	unsigned char bytes[TICKET_KEY_BYTES];
-	struct buf text = {0};
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return -EIO;
-	hex_put(&text, bytes, sizeof(bytes));
-	buf_putc(&text, '\n');
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r = fd < 0 ? -errno : 0;
-	if (!r && stat(state_dir, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
-		r = -errno;
-	if (!r && write(fd, text.data, text.len) != (ssize_t)text.len)
-		r = -EIO;
-	fd_close(&fd);
-	if (r && r != -EEXIST)
-		unlink(path);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	buf_fini(&text);
-	return r == -EEXIST ? 0 : r;
-}
-
-int ticket_key_open(const char *state_dir, struct ticket_key *ret)
-{
-	char *path = mem_printf("%s/ticket.key", state_dir);
-	struct buf text = {0}, bytes = {0};
-	int r = fd_read_file(path, 1024, &text);
-	if (r == -ENOENT) {
-		r = make_key(state_dir, path);
-		if (!r)
-			r = fd_read_file(path, 1024, &text);
-	}
-	while (text.len && text.data[text.len - 1] == '\n')
-		text.len--;
-	if (!r)
-		r = hex_get(buf_str(&text), &bytes);
-	if (!r && bytes.len != sizeof(ret->bytes))
-		r = -EINVAL;
-	if (!r)
-		memcpy(ret->bytes, bytes.data, sizeof(ret->bytes));
-	buf_fini(&text);
-	buf_fini(&bytes);
-	free(path);
-	return r;
-}
-
 /* ---- tickets --------------------------------------------------------------------------- */
 
-static void put_mac(struct buf *out, const struct ticket_key *key, struct str payload)
+static void put_mac(struct buf *out, const struct key *key, struct str payload)
 {
-	unsigned char mac[MAC_BYTES];
-	unsigned len = 0;
-	if (!HMAC(EVP_sha256(), key->bytes, sizeof(key->bytes), (const unsigned char *)payload.data,
-		  payload.len, mac, &len) ||
-	    len != MAC_BYTES)
-		abort(); /* a ticket without its proof would be worse */
+	unsigned char mac[KEY_PROOF_BYTES];
+	key_prove(key, payload.data, payload.len, mac);
 	hex_put(out, mac, sizeof(mac));
 }
 
@@ -96,7 +38,7 @@ void ticket_number(struct ticket *t)
 	buf_fini(&text);
 }
 
-void ticket_put(struct buf *out, const struct ticket_key *key, const struct ticket *t)
+void ticket_put(struct buf *out, const struct key *key, const struct ticket *t)
 {
 	struct buf payload = {0}, number = {0};
 	query_put(&payload, "user", str_of(t->user));
@@ -143,8 +85,7 @@ static int read_payload(struct str rest, struct ticket *t)
 	return got < 0 || !t->user || !t->id || !t->expires_s ? -EINVAL : 0;
 }
 
-const char *ticket_get(const struct ticket_key *key, struct str text, int64_t now_s,
-		       struct ticket *ret)
+const char *ticket_get(const struct key *key, struct str text, int64_t now_s, struct ticket *ret)
 {
 	struct buf payload = {0}, mac = {0};
 	size_t n = strlen(PREFIX);

@@ -5,12 +5,25 @@
  * authorize() is the one place where that is decided, for every way there is to an
  * event.  What somebody may not read does not exist for him: the answers are the same.
  */
-#ifndef SLUICE_HUB_ACCESS_H
-#define SLUICE_HUB_ACCESS_H
+#ifndef SLUICE_ACCESS_ACCESS_H
+#define SLUICE_ACCESS_ACCESS_H
 
-#include "hub/hub.h"
-#include "hub/ticket.h"
+#include "access/ticket.h"
+#include "conf/settings.h"
 #include "wire/door.h"
+
+struct access {
+	const struct settings *settings; /* borrowed */
+	struct key key;
+	struct revoked revoked;
+	uint64_t n_denied;
+	int64_t denied_second; /* of the monotonic clock */
+	int denied_in_second;
+};
+
+/* 0, or a negative errno with *why an owned sentence. */
+int access_open(struct access *a, const struct settings *s, char **why) must_check;
+void access_close(struct access *a);
 
 /* Who asks.  A ticket replaces what the front server says: its bearer is its user and
  * may read its channels, and nothing else.
@@ -25,7 +38,7 @@ struct identity {
 /* From what the front server has sent.  0, or an HTTP status with a sentence in
  * `why`.  Give it to identity_fini() either way.
  */
-int identity_of(struct hub *h, const struct door_request *r, struct identity *ret,
+int identity_of(struct access *a, const struct door_request *r, struct identity *ret,
 		struct buf *why) must_check;
 void identity_copy(const struct identity *from, struct identity *ret);
 void identity_fini(struct identity *who);
@@ -37,14 +50,14 @@ enum right {
 };
 
 /* `channel` is the name of a channel, or NULL for RIGHT_ADMIN. */
-bool authorize(const struct hub *h, const struct identity *who, const char *channel,
+bool authorize(const struct access *a, const struct identity *who, const char *channel,
 	       enum right right) must_check;
 
 /* Whether a stream with these names (a JSON array) may go on; else the reason. */
-const char *access_lost(const struct hub *h, const struct identity *who,
+const char *access_lost(const struct access *a, const struct identity *who,
 			struct str names) must_check;
 
 /* Notes in the log that somebody was refused, a few times a second at most. */
-void access_log_refusal(struct hub *h, const struct door_request *r, const char *what);
+void access_log_refusal(struct access *a, const struct door_request *r, const char *what);
 
 #endif

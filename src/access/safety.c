@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/safety.h"
+#include "access/safety.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -28,21 +28,21 @@ static bool host_is(struct str host, const char *pattern)
 	return equals_folded(host, pattern);
 }
 
-static bool host_is_known(const struct access_settings *a, struct str host)
+static bool host_is_known(const struct access_settings *s, struct str host)
 {
-	for (size_t i = 0; i < a->n_hosts; i++)
-		if (host_is(host, a->hosts[i]))
+	for (size_t i = 0; i < s->n_hosts; i++)
+		if (host_is(host, s->hosts[i]))
 			return true;
-	return a->n_hosts == 0;
+	return s->n_hosts == 0;
 }
 
 /* The configured origin that is exactly this one, or NULL. */
-static const char *listed_origin(const struct hub *h, struct str origin)
+static const char *listed_origin(const struct access *a, struct str origin)
 {
-	const struct access_settings *a = &h->settings->access;
-	for (size_t i = 0; i < a->n_origins; i++)
-		if (str_is(origin, a->origins[i]))
-			return a->origins[i];
+	const struct access_settings *s = &a->settings->access;
+	for (size_t i = 0; i < s->n_origins; i++)
+		if (str_is(origin, s->origins[i]))
+			return s->origins[i];
 	return NULL;
 }
 
@@ -58,17 +58,17 @@ static bool is_own_origin(struct str origin, struct str host)
 	return n == host.len && strncasecmp(p + 3, host.data, n) == 0;
 }
 
-static bool is_foreign(const struct hub *h, const struct door_request *r)
+static bool is_foreign(const struct access *a, const struct door_request *r)
 {
 	if (r->origin.len)
-		return !is_own_origin(r->origin, r->host) && !listed_origin(h, r->origin);
+		return !is_own_origin(r->origin, r->host) && !listed_origin(a, r->origin);
 	return str_is(r->fetch_site, "cross-site") || str_is(r->fetch_site, "same-site");
 }
 
-int safety_check(const struct hub *h, const struct door_request *r, const struct identity *who,
+int safety_check(const struct access *a, const struct door_request *r, const struct identity *who,
 		 struct buf *why)
 {
-	if (!host_is_known(&h->settings->access, r->host)) {
+	if (!host_is_known(&a->settings->access, r->host)) {
 		buf_puts(why, "This sluice does not answer for that host (access.hosts names those "
 			      "that it does).\n");
 		return 421;
@@ -77,7 +77,7 @@ int safety_check(const struct hub *h, const struct door_request *r, const struct
 	 * itself, whoever made it ask.
 	 */
 	bool in_a_name = r->has_cookies || (who->user[0] && !who->has_ticket);
-	if (is_foreign(h, r) &&
+	if (is_foreign(a, r) &&
 	    (in_a_name || str_is(r->method, "POST") || str_is(r->method, "DELETE"))) {
 		buf_puts(why, "A page of another site asks in a user's name (access.origins names "
 			      "those that may).\n");
@@ -86,9 +86,9 @@ int safety_check(const struct hub *h, const struct door_request *r, const struct
 	return 0;
 }
 
-void safety_put_headers(const struct hub *h, const struct door_request *r, struct buf *out)
+void safety_put_headers(const struct access *a, const struct door_request *r, struct buf *out)
 {
-	const char *origin = listed_origin(h, r->origin);
+	const char *origin = listed_origin(a, r->origin);
 	if (origin)
 		buf_printf(out,
 			   "Access-Control-Allow-Origin: %s\r\n"
@@ -96,14 +96,14 @@ void safety_put_headers(const struct hub *h, const struct door_request *r, struc
 			   origin);
 }
 
-void safety_put_preflight(const struct hub *h, const struct door_request *r, struct buf *out)
+void safety_put_preflight(const struct access *a, const struct door_request *r, struct buf *out)
 {
-	if (!listed_origin(h, r->origin)) {
+	if (!listed_origin(a, r->origin)) {
 		buf_puts(out, "Status: 403 Forbidden\r\nVary: Origin\r\n" SAFE_HEADERS "\r\n");
 		return;
 	}
 	buf_puts(out, "Status: 204 No Content\r\nVary: Origin\r\n");
-	safety_put_headers(h, r, out);
+	safety_put_headers(a, r, out);
 	buf_puts(out, "Access-Control-Allow-Methods: GET, HEAD, POST, DELETE\r\n"
 		      "Access-Control-Allow-Headers: Last-Event-ID, Content-Type, Cache-Control\r\n"
 		      "Access-Control-Max-Age: 600\r\n" SAFE_HEADERS "\r\n");

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/hex.h"
+#include "base/mem.h"
+
+/* Of whoever owns the directory, also when root asks for it first. */
+static int make(const char *dir, const char *path)
+{
+	unsigned char bytes[KEY_BYTES];
+	struct buf text = {0};
+	struct stat st;
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return -EIO;
+	hex_put(&text, bytes, sizeof(bytes));
+	buf_putc(&text, '\n');
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : 0;
+	if (!r && stat(dir, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
+		r = -errno;
+	if (!r && write(fd, text.data, text.len) != (ssize_t)text.len)
+		r = -EIO;
+	fd_close(&fd);
+	if (r && r != -EEXIST)
+		unlink(path);
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	buf_fini(&text);
+	return r == -EEXIST ? 0 : r;
+}
+
+int key_open(const char *dir, const char *name, struct key *ret)
+{
+	char *path = mem_printf("%s/%s", dir, name);
+	struct buf text = {0}, bytes = {0};
+	int r = fd_read_file(path, 1024, &text);
+	if (r == -ENOENT) {
+		r = make(dir, path);
+		if (!r)
+			r = fd_read_file(path, 1024, &text);
+	}
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.len--;
+	if (!r)
+		r = hex_get(buf_str(&text), &bytes);
+	if (!r && bytes.len != sizeof(ret->bytes))
+		r = -EINVAL;
+	if (!r)
+		memcpy(ret->bytes, bytes.data, sizeof(ret->bytes));
+	buf_fini(&text);
+	buf_fini(&bytes);
+	free(path);
+	return r;
+}
+
+void key_prove(const struct key *key, const void *p, size_t n, unsigned char ret[KEY_PROOF_BYTES])
+{
+	unsigned len = 0;
+	if (!HMAC(EVP_sha256(), key->bytes, sizeof(key->bytes), p ? p : (const void *)"", n, ret,
+		  &len) ||
+	    len != KEY_PROOF_BYTES)
+		abort(); /* what it vouches for would be worth nothing */
+}

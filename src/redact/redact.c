@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "redact/redact.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "filter/regex.h"
+#include "redact/secrets.h"
+
+enum { HASH_BYTES = 6 };
+
+const char *const redact_names[] = {"headers", "password", "token", "bearer", "keys",
+				    "pem",     "cards",    "all",   NULL};
+
+enum step_kind { STEP_REGEX, STEP_WHOLE, STEP_CARDS };
+
+/* What a rule comes to: one search in one field, or in all. */
+struct step {
+	enum step_kind kind;
+	struct regex *regex; /* counted */
+	char *field;         /* owned; NULL: the message and every field */
+	bool is_builtin;
+	const char *fields; /* names of fields that are taken out whole; static */
+	char *with;         /* owned */
+	enum redact_how how;
+};
+
+struct redactor {
+	struct step *steps;
+	size_t n;
+	struct regex_run run;
+	struct key key;
+	bool knows_pem;
+	int key_lines; /* of a private key that comes line by line */
+	int marked_lines;
+	struct buf text, other; /* of the message or a field: before and after a step */
+	struct buf message, fields;
+};
+
+/* ---- replacing ---------------------------------------------------------------------------- */
+
+static void put_replacement(struct redactor *r, const struct step *s, struct str secret,
+			    struct buf *out)
+{
+	unsigned char proof[KEY_PROOF_BYTES];
+	switch (s->how) {
+	case REDACT_MASK: buf_puts(out, s->with); break;
+	case REDACT_DROP: break;
+	case REDACT_HASH:
+		key_prove(&r->key, secret.data, secret.len, proof);
+		buf_putc(out, '#');
+		hex_put(out, proof, HASH_BYTES);
+		break;
+	}
+}
+
+/* The next thing to take out of `s` from `from` on: 1 with its place, 0, or -ELIMIT. */
+static int find(struct redactor *r, const struct step *s, struct str text, size_t from,
+		size_t *begin, size_t *end)
+{
+	if (s->kind == STEP_CARDS) {
+		*begin = from;
+		size_t n = secret_card(text, begin);
+		*end = *begin + n;
+		return n > 0;
+	}
+	return regex_find(s->regex, &r->run, text, from, begin, end);
+}
+
+/* Appends `text` without what the step takes out; whether there was any. */
+static bool replace(struct redactor *r, const struct step *s, struct str text, struct buf *out)
+{
+	size_t at = 0, from = 0, begin, end;
+	bool any = false;
+	int got;
+	while (from <= text.len && (got = find(r, s, text, from, &begin, &end)) != 0) {
+		if (got < 0) {
+			/* It does not come to an end: nothing of this gets through. */
+			out->len = 0;
+			buf_puts(out, "*** (a redaction rule took too long here)");
+			return true;
+		}
+		from = end > from ? end : from + 1;
+		/* Quotes are no secret, and JSON needs them. */
+		if (s->is_builtin && end - begin >= 2 && text.data[begin] == text.data[end - 1] &&
+		    strchr("\"'", text.data[begin])) {
+			begin++;
+			end--;
+		}
+		if (begin >= end || begin < at)
+			continue;
+		buf_put(out, text.data + at, begin - at);
+		put_replacement(r, s, (struct str){text.data + begin, end - begin}, out);
+		at = end;
+		any = true;
+	}
+	if (any)
+		buf_put(out, text.data + at, text.len - at);
+	return any;
+}
+
+/* Of a field from inside of something, req.headers.cookie, the last name counts. */
+static bool is_in_list(const char *list, struct str name)
+{
+	const char *dot = memrchr(name.data, '.', name.len);
+	if (dot)
+		name = (struct str){dot + 1, name.len - (size_t)(dot + 1 - name.data)};
+	while (list && *list) {
+		size_t n = strcspn(list, " ");
+		if (n == name.len && strncasecmp(list, name.data, n) == 0)
+			return true;
+		list += n + (list[n] == ' ');
+	}
+	return false;
+}
+
+/* Runs all steps over a text; the result, borrowed, is `text` itself when there was
+ * nothing.  *gone when it is left out.
+ */
+static struct str clean(struct redactor *r, struct str name, struct str text, bool *gone)
+{
+	*gone = false;
+	for (size_t i = 0; i < r->n && !*gone; i++) {
+		const struct step *s = &r->steps[i];
+		bool whole = s->kind == STEP_WHOLE || is_in_list(s->fields, name);
+		if (s->field && !str_is(name, s->field))
+			continue;
+		r->other.len = 0;
+		if (whole && s->how == REDACT_DROP) {
+			*gone = true;
+		} else if (whole) {
+			put_replacement(r, s, text, &r->other);
+		} else if (!replace(r, s, text, &r->other)) {
+			continue;
+		}
+		struct buf swap = r->text;
+		r->text = r->other;
+		r->other = swap;
+		text = buf_str(&r->text);
+	}
+	return text;
+}
+
+/* ---- events -----------------------------------------------------------------------------------
+ */
+
+/* A JSON text stays one: a secret is replaced inside of its strings, and where that
+ * cannot be, all of it.
+ */
+static void fix_json(struct redactor *r, struct field *f)
+{
+	if (f->type != FIELD_JSON || json_check(f->string))
+		return;
+	r->text.len = 0;
+	buf_puts(&r->text, "\"***\"");
+	f->string = buf_str(&r->text);
+}
+
+/* Numbers can be cards, and have names. */
+static bool as_text(const struct field *f, struct buf *out)
+{
+	if (f->type != FIELD_INT)
+		return f->type == FIELD_STRING || f->type == FIELD_JSON;
+	buf_printf(out, "%lld", (long long)f->integer);
+	return true;
+}
+
+static bool redact_fields(struct redactor *r, struct str *fields)
+{
+	struct str rest = *fields;
+	struct field f;
+	struct buf number = {0};
+	bool any = false;
+	r->fields.len = 0;
+	while (field_next(&rest, &f) == 1) {
+		bool gone = false;
+		number.len = 0;
+		if (as_text(&f, &number)) {
+			struct str before = f.type == FIELD_INT ? buf_str(&number) : f.string;
+			struct str after = clean(r, f.name, before, &gone);
+			if (gone || after.data != before.data) {
+				any = true;
+				f.string = after;
+				if (f.type == FIELD_INT)
+					f.type = FIELD_STRING;
+				fix_json(r, &f);
+			}
+		}
+		if (!gone)
+			field_put(&r->fields, &f);
+	}
+	if (any)
+		*fields = buf_str(&r->fields);
+	buf_fini(&number);
+	return any;
+}
+
+bool redact_event(struct redactor *r, struct event *ev)
+{
+	bool gone, any = false;
+	struct str message;
+	if (r->knows_pem && secret_key_line(ev->message, &r->key_lines)) {
+		message = STR("*** (private key)");
+		gone = false;
+	} else {
+		message = clean(r, STR("message"), ev->message, &gone);
+	}
+	if (gone || message.data != ev->message.data) {
+		r->message.len = 0;
+		if (!gone)
+			buf_put_str(&r->message, message);
+		ev->message = buf_str(&r->message);
+		any = true;
+	}
+	return redact_fields(r, &ev->fields) || any;
+}
+
+void redact_mark(struct redactor *r)
+{
+	if (r)
+		r->marked_lines = r->key_lines;
+}
+
+void redact_again(struct redactor *r)
+{
+	if (r)
+		r->key_lines = r->marked_lines;
+}
+
+struct str redact_text(struct redactor *r, struct str text)
+{
+	bool gone;
+	struct str after = clean(r, STR("message"), text, &gone);
+	return gone ? STR("") : after;
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static struct step *add_step(struct redactor *r, const struct redact_rule *rule)
+{
+	r->steps = mem_resize(r->steps, (r->n + 1) * sizeof(r->steps[0]));
+	struct step *s = &r->steps[r->n++];
+	*s = (struct step){.kind = STEP_WHOLE,
+			   .field = rule->field ? mem_strdup(rule->field) : NULL,
+			   .with = mem_strdup(rule->with ? rule->with : "***"),
+			   .how = rule->how};
+	return s;
+}
+
+static int add_regex(struct step *s, const char *regex, const char *flags, struct buf *why)
+{
+	size_t at;
+	s->kind = STEP_REGEX;
+	return regex_get(NULL, str_of(regex), flags, &s->regex, &at, why);
+}
+
+static int add_builtin(struct redactor *r, const struct redact_rule *rule, struct buf *why)
+{
+	bool all = strcmp(rule->name, "all") == 0;
+	for (const struct secret_pattern *p = secret_patterns; p->rule; p++) {
+		if (!all && strcmp(p->rule, rule->name) != 0)
+			continue;
+		struct step *s = add_step(r, rule);
+		s->fields = p->fields;
+		s->is_builtin = true;
+		if (add_regex(s, p->regex, "i", why))
+			return -1;
+	}
+	if (all || strcmp(rule->name, "cards") == 0)
+		add_step(r, rule)->kind = STEP_CARDS;
+	r->knows_pem |= all || strcmp(rule->name, "pem") == 0;
+	return 0;
+}
+
+struct redactor *redactor_new(const struct redact_rule *rules, size_t n, const struct key *key,
+			      struct buf *why)
+{
+	struct redactor *r = mem_zero(sizeof(*r));
+	regex_run_init(&r->run);
+	if (key)
+		r->key = *key;
+	for (size_t i = 0; i < n; i++) {
+		int bad;
+		if (rules[i].name)
+			bad = add_builtin(r, &rules[i], why);
+		else if (rules[i].regex)
+			bad = add_regex(add_step(r, &rules[i]), rules[i].regex, "", why);
+		else
+			bad = !add_step(r, &rules[i]);
+		if (bad) {
+			redactor_free(r);
+			return NULL;
+		}
+	}
+	return r;
+}
+
+void redactor_free(struct redactor *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		regex_unref(r->steps[i].regex);
+		free(r->steps[i].field);
+		free(r->steps[i].with);
+	}
+	free(r->steps);
+	regex_run_fini(&r->run);
+	buf_fini(&r->text);
+	buf_fini(&r->other);
+	buf_fini(&r->message);
+	buf_fini(&r->fields);
+	free(r);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "redact/redact.h"
+#include "redact/secrets.h"
+#include "unit.h"
+
+static struct redactor *redactor_of(struct redact_rule rule)
+{
+	struct buf why = {0};
+	struct key key = {"0123456789abcdef0123456789abcdef"};
+	struct redactor *r = redactor_new(&rule, 1, &key, &why);
+	ck_assert_msg(r != NULL, "%s", buf_text(&why));
+	buf_fini(&why);
+	return r;
+}
+
+static void check_message(struct redactor *r, const char *in, const char *want)
+{
+	struct event ev = {.message = str_of(in)};
+	bool changed = redact_event(r, &ev);
+	char *got = mem_strndup(ev.message.data, ev.message.len);
+	ck_assert_msg(strcmp(got, want) == 0, "\"%s\" became \"%s\", not \"%s\"", in, got, want);
+	ck_assert_int_eq(changed, strcmp(in, want) != 0);
+	free(got);
+}
+
+START_TEST(what_secrets_look_like)
+{
+	static const struct {
+		const char *in, *want;
+	} table[] = {
+		{"nothing to see here, 12 tokens and a password reset", NULL},
+		{"", NULL},
+		{"password=hunter2 next", "password=*** next"},
+		{"PASSWORD: hunter2", "PASSWORD: ***"},
+		{"db_password=hunter2&x=1", "db_password=***&x=1"},
+		{"{\"password\":\"hun\\\"ter2\",\"a\":1}", "{\"password\":\"***\",\"a\":1}"},
+		{"{\"password\": \"hunter2\"}", "{\"password\": \"***\"}"},
+		{"passwd='hunter 2' x", "passwd='***' x"},
+		{"pwd=x pwd=y", "pwd=*** pwd=***"},
+		{"client_secret=abc, secret=def", "client_secret=***, secret=***"},
+		{"postgres://app:hunter2@db/x", "postgres://app:***@db/x"},
+		{"GET /x?access_token=abc.def&y=1 HTTP/1.1",
+		 "GET /x?access_token=***&y=1 HTTP/1.1"},
+		{"api_key=k-1 api-key: k2", "api_key=*** api-key: ***"},
+		{"Authorization: Basic dXNlcjpwYXNz", "Authorization: ***"},
+		{"< Set-Cookie: sid=1; Path=/\nx: y", "< Set-Cookie: ***\nx: y"},
+		{"\"authorization\":\"Bearer abcdefghij\",\"x\":1",
+		 "\"authorization\":\"***\",\"x\":1"},
+		{"sent Bearer abcdefghij.klm", "sent Bearer ***"},
+		{"jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl end", "jwt *** end"},
+		{"key AKIAIOSFODNN7EXAMPLE end", "key *** end"},
+		{"ghp_abcdefghijklmnopqrstuvwxyz0123456789", "***"},
+		{"glpat-abcdefghijklmnopqrst!", "***!"},
+		{"xoxb-1234567890-abcdef", "***"},
+		{"sk_live_abcdefghijklmnop1234", "***"},
+		{"card 4111 1111 1111 1111 paid", "card *** paid"},
+		{"card 4111-1111-1111-1111", "card ***"},
+		{"5500005555555559", "***"},
+		{"card 4111 1111 1111 1112 is none", NULL},
+		{"at 1795276803561 in 1795276803561936", NULL}, /* times begin with 1 */
+		{"id 41111111111111110000000 is too long", NULL},
+		{"v1.4111111111111111", NULL},
+		{"-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE "
+		 "KEY-----\nafter",
+		 "***\nafter"},
+		{"-----BEGIN CERTIFICATE-----", NULL},
+	};
+	struct redactor *r = redactor_of((struct redact_rule){.name = (char[]){"all"}});
+	for (size_t i = 0; i < array_size(table); i++)
+		check_message(r, table[i].in, table[i].want ? table[i].want : table[i].in);
+	redactor_free(r);
+}
+END_TEST
+
+START_TEST(each_rule_takes_its_own_alone)
+{
+	const char *text = "password=a token=b Bearer cdefghijk 4111111111111111";
+	static const struct {
+		const char *rule, *want;
+	} table[] = {
+		{"password", "password=*** token=b Bearer cdefghijk 4111111111111111"},
+		{"token", "password=a token=*** Bearer cdefghijk 4111111111111111"},
+		{"bearer", "password=a token=b Bearer *** 4111111111111111"},
+		{"cards", "password=a token=b Bearer cdefghijk ***"},
+	};
+	for (size_t i = 0; i < array_size(table); i++) {
+		char *name = mem_strdup(table[i].rule);
+		struct redactor *r = redactor_of((struct redact_rule){.name = name});
+		check_message(r, text, table[i].want);
+		redactor_free(r);
+		free(name);
+	}
+}
+END_TEST
+
+START_TEST(a_key_that_comes_line_by_line)
+{
+	static const struct {
+		const char *in, *want;
+	} lines[] = {
+		{"before", "before"},
+		{"-----BEGIN PRIVATE KEY-----", "***"},
+		{"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw", "*** (private key)"},
+		{"GET / of somebody else, between", "GET / of somebody else, between"},
+		{"Proc-Type: 4,ENCRYPTED", "*** (private key)"},
+		{"abc+/=", "*** (private key)"},
+		{"-----END PRIVATE KEY-----", "*** (private key)"},
+		{"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"},
+	};
+	struct redactor *r = redactor_of((struct redact_rule){.name = (char[]){"pem"}});
+	for (size_t i = 0; i < array_size(lines); i++)
+		check_message(r, lines[i].in, lines[i].want);
+	/* A row of events that is read again is read the same way. */
+	check_message(r, lines[1].in, lines[1].want);
+	for (int again = 0; again < 2; again++) {
+		redact_mark(r);
+		check_message(r, lines[2].in, lines[2].want);
+		check_message(r, lines[6].in, lines[6].want);
+		if (!again)
+			redact_again(r);
+	}
+	redactor_free(r);
+}
+END_TEST
+
+START_TEST(by_regex_and_with_a_hash)
+{
+	struct redactor *r = redactor_of((struct redact_rule){.field = (char[]){"message"},
+							      .regex = (char[]){"token=[^& ]+"},
+							      .with = (char[]){"token=***"}});
+	check_message(r, "a token=b&c", "a token=***&c");
+	redactor_free(r);
+	r = redactor_of((struct redact_rule){.regex = (char[]){"user=(\\w+)"}, .how = REDACT_HASH});
+	struct event ev = {.message = STR("user=alice user=bob user=alice")};
+	ck_assert(redact_event(r, &ev));
+	ck_assert_int_eq(ev.message.len, 3 * (5 + 13) + 2);
+	ck_assert(memcmp(ev.message.data, "user=#", 6) == 0);
+	ck_assert(memcmp(ev.message.data + 5, ev.message.data + 43, 13) == 0);
+	ck_assert(memcmp(ev.message.data + 5, ev.message.data + 24, 13) != 0);
+	redactor_free(r);
+	r = redactor_of((struct redact_rule){.regex = (char[]){" user=\\w+"}, .how = REDACT_DROP});
+	check_message(r, "a user=x b", "a b");
+	check_message(r, " user=x", "");
+	redactor_free(r);
+	/* What never ends lets nothing through. */
+	r = redactor_of((struct redact_rule){.regex = (char[]){"(a+)+$"}});
+	check_message(r, "secret aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+		      "*** (a redaction rule took too long here)");
+	redactor_free(r);
+	/* An empty match is none. */
+	r = redactor_of((struct redact_rule){.regex = (char[]){"x*"}});
+	check_message(r, "a\xc3\xa4xxb", "a\xc3\xa4***b");
+	redactor_free(r);
+}
+END_TEST
+
+static struct str two_fields(struct buf *out, enum field_type type, const char *name,
+			     const char *value)
+{
+	field_put(out,
+		  &(struct field){.name = str_of(name), .type = type, .string = str_of(value)});
+	field_put(out, &(struct field){.name = STR("n"), .type = FIELD_INT, .integer = 7});
+	return buf_str(out);
+}
+
+static void check_field(struct redact_rule rule, enum field_type type, const char *name,
+			const char *in, const char *want)
+{
+	struct buf b = {0};
+	struct redactor *r = redactor_of(rule);
+	struct event ev = {.message = STR("m"), .fields = two_fields(&b, type, name, in)};
+	struct field f;
+	bool changed = redact_event(r, &ev);
+	ck_assert_int_eq(changed, !want || strcmp(in, want) != 0);
+	ck_assert_int_eq(field_next(&ev.fields, &f), 1);
+	if (want) {
+		ck_assert_msg(str_is(f.string, want), "%s: %.*s", name, (int)f.string.len,
+			      f.string.data);
+		ck_assert_int_eq(field_next(&ev.fields, &f), 1);
+	}
+	ck_assert(str_is(f.name, "n") && f.integer == 7);
+	redactor_free(r);
+	buf_fini(&b);
+}
+
+START_TEST(fields)
+{
+	struct redact_rule all = {.name = (char[]){"all"}};
+	check_field(all, FIELD_STRING, "password", "hunter2", "***");
+	check_field(all, FIELD_STRING, "Set-Cookie", "a=b", "***");
+	check_field(all, FIELD_STRING, "req.headers.cookie", "a=b", "***");
+	check_field(all, FIELD_STRING, "url", "/?token=abc", "/?token=***");
+	check_field(all, FIELD_STRING, "agent", "curl/8", "curl/8");
+	check_field(all, FIELD_JSON, "body", "{\"password\":\"x\",\"n\":[1]}",
+		    "{\"password\":\"***\",\"n\":[1]}");
+	/* Where no JSON would be left, all of it goes. */
+	check_field(all, FIELD_JSON, "body", "{\"password\":12345}", "\"***\"");
+	struct redact_rule one = {.field = (char[]){"user"}};
+	check_field(one, FIELD_STRING, "user", "alice", "***");
+	check_field(one, FIELD_STRING, "users", "alice", "alice");
+	one.how = REDACT_DROP;
+	check_field(one, FIELD_STRING, "user", "alice", NULL);
+}
+END_TEST
+
+UNIT_MAIN("redact", what_secrets_look_like, each_rule_takes_its_own_alone,
+	  a_key_that_comes_line_by_line, by_regex_and_with_a_hash, fields)
