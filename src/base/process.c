@@ -20,14 +20,29 @@ enum { MAPS_MAX = 64, ABOVE_TARGETS = 100 };
 
 extern char **environ;
 
-static int spawn(char *const argv[], char *const envp[], const struct fd_map *map, size_t n,
-		 short flags, pid_t *pid)
+static const char deleted[] = " (deleted)";
+
+static bool is_replaced(const char *self, size_t len)
+{
+	size_t n = sizeof(deleted) - 1;
+	return len > n && strcmp(self + len - n, deleted) == 0;
+}
+
+char *process_own_path(void)
 {
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (len < 0)
-		return -errno;
+		return NULL;
 	self[len] = 0;
+	if (is_replaced(self, (size_t)len))
+		self[(size_t)len - (sizeof(deleted) - 1)] = 0;
+	return access(self, X_OK) == 0 ? mem_strdup(self) : NULL;
+}
+
+static int spawn(const char *path, char *const argv[], char *const envp[], const struct fd_map *map,
+		 size_t n, short flags, pid_t *pid)
+{
 	if (n > MAPS_MAX)
 		return -EINVAL;
 	posix_spawn_file_actions_t actions;
@@ -54,7 +69,7 @@ static int spawn(char *const argv[], char *const envp[], const struct fd_map *ma
 		r = -posix_spawn_file_actions_adddup2(&actions, copies[made], map[made].to);
 	}
 	if (!r)
-		r = -posix_spawn(pid, self, &actions, &attr, argv, envp);
+		r = -posix_spawn(pid, path, &actions, &attr, argv, envp);
 	for (size_t i = 0; i < made; i++)
 		fd_close(&copies[i]);
 	posix_spawn_file_actions_destroy(&actions);
@@ -62,15 +77,39 @@ static int spawn(char *const argv[], char *const envp[], const struct fd_map *ma
 	return r;
 }
 
+/* A package may have put another program in the place of this one since: the roles
+ * stay of one version.
+ */
+static int own_image(char self[PATH_MAX])
+{
+	ssize_t len = readlink("/proc/self/exe", self, PATH_MAX - 1);
+	if (len < 0)
+		return -errno;
+	self[len] = 0;
+	if (is_replaced(self, (size_t)len))
+		strcpy(self, "/proc/self/exe");
+	return 0;
+}
+
 int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid)
 {
-	return spawn(argv, environ, map, n, 0, pid);
+	char self[PATH_MAX];
+	int r = own_image(self);
+	return r ? r : spawn(self, argv, environ, map, n, 0, pid);
+}
+
+int process_spawn_other(const char *path, char *const argv[], const struct fd_map *map, size_t n,
+			pid_t *pid)
+{
+	return spawn(path, argv, environ, map, n, 0, pid);
 }
 
 int process_spawn_apart(char *const argv[], char *const envp[], const struct fd_map *map, size_t n)
 {
 	pid_t pid;
-	return spawn(argv, envp, map, n, POSIX_SPAWN_SETSID, &pid);
+	char self[PATH_MAX];
+	int r = own_image(self);
+	return r ? r : spawn(self, argv, envp, map, n, POSIX_SPAWN_SETSID, &pid);
 }
 
 void process_die_with_parent(pid_t parent, int signo)

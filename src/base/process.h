@@ -13,11 +13,20 @@ struct fd_map {
 	int from, to;
 };
 
+/* Where this program lies, or what has been put in its place since; owned.  NULL when
+ * nothing is there any more.
+ */
+char *process_own_path(void) must_check;
+
 /* Starts this program again with `argv` (ended by NULL; argv[0] is what `ps`
  * shows), descriptors mapped, no signal blocked or ignored.  0 and *pid, or a
  * negative errno.
  */
 int process_spawn(char *const argv[], const struct fd_map *map, size_t n, pid_t *pid) must_check;
+
+/* The same with another program. */
+int process_spawn_other(const char *path, char *const argv[], const struct fd_map *map, size_t n,
+			pid_t *pid) must_check;
 
 /* The same in a session of its own and with that environment, to go on without this
  * process.

@@ -16,6 +16,8 @@ int check_command(int argc, char **argv);
 int journal_command(int argc, char **argv);
 int ticket_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
+int drain_command(int argc, char **argv);
+int upgrade_command(int argc, char **argv);
 int plugins_command(int argc, char **argv);
 int run_plugin_command(int argc, char **argv);
 int new_plugin_command(int argc, char **argv);

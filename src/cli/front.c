@@ -112,8 +112,9 @@ static void start_hub(void *ctx)
 				     {log >= 0 ? log : null, STDOUT_FILENO},
 				     {log >= 0 ? log : null, STDERR_FILENO},
 				     {lock, ATTACHED_LOCK_FD}};
-	char *argv[] = {(char[]){"sluice"}, (char[]){"run"}, (char[]){"--attached"},
-			(char[]){"-c"},     f->file,         NULL};
+	char *argv[] = {(char[]){"sluice"},     (char[]){"run"},
+			(char[]){"-c"},         f->file,
+			(char[]){"--attached"}, NULL};
 	char **env = kept_environment();
 	r = process_spawn_apart(argv, env, map, array_size(map));
 	free(env);

@@ -17,6 +17,8 @@ static const struct command {
 	{"run", run_command, "read a configuration, follow its sources, serve their streams"},
 	{"check", check_command, "say what is wrong with a configuration, and start nothing"},
 	{"reload", reload_command, "have the running sluice take up its changed configuration"},
+	{"drain", drain_command, "send all clients away, spread over a time"},
+	{"upgrade", upgrade_command, "have the running sluice become the program installed now"},
 	{"journal", journal_command, "look into the journals: verify, cat, stat"},
 	{"ticket", ticket_command, "let somebody read channels for some minutes, or no more"},
 	{"plugins", plugins_command, "list the plugins, or one plugin's options and events"},

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/listen.h"
 #include "cli/supervisor.h"
 #include "conf/packed.h"
@@ -25,9 +25,7 @@
 /* A package manager writes several files, and some of them in pieces. */
 #define PLUGINS_SETTLE_NS (300 * NS_PER_MS)
 
-#define SAY_WITHIN_NS (2 * NS_PER_SEC)
-
-enum { CLIENTS_MAX = 64, ERRORS_MAX = 1024 * 1024 };
+enum { ERRORS_MAX = 1024 * 1024 };
 
 enum reload_state { IDLE, CHECKING, APPLYING };
 
@@ -42,18 +40,6 @@ struct reloader {
 	struct fd_map listen[LISTEN_MAX];
 	size_t n_listen; /* those of `pending`, open already */
 
-	char *control_path;
-	int control_fd;
-	struct loop_io control_io;
-	struct client {
-		struct loop_io io;
-		struct reloader *reloader;
-		int fd; /* -1: free */
-		int64_t since_ns;
-		bool waits;    /* for the answer of the run that is under way */
-		bool is_early; /* for that of the next one: this has read the files already */
-	} clients[CLIENTS_MAX];
-
 	int inotify;
 	struct loop_io inotify_io;
 	struct loop_timer settle;
@@ -62,28 +48,6 @@ struct reloader {
 static struct loop *loop_of(const struct reloader *r)
 {
 	return r->supervisor->loop;
-}
-
-/* ---- answers ----------------------------------------------------------------------------- */
-
-static void close_client(struct client *c)
-{
-	loop_remove(loop_of(c->reloader), &c->io);
-	fd_close(&c->fd);
-}
-
-static void tell_clients(struct reloader *r, const char *result, const char *text)
-{
-	char *answer = mem_printf("%s\n%s\n", result, text);
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *c = &r->clients[i];
-		if (c->fd < 0 || !c->waits)
-			continue;
-		ssize_t ignored = send(c->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
-		(void)ignored;
-		close_client(c);
-	}
-	free(answer);
 }
 
 static void begin(struct reloader *r, bool of_plugins);
@@ -101,7 +65,7 @@ static void finish(struct reloader *r, bool good, const char *text)
 	else
 		log_error("not reloaded, the old configuration stays: %s", text);
 	if (!of_plugins)
-		tell_clients(r, good ? "ok" : "error", text);
+		commands_answer(r->supervisor->commands, COMMAND_RELOAD, good, text);
 	if (r->again) {
 		r->again = false;
 		begin(r, false);
@@ -179,7 +143,8 @@ static void take_over(struct reloader *r)
 			kept |= r->listen[k].from == s->listen[i].from;
 		if (kept)
 			continue;
-		listen_unlink(old->hub.listen[i]);
+		if (!s->keeps_file[i])
+			listen_unlink(old->hub.listen[i]);
 		fd_close(&s->listen[i].from);
 	}
 	s->settings = fresh;
@@ -319,11 +284,8 @@ static void begin(struct reloader *r, bool of_plugins)
 		return;
 	}
 	r->of_plugins = of_plugins;
-	for (size_t i = 0; !of_plugins && i < CLIENTS_MAX; i++) {
-		struct client *c = &r->clients[i];
-		c->waits |= c->is_early;
-		c->is_early = false;
-	}
+	if (!of_plugins)
+		commands_reload_begins(r->supervisor->commands);
 	if (!of_plugins)
 		r->pending = settings_load(r->supervisor->settings->file, &e);
 	if (r->pending && r->supervisor->is_attached)
@@ -355,54 +317,9 @@ void reload_begin(struct reloader *r)
 	begin(r, false);
 }
 
-/* ---- who asks ----------------------------------------------------------------------------------
- */
-
-static void on_client(struct loop_io *io, uint32_t events maybe_unused)
+bool reload_is_busy(const struct reloader *r)
 {
-	struct client *c = container_of(io, struct client, io);
-	char word[64];
-	ssize_t n = recv(c->fd, word, sizeof(word) - 1, MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0 || c->waits || c->is_early) {
-		close_client(c);
-		return;
-	}
-	word[n] = 0;
-	if (strcmp(word, "reload\n") != 0) {
-		close_client(c);
-		return;
-	}
-	c->is_early = c->reloader->state != IDLE;
-	c->waits = !c->is_early;
-	begin(c->reloader, false);
-}
-
-static void on_control(struct loop_io *io, uint32_t events maybe_unused)
-{
-	struct reloader *r = container_of(io, struct reloader, control_io);
-	int fd = accept4(r->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {
-		struct client *c = &r->clients[i];
-		/* One that says nothing makes room. */
-		if (c->fd >= 0 && !c->waits && !c->is_early &&
-		    loop_now(loop_of(r)) - c->since_ns > SAY_WITHIN_NS)
-			close_client(c);
-		if (c->fd >= 0)
-			continue;
-		c->since_ns = loop_now(loop_of(r));
-		c->waits = c->is_early = false;
-		if (loop_add(loop_of(r), &c->io, fd, EPOLLIN, on_client) == 0) {
-			c->fd = fd;
-			return;
-		}
-		break;
-	}
-	static const char busy[] = "error\ntoo many ask at once; try again\n";
-	ssize_t ignored = fd < 0 ? 0 : send(fd, busy, strlen(busy), MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)ignored;
-	fd_close(&fd);
+	return r->state != IDLE;
 }
 
 static void on_settled(struct loop_timer *t)
@@ -434,28 +351,15 @@ static void watch_plugins(struct reloader *r)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-struct reloader *reload_new(struct supervisor *s, char **why)
+struct reloader *reload_new(struct supervisor *s)
 {
 	struct reloader *r = mem_zero(sizeof(*r));
 	r->supervisor = s;
-	r->control_io.fd = r->inotify_io.fd = r->packed_fd = r->errors_fd = -1;
+	r->inotify_io.fd = r->packed_fd = r->errors_fd = -1;
 	r->settle.fn = on_settled;
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		r->clients[i].fd = r->clients[i].io.fd = -1;
-		r->clients[i].reloader = r;
-	}
-	r->control_path = mem_printf("%s/control.sock", s->settings->hub.state_dir);
-	r->control_fd = listen_open_unix(r->control_path, SOCK_STREAM, 0600, why);
 	r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (r->control_fd < 0 || fd_set_nonblocking(r->control_fd) ||
-	    loop_add(s->loop, &r->control_io, r->control_fd, EPOLLIN, on_control) ||
-	    (r->inotify >= 0 &&
-	     loop_add(s->loop, &r->inotify_io, r->inotify, EPOLLIN, on_plugins))) {
-		if (!*why)
-			*why = mem_printf("%s: %s", r->control_path, strerror(errno));
-		reload_free(r);
-		return NULL;
-	}
+	if (r->inotify >= 0 && loop_add(s->loop, &r->inotify_io, r->inotify, EPOLLIN, on_plugins))
+		fd_close(&r->inotify); /* sluice reload looks at them all the same */
 	watch_plugins(r);
 	return r;
 }
@@ -464,22 +368,15 @@ void reload_free(struct reloader *r)
 {
 	struct loop *l = loop_of(r);
 	loop_timer_cancel(l, &r->settle);
-	loop_remove(l, &r->control_io);
 	loop_remove(l, &r->inotify_io);
 	loop_unwatch_child(&r->checker);
 	if (r->checker.pid)
 		kill(r->checker.pid, SIGKILL);
-	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		close_client(&r->clients[i]);
-	if (r->control_fd >= 0)
-		unlink(r->control_path);
-	fd_close(&r->control_fd);
 	fd_close(&r->inotify);
 	if (r->pending)
 		close_new(r);
 	settings_free(r->pending);
 	fd_close(&r->packed_fd);
 	fd_close(&r->errors_fd);
-	free(r->control_path);
 	free(r);
 }

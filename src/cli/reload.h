@@ -16,14 +16,15 @@
 struct reloader;
 struct supervisor;
 
-/* Opens the control socket and watches the plugins' directories.  NULL with *why
- * owned.
- */
-struct reloader *reload_new(struct supervisor *s, char **why) must_check;
+/* Watches the plugins' directories. */
+struct reloader *reload_new(struct supervisor *s) must_check;
 void reload_free(struct reloader *r);
 
 /* Reads the configuration's files again. */
 void reload_begin(struct reloader *r);
+
+/* Whether one is under way. */
+bool reload_is_busy(const struct reloader *r) must_check;
 
 /* The hub's answer. */
 void reload_hub_says(struct reloader *r, bool taken, const char *text);

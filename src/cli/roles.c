@@ -91,22 +91,42 @@ static bool reload(struct hub_process *p, int fd, bool of_plugins, struct buf *a
 	return false;
 }
 
+/* `over` is in milliseconds; -1: no more. */
+static void drain(struct hub *h, const char *over, struct buf *answer)
+{
+	int64_t ms = -1;
+	if (unit_parse_int(over, &ms) || ms < 0) {
+		hub_refill(h);
+		buf_puts(answer, "new streams are taken again");
+		return;
+	}
+	buf_printf(answer, "%zu streams are sent away over %lld s, and no new ones are taken",
+		   h->n_streams, (long long)(ms / 1000));
+	hub_empty(h, ms * NS_PER_MS);
+}
+
 static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct hub_process *p = container_of(io, struct hub_process, control);
 	struct buf answer = {0};
-	char what;
+	char packet[64];
 	int fd;
-	ssize_t n = fd_recv_packet(io->fd, &what, 1, &fd);
+	ssize_t n = fd_recv_packet(io->fd, packet, sizeof(packet) - 1, &fd);
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
 		loop_remove(p->hub.loop, io); /* the supervisor is gone, and so are we */
 		return;
 	}
-	buf_putc(&answer, 0);
-	answer.data[0] = reload(p, fd, what == CONTROL_RELOAD_PLUGINS, &answer) ? CONTROL_TAKEN
-										: CONTROL_REFUSED;
+	packet[n] = 0;
+	char what = packet[0];
+	buf_putc(&answer, what == CONTROL_PING ? CONTROL_PONG : CONTROL_DRAINING);
+	if (what == CONTROL_DRAIN)
+		drain(&p->hub, packet + 1, &answer);
+	else if (what != CONTROL_PING)
+		answer.data[0] = reload(p, fd, what == CONTROL_RELOAD_PLUGINS, &answer)
+					 ? CONTROL_TAKEN
+					 : CONTROL_REFUSED;
 	int ignored =
 		fd_send_packet(io->fd, answer.data, MIN(answer.len, (size_t)CONTROL_TEXT_MAX), -1);
 	(void)ignored;
@@ -150,6 +170,9 @@ int hub_role(int argc, char **argv)
 		log_error("cannot take signals");
 		return HUB_CANNOT_OPEN;
 	}
+	static const char ready = CONTROL_READY;
+	if (fd_send_packet(HUB_CONTROL_FD, &ready, 1, -1))
+		log_debug("the supervisor is gone");
 	if (argc > 1)
 		hub_watch_use(&p.hub, on_unused);
 	loop_run(loop);

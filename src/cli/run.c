@@ -21,8 +21,8 @@ static const char usage[] =
 int run_command(int argc, char **argv)
 {
 	int status;
-	bool is_attached = argc > 0 && strcmp(argv[0], "--attached") == 0;
-	const char *file = config_argument(argc - is_attached, argv + is_attached, usage, &status);
+	bool is_attached = argc > 0 && strcmp(argv[argc - 1], "--attached") == 0;
+	const char *file = config_argument(argc - is_attached, argv, usage, &status);
 	if (!file)
 		return status;
 	log_init("run");

@@ -15,8 +15,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/inherit.h"
 #include "cli/listen.h"
 #include "cli/reload.h"
+#include "cli/systemd.h"
+#include "cli/upgrade.h"
 #include "conf/values.h"
 #include "hub/state.h"
 
@@ -24,6 +28,8 @@
 #define BACKOFF_MAX_NS   (5 * NS_PER_SEC)
 #define STEADY_NS        (2 * NS_PER_SEC)
 #define STOP_PATIENCE_NS (4500 * NS_PER_MS)
+#define PING_NS          (5 * NS_PER_SEC)
+#define HUB_ANSWERS_NS   (20 * NS_PER_SEC)
 
 enum { LOCK_WAIT_MS = 3000 };
 
@@ -36,6 +42,20 @@ static const char *name_of(const struct worker *w)
 
 static void on_end(struct loop_child *c, int status);
 static void stop(struct supervisor *s);
+
+static void hub_says(struct supervisor *s, char what, const char *text)
+{
+	switch (what) {
+	case CONTROL_READY: systemd_notify("READY=1\nSTATUS=running"); break;
+	case CONTROL_PONG: s->pinged_ns = 0; break;
+	case CONTROL_DRAINING: commands_answer(s->commands, COMMAND_DRAIN, true, text); break;
+	case CONTROL_UNUSED:
+		log_info("nobody has used it for hub.linger: it ends until the next request");
+		stop(s);
+		break;
+	default: reload_hub_says(s->reloader, what == CONTROL_TAKEN, text); break;
+	}
+}
 
 static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 {
@@ -53,12 +73,7 @@ static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 		return;
 	}
 	text[n] = 0;
-	if (text[0] == CONTROL_UNUSED) {
-		log_info("nobody has used it for hub.linger: it ends until the next request");
-		stop(s);
-		return;
-	}
-	reload_hub_says(s->reloader, text[0] == CONTROL_TAKEN, text + 1);
+	hub_says(s, text[0], text + 1);
 }
 
 static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
@@ -121,6 +136,8 @@ static void start(struct worker *w)
 	pid_t pid;
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	w->started_ns = clock_mono_ns();
+	if (w->kind == WORKER_HUB)
+		w->supervisor->pinged_ns = 0;
 	int r = w->kind == WORKER_HUB ? spawn_hub(w->supervisor, parent, &pid)
 				      : spawn_responder(w->supervisor, parent, &pid);
 	if (r) {
@@ -184,6 +201,7 @@ static void stop(struct supervisor *s)
 		return;
 	}
 	s->stopping = true;
+	systemd_notify("STOPPING=1");
 	list_each (e, &s->workers)
 		loop_timer_cancel(s->loop, &list_entry(e, struct worker, link)->timer);
 	signal_all(s, SIGTERM);
@@ -214,14 +232,14 @@ static void on_end(struct loop_child *c, int status)
 			loop_stop(s->loop);
 		return;
 	}
-	if (w->is_retired) {
-		drop_worker(w);
-		return;
-	}
 	if (w->kind == WORKER_HUB) {
 		reload_hub_is_gone(s->reloader);
 		end_orphans(s->loop);
 	}
+	if (w->is_retired)
+		drop_worker(w);
+	if (upgrade_worker_ended(s->upgrader) || w->is_retired)
+		return;
 	int64_t ran_ns = clock_mono_ns() - w->started_ns;
 	w->was_steady |= ran_ns > STEADY_NS;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->kind == WORKER_HUB &&
@@ -260,6 +278,62 @@ static void on_hangup(void *ctx, int signo maybe_unused)
 	reload_begin(s->reloader);
 }
 
+/* ---- what is asked of it ----------------------------------------------------------------- */
+
+int supervisor_drain(struct supervisor *s, int64_t over_ms)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%c%lld", CONTROL_DRAIN, (long long)over_ms);
+	if (s->control_fd < 0)
+		return -ENOTCONN;
+	return fd_send_packet(s->control_fd, text, (size_t)n, -1) ? -ENOTCONN : 0;
+}
+
+void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo)
+{
+	list_each (e, &s->workers) {
+		const struct worker *w = list_entry(e, struct worker, link);
+		if (w->kind == kind && w->child.pid)
+			kill(w->child.pid, signo);
+	}
+}
+
+void supervisor_start_workers(struct supervisor *s)
+{
+	list_each (e, &s->workers) {
+		struct worker *w = list_entry(e, struct worker, link);
+		if (!w->child.pid && !w->is_retired)
+			start(w);
+	}
+}
+
+/* ---- whether all is well -------------------------------------------------------------------- */
+
+/* A hub that does not answer is ended; its successor takes over where it was. */
+static void watch_hub(struct supervisor *s, int64_t now)
+{
+	const char ping = CONTROL_PING;
+	if (s->pinged_ns && now - s->pinged_ns > HUB_ANSWERS_NS) {
+		log_error("the hub has not answered for %d s: it is ended and started again",
+			  (int)(HUB_ANSWERS_NS / NS_PER_SEC));
+		s->pinged_ns = 0;
+		supervisor_signal(s, WORKER_HUB, SIGKILL);
+	} else if (!s->pinged_ns && s->control_fd >= 0 &&
+		   fd_send_packet(s->control_fd, &ping, 1, -1) == 0) {
+		s->pinged_ns = now;
+	}
+}
+
+static void on_watch(struct loop_timer *t)
+{
+	struct supervisor *s = container_of(t, struct supervisor, watch);
+	int64_t now = loop_now(s->loop), watchdog_ns = systemd_watchdog_ns();
+	watch_hub(s, now);
+	if (watchdog_ns)
+		systemd_notify("WATCHDOG=1");
+	loop_timer_set(s->loop, t, now + (watchdog_ns ? MIN(watchdog_ns / 3, PING_NS) : PING_NS));
+}
+
 /* ---- reload ----------------------------------------------------------------------------- */
 
 int supervisor_tell_hub(struct supervisor *s, enum control what, int fd)
@@ -272,6 +346,11 @@ int supervisor_tell_hub(struct supervisor *s, enum control what, int fd)
 
 void supervisor_replace_responders(struct supervisor *s, const struct fd_map *listen, size_t n)
 {
+	bool keeps[LISTEN_MAX] = {false};
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < s->n_listen; k++)
+			keeps[i] |= listen[i].from == s->listen[k].from && s->keeps_file[k];
+	memcpy(s->keeps_file, keeps, sizeof(keeps));
 	memcpy(s->listen, listen, n * sizeof(listen[0]));
 	s->n_listen = n;
 	list_each_safe (e, &s->workers) {
@@ -298,27 +377,46 @@ void supervisor_attach_settings(struct settings *s)
 	s->hub.responders = 0;
 }
 
+/* An inherited socket, one of systemd's, or a new one. */
+static int open_listen(struct supervisor *s, const char *address, bool *keeps_file, char **why)
+{
+	int fd = inherit_take(s->settings->hub.state_dir, address, keeps_file);
+	if (fd >= 0)
+		return fd;
+	fd = systemd_socket(address);
+	*keeps_file = fd >= 0;
+	return fd >= 0 ? fd : listen_open(address, why);
+}
+
 static int open_all(struct supervisor *s)
 {
 	const struct hub_settings *hub = &s->settings->hub;
 	char *why = NULL;
-	s->lock_fd = state_lock(hub->state_dir, LOCK_WAIT_MS, &why);
+	bool ignored;
+	s->lock_fd = inherit_take(hub->state_dir, "lock", &ignored);
+	if (s->lock_fd < 0)
+		s->lock_fd = state_lock(hub->state_dir, LOCK_WAIT_MS, &why);
 	if (s->lock_fd >= 0) {
 		s->gate_path = mem_printf("%s/hub.sock", hub->state_dir);
-		s->gate_fd = listen_open_unix(s->gate_path, SOCK_SEQPACKET, 0666, &why);
+		s->gate_fd = inherit_take(hub->state_dir, "gate", &ignored);
+		if (s->gate_fd < 0)
+			s->gate_fd = listen_open_unix(s->gate_path, SOCK_SEQPACKET, 0666, &why);
 	}
 	for (size_t i = 0; !why && i < hub->n_listen && i < LISTEN_MAX; i++) {
-		int fd = listen_open(hub->listen[i], &why);
+		int fd = open_listen(s, hub->listen[i], &s->keeps_file[i], &why);
 		if (fd >= 0)
 			s->listen[s->n_listen++] = (struct fd_map){fd, RESPONDER_FIRST_FD + (int)i};
 	}
+	inherit_close_rest();
 	if (!why)
-		s->reloader = reload_new(s, &why);
+		s->commands = commands_open(s, &why);
 	if (why) {
 		log_error("%s", why);
 		free(why);
 		return -1;
 	}
+	s->reloader = reload_new(s);
+	s->upgrader = upgrade_new(s);
 	s->config_fd = reload_pack(s->settings);
 	return s->config_fd < 0 ? -1 : 0;
 }
@@ -327,8 +425,13 @@ static void close_all(struct supervisor *s)
 {
 	if (s->reloader)
 		reload_free(s->reloader);
+	if (s->upgrader)
+		upgrade_free(s->upgrader);
+	if (s->commands)
+		commands_close(s->commands);
 	for (size_t i = 0; i < s->n_listen; i++) {
-		listen_unlink(s->settings->hub.listen[i]);
+		if (!s->keeps_file[i])
+			listen_unlink(s->settings->hub.listen[i]);
 		fd_close(&s->listen[i].from);
 	}
 	if (s->gate_fd >= 0)
@@ -356,7 +459,8 @@ int supervise(struct settings *taken, bool is_attached)
 			       .config_fd = -1,
 			       .control_fd = -1,
 			       .control_io.fd = -1,
-			       .patience.fn = on_patience_over};
+			       .patience.fn = on_patience_over,
+			       .watch.fn = on_watch};
 	list_init(&s.workers);
 	if (is_attached)
 		supervisor_attach_settings(taken);
@@ -375,6 +479,7 @@ int supervise(struct settings *taken, bool is_attached)
 		add_worker(&s, WORKER_RESPONDER);
 	for (size_t i = 0; i < s.n_listen; i++)
 		log_info("listening on %s", s.settings->hub.listen[i]);
+	loop_timer_set(s.loop, &s.watch, loop_now(s.loop) + PING_NS);
 	loop_run(s.loop);
 	loop_settle(s.loop);
 	process_end_children();

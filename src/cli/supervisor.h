@@ -22,11 +22,19 @@ enum { HUB_CANNOT_OPEN = 3 };
 /* What the hub is told on HUB_CONTROL_FD, with a descriptor of packed settings;
  * it answers with a sentence, whose first byte says whether it has taken them.
  */
-enum control { CONTROL_RELOAD = 'r', CONTROL_RELOAD_PLUGINS = 'p' };
+enum control {
+	CONTROL_RELOAD = 'r',
+	CONTROL_RELOAD_PLUGINS = 'p',
+	CONTROL_DRAIN = 'd',
+	CONTROL_PING = 'i'
+};
 enum {
 	CONTROL_TAKEN = '+',
 	CONTROL_REFUSED = '-',
-	CONTROL_UNUSED = 'u', /* said by itself: nobody has used it for hub.linger */
+	CONTROL_READY = '!', /* it has opened everything */
+	CONTROL_PONG = 'o',
+	CONTROL_DRAINING = 'D', /* and a sentence */
+	CONTROL_UNUSED = 'u',   /* said by itself: nobody has used it for hub.linger */
 	CONTROL_TEXT_MAX = 4000
 };
 
@@ -56,9 +64,14 @@ struct supervisor {
 	struct loop_io control_io;
 	char *gate_path;
 	struct fd_map listen[LISTEN_MAX];
+	bool keeps_file[LISTEN_MAX]; /* the socket is systemd's: its file stays */
 	size_t n_listen;
 	struct list workers; /* the hub, then the responders */
 	struct reloader *reloader;
+	struct commands *commands;
+	struct upgrader *upgrader;
+	struct loop_timer watch; /* whether the hub still answers, and to tell systemd of us */
+	int64_t pinged_ns;       /* 0: no ping is unanswered */
 	bool stopping;
 	bool is_attached; /* a web server's: it listens and answers itself, and ends unused */
 	struct loop_timer patience;
@@ -72,6 +85,16 @@ void supervisor_attach_settings(struct settings *s);
  * there is none: the next one will start with supervisor.config_fd.
  */
 int supervisor_tell_hub(struct supervisor *s, enum control what, int fd) must_check;
+
+/* The hub sends its clients away over so many milliseconds; -1: no more.  0 or
+ * -ENOTCONN; the answer comes later.
+ */
+int supervisor_drain(struct supervisor *s, int64_t over_ms) must_check;
+
+/* To all workers of a kind; those that are told to end are not started again. */
+void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo);
+/* Starts those that are there, and do not run. */
+void supervisor_start_workers(struct supervisor *s);
 
 /* Takes over where to listen, which is open already, and how many responders. */
 void supervisor_replace_responders(struct supervisor *s, const struct fd_map *listen, size_t n);

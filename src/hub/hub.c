@@ -23,6 +23,7 @@
 #include "loop/helper.h"
 
 #define HOUSEKEEPING_NS (5 * NS_PER_SEC)
+#define EMPTYING_NS     (50 * NS_PER_MS)
 
 struct channel *hub_channel(struct hub *h, const char *name)
 {
@@ -331,6 +332,41 @@ void hub_watch_use(struct hub *h, void (*on_unused)(struct hub *h))
 	on_linger(&h->linger);
 }
 
+static void on_emptying(struct loop_timer *t)
+{
+	struct hub *h = container_of(t, struct hub, emptying);
+	int64_t now = loop_now(h->loop), left_ns = h->empty_at_ns - now;
+	size_t steps = left_ns > 0 ? (size_t)(left_ns / EMPTYING_NS) + 1 : 1;
+	size_t n = (h->n_streams + steps - 1) / steps;
+	list_each_safe (e, &h->streams) {
+		struct stream *s = list_entry(e, struct stream, link);
+		if (!n)
+			break;
+		if (s->outlet.ends)
+			continue;
+		stream_say_bye(s, "drain", NULL);
+		n--;
+	}
+	if (left_ns > 0)
+		loop_timer_set(h->loop, t, now + MIN(EMPTYING_NS, left_ns));
+	else
+		log_info("drained: %zu streams are left to take their goodbye", h->n_streams);
+}
+
+void hub_empty(struct hub *h, int64_t over_ns)
+{
+	h->is_draining = true;
+	h->emptying.fn = on_emptying;
+	h->empty_at_ns = loop_now(h->loop) + over_ns;
+	on_emptying(&h->emptying);
+}
+
+void hub_refill(struct hub *h)
+{
+	loop_timer_cancel(h->loop, &h->emptying);
+	h->is_draining = false;
+}
+
 void hub_drain(struct hub *h)
 {
 	h->is_draining = true;
@@ -346,6 +382,7 @@ void hub_close(struct hub *h)
 	int r;
 	loop_timer_cancel(h->loop, &h->housekeeping);
 	loop_timer_cancel(h->loop, &h->linger);
+	loop_timer_cancel(h->loop, &h->emptying);
 	streams_end_all(h);
 	histories_end_all(h);
 	helper_free(h->helper);

@@ -69,7 +69,9 @@ struct hub {
 	/* Called when nobody has used it for hub.linger; NULL: it stays. */
 	void (*on_unused)(struct hub *h);
 	struct loop_timer linger;
-	int64_t used_ns; /* loop time at which somebody did last */
+	struct loop_timer emptying;
+	int64_t empty_at_ns; /* loop time */
+	int64_t used_ns;     /* loop time at which somebody did last */
 };
 
 /* Opens the state directory's journals.  0, or a negative errno with *why an
@@ -85,6 +87,12 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why) must_check;
 
 /* From now on h->on_unused is called when nobody has used it for hub.linger. */
 void hub_watch_use(struct hub *h, void (*on_unused)(struct hub *h));
+
+/* Sends all streams away, one after the other over that time, and takes no new ones
+ * until hub_refill().
+ */
+void hub_empty(struct hub *h, int64_t over_ns);
+void hub_refill(struct hub *h);
 
 /* Takes no more requests, says bye on every stream and ends it. */
 void hub_drain(struct hub *h);

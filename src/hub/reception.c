@@ -54,6 +54,8 @@ static const char *limit_reached(struct hub *h, const struct door_request *r,
 	const struct hub_settings *s = &h->settings->hub;
 	if (use == USE_HISTORY)
 		return h->n_pages_open >= PAGES_MAX ? "too many pages of history at once" : NULL;
+	if (h->is_draining)
+		return "draining: it is about to stop, or to be replaced";
 	if (h->n_streams >= (size_t)s->max_streams)
 		return "hub.limits.streams";
 	if (s->max_streams_per_address &&

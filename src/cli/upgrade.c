@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/upgrade.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/inherit.h"
+#include "cli/reload.h"
+#include "cli/supervisor.h"
+#include "cli/systemd.h"
+
+#define RETIRE_NS (5 * NS_PER_SEC)
+#define END_NS    (10 * NS_PER_SEC)
+
+enum { ERRORS_MAX = 64 * 1024 };
+
+enum upgrade_state { IDLE, CHECKING, RETIRING, ENDING };
+
+struct upgrader {
+	struct supervisor *supervisor;
+	enum upgrade_state state;
+	char *path; /* of the new program; owned */
+	struct loop_child checker;
+	int errors_fd;
+	struct loop_timer patience;
+};
+
+static void refuse(struct upgrader *u, const char *why)
+{
+	u->state = IDLE;
+	log_error("not upgraded: %s", why);
+	commands_answer(u->supervisor->commands, COMMAND_UPGRADE, false, why);
+}
+
+static bool runs(const struct supervisor *s, enum worker_kind kind)
+{
+	list_each (e, &s->workers) {
+		const struct worker *w = list_entry(e, struct worker, link);
+		if (w->kind == kind && w->child.pid)
+			return true;
+	}
+	return false;
+}
+
+static void become(struct upgrader *u)
+{
+	struct supervisor *s = u->supervisor;
+	char *argv[] = {(char[]){"sluice"},
+			(char[]){"run"},
+			(char[]){"-c"},
+			s->settings->file,
+			s->is_attached ? (char[]){"--attached"} : NULL,
+			NULL};
+	log_info("upgrading: %s takes over", u->path);
+	commands_answer(s->commands, COMMAND_UPGRADE, true,
+			"the new program takes over: open streams come back to it");
+	commands_close(s->commands);
+	s->commands = NULL;
+	int r = inherit_exec(s, u->path, argv);
+	char *why = NULL;
+	s->commands = commands_open(s, &why);
+	free(why); /* it had been open until now */
+	log_error("%s cannot be started: %s; going on with the old program", u->path, strerror(-r));
+	u->state = IDLE;
+	supervisor_start_workers(s);
+}
+
+static void go_on(struct upgrader *u)
+{
+	struct supervisor *s = u->supervisor;
+	if (u->state == RETIRING && !runs(s, WORKER_RESPONDER)) {
+		u->state = ENDING;
+		supervisor_signal(s, WORKER_HUB, SIGTERM);
+		loop_timer_set(s->loop, &u->patience, loop_now(s->loop) + END_NS);
+	}
+	if (u->state == ENDING && !runs(s, WORKER_HUB)) {
+		loop_timer_cancel(s->loop, &u->patience);
+		become(u);
+	}
+}
+
+static void on_impatient(struct loop_timer *t)
+{
+	struct upgrader *u = container_of(t, struct upgrader, patience);
+	supervisor_signal(u->supervisor, u->state == RETIRING ? WORKER_RESPONDER : WORKER_HUB,
+			  SIGKILL);
+}
+
+bool upgrade_worker_ended(struct upgrader *u)
+{
+	if (!u || (u->state != RETIRING && u->state != ENDING))
+		return false;
+	go_on(u);
+	return true;
+}
+
+static void on_checked(struct loop_child *c, int status)
+{
+	struct upgrader *u = container_of(c, struct upgrader, checker);
+	struct supervisor *s = u->supervisor;
+	struct buf text = {0};
+	c->pid = 0;
+	char *path = mem_printf("/proc/self/fd/%d", u->errors_fd);
+	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	int ignored = fd_read_file(path, ERRORS_MAX, &text);
+	(void)ignored;
+	free(path);
+	fd_close(&u->errors_fd);
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.len--;
+	if (!good) {
+		char *why = mem_printf("%s does not take the configuration: %s", u->path,
+				       buf_text(&text));
+		refuse(u, why);
+		free(why);
+	} else if (s->stopping || reload_is_busy(s->reloader)) {
+		refuse(u, "something else is under way; try again");
+	} else {
+		u->state = RETIRING;
+		systemd_notify("STATUS=upgrading");
+		loop_timer_set(s->loop, &u->patience, loop_now(s->loop) + RETIRE_NS);
+		supervisor_signal(s, WORKER_RESPONDER, SIGHUP);
+		go_on(u);
+	}
+	buf_fini(&text);
+}
+
+void upgrade_begin(struct upgrader *u)
+{
+	struct supervisor *s = u->supervisor;
+	if (u->state != IDLE)
+		return; /* who asks waits for the same answer */
+	free(u->path);
+	u->path = process_own_path();
+	if (!u->path) {
+		refuse(u, "there is no program where this one was started from");
+		return;
+	}
+	u->errors_fd = memfd_create("sluice-check", MFD_CLOEXEC);
+	const struct fd_map map[] = {{u->errors_fd, STDOUT_FILENO}, {u->errors_fd, STDERR_FILENO}};
+	char *argv[] = {(char[]){"sluice"}, (char[]){"check"}, (char[]){"-c"}, s->settings->file,
+			NULL};
+	pid_t pid;
+	int r = u->errors_fd < 0 ? -errno : process_spawn_other(u->path, argv, map, 2, &pid);
+	if (r) {
+		fd_close(&u->errors_fd);
+		refuse(u, strerror(-r));
+		return;
+	}
+	u->state = CHECKING;
+	loop_watch_child(s->loop, &u->checker, pid, on_checked);
+}
+
+struct upgrader *upgrade_new(struct supervisor *s)
+{
+	struct upgrader *u = mem_zero(sizeof(*u));
+	u->supervisor = s;
+	u->errors_fd = -1;
+	u->patience.fn = on_impatient;
+	return u;
+}
+
+void upgrade_free(struct upgrader *u)
+{
+	loop_timer_cancel(u->supervisor->loop, &u->patience);
+	loop_unwatch_child(&u->checker);
+	if (u->checker.pid)
+		kill(u->checker.pid, SIGKILL);
+	fd_close(&u->errors_fd);
+	free(u->path);
+	free(u);
+}
