@@ -9,6 +9,19 @@
 #include "base/mem.h"
 #include "responder/responder_internal.h"
 
+/* Who asks is known, what he sends is too long. */
+static void refuse_form(struct request *q, const struct fcgi_request *request)
+{
+	if (params_read(request, q->responder->config->certificate, &q->params)) {
+		request_finish(q);
+		return;
+	}
+	/* The rest is read away while this is being written. */
+	loop_change(q->responder->loop, &q->io, EPOLLIN | EPOLLRDHUP);
+	request_respond_text(q, "413 Content Too Large", "",
+			     "A form has at most 60 KiB here.\n");
+}
+
 /* Takes the request out of the socket; what follows there is the hub's to read. */
 static void take(struct request *q, const struct fcgi_request *request)
 {
@@ -39,7 +52,8 @@ void request_peek(struct request *q)
 	}
 	struct fcgi_request request;
 	enum fcgi_head is = fcgi_check_head((struct str){r->head, (size_t)n}, &request);
-	if (is == FCGI_HEAD_INCOMPLETE && n == (ssize_t)sizeof(r->head)) {
+	bool is_long = n == (ssize_t)sizeof(r->head);
+	if (is == FCGI_HEAD_INCOMPLETE && is_long) {
 		is = FCGI_HEAD_BAD;
 		request.why = "the head is larger than 64 KiB";
 	}
@@ -52,6 +66,8 @@ void request_peek(struct request *q)
 	}
 	if (is == FCGI_HEAD_WHOLE) {
 		take(q, &request);
+	} else if (is == FCGI_HEAD_BAD && is_long && request.has_params) {
+		refuse_form(q, &request);
 	} else if (is == FCGI_HEAD_BAD) {
 		log_warning("a connection is closed: it sent no FastCGI request (%s)", request.why);
 		request_finish(q);

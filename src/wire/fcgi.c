@@ -145,6 +145,7 @@ enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
 				break;
 			if (!pairs_are_sound(buf_str(&ret->params)))
 				ret->why = "parameters that do not lie inside their stream";
+			ret->has_params = !ret->why;
 			expect = STDIN;
 			break;
 		case STDIN:

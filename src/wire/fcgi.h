@@ -52,6 +52,7 @@ struct fcgi_request {
 	uint16_t id;
 	struct buf params; /* name-value pairs, checked; free both with buf_fini() */
 	struct buf body;   /* STDIN */
+	bool has_params;   /* they are whole, and sound */
 	const char *why;   /* what is wrong, when bad */
 };
 
