@@ -16,44 +16,57 @@ static void refuse_form(struct request *q, const struct fcgi_request *request)
 		request_finish(q);
 		return;
 	}
-	/* The rest is read away while this is being written. */
 	loop_change(q->responder->loop, &q->io, EPOLLIN | EPOLLRDHUP);
-	request_respond_text(q, "413 Content Too Large", "",
-			     "A form has at most 60 KiB here.\n");
+	request_respond_text(q, "413 Content Too Large", "", "A form has at most 60 KiB here.\n");
 }
 
-/* Takes the request out of the socket; what follows there is the hub's to read. */
 static void take(struct request *q, const struct fcgi_request *request)
 {
-	struct responder *r = q->responder;
+	const struct buf *head = &q->head;
+	bool is_aborted =
+		head->len >= request->len + 2 && head->data[request->len + 1] == FCGI_TYPE_ABORT;
 	if (request->body.len)
 		q->form = mem_strndup(request->body.data, request->body.len);
 	q->form_has_nul = request->body.len && memchr(request->body.data, 0, request->body.len);
-	if (recv(q->fd, r->head, request->len, MSG_DONTWAIT) != (ssize_t)request->len) {
+	buf_fini(&q->head);
+	if (is_aborted) {
 		request_finish(q);
 		return;
 	}
-	loop_change(r->loop, &q->io, EPOLLIN | EPOLLRDHUP);
+	/* What follows on the descriptor has nothing to say but that it is over. */
+	loop_change(q->responder->loop, &q->io, EPOLLIN | EPOLLRDHUP);
 	request_route(q);
 }
 
-void request_peek(struct request *q)
+/* All that has arrived, as far as there is room.  False when the peer is gone. */
+static bool receive(struct request *q)
+{
+	for (;;) {
+		size_t room = FCGI_HEAD_MAX - q->head.len;
+		if (!room)
+			return true;
+		ssize_t n = recv(q->fd, buf_reserve(&q->head, room), room, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n <= 0)
+			return false;
+		q->head.len += (size_t)n;
+	}
+}
+
+void request_read(struct request *q)
 {
 	struct responder *r = q->responder;
-	ssize_t n;
-	do
-		n = recv(q->fd, r->head, sizeof(r->head), MSG_PEEK | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
+	struct fcgi_request request;
+	if (!receive(q)) {
 		request_finish(q);
 		return;
 	}
-	struct fcgi_request request;
-	enum fcgi_head is = fcgi_check_head((struct str){r->head, (size_t)n}, &request);
-	bool is_long = n == (ssize_t)sizeof(r->head);
-	if (is == FCGI_HEAD_INCOMPLETE && is_long) {
+	enum fcgi_head is = fcgi_check_head(buf_str(&q->head), &request);
+	bool is_full = q->head.len == FCGI_HEAD_MAX;
+	if (is == FCGI_HEAD_INCOMPLETE && is_full) {
 		is = FCGI_HEAD_BAD;
 		request.why = "the head is larger than 64 KiB";
 	}
@@ -66,7 +79,7 @@ void request_peek(struct request *q)
 	}
 	if (is == FCGI_HEAD_WHOLE) {
 		take(q, &request);
-	} else if (is == FCGI_HEAD_BAD && is_long && request.has_params) {
+	} else if (is == FCGI_HEAD_BAD && is_full && request.has_params) {
 		refuse_form(q, &request);
 	} else if (is == FCGI_HEAD_BAD) {
 		log_warning("a connection is closed: it sent no FastCGI request (%s)", request.why);

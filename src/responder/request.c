@@ -25,6 +25,7 @@ static void reap(struct loop_task *t)
 	free(q->path);
 	free(q->form);
 	free(q->query);
+	buf_fini(&q->head);
 	buf_fini(&q->answer);
 	buf_fini(&q->out);
 	free(q);
@@ -194,8 +195,8 @@ void request_respond(struct request *q, struct str answer, bool is_stream)
 static void on_io(struct loop_io *io, uint32_t events)
 {
 	struct request *q = container_of(io, struct request, io);
-	if (q->state == PEEKING) {
-		request_peek(q);
+	if (q->state == READING) {
+		request_read(q);
 		return;
 	}
 	if (events & (EPOLLHUP | EPOLLERR)) {
@@ -221,7 +222,7 @@ static void on_deadline(struct loop_timer *t)
 		request_respond_without_hub(q);
 		return;
 	}
-	if (q->state == PEEKING)
+	if (q->state == READING)
 		log_warning("a connection is closed: no whole FastCGI request came within 2 s");
 	request_finish(q);
 }
@@ -237,8 +238,7 @@ struct request *request_new(struct responder *r, int fd, enum door_framing frami
 	q->reaper.fn = reap;
 	list_append(&r->requests, &q->link);
 	request_set_deadline(q, HEAD_PATIENCE_NS);
-	/* Edge-triggered, for the head is not taken until it is whole. */
-	uint32_t events = framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP | EPOLLET : 0;
+	uint32_t events = framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0;
 	if (loop_add(r->loop, &q->io, fd, events, on_io))
 		request_finish(q);
 	return q;

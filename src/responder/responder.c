@@ -64,8 +64,8 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 			continue;
 		}
 		struct request *q = request_new(r, fd, DOOR_FCGI);
-		if (q->state == PEEKING)
-			request_peek(q);
+		if (q->state == READING)
+			request_read(q);
 	}
 }
 

@@ -2,7 +2,7 @@
  *
  * responder - accepts FastCGI requests, answers what it can, hands over the rest.
  *
- *	PEEKING --head whole--> ASKING --verdict--> WRITING --stream--> handed over
+ *	READING --head whole--> ASKING --verdict--> WRITING --stream--> handed over
  *	    \                     \                     \--answer--> closed
  *	     \--no request, late   \--no hub for 10 s: busy, closed
  *

@@ -20,7 +20,7 @@
 #include "responder/route.h"
 #include "wire/fcgi.h"
 
-enum request_state { PEEKING, ASKING, WRITING, HANDING, CLOSED };
+enum request_state { READING, ASKING, WRITING, HANDING, CLOSED };
 
 struct request {
 	struct list link;
@@ -31,6 +31,7 @@ struct request {
 	struct loop_io io;
 	struct loop_timer deadline;
 	struct loop_task reaper;
+	struct buf head; /* what has arrived of it, while READING */
 	struct params params;
 	char *path; /* the hub's route, while ASKING; owned */
 	bool form_has_nul;
@@ -64,7 +65,6 @@ struct responder {
 	struct list requests;
 	struct link link;
 	uint32_t last_serial;
-	char head[FCGI_HEAD_MAX];
 };
 
 /* A request on `fd`, which is taken.  It ends by itself within 2 s unless its head
@@ -75,8 +75,8 @@ void request_finish(struct request *q);
 /* At the end of the process, outside its loop. */
 void request_free(struct request *q);
 
-/* Looks whether the whole head has arrived, and goes on with it. */
-void request_peek(struct request *q);
+/* Takes what has arrived, and goes on once that is a whole head. */
+void request_read(struct request *q);
 
 /* Its params are read: answers it or asks the hub. */
 void request_route(struct request *q);
