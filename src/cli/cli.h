@@ -15,6 +15,8 @@ int run_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int journal_command(int argc, char **argv);
 int ticket_command(int argc, char **argv);
+int mount_command(int argc, char **argv);
+int doctor_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
 int drain_command(int argc, char **argv);
 int upgrade_command(int argc, char **argv);

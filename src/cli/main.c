@@ -20,6 +20,8 @@ static const struct command {
 	{"drain", drain_command, "send all clients away, spread over a time"},
 	{"upgrade", upgrade_command, "have the running sluice become the program installed now"},
 	{"journal", journal_command, "look into the journals: verify, cat, stat"},
+	{"mount", mount_command, "print the lines that a web server needs for this installation"},
+	{"doctor", doctor_command, "find out what a web server does to a stream, and what to set"},
 	{"ticket", ticket_command, "let somebody read channels for some minutes, or no more"},
 	{"plugins", plugins_command, "list the plugins, or one plugin's options and events"},
 	{"run-plugin", run_plugin_command, "run one plugin and print its events"},

@@ -128,6 +128,12 @@ void request_route(struct request *q)
 			request_respond_text(q, "404 Not Found", "", "There is nothing here.\n");
 			break;
 		case ROUTE_REDIRECT: respond_redirect(q); break;
+		case ROUTE_PROBE:
+			if (strcmp(q->params.method, "HEAD") == 0)
+				request_respond_text(q, "200 OK", "", "");
+			else
+				probe_begin(q);
+			break;
 		case ROUTE_LIVE: request_respond_text(q, "200 OK", "", "live\n"); break;
 		case ROUTE_FILE:
 			file_put_answer(to.file, q->params.if_none_match, &b);

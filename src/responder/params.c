@@ -45,6 +45,8 @@ static const struct {
 	{"HTTP_SEC_FETCH_MODE", offsetof(struct params, fetch_mode)},
 	{"HTTP_COOKIE", offsetof(struct params, cookie)},
 	{"SSL_CLIENT_VERIFY", offsetof(struct params, verify)},
+	{"SERVER_SOFTWARE", offsetof(struct params, software)},
+	{"SERVER_PROTOCOL", offsetof(struct params, protocol)},
 };
 
 /* Of which there may be one alone: who could send another one would choose. */

@@ -37,6 +37,7 @@ void request_finish(struct request *q)
 		return;
 	struct responder *r = q->responder;
 	q->state = CLOSED;
+	probe_end(q);
 	list_remove(&q->link);
 	loop_timer_cancel(r->loop, &q->deadline);
 	loop_remove(r->loop, &q->io);
@@ -143,6 +144,12 @@ void request_hand_over(struct request *q)
 
 /* ---- answering ----------------------------------------------------------------------------- */
 
+/* A CGI program's output has nothing to say but that it is gone, which is always told. */
+static uint32_t wait_events(const struct request *q)
+{
+	return q->framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0;
+}
+
 static void write_out(struct request *q)
 {
 	while (q->out_at < q->out.len) {
@@ -163,8 +170,24 @@ static void write_out(struct request *q)
 	}
 	if (q->then_hand_over)
 		request_hand_over(q);
-	else
+	else if (!q->stays)
 		request_finish(q);
+	else
+		loop_change(q->responder->loop, &q->io, wait_events(q));
+}
+
+void request_write(struct request *q, struct str text, bool is_last)
+{
+	q->state = WRITING;
+	q->stays = !is_last;
+	if (q->framing == DOOR_PLAIN) {
+		buf_put_str(&q->out, text);
+	} else {
+		fcgi_put_stdout(&q->out, q->params.id, text);
+		if (is_last)
+			fcgi_put_end(&q->out, q->params.id);
+	}
+	write_out(q);
 }
 
 void request_respond(struct request *q, struct str answer, bool is_stream)

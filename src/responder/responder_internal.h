@@ -5,6 +5,7 @@
  *	head.c     a FastCGI head arrives
  *	cgi.c      the environment is the head
  *	answers.c  what needs no hub
+ *	probe.c    a stream without one
  *	request.c  from the question to the hub to the hand-over
  */
 #ifndef SLUICE_RESPONDER_INTERNAL_H
@@ -44,7 +45,11 @@ struct request {
 	struct buf answer;   /* parts from the hub, unframed */
 	struct buf out;      /* framed, being written */
 	size_t out_at;
+	bool stays;          /* WRITING, and there is more to come */
+	struct probe *probe; /* owned; NULL for all but /probe */
 };
+
+struct probe;
 
 struct listener {
 	struct loop_io io;
@@ -65,6 +70,7 @@ struct responder {
 	struct list requests;
 	struct link link;
 	uint32_t last_serial;
+	int n_probes;
 };
 
 /* A request on `fd`, which is taken.  It ends by itself within 2 s unless its head
@@ -93,6 +99,13 @@ void request_respond(struct request *q, struct str answer, bool is_stream);
 void request_respond_text(struct request *q, const char *status, const char *more_headers,
 			  const char *text);
 void request_respond_without_hub(struct request *q);
+
+/* Text of an answer that comes piece by piece. */
+void request_write(struct request *q, struct str text, bool is_last);
+
+/* Answers with probes, and gives up what that needs. */
+void probe_begin(struct request *q);
+void probe_end(struct request *q);
 
 void request_set_deadline(struct request *q, int64_t ns);
 

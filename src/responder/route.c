@@ -20,6 +20,7 @@ static const struct {
 	{"/status", ROUTE_HUB, false, false, false},
 	{"/health/ready", ROUTE_HUB, false, false, false},
 	{"/health/live", ROUTE_LIVE, false, false, false},
+	{"/probe", ROUTE_PROBE, false, false, false},
 };
 
 static struct route exact(const char *path, const struct files *files)

@@ -16,6 +16,7 @@ enum route_kind {
 	ROUTE_HUB,  /* `path` is the hub's to answer */
 	ROUTE_FILE,
 	ROUTE_LIVE,
+	ROUTE_PROBE,
 	ROUTE_REDIRECT, /* the mount point without its slash */
 };
 

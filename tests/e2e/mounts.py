@@ -47,6 +47,7 @@ class Mount:
     def __init__(self, name, file, program, spawns=False, load=(), mpm="event"):
         self.name, self.file, self.program, self.spawns, self.load, self.mpm = name, file, program, spawns, load, mpm
         self.server = None
+        self.change = None  # a function that makes a mistake in its configuration
 
     def __repr__(self):
         return self.name
@@ -80,6 +81,8 @@ class Mount:
 
     def command(self, site, extra=""):
         conf = open(os.path.join(SRC, "contrib/mount", self.file)).read()
+        if self.change:
+            conf = self.change(conf)
         for installed, here in (("/run/sluice/fcgi.sock", "fcgi.sock"), ("/run/lighttpd/sluice.sock", "spawned.sock"),
                                 ("/usr/lib/sluice/sluice.fcgi", "sluice.fcgi")):
             conf = conf.replace(installed, site.path(here))

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * examine - fetches sluice's probes through whatever lies between, and notes when each
+ * frame came.
+ */
+#ifndef SLUICE_CLI_EXAMINE_H
+#define SLUICE_CLI_EXAMINE_H
+
+#include "base/buf.h"
+
+enum { EXAMINE_FRAMES_MAX = 250 };
+
+struct examination {
+	char *error; /* why there is no answer; owned; NULL: there is one */
+	long status; /* HTTP */
+	bool is_http2;
+	char server[128];  /* who has answered, by its header */
+	char encoding[32]; /* Content-Encoding */
+	char type[64];     /* Content-Type */
+	/* as sluice's first frame says */
+	char software[128]; /* the web server that it is mounted under */
+	char way[16];       /* socket, spawned, cgi */
+	/* of the frames: milliseconds, from the first one on */
+	int64_t sent_ms[EXAMINE_FRAMES_MAX], came_ms[EXAMINE_FRAMES_MAX];
+	size_t n;
+	bool has_last;             /* it was not cut off */
+	int64_t first_ms, took_ms; /* since it was asked */
+};
+
+struct examine_how {
+	const char *base; /* of the URL; borrowed */
+	int frames;
+	int64_t interval_ms;
+	bool takes_gzip;
+	bool http2;
+	bool insecure;    /* any certificate will do */
+	const char *user; /* name:password, or NULL */
+};
+
+void examine(const struct examine_how *how, struct examination *ret);
+void examination_fini(struct examination *e);
+
+/* `n` probes at once over one HTTP/2 connection: how many had their first frame within
+ * the time of one; negative when that protocol is not spoken.
+ */
+int examine_at_once(const struct examine_how *how, int n) must_check;
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mount - sluice mount SERVER: the lines that a web server needs, with this
+ * installation's paths.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/unit.h"
+#include "cli/cli.h"
+
+static const char usage[] =
+	"usage: sluice mount SERVER [WAY] [--prefix /logs] [-c FILE]\n\n"
+	"Prints the configuration of the web server that mounts sluice at /logs/:\n"
+	"  lighttpd            over sluice's socket; sluice runs as a service\n"
+	"  lighttpd spawned    started by lighttpd itself\n"
+	"  lighttpd cgi        a process for each request\n"
+	"  apache              over the socket, with mod_proxy_fcgi\n"
+	"  apache fcgid        started by Apache itself, with mod_fcgid\n"
+	"  apache cgi          a process for each request, with mod_cgid or mod_cgi\n"
+	"  nginx, caddy        over the socket\n";
+
+enum { FILE_MAX = 64 * 1024 };
+
+static const struct {
+	const char *server, *way, *file;
+} mounts[] = {
+	{"lighttpd", "", "lighttpd.conf"},
+	{"lighttpd", "spawned", "lighttpd-spawned.conf"},
+	{"lighttpd", "cgi", "lighttpd-cgi.conf"},
+	{"apache", "", "apache-proxy.conf"},
+	{"apache", "fcgid", "apache-fcgid.conf"},
+	{"apache", "cgi", "apache-cgi.conf"},
+	{"nginx", "", "nginx.conf"},
+	{"caddy", "", "Caddyfile"},
+};
+
+static const char *file_of(const char *server, const char *way)
+{
+	for (size_t i = 0; i < array_size(mounts); i++)
+		if (strcmp(mounts[i].server, server) == 0 && strcmp(mounts[i].way, way) == 0)
+			return mounts[i].file;
+	return NULL;
+}
+
+static void put_replaced(struct buf *out, struct str text, const char *what, const char *with)
+{
+	size_t n = strlen(what);
+	for (size_t at = 0; at < text.len;) {
+		const char *p = memmem(text.data + at, text.len - at, what, n);
+		size_t end = p ? (size_t)(p - text.data) : text.len;
+		buf_put(out, text.data + at, end - at);
+		if (p)
+			buf_puts(out, with);
+		at = p ? end + n : end;
+	}
+}
+
+static void replace(struct buf *text, const char *what, const char *with)
+{
+	struct buf out = {0};
+	put_replaced(&out, buf_str(text), what, with);
+	buf_fini(text);
+	*text = out;
+}
+
+/* "unix:/path" as it stands in the files. */
+static const char *socket_of(const struct settings *s)
+{
+	for (size_t i = 0; i < s->hub.n_listen; i++)
+		if (strncmp(s->hub.listen[i], "unix:", 5) == 0)
+			return s->hub.listen[i] + 5;
+	return NULL;
+}
+
+static int print_mount(const char *file, const char *prefix, const struct settings *s)
+{
+	const char *dir = getenv("SLUICE_MOUNT_DIR");
+	char *path = mem_printf("%s/%s", dir && *dir ? dir : SLUICE_MOUNT_DIR, file);
+	struct buf text = {0};
+	int r = fd_read_file(path, FILE_MAX, &text);
+	if (r) {
+		fprintf(stderr, "sluice: %s: %s (install sluice)\n", path, strerror(-r));
+		free(path);
+		return 1;
+	}
+	const char *socket = socket_of(s);
+	if (socket)
+		replace(&text, "/run/sluice/fcgi.sock", socket);
+	else if (memmem(text.data, text.len, "/run/sluice/fcgi.sock", 21))
+		fprintf(stderr, "sluice: hub.listen names no unix: socket; put its address where "
+				"/run/sluice/fcgi.sock stands\n");
+	replace(&text, "/usr/lib/sluice/sluice.fcgi", SLUICE_FCGI);
+	replace(&text, "/logs", prefix);
+	fputs(buf_text(&text), stdout);
+	buf_fini(&text);
+	free(path);
+	return 0;
+}
+
+static bool prefix_is_good(const char *s)
+{
+	size_t n = strlen(s);
+	return n > 1 && s[0] == '/' && s[n - 1] != '/' &&
+	       s[strspn(s, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
+		       0;
+}
+
+int mount_command(int argc, char **argv)
+{
+	const char *server = NULL, *way = "", *prefix = "/logs";
+	char *rest[4];
+	int n_rest = 0, status;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--prefix") == 0 && i + 1 < argc) {
+			prefix = argv[++i];
+		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && n_rest < 2) {
+			rest[n_rest++] = argv[i];
+			rest[n_rest++] = argv[++i];
+		} else if (argv[i][0] == '-') {
+			rest[n_rest < 3 ? n_rest++ : 3] = argv[i];
+		} else if (!server) {
+			server = argv[i];
+		} else {
+			way = argv[i];
+		}
+	}
+	const char *file = config_argument(n_rest, rest, usage, &status);
+	if (!file)
+		return status;
+	if (!server || !file_of(server, way)) {
+		if (server)
+			fprintf(stderr, "sluice: there is no way \"%s%s%s\"\n", server,
+				*way ? " " : "", way);
+		fputs(usage, stderr);
+		return 2;
+	}
+	if (!prefix_is_good(prefix)) {
+		fprintf(stderr,
+			"sluice: --prefix %s: write it as /logs (for the root of a server "
+			"take the file as it is, and change it by hand)\n",
+			prefix);
+		return 2;
+	}
+	struct errors e = {0};
+	struct settings *s = settings_load(file, &e); /* only for its socket */
+	status = print_mount(file_of(server, way), prefix, s);
+	errors_fini(&e);
+	settings_free(s);
+	return status;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * probe - frames with their times, for who wants to know what lies between.
+ *
+ * A stream like any other to the web server, but without a hub: sluice doctor and the
+ * console compare when a frame was sent with when it came.  It tells nothing that is
+ * not for everybody.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/unit.h"
+#include "responder/responder_internal.h"
+#include "wire/headers.h"
+#include "wire/query.h"
+
+enum { FRAMES_MAX = 200, PROBES_MAX = 64 };
+
+#define INTERVAL_MIN_NS (10 * NS_PER_MS)
+#define INTERVAL_MAX_NS (60 * NS_PER_SEC)
+
+struct probe {
+	struct request *request;
+	struct loop_timer timer;
+	int64_t frames, sent;
+	int64_t interval_ns;
+};
+
+/* What asks too much gets less. */
+static void read_query(struct probe *p, const char *query)
+{
+	struct str rest = str_of(query);
+	struct buf key = {0}, value = {0};
+	while (query_next(&rest, &key, &value) == 1) {
+		int64_t n;
+		if (str_is(buf_str(&key), "frames") && unit_parse_int(buf_text(&value), &n) == 0)
+			p->frames = MAX(MIN(n, (int64_t)FRAMES_MAX), (int64_t)1);
+		if (str_is(buf_str(&key), "interval") &&
+		    unit_parse_duration(buf_text(&value), &n) == 0)
+			p->interval_ns = MAX(MIN(n, INTERVAL_MAX_NS), INTERVAL_MIN_NS);
+	}
+	buf_fini(&key);
+	buf_fini(&value);
+}
+
+static void put_event(struct buf *out, const char *type, const struct buf *data)
+{
+	buf_printf(out, "event: %s\ndata: %.*s\n\n", type, (int)data->len, data->data);
+}
+
+static const char *way_of(const struct request *q)
+{
+	if (q->framing == DOOR_PLAIN)
+		return "cgi";
+	return q->responder->config->start_hub ? "spawned" : "socket";
+}
+
+/* As the web server names itself; what is no plain text is left out. */
+static void put_text(struct json *j, const char *key, const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			return;
+	json_cstr(j, key, text);
+}
+
+static void put_hello(struct probe *p, struct buf *out)
+{
+	const struct request *q = p->request;
+	struct buf data = {0};
+	struct json j = {&data, false};
+	json_open(&j, NULL, '{');
+	json_cstr(&j, "way", way_of(q));
+	put_text(&j, "server", q->params.software);
+	put_text(&j, "protocol", q->params.protocol);
+	json_int(&j, "frames", p->frames);
+	json_int(&j, "interval_ms", p->interval_ns / NS_PER_MS);
+	json_int(&j, "sent_ms", clock_wall_ns() / NS_PER_MS);
+	json_close(&j, '}');
+	put_event(out, "hello", &data);
+	buf_fini(&data);
+}
+
+static void put_frame(struct probe *p, struct buf *out)
+{
+	struct buf data = {0};
+	struct json j = {&data, false};
+	json_open(&j, NULL, '{');
+	json_int(&j, "n", ++p->sent);
+	json_int(&j, "sent_ms", clock_wall_ns() / NS_PER_MS);
+	json_close(&j, '}');
+	put_event(out, p->sent == p->frames ? "last" : "probe", &data);
+	buf_fini(&data);
+}
+
+static void on_timer(struct loop_timer *t)
+{
+	struct probe *p = container_of(t, struct probe, timer);
+	struct request *q = p->request;
+	struct buf out = {0};
+	put_frame(p, &out);
+	bool is_last = p->sent == p->frames;
+	request_set_deadline(q, 2 * INTERVAL_MAX_NS);
+	if (!is_last)
+		loop_timer_set(q->responder->loop, t,
+			       loop_now(q->responder->loop) + p->interval_ns);
+	request_write(q, buf_str(&out), is_last); /* may end it, and with it the probe */
+	buf_fini(&out);
+}
+
+void probe_begin(struct request *q)
+{
+	if (q->responder->n_probes == PROBES_MAX) {
+		request_respond_text(q, "503 Service Unavailable", "Retry-After: 5\r\n",
+				     "Too many are probing at once.\n");
+		return;
+	}
+	struct probe *p = mem_zero(sizeof(*p));
+	struct buf out = {0};
+	q->responder->n_probes++;
+	p->request = q;
+	p->timer.fn = on_timer;
+	p->frames = 10;
+	p->interval_ns = 200 * NS_PER_MS;
+	read_query(p, q->params.query);
+	q->probe = p;
+	buf_puts(&out,
+		 "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
+		 "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS
+		 "\r\n");
+	put_hello(p, &out);
+	request_set_deadline(q, 2 * INTERVAL_MAX_NS);
+	loop_timer_set(q->responder->loop, &p->timer,
+		       loop_now(q->responder->loop) + p->interval_ns);
+	request_write(q, buf_str(&out), false);
+	buf_fini(&out);
+}
+
+void probe_end(struct request *q)
+{
+	if (!q->probe)
+		return;
+	q->responder->n_probes--;
+	loop_timer_cancel(q->responder->loop, &q->probe->timer);
+	free(q->probe);
+	q->probe = NULL;
+}
