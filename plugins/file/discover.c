@@ -182,7 +182,8 @@ static bool is_generation(const struct state *s, const char *name, const char *b
 static bool holds_the_same(const struct file *f, const char *name, const struct stat *st)
 {
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	bool same = fd >= 0 && (uint64_t)st->st_size >= f->at.offset && position_fits(&f->at, fd);
+	struct position at = f->at;
+	bool same = fd >= 0 && (uint64_t)st->st_size >= at.offset && position_fits(&at, fd);
 	if (fd >= 0)
 		close(fd);
 	return same;

@@ -21,6 +21,8 @@ void follow_seek(struct file *f, uint64_t offset)
 			f->at.tail_len = got == (ssize_t)n ? (uint8_t)n : 0;
 		}
 	}
+	if (f->at.is_hashed && !position_fits(&f->at, f->fd))
+		f->at.tail_len = 0; /* it has changed this moment; the next look finds that */
 	memcpy(f->tail, f->at.tail, f->at.tail_len);
 	f->tail_len = f->at.tail_len;
 	/* Where only NULs stand before, the text has not begun. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FORMAT = 2, FIXED = 2 + 2 + 8 + 8 + 8 + 1 };
+enum { FORMAT = 3, FIXED = 2 + 2 + 8 + 8 + 8 + 1 + 8 };
 
 /* FNV-1a, 64 bits. */
 uint64_t position_hash(const char *p, size_t n)
@@ -17,11 +17,12 @@ uint64_t position_hash(const char *p, size_t n)
 }
 
 /* format u8, done u8, head length u16, head hash u64, offset u64, time i64, tail
- * length u8, tail, path; in the machine's byte order, for it never leaves it.
+ * length u8, tail hash u64, path; in the machine's byte order, for it never leaves it.
+ * Never the bytes themselves: they may hold what is redacted.
  */
 size_t position_encode(const struct position *p, const char *path, char out[POSITION_VALUE_MAX])
 {
-	size_t path_len = strnlen(path, POSITION_VALUE_MAX - FIXED - TAIL_MAX);
+	size_t path_len = strnlen(path, POSITION_VALUE_MAX - FIXED);
 	out[0] = FORMAT;
 	out[1] = (char)p->is_done;
 	memcpy(out + 2, &p->head_len, 2);
@@ -29,9 +30,10 @@ size_t position_encode(const struct position *p, const char *path, char out[POSI
 	memcpy(out + 12, &p->offset, 8);
 	memcpy(out + 20, &p->mtime_ns, 8);
 	out[28] = (char)p->tail_len;
-	memcpy(out + FIXED, p->tail, p->tail_len);
-	memcpy(out + FIXED + p->tail_len, path, path_len);
-	return FIXED + p->tail_len + path_len;
+	uint64_t tail = p->is_hashed ? p->tail_hash : position_hash(p->tail, p->tail_len);
+	memcpy(out + 29, &tail, 8);
+	memcpy(out + FIXED, path, path_len);
+	return FIXED + path_len;
 }
 
 int position_decode(const void *value, size_t len, struct position *ret, char **path)
@@ -46,22 +48,29 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 	memcpy(&ret->offset, q + 12, 8);
 	memcpy(&ret->mtime_ns, q + 20, 8);
 	ret->tail_len = (uint8_t)q[28];
-	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX ||
-	    len < FIXED + (size_t)ret->tail_len)
+	memcpy(&ret->tail_hash, q + 29, 8);
+	ret->is_hashed = true;
+	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX)
 		return -1;
-	memcpy(ret->tail, q + FIXED, ret->tail_len);
-	*path = strndup(q + FIXED + ret->tail_len, len - FIXED - ret->tail_len);
+	*path = strndup(q + FIXED, len - FIXED);
 	return *path ? 0 : -1;
 }
 
-bool position_fits(const struct position *p, int fd)
+bool position_fits(struct position *p, int fd)
 {
 	char head[HEAD_MAX], tail[TAIL_MAX];
 	if (pread(fd, head, p->head_len, 0) != p->head_len ||
 	    position_hash(head, p->head_len) != p->head_hash)
 		return false;
-	return pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) == p->tail_len &&
-	       memcmp(tail, p->tail, p->tail_len) == 0;
+	if (pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) != p->tail_len)
+		return false;
+	if (!p->is_hashed)
+		return memcmp(tail, p->tail, p->tail_len) == 0;
+	if (position_hash(tail, p->tail_len) != p->tail_hash)
+		return false;
+	memcpy(p->tail, tail, p->tail_len);
+	p->is_hashed = false;
+	return true;
 }
 
 void position_grow_head(struct position *p, int fd, uint64_t size)

@@ -22,7 +22,9 @@ struct position {
 	uint64_t head_hash;
 	int64_t mtime_ns; /* of the file, when it was last looked at */
 	uint8_t tail_len;
+	bool is_hashed;      /* of the tail only the hash is known, as a cursor holds it */
 	char tail[TAIL_MAX]; /* the bytes before offset */
+	uint64_t tail_hash;
 };
 
 /* Writes the cursor's value: position and the file's name; returns its length. */
@@ -31,8 +33,8 @@ size_t position_encode(const struct position *p, const char *path, char out[POSI
 /* 0, or -1 for what is no value of ours; *path is owned. */
 int position_decode(const void *value, size_t len, struct position *ret, char **path);
 
-/* Whether the open file still has this position's head and tail. */
-bool position_fits(const struct position *p, int fd);
+/* Whether the open file still has this position's head and tail, which is known then. */
+bool position_fits(struct position *p, int fd);
 
 uint64_t position_hash(const char *p, size_t n);
 

@@ -55,12 +55,13 @@ static char *ticket_in_query(struct str query)
 static int take_ticket(struct access *a, struct str text, struct identity *who, struct buf *why)
 {
 	const char *bad = ticket_get(&a->key, text, clock_wall_ns() / NS_PER_SEC, &who->ticket);
-	bool ignored = revoked_refresh(&a->revoked, a->settings->hub.state_dir);
-	(void)ignored;
-	if (!bad && revoked_holds(&a->revoked, who->ticket.id)) {
+	revoked_refresh(&a->revoked, a->settings->hub.state_dir);
+	if (!bad && a->revoked.is_unreadable)
+		bad = "whether it was revoked cannot be read (hub.state_dir/tickets.revoked)";
+	else if (!bad && revoked_holds(&a->revoked, who->ticket.id))
 		bad = "it was revoked";
+	if (bad)
 		ticket_fini(&who->ticket);
-	}
 	if (bad) {
 		buf_printf(why,
 			   "The ticket is not good: %s (ask for a new one where it came from).\n",
@@ -128,7 +129,7 @@ static bool is_member(const struct access_settings *a, const char *group, const 
 			continue;
 		for (s += n; *s; s += strcspn(s, " ")) {
 			s += strspn(s, " ");
-			if (strncmp(s, user, len) == 0 && (!s[len] || s[len] == ' '))
+			if (strcspn(s, " ") == len && memcmp(s, user, len) == 0)
 				return true;
 		}
 	}
@@ -161,7 +162,13 @@ static bool is_one_of(const struct access *a, const struct who *list, const stru
 static bool is_admin(const struct access *a, const struct identity *who)
 {
 	const struct access_settings *s = &a->settings->access;
-	return s->admin ? is_one_of(a, s->admin, who) : s->allows;
+	if (s->admin)
+		return is_one_of(a, s->admin, who);
+	/* Where somebody was given a right, others have less: they are not told of it. */
+	bool allows = s->allows;
+	for (size_t i = 0; i < a->settings->n_channels; i++)
+		allows &= !a->settings->channels[i].access;
+	return allows;
 }
 
 static const struct channel_settings *settings_of(const struct access *a, const char *name)
@@ -193,7 +200,7 @@ static bool may_replay(const struct access *a, const struct identity *who, const
 	const struct channel_settings *c = settings_of(a, channel);
 	if (c && c->replay)
 		return is_one_of(a, c->replay, who);
-	for (size_t i = 0; c && !c->access && i < c->n_from; i++)
+	for (size_t i = 0; c && i < c->n_from; i++)
 		if (!may_replay(a, who, c->from[i]))
 			return false;
 	return true;
@@ -219,7 +226,8 @@ bool authorize(const struct access *a, const struct identity *who, const char *c
 	return right == RIGHT_READ || may_replay(a, who, channel);
 }
 
-const char *access_lost(const struct access *a, const struct identity *who, struct str names)
+const char *access_lost(const struct access *a, const struct identity *who, struct str names,
+			enum right right)
 {
 	struct str quoted;
 	if (who->has_ticket && who->ticket.expires_s <= clock_wall_ns() / NS_PER_SEC)
@@ -229,7 +237,7 @@ const char *access_lost(const struct access *a, const struct identity *who, stru
 	while (json_next_element(&names, &quoted)) {
 		char *name = mem_strndup(quoted.data + 1, quoted.len - 2);
 		/* One that is not configured any more stays for those who read it. */
-		bool may = !settings_of(a, name) || authorize(a, who, name, RIGHT_READ);
+		bool may = !settings_of(a, name) || authorize(a, who, name, right);
 		free(name);
 		if (!may)
 			return "access";

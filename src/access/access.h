@@ -54,8 +54,8 @@ bool authorize(const struct access *a, const struct identity *who, const char *c
 	       enum right right) must_check;
 
 /* Whether a stream with these names (a JSON array) may go on; else the reason. */
-const char *access_lost(const struct access *a, const struct identity *who,
-			struct str names) must_check;
+const char *access_lost(const struct access *a, const struct identity *who, struct str names,
+			enum right right) must_check;
 
 /* Notes in the log that somebody was refused, a few times a second at most. */
 void access_log_refusal(struct access *a, const struct door_request *r, const char *what);

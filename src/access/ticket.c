@@ -2,10 +2,12 @@
 #include "access/ticket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -118,20 +120,31 @@ static char *revoked_path(const char *state_dir)
 	return mem_printf("%s/tickets.revoked", state_dir);
 }
 
-bool revoked_refresh(struct revoked *r, const char *state_dir)
+void revoked_refresh(struct revoked *r, const char *state_dir)
 {
 	char *path = revoked_path(state_dir);
 	struct stat st = {0};
-	int64_t at = stat(path, &st) == 0 ? st.st_mtim.tv_sec * NS_PER_SEC + st.st_mtim.tv_nsec : 0;
-	bool changed = at != r->read_ns;
-	if (changed) {
-		r->text.len = 0;
-		if (at && fd_read_file(path, REVOKED_MAX, &r->text))
-			r->text.len = 0;
-		r->read_ns = at;
+	struct buf fresh = {0};
+	bool is_there = stat(path, &st) == 0;
+	int err = !is_there && errno != ENOENT ? -errno : 0;
+	bool same = r->has_looked && !r->is_unreadable && !err && r->size == st.st_size &&
+		    r->inode == st.st_ino && r->changed.tv_sec == st.st_mtim.tv_sec &&
+		    r->changed.tv_nsec == st.st_mtim.tv_nsec;
+	if (!same && !err && is_there)
+		err = fd_read_file(path, REVOKED_MAX, &fresh);
+	if (!same && !err) {
+		buf_fini(&r->text);
+		r->text = fresh;
+		r->size = st.st_size;
+		r->inode = st.st_ino;
+		r->changed = st.st_mtim;
+		r->generation++;
+	} else {
+		buf_fini(&fresh);
 	}
+	r->is_unreadable = err != 0;
+	r->has_looked = true;
 	free(path);
-	return changed;
 }
 
 bool revoked_holds(const struct revoked *r, const char *id)
@@ -148,23 +161,26 @@ bool revoked_holds(const struct revoked *r, const char *id)
 	return false;
 }
 
-int revoked_add(const char *state_dir, const char *id, int64_t expires_s, int64_t now_s)
+int revoked_add(const char *state_dir, const char *id, int64_t expires_s)
 {
-	struct revoked old = {0};
-	struct buf text = {0};
-	bool ignored = revoked_refresh(&old, state_dir);
-	(void)ignored;
-	char *save, *path = revoked_path(state_dir);
-	for (char *line = strtok_r((char *)(uintptr_t)buf_text(&old.text), "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		const char *space = strchr(line, ' ');
-		if (space && strtoll(space + 1, NULL, 10) > now_s)
-			buf_printf(&text, "%s\n", line);
-	}
-	buf_printf(&text, "%s %lld\n", id, (long long)expires_s);
-	int r = fd_replace_file(path, text.data, text.len);
-	buf_fini(&old.text);
-	buf_fini(&text);
+	char *path = revoked_path(state_dir);
+	struct stat owner;
+	struct buf line = {0};
+	buf_printf(&line, "%s %lld\n", id, (long long)expires_s);
+	/* One write at the end: others may do the same just now.  No link is followed, for
+	 * who owns the directory may be less than who runs this.
+	 */
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int r = fd < 0 || stat(state_dir, &owner) < 0 ? -errno : 0;
+	if (!r && geteuid() == 0 &&
+	    (fchmod(fd, 0644) < 0 || (owner.st_uid && fchown(fd, owner.st_uid, owner.st_gid) < 0)))
+		r = -errno;
+	if (!r && write(fd, line.data, line.len) != (ssize_t)line.len)
+		r = -EIO;
+	if (!r && fsync(fd) < 0)
+		r = -errno;
+	fd_close(&fd);
+	buf_fini(&line);
 	free(path);
 	return r;
 }

@@ -11,6 +11,9 @@
 #ifndef SLUICE_ACCESS_TICKET_H
 #define SLUICE_ACCESS_TICKET_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "base/buf.h"
 #include "base/keyfile.h"
 
@@ -38,13 +41,19 @@ void ticket_fini(struct ticket *t);
 /* The numbers of revoked tickets, as state_dir/tickets.revoked holds them. */
 struct revoked {
 	struct buf text; /* of lines "ID EXPIRES" */
-	int64_t read_ns; /* its time of change, of the wall clock */
+	/* of the file that it was read from */
+	off_t size;
+	ino_t inode;
+	struct timespec changed;
+	uint64_t generation; /* grows with each change */
+	bool has_looked;
+	bool is_unreadable; /* now: nobody can say which tickets are good */
 };
 
-/* Reads it again if it has changed; whether it has. */
-bool revoked_refresh(struct revoked *r, const char *state_dir) must_check;
+/* Reads it again if it has changed. */
+void revoked_refresh(struct revoked *r, const char *state_dir);
 bool revoked_holds(const struct revoked *r, const char *id) must_check;
-/* Adds one, and forgets those that have expired anyway.  0 or a negative errno. */
-int revoked_add(const char *state_dir, const char *id, int64_t expires_s, int64_t now_s) must_check;
+/* Adds one.  0 or a negative errno. */
+int revoked_add(const char *state_dir, const char *id, int64_t expires_s) must_check;
 
 #endif

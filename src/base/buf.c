@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,8 @@ char *buf_reserve(struct buf *b, size_t n)
 {
 	if (b->cap - b->len < n) {
 		size_t cap = b->cap ? b->cap : 64;
+		if (n > SIZE_MAX / 4)
+			abort(); /* a length that was worked out wrong */
 		while (cap - b->len < n)
 			cap *= 2;
 		b->data = mem_resize(b->data, cap);

@@ -15,28 +15,41 @@
 #include "base/hex.h"
 #include "base/mem.h"
 
-/* Of whoever owns the directory, also when root asks for it first. */
-static int make(const char *dir, const char *path)
+static int write_key(int fd, const struct stat *owner)
 {
 	unsigned char bytes[KEY_BYTES];
 	struct buf text = {0};
-	struct stat st;
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
 		return -EIO;
 	hex_put(&text, bytes, sizeof(bytes));
 	buf_putc(&text, '\n');
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r = fd < 0 ? -errno : 0;
-	if (!r && stat(dir, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
+	/* Of whoever owns the directory, also when root asks for it first. */
+	int r = 0;
+	if (geteuid() == 0 && owner->st_uid && fchown(fd, owner->st_uid, owner->st_gid) < 0)
 		r = -errno;
 	if (!r && write(fd, text.data, text.len) != (ssize_t)text.len)
 		r = -EIO;
-	fd_close(&fd);
-	if (r && r != -EEXIST)
-		unlink(path);
+	if (!r && fsync(fd) < 0)
+		r = -errno;
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	buf_fini(&text);
-	return r == -EEXIST ? 0 : r;
+	return r;
+}
+
+/* Under its name it is whole, or not there; of two who make it the first one counts. */
+static int make(const char *dir, const char *path)
+{
+	char *draft = mem_printf("%s.%d.new", path, (int)getpid());
+	struct stat owner;
+	unlink(draft);
+	int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 || stat(dir, &owner) < 0 ? -errno : write_key(fd, &owner);
+	if (!r && link(draft, path) < 0 && errno != EEXIST)
+		r = -errno;
+	unlink(draft);
+	fd_close(&fd);
+	free(draft);
+	return r;
 }
 
 int key_open(const char *dir, const char *name, struct key *ret)

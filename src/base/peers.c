@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/log.h"
+
 static void add(struct peers *p, uid_t uid)
 {
 	for (size_t i = 0; i < p->n; i++)
@@ -18,7 +21,7 @@ static void add(struct peers *p, uid_t uid)
 
 void peers_init(struct peers *p)
 {
-	p->n = 0;
+	*p = (struct peers){0};
 	add(p, 0);
 	add(p, geteuid());
 }
@@ -39,7 +42,7 @@ void peers_put(const struct peers *p, struct buf *out)
 
 int peers_parse(const char *text, struct peers *ret)
 {
-	ret->n = 0;
+	*ret = (struct peers){0};
 	for (const char *s = text; *s;) {
 		char *end;
 		unsigned long uid = strtoul(s, &end, 10);
@@ -51,20 +54,32 @@ int peers_parse(const char *text, struct peers *ret)
 	return 0;
 }
 
-bool peers_admit(const struct peers *p, int fd, uid_t *who)
+static void tell(struct peers *p, uid_t who, const char *what)
+{
+	int64_t now = clock_mono_ns();
+	p->untold++;
+	if (p->told_ns && now - p->told_ns < NS_PER_SEC)
+		return;
+	log_warning("a connection of user %u to %s is closed (%llu since the last word on it): if "
+		    "the web server runs as that user, add its name to hub.web_users",
+		    (unsigned)who, what, (unsigned long long)p->untold);
+	p->told_ns = now;
+	p->untold = 0;
+}
+
+bool peers_admit(struct peers *p, int fd, const char *what)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	int domain = 0;
 	socklen_t domain_len = sizeof(domain);
-	*who = (uid_t)-1;
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) == 0 && domain != AF_UNIX)
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
-	*who = cred.uid;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->uids[i] == cred.uid)
 			return true;
+	tell(p, cred.uid, what);
 	return false;
 }

@@ -9,6 +9,7 @@
 #define SLUICE_BASE_PEERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -18,6 +19,8 @@ enum { PEERS_MAX = 64 };
 struct peers {
 	uid_t uids[PEERS_MAX];
 	size_t n;
+	int64_t told_ns; /* of the monotonic clock: when the log was told last */
+	uint64_t untold; /* refused since */
 };
 
 /* Root and whoever runs this. */
@@ -30,9 +33,9 @@ bool peers_add_user(struct peers *p, const char *name);
 void peers_put(const struct peers *p, struct buf *out);
 int peers_parse(const char *text, struct peers *ret) must_check;
 
-/* Whether the process at the other end of `fd` is one of theirs; *who is its user.
- * True for what is no unix socket: nobody can tell there.
+/* Whether the process at the other end of `fd` is one of theirs; if not, the log is
+ * told, once a second at most.  True for what is no unix socket: nobody can tell there.
  */
-bool peers_admit(const struct peers *p, int fd, uid_t *who) must_check;
+bool peers_admit(struct peers *p, int fd, const char *what) must_check;
 
 #endif

@@ -24,7 +24,9 @@ static const char upgrade_usage[] =
 	"usage: sluice upgrade [-c FILE]\n\n"
 	"Has the running sluice become the program that has been installed in its place.\n"
 	"The new one checks the configuration first.  The process, its lock and its sockets\n"
-	"stay: no connection is refused, and streams come back and go on where they were.\n";
+	"stay: no request is refused, and streams come back and go on where they were.\n"
+	"Sources start anew; those that listen themselves, as for syslog, are closed for a\n"
+	"moment.\n";
 
 static const char drain_usage[] =
 	"usage: sluice drain [--over 30s | --cancel] [-c FILE]\n\n"

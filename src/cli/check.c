@@ -42,6 +42,11 @@ int check_command(int argc, char **argv)
 		       buf_text(&changes));
 	buf_fini(&changes);
 	tell_unreadable(s);
+	for (size_t i = 0; i < s->hub.n_listen; i++)
+		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
+			printf("%s: whoever can connect to %s can say who he is; let it be reached "
+			       "by the web server alone, or use a unix: socket\n",
+			       file, s->hub.listen[i]);
 	printf("%s: good: %zu source%s, %zu channel%s\n", file, s->n_sources,
 	       s->n_sources == 1 ? "" : "s", s->n_channels, s->n_channels == 1 ? "" : "s");
 	settings_free(s);

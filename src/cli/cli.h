@@ -62,11 +62,16 @@ int plugin_settings(const char *name, int argc, char **argv, struct tables *tabl
 /* Runs the supervisor: what `sluice run` is.  Takes the settings. */
 int supervise(struct settings *taken, bool is_attached);
 
+/* As the responders get them: with a blank between. */
+void cli_put_origins(const struct access_settings *a, struct buf *out);
+
 /* Where the console's files are; borrowed. */
 const char *cli_console_dir(void);
 
 /* Whether this process was started by a web server, as FastCGI or as CGI. */
-bool front_is_meant(void) must_check;
+bool front_is_meant(int argc, char **argv) must_check;
+/* Whether arguments are what a client has sent. */
+bool front_is_misused(int argc, char **argv) must_check;
 /* What it then does; the exit status. */
 int front_main(void);
 

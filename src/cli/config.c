@@ -33,6 +33,12 @@ const char *config_argument(int argc, char **argv, const char *usage, int *statu
 	return file;
 }
 
+void cli_put_origins(const struct access_settings *a, struct buf *out)
+{
+	for (size_t i = 0; i < a->n_origins; i++)
+		buf_printf(out, "%s%s", i ? " " : "", a->origins[i]);
+}
+
 const char *cli_console_dir(void)
 {
 	const char *dir = getenv("SLUICE_CONSOLE_DIR");

@@ -24,6 +24,8 @@
 #include "cli/cli.h"
 #include "responder/responder.h"
 
+#define FRONT_VARIABLE "SLUICE_FRONT"
+
 enum { LOG_MAX = 1024 * 1024, ATTACHED_LOCK_FD = 3 };
 
 struct front {
@@ -43,9 +45,29 @@ static bool is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
 }
 
-bool front_is_meant(void)
+/* By its name, or because sluice.fcgi has said so: a web application may well call
+ * other commands of ours with an environment or a socket like that.
+ */
+static bool is_named_front(const char *argv0)
 {
-	return is_cgi() || is_listening(STDIN_FILENO);
+	const char *dot = argv0 ? strrchr(argv0, '.') : NULL;
+	return getenv(FRONT_VARIABLE) ||
+	       (dot && (strcmp(dot, ".fcgi") == 0 || strcmp(dot, ".cgi") == 0));
+}
+
+bool front_is_meant(int argc, char **argv)
+{
+	return is_named_front(argc ? argv[0] : NULL) && (is_cgi() || is_listening(STDIN_FILENO));
+}
+
+/* A web server passes a query without "=" on as arguments (RFC 3875, section 4.4): if
+ * somebody mounts the plain program, what a client has sent is no command.
+ */
+bool front_is_misused(int argc, char **argv)
+{
+	const char *query = getenv("QUERY_STRING");
+	return is_cgi() && argc > 1 && query && *query && !strchr(query, '=') &&
+	       strncmp(query, argv[1], strlen(argv[1])) == 0;
 }
 
 /* ---- starting a hub ----------------------------------------------------------------- */
@@ -67,10 +89,13 @@ static int lock_start(const char *dir)
 {
 	char *path = mem_printf("%s/start.lock", dir);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+	int r = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : fd;
+	if (r < 0)
 		fd_close(&fd);
+	if (r < 0 && r != -EWOULDBLOCK)
+		log_error("cannot start sluice: %s: %s", path, strerror(-r));
 	free(path);
-	return fd;
+	return r;
 }
 
 /* Of our environment what sluice and its sources need: the rest is the web server's,
@@ -86,7 +111,8 @@ static char **kept_environment(void)
 	char **env = mem_zero((all + 1) * sizeof(env[0]));
 	for (size_t i = 0; i < all; i++)
 		for (size_t k = 0; k < array_size(kept); k++)
-			if (strncmp(environ[i], kept[k], strlen(kept[k])) == 0)
+			if (strncmp(environ[i], kept[k], strlen(kept[k])) == 0 &&
+			    strncmp(environ[i], FRONT_VARIABLE "=", sizeof(FRONT_VARIABLE)) != 0)
 				env[n++] = environ[i];
 	return env;
 }
@@ -176,12 +202,15 @@ int front_main(void)
 	if (!cgi)
 		stay_with_web_server();
 	signal(SIGCHLD, SIG_IGN); /* whom we start goes on alone */
+	struct buf origins = {0};
+	cli_put_origins(&f.settings->access, &origins);
 	char *gate = mem_printf("%s/hub.sock", f.settings->hub.state_dir);
 	status = responder_main(&(struct responder_config){
 		.hub_socket = gate,
 		.prefix = f.settings->hub.prefix,
 		.console_dir = cli_console_dir(),
 		.certificate = f.settings->access.certificate,
+		.origins = buf_text(&origins),
 		.is_cgi = cgi,
 		.first_listen_fd = STDIN_FILENO,
 		.n_listen = cgi ? 0 : 1,
@@ -189,6 +218,7 @@ int front_main(void)
 		.ctx = &f,
 	});
 	free(gate);
+	buf_fini(&origins);
 	free(f.file);
 	settings_free(f.settings);
 	return status;

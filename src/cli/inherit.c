@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,7 +44,8 @@ static int take(const char *state_dir, const char *kind, const char *name)
 		else
 			buf_printf(&left, "\n%.*s", (int)line.len, line.data);
 	}
-	if (found >= 0 && fcntl(found, F_SETFD, FD_CLOEXEC) < 0)
+	/* The lock is for all who come from here, so that it is held to the last. */
+	if (found >= 0 && fcntl(found, F_SETFD, strcmp(name, "lock") == 0 ? 0 : FD_CLOEXEC) < 0)
 		found = -1;
 	setenv(VARIABLE, buf_text(&left), 1);
 	buf_fini(&left);
@@ -82,10 +82,15 @@ static void leave(struct buf *out, int fd, const char *kind, const char *name)
 		buf_printf(out, "\n%d %s %s", fd, kind, name);
 }
 
+static void keep_to_ourselves(int fd)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 int inherit_exec(const struct supervisor *s, const char *path, char *const argv[])
 {
 	struct buf text = {0};
-	sigset_t none, before;
 	buf_puts(&text, s->settings->hub.state_dir);
 	leave(&text, s->lock_fd, "own", "lock");
 	leave(&text, s->gate_fd, "own", "gate");
@@ -93,12 +98,13 @@ int inherit_exec(const struct supervisor *s, const char *path, char *const argv[
 		leave(&text, s->listen[i].from, s->keeps_file[i] ? "keep" : "own",
 		      s->settings->hub.listen[i]);
 	setenv(VARIABLE, buf_text(&text), 1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, &before);
+	/* Signals stay blocked: one that comes now is taken by the new program's loop. */
 	execv(path, argv);
 	int r = -errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	unsetenv(VARIABLE);
+	keep_to_ourselves(s->gate_fd);
+	for (size_t i = 0; i < s->n_listen; i++)
+		keep_to_ourselves(s->listen[i].from);
 	buf_fini(&text);
 	return r;
 }

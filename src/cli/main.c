@@ -70,8 +70,13 @@ int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	/* Before any argument: a web server may pass on what a client has sent as such. */
-	if (front_is_meant())
+	if (front_is_meant(argc, argv))
 		return front_main();
+	if (front_is_misused(argc, argv)) {
+		puts("Status: 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n"
+		     "Mount sluice.fcgi, not sluice itself.");
+		return 2;
+	}
 	const char *name = argc > 1 ? argv[1] : "--help";
 	if (strcmp(name, "--version") == 0) {
 		puts("sluice " SLUICE_VERSION);

@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/listen.h"
 #include "cli/supervisor.h"
+#include "cli/upgrade.h"
 #include "conf/packed.h"
 #include "source/plugin.h"
 #include "source/probe.h"
@@ -152,6 +153,8 @@ static void take_over(struct reloader *r)
 	if (listens_elsewhere || old->hub.responders != fresh->hub.responders ||
 	    strcmp(old->hub.prefix, fresh->hub.prefix) != 0 ||
 	    strcmp(old->access.certificate, fresh->access.certificate) != 0 ||
+	    lists_differ(old->access.origins, old->access.n_origins, fresh->access.origins,
+			 fresh->access.n_origins) ||
 	    lists_differ(old->hub.web_users, old->hub.n_web_users, fresh->hub.web_users,
 			 fresh->hub.n_web_users))
 		supervisor_replace_responders(s, r->listen, r->n_listen);
@@ -284,6 +287,11 @@ static void begin(struct reloader *r, bool of_plugins)
 		return;
 	}
 	r->of_plugins = of_plugins;
+	if (upgrade_is_under_way(r->supervisor->upgrader)) {
+		/* The new program reads everything anew. */
+		finish(r, false, "an upgrade is under way, which reads the configuration anyway");
+		return;
+	}
 	if (!of_plugins)
 		commands_reload_begins(r->supervisor->commands);
 	if (!of_plugins)

@@ -190,7 +190,7 @@ int responder_role(int argc, char **argv)
 {
 	log_init("responder");
 	int64_t n;
-	if (argc != 7 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
+	if (argc != 8 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
 		return 2;
 	return responder_main(&(struct responder_config){
 		.hub_socket = argv[1],
@@ -201,6 +201,7 @@ int responder_role(int argc, char **argv)
 		.checks_peers = true,
 		.peers = argv[5],
 		.certificate = argv[6],
+		.origins = argv[7],
 	});
 }
 

@@ -46,10 +46,15 @@ static void stop(struct supervisor *s);
 static void hub_says(struct supervisor *s, char what, const char *text)
 {
 	switch (what) {
-	case CONTROL_READY: systemd_notify("READY=1\nSTATUS=running"); break;
+	case CONTROL_READY:
+		s->hub_is_ready = true;
+		systemd_notify("READY=1\nSTATUS=running");
+		break;
 	case CONTROL_PONG: s->pinged_ns = 0; break;
 	case CONTROL_DRAINING: commands_answer(s->commands, COMMAND_DRAIN, true, text); break;
 	case CONTROL_UNUSED:
+		if (s->stopping)
+			break;
 		log_info("nobody has used it for hub.linger: it ends until the next request");
 		stop(s);
 		break;
@@ -70,6 +75,7 @@ static void on_control(struct loop_io *io, uint32_t events maybe_unused)
 		loop_remove(s->loop, &s->control_io);
 		fd_close(&s->control_fd);
 		reload_hub_is_gone(s->reloader);
+		commands_answer(s->commands, COMMAND_DRAIN, false, "the hub has just ended");
 		return;
 	}
 	text[n] = 0;
@@ -103,9 +109,10 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 	char n[16];
 	char *console = mem_strdup(cli_console_dir());
 	struct peers peers;
-	struct buf uids = {0};
+	struct buf uids = {0}, origins = {0};
 	settings_peers(&s->settings->hub, &peers);
 	peers_put(&peers, &uids);
+	cli_put_origins(&s->settings->access, &origins);
 	snprintf(n, sizeof(n), "%zu", s->n_listen);
 	char *argv[] = {(char[]){"sluice"},
 			(char[]){"responder"},
@@ -116,9 +123,11 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 			n,
 			(char *)(uintptr_t)buf_text(&uids),
 			s->settings->access.certificate,
+			(char *)(uintptr_t)buf_text(&origins),
 			NULL};
 	int r = process_spawn(argv, s->listen, s->n_listen, pid);
 	buf_fini(&uids);
+	buf_fini(&origins);
 	free(console);
 	return r;
 }
@@ -136,8 +145,11 @@ static void start(struct worker *w)
 	pid_t pid;
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	w->started_ns = clock_mono_ns();
-	if (w->kind == WORKER_HUB)
+	if (w->kind == WORKER_HUB) {
 		w->supervisor->pinged_ns = 0;
+		w->supervisor->hub_is_ready = false;
+	}
+	loop_timer_cancel(w->supervisor->loop, &w->timer);
 	int r = w->kind == WORKER_HUB ? spawn_hub(w->supervisor, parent, &pid)
 				      : spawn_responder(w->supervisor, parent, &pid);
 	if (r) {
@@ -298,6 +310,12 @@ void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo)
 	}
 }
 
+void supervisor_hold_workers(struct supervisor *s)
+{
+	list_each (e, &s->workers)
+		loop_timer_cancel(s->loop, &list_entry(e, struct worker, link)->timer);
+}
+
 void supervisor_start_workers(struct supervisor *s)
 {
 	list_each (e, &s->workers) {
@@ -318,7 +336,7 @@ static void watch_hub(struct supervisor *s, int64_t now)
 			  (int)(HUB_ANSWERS_NS / NS_PER_SEC));
 		s->pinged_ns = 0;
 		supervisor_signal(s, WORKER_HUB, SIGKILL);
-	} else if (!s->pinged_ns && s->control_fd >= 0 &&
+	} else if (!s->pinged_ns && s->hub_is_ready && s->control_fd >= 0 &&
 		   fd_send_packet(s->control_fd, &ping, 1, -1) == 0) {
 		s->pinged_ns = now;
 	}
@@ -377,37 +395,45 @@ void supervisor_attach_settings(struct settings *s)
 	s->hub.responders = 0;
 }
 
-/* An inherited socket, one of systemd's, or a new one. */
-static int open_listen(struct supervisor *s, const char *address, bool *keeps_file, char **why)
+static int open_listen(const char *address, bool *keeps_file, char **why)
 {
-	int fd = inherit_take(s->settings->hub.state_dir, address, keeps_file);
-	if (fd >= 0)
-		return fd;
-	fd = systemd_socket(address);
+	int fd = systemd_socket(address);
 	*keeps_file = fd >= 0;
 	return fd >= 0 ? fd : listen_open(address, why);
+}
+
+/* What a predecessor has left, before anything new is opened: what nobody wants of it is
+ * closed, so that it is in nobody's way.
+ */
+static void take_over_sockets(struct supervisor *s, int listen[LISTEN_MAX])
+{
+	const struct hub_settings *hub = &s->settings->hub;
+	bool ignored;
+	s->lock_fd = inherit_take(hub->state_dir, "lock", &ignored);
+	s->gate_fd = inherit_take(hub->state_dir, "gate", &ignored);
+	for (size_t i = 0; i < hub->n_listen && i < LISTEN_MAX; i++)
+		listen[i] = inherit_take(hub->state_dir, hub->listen[i], &s->keeps_file[i]);
+	inherit_close_rest();
 }
 
 static int open_all(struct supervisor *s)
 {
 	const struct hub_settings *hub = &s->settings->hub;
 	char *why = NULL;
-	bool ignored;
-	s->lock_fd = inherit_take(hub->state_dir, "lock", &ignored);
+	int listen[LISTEN_MAX];
+	take_over_sockets(s, listen);
 	if (s->lock_fd < 0)
 		s->lock_fd = state_lock(hub->state_dir, LOCK_WAIT_MS, &why);
-	if (s->lock_fd >= 0) {
-		s->gate_path = mem_printf("%s/hub.sock", hub->state_dir);
-		s->gate_fd = inherit_take(hub->state_dir, "gate", &ignored);
-		if (s->gate_fd < 0)
-			s->gate_fd = listen_open_unix(s->gate_path, SOCK_SEQPACKET, 0666, &why);
-	}
-	for (size_t i = 0; !why && i < hub->n_listen && i < LISTEN_MAX; i++) {
-		int fd = open_listen(s, hub->listen[i], &s->keeps_file[i], &why);
+	s->gate_path = mem_printf("%s/hub.sock", hub->state_dir);
+	if (!why && s->gate_fd < 0)
+		s->gate_fd = listen_open_unix(s->gate_path, SOCK_SEQPACKET, 0666, &why);
+	for (size_t i = 0; i < hub->n_listen && i < LISTEN_MAX; i++) {
+		int fd = listen[i];
+		if (fd < 0 && !why)
+			fd = open_listen(hub->listen[i], &s->keeps_file[i], &why);
 		if (fd >= 0)
 			s->listen[s->n_listen++] = (struct fd_map){fd, RESPONDER_FIRST_FD + (int)i};
 	}
-	inherit_close_rest();
 	if (!why)
 		s->commands = commands_open(s, &why);
 	if (why) {
@@ -479,7 +505,7 @@ int supervise(struct settings *taken, bool is_attached)
 		add_worker(&s, WORKER_RESPONDER);
 	for (size_t i = 0; i < s.n_listen; i++)
 		log_info("listening on %s", s.settings->hub.listen[i]);
-	loop_timer_set(s.loop, &s.watch, loop_now(s.loop) + PING_NS);
+	on_watch(&s.watch);
 	loop_run(s.loop);
 	loop_settle(s.loop);
 	process_end_children();

@@ -72,6 +72,7 @@ struct supervisor {
 	struct upgrader *upgrader;
 	struct loop_timer watch; /* whether the hub still answers, and to tell systemd of us */
 	int64_t pinged_ns;       /* 0: no ping is unanswered */
+	bool hub_is_ready;       /* it has opened everything, and answers */
 	bool stopping;
 	bool is_attached; /* a web server's: it listens and answers itself, and ends unused */
 	struct loop_timer patience;
@@ -93,6 +94,8 @@ int supervisor_drain(struct supervisor *s, int64_t over_ms) must_check;
 
 /* To all workers of a kind; those that are told to end are not started again. */
 void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo);
+/* None that has ended starts again by itself. */
+void supervisor_hold_workers(struct supervisor *s);
 /* Starts those that are there, and do not run. */
 void supervisor_start_workers(struct supervisor *s);
 

@@ -113,7 +113,7 @@ static int revoke(const struct settings *s, const struct key *key, const char *t
 		fprintf(stderr, "sluice: that ticket is void already: %s\n", why);
 		return 1;
 	}
-	int r = revoked_add(s->hub.state_dir, t.id, t.expires_s, now_s);
+	int r = revoked_add(s->hub.state_dir, t.id, t.expires_s);
 	if (r)
 		fprintf(stderr, "sluice: %s/tickets.revoked: %s\n", s->hub.state_dir, strerror(-r));
 	else

@@ -18,12 +18,14 @@
 #include "cli/supervisor.h"
 #include "cli/systemd.h"
 
-#define RETIRE_NS (5 * NS_PER_SEC)
-#define END_NS    (10 * NS_PER_SEC)
+#define RETIRE_NS     (5 * NS_PER_SEC)
+#define END_NS        (10 * NS_PER_SEC)
+#define RELOADED_NS   (10 * NS_PER_SEC)
+#define LOOK_AGAIN_NS (50 * NS_PER_MS)
 
 enum { ERRORS_MAX = 64 * 1024 };
 
-enum upgrade_state { IDLE, CHECKING, RETIRING, ENDING };
+enum upgrade_state { IDLE, CHECKING, WAITING, RETIRING, ENDING };
 
 struct upgrader {
 	struct supervisor *supervisor;
@@ -32,6 +34,7 @@ struct upgrader {
 	struct loop_child checker;
 	int errors_fd;
 	struct loop_timer patience;
+	int64_t waits_until_ns;
 };
 
 static void refuse(struct upgrader *u, const char *why)
@@ -60,6 +63,11 @@ static void become(struct upgrader *u)
 			s->settings->file,
 			s->is_attached ? (char[]){"--attached"} : NULL,
 			NULL};
+	if (access(u->path, X_OK) < 0) {
+		refuse(u, "the new program is gone again");
+		supervisor_start_workers(s);
+		return;
+	}
 	log_info("upgrading: %s takes over", u->path);
 	commands_answer(s->commands, COMMAND_UPGRADE, true,
 			"the new program takes over: open streams come back to it");
@@ -88,16 +96,46 @@ static void go_on(struct upgrader *u)
 	}
 }
 
+/* Once no reload is under way. */
+static void retire(struct upgrader *u)
+{
+	struct supervisor *s = u->supervisor;
+	int64_t now = loop_now(s->loop);
+	if (reload_is_busy(s->reloader) && now > u->waits_until_ns) {
+		refuse(u, "a reload does not come to an end; try again");
+		return;
+	}
+	if (reload_is_busy(s->reloader)) {
+		loop_timer_set(s->loop, &u->patience, now + LOOK_AGAIN_NS);
+		return;
+	}
+	u->state = RETIRING;
+	systemd_notify("STATUS=upgrading");
+	supervisor_hold_workers(s);
+	loop_timer_set(s->loop, &u->patience, now + RETIRE_NS);
+	supervisor_signal(s, WORKER_RESPONDER, SIGHUP);
+	go_on(u);
+}
+
 static void on_impatient(struct loop_timer *t)
 {
 	struct upgrader *u = container_of(t, struct upgrader, patience);
+	if (u->state == WAITING) {
+		retire(u);
+		return;
+	}
 	supervisor_signal(u->supervisor, u->state == RETIRING ? WORKER_RESPONDER : WORKER_HUB,
 			  SIGKILL);
 }
 
+bool upgrade_is_under_way(const struct upgrader *u)
+{
+	return u && (u->state == RETIRING || u->state == ENDING);
+}
+
 bool upgrade_worker_ended(struct upgrader *u)
 {
-	if (!u || (u->state != RETIRING && u->state != ENDING))
+	if (!upgrade_is_under_way(u))
 		return false;
 	go_on(u);
 	return true;
@@ -122,14 +160,12 @@ static void on_checked(struct loop_child *c, int status)
 				       buf_text(&text));
 		refuse(u, why);
 		free(why);
-	} else if (s->stopping || reload_is_busy(s->reloader)) {
-		refuse(u, "something else is under way; try again");
+	} else if (s->stopping) {
+		refuse(u, "it is just ending");
 	} else {
-		u->state = RETIRING;
-		systemd_notify("STATUS=upgrading");
-		loop_timer_set(s->loop, &u->patience, loop_now(s->loop) + RETIRE_NS);
-		supervisor_signal(s, WORKER_RESPONDER, SIGHUP);
-		go_on(u);
+		u->state = WAITING;
+		u->waits_until_ns = loop_now(s->loop) + RELOADED_NS;
+		retire(u);
 	}
 	buf_fini(&text);
 }
@@ -143,6 +179,22 @@ void upgrade_begin(struct upgrader *u)
 	u->path = process_own_path();
 	if (!u->path) {
 		refuse(u, "there is no program where this one was started from");
+		return;
+	}
+	struct errors e = {0};
+	struct settings *fresh = settings_load(s->settings->file, &e);
+	bool listens_elsewhere = fresh->hub.n_listen != s->n_listen && !s->is_attached;
+	for (size_t i = 0; !listens_elsewhere && !s->is_attached && i < s->n_listen; i++)
+		listens_elsewhere = strcmp(fresh->hub.listen[i], s->settings->hub.listen[i]) != 0;
+	bool moves = strcmp(fresh->hub.state_dir, s->settings->hub.state_dir) != 0;
+	settings_free(fresh);
+	errors_fini(&e); /* the check tells them */
+	if (moves) {
+		refuse(u, "hub.state_dir cannot change while sluice runs (restart it)");
+		return;
+	}
+	if (listens_elsewhere) {
+		refuse(u, "hub.listen is another one than sluice has now (reload first)");
 		return;
 	}
 	u->errors_fd = memfd_create("sluice-check", MFD_CLOEXEC);

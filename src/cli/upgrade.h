@@ -23,6 +23,9 @@ void upgrade_free(struct upgrader *u);
 
 void upgrade_begin(struct upgrader *u);
 
+/* Whether workers are being ended for it: nothing else may begin. */
+bool upgrade_is_under_way(const struct upgrader *u) must_check;
+
 /* A worker has ended.  Whether that was on the way: it is not to be started again. */
 bool upgrade_worker_ended(struct upgrader *u);
 

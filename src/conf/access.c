@@ -81,6 +81,11 @@ static void read_group(struct access_settings *a, char *line, struct place at, s
 		return;
 	}
 	*colon = 0;
+	if (strpbrk(line, " \t")) {
+		errors_add(e, at, "access.groups", "\"%s\": the name of a group has no blanks",
+			   line);
+		return;
+	}
 	struct buf of = {0};
 	buf_puts(&of, line);
 	for (char *user = strtok_r(colon + 1, " \t\r", &save); user;

@@ -20,6 +20,7 @@ enum {
 	STEPS_MAX_A_BYTE = 2, /* and so many more for each byte that is searched */
 	HEAP_MAX_KIB = 20 * 1024,
 	LONG = 4096, /* bytes */
+	OWN_STEPS_MAX = 10 * 1000 * 1000,
 	LOOK_AT_THE_CLOCK_EVERY = 16,
 	STACK_MIN = 32 * 1024,
 	STACK_MAX = 8 * 1024 * 1024,
@@ -345,6 +346,16 @@ static int search_from(const struct regex *r, struct regex_run *run, struct str 
 	return found == -ETIME ? -ELIMIT : found;
 }
 
+static int search_all(const struct regex *r, struct regex_run *run, struct str s, size_t first)
+{
+	pcre2_set_match_limit(run->context, OWN_STEPS_MAX);
+	pcre2_set_depth_limit(run->context, OWN_STEPS_MAX);
+	pcre2_set_offset_limit(run->context, PCRE2_UNSET);
+	int got = pcre2_match(r->code, (PCRE2_SPTR)(s.data ? s.data : ""), s.len, first,
+			      PCRE2_NO_UTF_CHECK, run->data, run->context);
+	return got >= 0 ? 1 : got == PCRE2_ERROR_NOMATCH ? 0 : -ELIMIT;
+}
+
 /* Whether the literal, without which nothing matches, is missing. */
 static bool lacks_literal(const struct regex *r, struct str s)
 {
@@ -358,15 +369,19 @@ int regex_search(const struct regex *r, struct regex_run *run, struct str s)
 }
 
 int regex_find(const struct regex *r, struct regex_run *run, struct str s, size_t from,
-	       size_t *begin, size_t *end)
+	       bool is_our_own, size_t *begin, size_t *end)
 {
-	int got = lacks_literal(r, s) ? 0 : search_from(r, run, s, from);
+	int got = lacks_literal(r, s) ? 0
+		  : is_our_own        ? search_all(r, run, s, from)
+				      : search_from(r, run, s, from);
 	if (got <= 0)
 		return got;
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(run->data);
 	/* Without a group the second pair is of whatever was searched before. */
 	const PCRE2_SIZE *pair =
 		r->has_group && at[2] != PCRE2_UNSET && at[3] != PCRE2_UNSET ? at + 2 : at;
+	if (pair[0] > s.len || pair[1] > s.len)
+		return -ELIMIT; /* only of what is no UTF-8 */
 	*begin = pair[0];
 	*end = MAX(pair[1], pair[0]);
 	return 1;

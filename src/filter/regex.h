@@ -73,9 +73,10 @@ enum { ELIMIT = 1000 };
 int regex_search(const struct regex *r, struct regex_run *run, struct str s) must_check;
 
 /* The same from an offset on, and where: of the first group, if it has one and that
- * took part, else of the whole match.
+ * took part, else of the whole match.  One of our own is known to come to an end: no
+ * clock decides, so that it finds the same on every machine.
  */
 int regex_find(const struct regex *r, struct regex_run *run, struct str s, size_t from,
-	       size_t *begin, size_t *end) must_check;
+	       bool is_our_own, size_t *begin, size_t *end) must_check;
 
 #endif

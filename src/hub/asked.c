@@ -178,6 +178,9 @@ int asked_make_filters(struct asked *a)
 	int status = 0;
 	for (size_t i = 0; i < s->n_channels && !status; i++) {
 		text.len = 0;
+		if (!a->of[i].all && a->use == USE_HISTORY)
+			s->channels[i].bounds = filter_compose(regexes_pool(a->hub->regexes),
+							       buf_str(&a->of[i].text), a->why);
 		if (!a->of[i].all)
 			buf_printf(&text, "(%.*s)", (int)a->of[i].text.len, a->of[i].text.data);
 		if (a->filter.len) {

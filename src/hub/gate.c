@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "hub/reception.h"
 
-enum { PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024 };
+enum { ACCEPTS_PER_TURN = 64, PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024 };
 
 struct gate {
 	struct hub *hub;
@@ -100,15 +100,11 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct gate *g = container_of(io, struct gate, io);
 	struct hub *h = g->hub;
-	for (;;) {
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(g->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
-		uid_t who;
-		if (!peers_admit(&g->peers, fd, &who)) {
-			log_warning("a connection of user %u to the hub's socket is closed (if the "
-				    "web server runs as that user, add its name to hub.web_users)",
-				    (unsigned)who);
+		if (!peers_admit(&g->peers, fd, "the hub's socket")) {
 			close(fd);
 			continue;
 		}

@@ -175,7 +175,9 @@ static void read_on(struct page *p, int64_t deadline_ns)
 			p->slow = run->slow;
 			break;
 		}
-		take(p, e, is);
+		bool may_stand = is || past_is_context(e, run) == 1;
+		if (may_stand)
+			take(p, e, is);
 		p->seen = e->id;
 	}
 	if (!e) {
@@ -192,7 +194,7 @@ static event_id with_context(struct page *p, event_id after)
 	struct past_channel *all = mem_zero((p->sub.n_channels + 1) * sizeof(all[0]));
 	for (size_t i = 0; i < p->sub.n_channels; i++) {
 		all[i] = p->channels[i];
-		all[i].filter = NULL;
+		all[i].filter = all[i].bounds;
 	}
 	locate_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
 	int found = locate_run(&l, p->hub->reader_run, clock_mono_ns() + SLICE_NS);
@@ -421,6 +423,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, struct su
 		event_id floor = journal_floor(&c->journal);
 		of->name = str_of(c->settings.name);
 		of->filter = p->sub.channels[i].filter;
+		of->bounds = p->sub.channels[i].bounds;
 		journal_snapshot_back(&c->journal, p->upto, &of->snapshot);
 		if (!p->is_backward && p->sub.has_after && floor > p->after && floor <= p->upto)
 			of->gap_to = floor;

@@ -119,8 +119,10 @@ static void on_housekeeping(struct loop_timer *t)
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_expire(&h->channels[i]->journal, now_ms);
 	keep_space_free(h);
-	if (revoked_refresh(&h->access.revoked, h->settings->hub.state_dir))
+	revoked_refresh(&h->access.revoked, h->settings->hub.state_dir);
+	if (h->revoked_seen != h->access.revoked.generation)
 		streams_check_access(h);
+	h->revoked_seen = h->access.revoked.generation;
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_set_aside(&h->channels[i]->journal);
 	close_removed(h);

@@ -46,6 +46,7 @@ struct hub {
 	struct regexes *regexes;
 	struct quota *quota_addresses, *quota_users;
 	struct access access;
+	uint64_t revoked_seen; /* generation that the streams were checked against */
 	struct key redact_key;
 	struct list views;         /* of struct view */
 	struct list *view_buckets; /* the same by their keys */

@@ -141,6 +141,14 @@ struct past *pasts_first(const struct pasts *p, event_id upto)
 	return first;
 }
 
+int past_is_context(const struct past *p, struct filter_run *run)
+{
+	if (!p->channel->bounds || p->gap_reason)
+		return 1;
+	filter_run_event(run, &p->event, p->channel->name);
+	return filter_match(p->channel->bounds, run);
+}
+
 int past_matches(const struct past *p, struct filter_run *run)
 {
 	if (!p->channel->filter || p->gap_reason)

@@ -15,6 +15,7 @@
 struct past_channel {
 	struct str name;       /* borrowed */
 	struct filter *filter; /* counted by whoever made it; NULL: all match */
+	struct filter *bounds; /* what may be shown beside matches; the same way */
 	struct journal_snapshot snapshot;
 	event_id gap_to; /* 0, or: what lies in (after, gap_to] is gone */
 };
@@ -47,6 +48,9 @@ void pasts_fini(struct pasts *p);
 /* The one whose next thing stands first in the order, not after `upto`; or NULL. */
 struct past *pasts_first(const struct pasts *p, event_id upto) must_check;
 void past_advance(struct past *p);
+
+/* Whether its event may stand beside one that was asked for: 1, 0 or -ELIMIT. */
+int past_is_context(const struct past *p, struct filter_run *run) must_check;
 
 /* Whether its event is one that was asked for: 1, 0 or -ELIMIT. */
 int past_matches(const struct past *p, struct filter_run *run) must_check;

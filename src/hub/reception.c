@@ -48,7 +48,7 @@ static void answer_document(struct asking *a, int status, const char *type, stru
 }
 
 /* The limit that one more stream would exceed, or NULL. */
-static const char *limit_reached(struct hub *h, const struct door_request *r,
+static const char *limit_reached(struct hub *h, const struct identity *who,
 				 const struct subscription *sub, enum subscription_use use)
 {
 	const struct hub_settings *s = &h->settings->hub;
@@ -58,11 +58,11 @@ static const char *limit_reached(struct hub *h, const struct door_request *r,
 		return "draining: it is about to stop, or to be replaced";
 	if (h->n_streams >= (size_t)s->max_streams)
 		return "hub.limits.streams";
-	if (s->max_streams_per_address &&
-	    quota_count(h->quota_addresses, r->address) >= (uint64_t)s->max_streams_per_address)
+	if (s->max_streams_per_address && quota_count(h->quota_addresses, str_of(who->address)) >=
+						  (uint64_t)s->max_streams_per_address)
 		return "hub.limits.streams_per_address";
 	if (s->max_streams_per_user &&
-	    quota_count(h->quota_users, r->user) >= (uint64_t)s->max_streams_per_user)
+	    quota_count(h->quota_users, str_of(who->user)) >= (uint64_t)s->max_streams_per_user)
 		return "hub.limits.streams_per_user";
 	return view_is_one_too_many(h, sub) ? "hub.limits.subscriptions" : NULL;
 }
@@ -110,7 +110,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
-	const char *limit = status ? NULL : limit_reached(a->hub, r, &sub, use);
+	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use);
 	if (status == 503)
 		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
 	else if (status)
@@ -141,6 +141,11 @@ static void change_stream(struct asking *a, struct stream *s)
 	whole.query = buf_str(&query);
 	/* What it may see is decided by who has opened it. */
 	int status = subscription_parse(a->hub, &whole, &s->who, USE_CHANGE, &sub, &body);
+	if (!status && sub.is_barred && !stream_is_live(s)) {
+		buf_puts(&body, "This stream still shows the past, which you may not see of every "
+				"channel that you ask for: ask again once it is live.\n");
+		status = 403;
+	}
 	if (!status && !stream_change(s, &sub)) {
 		buf_puts(&body, "hub.limits.subscriptions is reached: the stream is as it was.\n");
 		status = 429;
@@ -303,7 +308,7 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 	if (subscription_parse(h, r, who, use, &sub, &why))
 		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
 	else if (use != USE_HISTORY && /* of pages the asking decides */
-		 (limit = limit_reached(h, r, &sub, use)))
+		 (limit = limit_reached(h, who, &sub, use)))
 		turn_away(h, r, &sub, limit, fd);
 	else if (use == USE_HISTORY)
 		history_open(h, fd, r, &sub);

@@ -23,6 +23,16 @@ static size_t streams_of(const struct channel *c)
 	return n;
 }
 
+/* What a derived channel is from is only for who may read that too. */
+static bool may_read_all(const struct hub *h, const struct identity *who,
+			 const struct channel_settings *c)
+{
+	bool may = true;
+	for (size_t i = 0; who && i < c->n_from; i++)
+		may &= authorize(&h->access, who, c->from[i], RIGHT_READ);
+	return may;
+}
+
 static void put_derived(const struct hub *h, const struct identity *who, struct json *j)
 {
 	for (size_t i = 0; i < h->settings->n_channels; i++) {
@@ -31,6 +41,11 @@ static void put_derived(const struct hub *h, const struct identity *who, struct 
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->name);
+		if (!may_read_all(h, who, c)) {
+			json_bool(j, "derived", true);
+			json_close(j, '}');
+			continue;
+		}
 		json_open(j, "from", '[');
 		for (size_t k = 0; k < c->n_from; k++)
 			json_cstr(j, NULL, c->from[k]);

@@ -217,9 +217,10 @@ static void on_heartbeat(struct loop_timer *t)
 		stream_end(s);
 		return;
 	}
-	const char *lost = s->who.has_ticket && !s->outlet.ends
-				   ? access_lost(&s->hub->access, &s->who, (struct str){NULL, 0})
-				   : NULL;
+	const char *lost =
+		s->who.has_ticket && !s->outlet.ends
+			? access_lost(&s->hub->access, &s->who, (struct str){NULL, 0}, RIGHT_READ)
+			: NULL;
 	if (lost) {
 		stream_say_bye(s, "ticket", lost);
 		if (s->phase == STREAM_ENDED)
@@ -348,6 +349,11 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 	stream_advance(s);
 }
 
+bool stream_is_live(const struct stream *s)
+{
+	return s->phase == STREAM_LIVE && !list_is_empty(&s->ready) && !s->next;
+}
+
 struct stream *stream_find(struct hub *h, struct str token)
 {
 	if (token.len != TOKEN_LEN)
@@ -385,7 +391,9 @@ void streams_check_access(struct hub *h)
 	list_each_safe (e, &h->streams) {
 		struct stream *s = list_entry(e, struct stream, link);
 		const struct subscription *sub = s->next ? s->next : &s->view->sub;
-		const char *lost = access_lost(&h->access, &s->who, buf_str(&sub->names));
+		/* One that is live may go on without the right to see the past. */
+		enum right needs = stream_is_live(s) || s->is_poll ? RIGHT_READ : RIGHT_REPLAY;
+		const char *lost = access_lost(&h->access, &s->who, buf_str(&sub->names), needs);
 		if (lost && !s->outlet.ends)
 			stream_say_bye(s, s->who.has_ticket ? "ticket" : "access", lost);
 	}

@@ -81,6 +81,9 @@ void stream_flush(struct stream *s);
 
 struct stream *stream_of_ready(struct list *e);
 
+/* Whether it has seen all there is: what comes next is new. */
+bool stream_is_live(const struct stream *s) must_check;
+
 /* The one that has this token, or NULL. */
 struct stream *stream_find(struct hub *h, struct str token) must_check;
 

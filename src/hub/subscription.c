@@ -358,6 +358,9 @@ static int check_replay(struct asked *a)
 	for (size_t i = 0; i < a->n_names && !barred; i++)
 		if (!authorize(&a->hub->access, a->who, a->names[i], RIGHT_REPLAY))
 			barred = a->names[i];
+	s->is_barred = barred != NULL;
+	if (a->use == USE_CHANGE)
+		return 0; /* whose position decides */
 	if (!barred) {
 		if (s->start == START_NOW && a->own_tail) {
 			s->start = START_TAIL;
@@ -368,8 +371,8 @@ static int check_replay(struct asked *a)
 	bool has_id = s->start == START_AFTER && !a->is_since && a->use != USE_HISTORY;
 	if (has_id && s->after < a->hub->head)
 		s->start = START_BARRED;
-	if (has_id || s->start == START_BARRED || s->start == START_UNKNOWN ||
-	    (s->start == START_NOW && a->use != USE_HISTORY))
+	if (a->use != USE_HISTORY && (has_id || s->start == START_BARRED ||
+				      s->start == START_UNKNOWN || s->start == START_NOW))
 		return 0;
 	buf_printf(a->why, "You may follow \"%s\", but not see its past.\n", barred);
 	return 403;
@@ -446,6 +449,8 @@ void subscription_fini(struct subscription *s)
 {
 	for (size_t i = 0; i < s->n_channels; i++)
 		filter_unref(s->channels[i].filter);
+	for (size_t i = 0; i < s->n_channels; i++)
+		filter_unref(s->channels[i].bounds);
 	buf_fini(&s->names);
 	buf_fini(&s->filter);
 	buf_fini(&s->key);

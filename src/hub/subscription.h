@@ -33,6 +33,7 @@ enum subscription_use { USE_STREAM, USE_POLL, USE_HISTORY, USE_CHANGE };
 struct subscription_channel {
 	struct channel *channel;
 	struct filter *filter; /* counted; NULL: every event */
+	struct filter *bounds; /* of a page: what there is at all, context too; counted, or NULL */
 };
 
 struct subscription {
@@ -45,6 +46,7 @@ struct subscription {
 	bool gzips;
 	bool pings; /* heartbeats are events */
 	bool is_derived;
+	bool is_barred; /* of one channel at least he may not see the past */
 	enum door_framing framing;
 	int64_t heartbeat_ns, retry_ns, coalesce_ns, max_lag_ns;
 	enum slow slow;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "redact/redact.h"
 
+#include <ctype.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "filter/regex.h"
 #include "redact/secrets.h"
 
@@ -38,6 +39,7 @@ struct redactor {
 	int marked_lines;
 	struct buf text, other; /* of the message or a field: before and after a step */
 	struct buf message, fields;
+	struct buf words; /* of the field's name */
 };
 
 /* ---- replacing ---------------------------------------------------------------------------- */
@@ -67,7 +69,15 @@ static int find(struct redactor *r, const struct step *s, struct str text, size_
 		*end = *begin + n;
 		return n > 0;
 	}
-	return regex_find(s->regex, &r->run, text, from, begin, end);
+	return regex_find(s->regex, &r->run, text, from, s->is_builtin, begin, end);
+}
+
+static size_t next_character(struct str s, size_t at)
+{
+	do
+		at++;
+	while (at < s.len && ((unsigned char)s.data[at] & 0xc0) == 0x80);
+	return at;
 }
 
 /* Appends `text` without what the step takes out; whether there was any. */
@@ -83,7 +93,7 @@ static bool replace(struct redactor *r, const struct step *s, struct str text, s
 			buf_puts(out, "*** (a redaction rule took too long here)");
 			return true;
 		}
-		from = end > from ? end : from + 1;
+		from = end > from ? end : next_character(text, from);
 		/* Quotes are no secret, and JSON needs them. */
 		if (s->is_builtin && end - begin >= 2 && text.data[begin] == text.data[end - 1] &&
 		    strchr("\"'", text.data[begin])) {
@@ -102,17 +112,34 @@ static bool replace(struct redactor *r, const struct step *s, struct str text, s
 	return any;
 }
 
-/* Of a field from inside of something, req.headers.cookie, the last name counts. */
-static bool is_in_list(const char *list, struct str name)
+/* The name as words in small letters with a blank before each: db_password, dbPassword
+ * and db.password are " db password".
+ */
+static void put_words(struct buf *out, struct str name)
 {
-	const char *dot = memrchr(name.data, '.', name.len);
-	if (dot)
-		name = (struct str){dot + 1, name.len - (size_t)(dot + 1 - name.data)};
-	while (list && *list) {
-		size_t n = strcspn(list, " ");
-		if (n == name.len && strncasecmp(list, name.data, n) == 0)
+	char before = '_';
+	out->len = 0;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.data[i];
+		bool is_word = isalnum((unsigned char)c) || (c & 0x80);
+		bool begins =
+			is_word && (strchr("_-. ", before) ||
+				    (isupper((unsigned char)c) && islower((unsigned char)before)));
+		if (begins)
+			buf_putc(out, ' ');
+		if (is_word)
+			buf_putc(out, (char)tolower((unsigned char)c));
+		before = is_word ? c : '_';
+	}
+}
+
+static bool is_in_list(const char *list, struct str words)
+{
+	for (; list && *list; list += strcspn(list, ","), list += *list == ',') {
+		size_t n = strcspn(list, ",");
+		if (words.len > n && memcmp(words.data + words.len - n, list, n) == 0 &&
+		    words.data[words.len - n - 1] == ' ')
 			return true;
-		list += n + (list[n] == ' ');
 	}
 	return false;
 }
@@ -123,9 +150,10 @@ static bool is_in_list(const char *list, struct str name)
 static struct str clean(struct redactor *r, struct str name, struct str text, bool *gone)
 {
 	*gone = false;
+	put_words(&r->words, name);
 	for (size_t i = 0; i < r->n && !*gone; i++) {
 		const struct step *s = &r->steps[i];
-		bool whole = s->kind == STEP_WHOLE || is_in_list(s->fields, name);
+		bool whole = s->kind == STEP_WHOLE || is_in_list(s->fields, buf_str(&r->words));
 		if (s->field && !str_is(name, s->field))
 			continue;
 		r->other.len = 0;
@@ -159,13 +187,18 @@ static void fix_json(struct redactor *r, struct field *f)
 	f->string = buf_str(&r->text);
 }
 
-/* Numbers can be cards, and have names. */
-static bool as_text(const struct field *f, struct buf *out)
+/* As it is read: a number can be a card, and whatever it is, have a name. */
+static struct str as_text(const struct field *f, struct buf *out)
 {
-	if (f->type != FIELD_INT)
-		return f->type == FIELD_STRING || f->type == FIELD_JSON;
-	buf_printf(out, "%lld", (long long)f->integer);
-	return true;
+	switch (f->type) {
+	case FIELD_STRING:
+	case FIELD_JSON: return f->string;
+	case FIELD_INT: buf_printf(out, "%lld", (long long)f->integer); break;
+	case FIELD_DOUBLE: buf_printf(out, "%.17g", f->number); break;
+	case FIELD_BOOL: buf_puts(out, f->integer ? "true" : "false"); break;
+	case FIELD_NULL: break;
+	}
+	return buf_str(out);
 }
 
 static bool redact_fields(struct redactor *r, struct str *fields)
@@ -178,16 +211,14 @@ static bool redact_fields(struct redactor *r, struct str *fields)
 	while (field_next(&rest, &f) == 1) {
 		bool gone = false;
 		number.len = 0;
-		if (as_text(&f, &number)) {
-			struct str before = f.type == FIELD_INT ? buf_str(&number) : f.string;
-			struct str after = clean(r, f.name, before, &gone);
-			if (gone || after.data != before.data) {
-				any = true;
-				f.string = after;
-				if (f.type == FIELD_INT)
-					f.type = FIELD_STRING;
-				fix_json(r, &f);
-			}
+		struct str before = as_text(&f, &number);
+		struct str after = clean(r, f.name, before, &gone);
+		if (gone || after.data != before.data) {
+			any = true;
+			f.string = after;
+			if (f.type != FIELD_JSON)
+				f.type = FIELD_STRING;
+			fix_json(r, &f);
 		}
 		if (!gone)
 			field_put(&r->fields, &f);
@@ -233,6 +264,10 @@ void redact_again(struct redactor *r)
 struct str redact_text(struct redactor *r, struct str text)
 {
 	bool gone;
+	/* A log says what it likes; regexes need UTF-8. */
+	r->message.len = 0;
+	utf8_put(&r->message, text);
+	text = buf_str(&r->message);
 	struct str after = clean(r, STR("message"), text, &gone);
 	return gone ? STR("") : after;
 }
@@ -314,5 +349,6 @@ void redactor_free(struct redactor *r)
 	buf_fini(&r->other);
 	buf_fini(&r->message);
 	buf_fini(&r->fields);
+	buf_fini(&r->words);
 	free(r);
 }

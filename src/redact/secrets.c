@@ -5,37 +5,69 @@
 
 enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500 };
 
-#define VALUE "(\"(?:[^\"\\\\]|\\\\.)*+\"|'[^']*+'|[^\\s&;,\"'<>\\]})]++)"
-/* name=value, name: value, "name":"value", also inside a longer name such as db_password */
-#define PAIR(names) "(?:" names ")[\"']?\\s*+(?:=>?|:)\\s*+" VALUE
+/* A value as people write it: quoted, perhaps inside of something quoted, cut off, a
+ * list, or up to what ends a word.
+ */
+#define VALUE                                                                                      \
+	"(\"(?:[^\"\\\\]|\\\\.)*+\"|'[^']*+'|\\\\++\"[^\"]*+\"|\"[^\"\\r\\n]*+$|\\[[^\\]]*+\\]|"   \
+	"\\{[^}]*+\\}|[^\\s&;,\"'<>\\[\\]{})]++)"
+/* name=value, name: value, "name":"value", name%3Dvalue, also inside a longer name such as
+ * db_password; a path is nobody's secret (sudo writes PWD=/home/alice).
+ */
+#define PAIR(names) "(?<!\\()(?:" names ")\\\\*+[\"']?\\s*+(?:=>?|:=?|%3D|%3A)\\s*+(?!/)" VALUE
+/* <name>value<, --name value, name 'value' */
+#define ELEMENT(names)  "<(?:" names ")>([^<]++)<"
+#define ARGUMENT(names) "--(?:" names ")[= ]([^\\s]++)"
+#define PASSWORDS       "passwords?|passwd|passphrase|(?<![a-z])pass|pwd|secret|credentials?"
+#define TOKENS          "token|ticket|sig(?:nature)?|session[-_]?id|php_?sessid|jsessionid"
+#define KEYS                                                                                       \
+	"(?:api|access|secret|private|encryption|account|signing|license|client|shared)[-_]?(?:"   \
+	"access)?[-_]?(?:key|secret)"
 
 const struct secret_pattern secret_patterns[] = {
 	{"headers",
-	 "\\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)[\"']?\\s*+[:=]\\s*"
-	 "+"
-	 "(\"(?:[^\"\\\\]|\\\\.)*+\"|[^\\r\\n\"]++)",
-	 "authorization proxy-authorization proxy_authorization cookie set-cookie set_cookie "
-	 "x-api-key x_api_key x-auth-token"},
-	{"password", PAIR("passwords?|passwd|passphrase|pwd|secret|secret_?key|client_?secret"),
-	 "password passwd passphrase pwd secret client_secret secret_key"},
-	{"password", "[a-z][a-z0-9+.-]*+://[^\\s/:@]*+:([^\\s/@]++)@", NULL},
-	{"token",
-	 PAIR("(?:access|refresh|id|auth|session|csrf|api)?[-_]?token|api[-_]?key|session_?id|"
-	      "private_?key|signature"),
-	 "token access_token refresh_token id_token auth_token session_token api_key apikey "
-	 "sessionid session_id signature"},
-	{"bearer", "\\b(?:bearer|basic|digest|token)\\s++([a-z0-9._~+/=-]{8,}+)", NULL},
-	/* JSON Web Tokens (RFC 7519), wherever they are. */
+	 "\\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)\\\\*+[\"']?\\s*+[:"
+	 "=]"
+	 "\\s*+(\\[[^\\]]*+\\]|\"(?:[^\"\\\\]|\\\\.)*+\"|[^\\r\\n\"]++)",
+	 "authorization,cookie,x api key,x auth token"},
+	{"password", PAIR(PASSWORDS),
+	 "password,passwords,passwd,passphrase,pass,secret,credentials"},
+	{"password", ELEMENT(PASSWORDS), NULL},
+	{"password", ARGUMENT(PASSWORDS), NULL},
+	{"password", "\\b(?:password|identified by)\\s++'([^']++)'", NULL},
+	{"password",
+	 "(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}+://[^\\s/:@]{0,256}+:([^\\s@]{1,256}+)@", NULL},
+	{"token", PAIR(TOKENS "|" KEYS),
+	 "token,ticket,signature,session id,sessionid,api key,apikey,access key,secret key,private "
+	 "key,encryption key,account key,client secret"},
+	{"token", ELEMENT(TOKENS "|" KEYS), NULL},
+	{"token", ARGUMENT("[a-z-]*token|" KEYS), NULL},
+	/* Words follow these as well: a secret has a digit, or a capital inside. */
+	{"bearer",
+	 "\\b(?:bearer|basic)\\s++((?-i:(?=[A-Za-z~+/-]*+(?:[0-9=_]|\\.[A-Za-z0-9])|[a-z]+[A-Z]|"
+	 "[A-Z]+[a-z]+[A-Z]))[A-Za-z0-9._~+/=-]{8,}+)",
+	 NULL},
+	/* JSON Web Tokens (RFC 7519), wherever they are; our own tickets. */
 	{"bearer", "\\beyJ[a-z0-9_-]{8,}+\\.[a-z0-9_-]{8,}+\\.[a-z0-9_-]*+", NULL},
+	{"bearer", "\\bst1\\.[0-9a-f]++\\.[0-9a-f]++", NULL},
 	{"keys", "\\b(?-i:AKIA|ASIA|AROA|AIDA)(?-i:[A-Z0-9]{16})\\b", NULL},
 	{"keys", "\\b(?-i:gh[pousr]_[A-Za-z0-9]{30,}+|github_pat_[A-Za-z0-9_]{30,}+)", NULL},
-	{"keys", "\\b(?-i:glpat-[A-Za-z0-9_-]{20,}+|xox[abeoprs]-[A-Za-z0-9-]{10,}+)", NULL},
-	{"keys", "\\b(?-i:AIza[A-Za-z0-9_-]{35}|ya29\\.[A-Za-z0-9_-]{20,}+)", NULL},
 	{"keys",
-	 "\\b(?-i:(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{16,}+|npm_[A-Za-z0-9]{36}|"
-	 "dop_v1_[a-f0-9]{64}|SG\\.[A-Za-z0-9_-]{16,}+\\.[A-Za-z0-9_-]{16,}+)",
+	 "\\b(?-i:glpat-[A-Za-z0-9_-]{20,}+|xox[abeoprs]-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"
+	 ")",
 	 NULL},
-	{"keys", "\\baws_?secret(?:_?access)?_?key[\"']?\\s*+[:=]\\s*+" VALUE, NULL},
+	{"keys",
+	 "\\b(?-i:AIza[A-Za-z0-9_-]{35}|ya29\\.[A-Za-z0-9_-]{20,}+|GOCSPX-[A-Za-z0-9_-]{20,}+)",
+	 NULL},
+	{"keys",
+	 "\\b(?-i:(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{16,}+|sk-[A-Za-z0-9_-]{20,}+|whsec_[A-Za-"
+	 "z0-9+/=]{16,}+|"
+	 "npm_[A-Za-z0-9]{36}|dop_v1_[a-f0-9]{64}|dckr_pat_[A-Za-z0-9_-]{20,}+|hf_[A-Za-z0-9]{30,}+"
+	 "|"
+	 "hvs\\.[A-Za-z0-9_-]{20,}+|SG\\.[A-Za-z0-9_-]{16,}+\\.[A-Za-z0-9_-]{16,}+)",
+	 NULL},
+	{"keys", "\\bhooks\\.slack\\.com/services/([A-Za-z0-9/]++)", NULL},
+	{"keys", "\\b[0-9]{8,10}:(?-i:AA[A-Za-z0-9_-]{33})", NULL},
 	{"pem",
 	 "-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE "
 	 "KEY(?: BLOCK)?-----|\\z)",
@@ -62,46 +94,66 @@ static bool is_digit(struct str s, size_t i)
 	return i < s.len && isdigit((unsigned char)s.data[i]);
 }
 
-/* The run of digits at `at`, single blanks or dashes between them: how many bytes; the
- * digits themselves in `digits`.
- */
-static size_t run_of_digits(struct str s, size_t at, char digits[CARD_DIGITS_MAX + 1], size_t *n)
+/* By the issuers' first digits and lengths, so that times and counters are none. */
+static bool is_issued(const char *digits, size_t n)
 {
-	size_t i = at;
-	*n = 0;
-	while (i < s.len) {
-		if (is_digit(s, i)) {
-			if (*n <= CARD_DIGITS_MAX)
-				digits[MIN(*n, (size_t)CARD_DIGITS_MAX)] = s.data[i];
-			++*n;
-			i++;
-		} else if ((s.data[i] == ' ' || s.data[i] == '-') && is_digit(s, i + 1)) {
-			i++;
-		} else {
-			break;
-		}
+	int four = (digits[0] - '0') * 1000 + (digits[1] - '0') * 100 + (digits[2] - '0') * 10 +
+		   (digits[3] - '0');
+	int two = four / 100;
+	switch (digits[0]) {
+	case '2': return n == 16 && four >= 2221 && four <= 2720;
+	case '3':
+		return two == 34 || two == 37                             ? n == 15
+		       : two == 35                                        ? n >= 16
+		       : two == 30 || two == 36 || two == 38 || two == 39 ? n == 14 || n >= 16
+									  : false;
+	case '4': return n == 13 || n == 16 || n == 19;
+	case '5': return n == 16 || (n > 13 && (two == 50 || two >= 56));
+	case '6': return n >= 16;
+	default: return false;
 	}
-	return i - at;
+}
+
+static bool is_card(const char *digits, size_t n)
+{
+	return n >= CARD_DIGITS_MIN && n <= CARD_DIGITS_MAX && is_issued(digits, n) &&
+	       passes_luhn(digits, n);
+}
+
+/* The longest card that begins with the group of digits at `at`, made of whole groups
+ * with one blank or dash between; its length in bytes, or 0.
+ */
+static size_t card_at(struct str s, size_t at)
+{
+	char digits[CARD_DIGITS_MAX];
+	size_t n = 0, best = 0;
+	for (size_t i = at; is_digit(s, i);) {
+		while (is_digit(s, i)) {
+			if (n == CARD_DIGITS_MAX)
+				return best;
+			digits[n++] = s.data[i++];
+		}
+		bool ends = i == s.len || (!isalpha((unsigned char)s.data[i]) && s.data[i] != '_');
+		if (ends && is_card(digits, n))
+			best = i - at;
+		if (i + 1 >= s.len || (s.data[i] != ' ' && s.data[i] != '-'))
+			break;
+		i++;
+	}
+	return best;
 }
 
 size_t secret_card(struct str s, size_t *at)
 {
-	char digits[CARD_DIGITS_MAX + 1];
-	for (size_t i = *at; i < s.len;) {
-		if (!is_digit(s, i)) {
-			i++;
-			continue;
-		}
-		size_t n, len = run_of_digits(s, i, digits, &n);
-		bool stands_alone = !i || (!isalnum((unsigned char)s.data[i - 1]) &&
-					   s.data[i - 1] != '.' && s.data[i - 1] != '_');
-		/* No card begins with 0, 1, 7, 8 or 9: those are times and counters. */
-		if (stands_alone && n >= CARD_DIGITS_MIN && n <= CARD_DIGITS_MAX &&
-		    digits[0] >= '2' && digits[0] <= '6' && passes_luhn(digits, n)) {
+	for (size_t i = *at; i < s.len; i++) {
+		bool begins = is_digit(s, i) && !(i && is_digit(s, i - 1)) &&
+			      (!i || (!isalpha((unsigned char)s.data[i - 1]) &&
+				      s.data[i - 1] != '.' && s.data[i - 1] != '_'));
+		size_t n = begins ? card_at(s, i) : 0;
+		if (n) {
 			*at = i;
-			return len;
+			return n;
 		}
-		i += len;
 	}
 	return 0;
 }
@@ -113,19 +165,25 @@ static bool holds(struct str s, const char *text)
 	return memmem(s.data, s.len, text, strlen(text)) != NULL;
 }
 
-/* Base64, a header of one ("Proc-Type: 4,ENCRYPTED"), or nothing. */
+/* What stands between BEGIN and END: headers of the key, long lines of base64, and a
+ * last one that is short.  A word alone is of somebody else.
+ */
 static bool is_of_key(struct str s)
 {
+	enum { LONG_LINE = 40 };
+	bool has_sign = false;
 	while (s.len && isspace((unsigned char)s.data[s.len - 1]))
 		s.len--;
 	while (s.len && isspace((unsigned char)s.data[0]))
 		s = (struct str){s.data + 1, s.len - 1};
 	if (holds(s, "Proc-Type:") || holds(s, "DEK-Info:"))
 		return true;
-	for (size_t i = 0; i < s.len; i++)
+	for (size_t i = 0; i < s.len; i++) {
+		has_sign |= strchr("+/=", s.data[i]) != NULL;
 		if (!isalnum((unsigned char)s.data[i]) && !strchr("+/=", s.data[i]))
 			return false;
-	return s.len <= 128;
+	}
+	return s.len >= LONG_LINE || has_sign;
 }
 
 bool secret_key_line(struct str message, int *lines)
@@ -137,7 +195,8 @@ bool secret_key_line(struct str message, int *lines)
 	}
 	if (!*lines)
 		return false;
-	if (holds(message, "-----END ") || ++*lines > KEY_LINES_MAX) {
+	if ((holds(message, "-----END ") && holds(message, "PRIVATE KEY")) ||
+	    ++*lines > KEY_LINES_MAX) {
 		*lines = 0;
 		return true;
 	}

@@ -11,14 +11,15 @@
 struct secret_pattern {
 	const char *rule;
 	const char *regex;  /* in PCRE2, without case */
-	const char *fields; /* whole names of fields that hold such a thing; or NULL */
+	const char *fields; /* last words of the names of fields that hold such a thing, a comma
+			     * between; or NULL */
 };
 
 /* Ended by a NULL rule. */
 extern const struct secret_pattern secret_patterns[];
 
 /* The next number of a payment card from *at on: 13 to 19 digits, perhaps in groups,
- * that the Luhn check (ISO/IEC 7812-1) accepts.  *at is where it begins.
+ * that the Luhn check (ISO/IEC 7812-1) accepts, beside whatever numbers.  *at is where it begins.
  */
 size_t secret_card(struct str s, size_t *at) must_check;
 

@@ -10,7 +10,7 @@
 #include "responder/responder_internal.h"
 #include "wire/headers.h"
 
-enum { BUSY_RETRY_MS = 5000, QUERY_MAX = 16 * 1024 };
+enum { BUSY_RETRY_MS = 5000, QUERY_MAX = 16 * 1024, DOOR_TEXT_MAX = 60 * 1024 };
 
 void request_respond_text(struct request *q, const char *status, const char *more_headers,
 			  const char *text)
@@ -25,6 +25,16 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 	buf_fini(&b);
 }
 
+/* Whether this is one of the words of the list. */
+static bool is_listed(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+	for (; n && *list; list += strcspn(list, " "), list += *list == ' ')
+		if (strcspn(list, " ") == n && memcmp(list, word, n) == 0)
+			return true;
+	return false;
+}
+
 /* A 503 would end a browser's EventSource for good, so a stream is told to
  * come back instead.
  */
@@ -36,13 +46,17 @@ void request_respond_without_hub(struct request *q)
 				     "again.\n");
 		return;
 	}
+	/* Without it the browser of a page elsewhere would give up for good, too. */
+	bool listed = is_listed(q->responder->config->origins, q->params.origin);
 	struct buf b = {0};
 	buf_printf(&b,
 		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS
-		   "\r\n"
+		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+		   "Vary: Origin\r\n%s%s%s" SAFE_HEADERS "\r\n"
 		   "retry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
 		   "now\"}\n\n",
+		   listed ? "Access-Control-Allow-Origin: " : "", listed ? q->params.origin : "",
+		   listed ? "\r\nAccess-Control-Allow-Credentials: true\r\n" : "",
 		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -112,6 +126,11 @@ static bool take_form(struct request *q)
 		return false;
 	}
 	const char *more = is_post && q->form ? q->form : "";
+	if (strlen(q->params.query) + strlen(more) > DOOR_TEXT_MAX) {
+		request_respond_text(q, "413 Content Too Large", "",
+				     "Query and form have at most 60 KiB together.\n");
+		return false;
+	}
 	q->query =
 		mem_printf("%s%s%s", q->params.query, *q->params.query && *more ? "&" : "", more);
 	return true;

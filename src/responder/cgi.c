@@ -67,7 +67,9 @@ void cgi_begin(struct responder *r)
 		request_finish(q);
 		return;
 	}
-	params_read_environment(r->config->certificate, &q->params);
-	if (take_body(q))
+	if (params_read_environment(r->config->certificate, &q->params))
+		request_respond_text(q, "400 Bad Request", "",
+				     "Something that says who asks is there twice.\n");
+	else if (take_body(q))
 		request_route(q);
 }

@@ -77,7 +77,12 @@ void request_read(struct request *q)
 		request.why = err == -EEXIST ? "something that says who asks is there twice"
 					     : "libfcgi does not take it";
 	}
-	if (is == FCGI_HEAD_WHOLE) {
+	if (err == -EEXIST) {
+		log_warning("a request is refused: %s", request.why);
+		loop_change(r->loop, &q->io, EPOLLIN | EPOLLRDHUP);
+		request_respond_text(q, "400 Bad Request", "",
+				     "Something that says who asks is there twice.\n");
+	} else if (is == FCGI_HEAD_WHOLE) {
 		take(q, &request);
 	} else if (is == FCGI_HEAD_BAD && is_full && request.has_params) {
 		refuse_form(q, &request);

@@ -130,12 +130,13 @@ int params_read(const struct fcgi_request *request, const char *certificate, str
 	return !ok ? -EBADMSG : twins ? -EEXIST : 0;
 }
 
-void params_read_environment(const char *certificate, struct params *ret)
+int params_read_environment(const char *certificate, struct params *ret)
 {
 	*ret = (struct params){0};
 	for (size_t i = 0; i < array_size(known); i++)
 		take(ret, i, getenv(known[i].name));
 	take_certificate(ret, *certificate ? getenv(certificate) : NULL);
+	return has_twins(environ, certificate) ? -EEXIST : 0;
 }
 
 void params_fini(struct params *p)

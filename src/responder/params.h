@@ -33,7 +33,7 @@ int params_init(void) must_check;
 int params_read(const struct fcgi_request *request, const char *certificate,
 		struct params *ret) must_check;
 /* The same of a CGI program (RFC 3875). */
-void params_read_environment(const char *certificate, struct params *ret);
+int params_read_environment(const char *certificate, struct params *ret) must_check;
 
 void params_fini(struct params *p);
 

@@ -32,17 +32,6 @@ static void on_pause_over(struct loop_timer *t)
 	set_listening(container_of(t, struct responder, pause), true);
 }
 
-static bool admit(struct responder *r, int fd)
-{
-	uid_t who;
-	if (!r->config->checks_peers || peers_admit(&r->peers, fd, &who))
-		return true;
-	log_warning("a connection of user %u to our FastCGI socket is closed: if the web server "
-		    "runs as that user, add its name to hub.web_users",
-		    (unsigned)who);
-	return false;
-}
-
 static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct listener *l = container_of(io, struct listener, io);
@@ -59,7 +48,7 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 		}
 		if (fd < 0)
 			return;
-		if (!admit(r, fd)) {
+		if (r->config->checks_peers && !peers_admit(&r->peers, fd, "our FastCGI socket")) {
 			close(fd);
 			continue;
 		}

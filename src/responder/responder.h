@@ -22,6 +22,7 @@ struct responder_config {
 	const char *prefix;
 	const char *console_dir;
 	const char *certificate; /* parameter that names a certificate's holder; "" */
+	const char *origins;     /* that may read here, a blank between */
 	bool is_cgi;             /* one request, from the environment, to standard output */
 	int first_listen_fd;     /* else listening sockets, n of them, in a row */
 	size_t n_listen;

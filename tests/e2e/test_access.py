@@ -16,7 +16,7 @@ CHANNELS = """
 open: {access: anyone, heartbeat: 300ms}
 web: {access: [user:alice, group:ops, net:10.0.0.0/8, 'net:2001:db8::/32'], replay: [user:alice], heartbeat: 300ms}
 secret: {access: user:root, heartbeat: 300ms}
-all: {from: [web, secret, open], access: group:ops}
+all: {from: [web, secret, open], access: group:ops, replay: group:ops}
 both: {from: [open, secret]}
 """
 ACCESS = """
@@ -135,7 +135,7 @@ def nobody_becomes_somebody_by_a_header(site):
                 [("HTTP_ORIGIN", "https://dash.example.org"), ("HTTP-ORIGIN", "https://evil.example")],
                 [("SSL_CLIENT_S_DN_CN", "x"), ("SSL-CLIENT_S_DN-CN", "alice"), ("SSL_CLIENT_VERIFY", "SUCCESS")],
                 [("REMOTE_ADDR", "10.0.0.1")]):
-        check(ask(site, "/events", "channel=open", env=env)[0] == 0, "%r was answered" % (env,))
+        check(ask(site, "/events", "channel=open", env=env)[0] == 400, "%r was answered" % (env,))
     wait_for(lambda: "is there twice" in site.log(), "the log to tell")
     check(ask(site, "/events", "channel=open", env=as_("a\nb"))[0] == 403, "a name with a line end")
     # Through the web servers: what Basic authentication says counts where it was checked.
@@ -248,6 +248,80 @@ def a_reload_takes_rights_away(site):
     check(code == 2 and "groups:1:1: access.groups" in text, text)
 
 
+def the_past_stays_barred(site):
+    begin(site)
+    epoch = status(site)["epoch"]
+    future, old = epoch + ".9999999999999-0", epoch + ".1-0"
+    for query in ("channel=web&after=" + future, "channel=web&after=" + old, "channel=web&before=" + future, "channel=web&since=1h",
+                  "channel=web&earliest=1&after=" + future, "channel=web&format=text", "channel=open&channel=web"):
+        check(ask(site, "/history", query, env=as_("bob"))[0] == 403, query)
+    for query in ("channel=web&after=" + future, "channel=web&after=" + old):
+        s = Fcgi(site, "/events", query, env=as_("bob"))
+        check(b"web 1" not in s.until(b"event: gap"), query)
+        s.close()
+    # A stream that is changed sees the new channel from now on.
+    s = Fcgi(site, "/events", "channel=open&earliest=1", env=as_("bob"))
+    s.until(b'"open 1"')
+    token = re.search(rb'"token":"(\w+)"', s.out).group(1).decode()
+    code, _, why = ask(site, "/streams/" + token, method="POST", body=b"add=web", env=as_("bob"))
+    wait_for(lambda: ask(site, "/streams/" + token, method="POST", body=b"add=web", env=as_("bob"))[0] == 200, "it to be live")
+    add(site, "web", "web 2")
+    check(b"web 1" not in s.until(b'"web 2"'), "the past of the added channel: %r" % s.out)
+
+
+def context_is_only_what_the_channel_shows(site):
+    with open(site.path("secret.log"), "w") as f:
+        f.write("salary of bob\nERROR it broke\nsalary of alice\nERROR again\n")
+    site.up("secret: {type: file, channel: secret, include: [DIR/secret.log], read_from: beginning}",
+            "secret: {access: user:root}\ntrouble: {from: [secret], filter: 'message contains \"ERROR\"', access: anyone}",
+            access="default: deny")
+    wait_for(lambda: len(json.loads(ask(site, "/history", "channel=trouble")[2])["events"]) == 2, "the lines")
+    for query in ("channel=trouble&context=50", "channel=trouble&before=50&after=50", "channel=trouble&grep=again&context=9",
+                  "channel=trouble&grep=broke&after=9&format=text"):
+        code, _, body = ask(site, "/history", query)
+        check(code == 200 and b"ERROR" in body and b"salary" not in body, "%s: %r" % (query, body))
+    check(b"broke" in ask(site, "/history", "channel=trouble&grep=again&context=9")[2], "no context at all")
+
+
+def names_and_limits(site):
+    with open(site.path("groups"), "w") as f:
+        f.write("ops: bob carol\n")
+    open(site.path("open.log"), "w").close()
+    site.up("open: {type: file, channel: open, include: [DIR/open.log]}", "open: {access: group:ops, heartbeat: 60s}",
+            hub="limits: {streams_per_user: 2}", access="groups: DIR/groups\ncertificate: SSL_CLIENT_S_DN")
+    for name in ("bob carol", "bob ", "ops", "carol bob"):
+        check(ask(site, "/events", "channel=open", env=as_(name))[0] == 404, name)
+    t = ticket(site, "--user", "tina", "--channel", "open", "--for", "1h")
+    for query, env in (("", as_("bob")), ("", {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN": "carol"}), ("&ticket=" + t, {})):
+        held = [Fcgi(site, "/events", "channel=open" + query, env=env) for _ in range(2)]
+        for s in held:
+            s.until(b"event: hello")
+        third = Fcgi(site, "/events", "channel=open" + query, env=env)
+        check(b"streams_per_user" in third.until(b"event: busy") or b"streams_per_user" in third.until(b"reason"), "%r" % third.out)
+        if not query:
+            for s in held:
+                s.close()
+    # Many at once are revoked all the same, and a request with one of them hides no revocation from open streams.
+    more = [ticket(site, "--channel", "open") for _ in range(6)] + [t]
+    running = [subprocess.Popen([SLUICE, "ticket", "--revoke", x, "-c", site.path("sluice.yaml")], stdout=subprocess.DEVNULL) for x in more]
+    check([p.wait() for p in running] == [0] * 7, "revoking at once")
+    for x in more:
+        check(b"revoked" in ask(site, "/events", "channel=open&ticket=" + x)[2], "still good")
+    for s in held:
+        s.until(b"event: bye")
+    # What cannot be read vouches for nobody.
+    good = ticket(site, "--channel", "open")
+    os.rename(site.path("state/tickets.revoked"), site.path("state/x"))
+    os.mkdir(site.path("state/tickets.revoked"))
+    code, _, why = ask(site, "/events", "channel=open&ticket=" + good)
+    check(code == 403 and b"cannot be read" in why, "%d %r" % (code, why))
+    os.rmdir(site.path("state/tickets.revoked"))
+    with open(site.path("groups"), "w") as f:
+        f.write("web team: eve\n")
+    code, out = site.sluice_command("check")
+    check(code == 2 and "has no blanks" in out, out)
+
+
 ORIGIN, EVIL = "https://dash.example.org", "https://evil.example"
 
 
@@ -355,6 +429,6 @@ def mistakes_are_told(site):
     check(code == 0 and "nobody may read" in out, out)
 
 
-run(forbidden_is_as_if_it_were_not_there, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
+run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
     a_user_that_lighttpd_has_checked, tickets, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
     another_user_on_the_socket, mistakes_are_told)

@@ -33,7 +33,7 @@ def everything_below(path):
 
 def a_secret_is_nowhere(site):
     with open(site.path("web.log"), "w") as f:
-        f.write("\n".join(LINES) + "\nlast\n")
+        f.write("\n".join(LINES) + "\nlast\npassword=hunter2secret")  # what ends the file is in no cursor
     with open(site.path("json.log"), "w") as f:
         f.write(json.dumps({"msg": "x", "password": "hunter2secret", "user": "alice@example.org", "mail": "alice@example.org",
                             "req": {"headers": {"cookie": "sid=sess-0123456789"}, "card": 4111111111111111}, "n": 1}) + "\n")

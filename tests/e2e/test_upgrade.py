@@ -153,6 +153,33 @@ def a_program_that_is_no_good_changes_nothing(site):
     site.ready()
 
 
+def what_comes_in_between(site):
+    """Signals and commands in the middle of upgrades: it is still the same sluice, and well."""
+    begin(site)
+    for i in range(12 if LONG else 4):
+        asked = subprocess.Popen([site.path("bin/sluice"), "upgrade", "-c", site.path("sluice.yaml")], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        for _ in range(15):
+            site.sluice.send_signal(signal.SIGHUP)
+            time.sleep(0.02)
+        asked.wait()
+        wait_for(lambda: site.get("/health/ready")[0] == 200, "it to be well: " + site.log()[-1000:])
+    check(site.sluice.poll() is None, "it has ended")
+    # Its lock is held by all who come from it.
+    for pid in [site.sluice.pid] + site.pids("hub"):
+        check(any(os.readlink("/proc/%d/fd/%s" % (pid, f)).endswith("/state/lock") for f in os.listdir("/proc/%d/fd" % pid)
+                  if os.path.islink("/proc/%d/fd/%s" % (pid, f))), "%d does not hold the lock" % pid)
+    # What cannot be taken over is refused beforehand.
+    text = open(site.path("sluice.yaml")).read()
+    for old, new, says in (("state_dir: %s/state" % site.dir, "state_dir: %s/other" % site.dir, "no sluice runs"),
+                           ("fcgi.sock", "other.sock", "hub.listen is another one")):
+        with open(site.path("sluice.yaml"), "w") as f:
+            f.write(text.replace(old, new))
+        code, out = site.sluice_command("upgrade")
+        check(code and says in out, "%s: %s" % (new, out))
+    check(site.get("/health/ready")[0] == 200, "it is not well")
+
+
 def draining_is_spread(site):
     begin(site)
     crowd = Crowd(site, 60)
@@ -231,5 +258,5 @@ def a_hub_that_hangs_is_replaced(site):
     site.ready()
 
 
-run(upgrade_loses_nobody, a_program_that_is_no_good_changes_nothing, draining_is_spread, systemd_is_told,
+run(upgrade_loses_nobody, what_comes_in_between, a_program_that_is_no_good_changes_nothing, draining_is_spread, systemd_is_told,
     the_units_are_sound_and_tight, *([a_hub_that_hangs_is_replaced] if LONG else []))

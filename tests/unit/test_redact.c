@@ -52,13 +52,19 @@ START_TEST(what_secrets_look_like)
 		{"sent Bearer abcdefghij.klm", "sent Bearer ***"},
 		{"jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl end", "jwt *** end"},
 		{"key AKIAIOSFODNN7EXAMPLE end", "key *** end"},
-		{"ghp_abcdefghijklmnopqrstuvwxyz0123456789", "***"},
-		{"glpat-abcdefghijklmnopqrst!", "***!"},
+		{"ghp_abcdefghijk1lmnopqrstuvwxyz0123456789", "***"},
+		{"glpat-abcdefghijk1lmnopqrst!", "***!"},
 		{"xoxb-1234567890-abcdef", "***"},
-		{"sk_live_abcdefghijklmnop1234", "***"},
+		{"sk_live_abcdefghijk1lmnop1234", "***"},
 		{"card 4111 1111 1111 1111 paid", "card *** paid"},
 		{"card 4111-1111-1111-1111", "card ***"},
 		{"5500005555555559", "***"},
+		{"2024-01-01 12:00:01 4111111111111111", "2024-01-01 12:00:01 ***"},
+		{"card 4111111111111111 12/27 123", "card *** 12/27 123"},
+		{"qty 1 4111 1111 1111 1111 x", "qty 1 *** x"},
+		{"status 200 4111111111111111", "status 200 ***"},
+		{"{\\\"password\\\":\\\"hunter2\\\"}", "{\\\"password\\\":***}"},
+		{"\"password\":[\"x\", \"y\"], 1", "\"password\":***, 1"},
 		{"card 4111 1111 1111 1112 is none", NULL},
 		{"at 1795276803561 in 1795276803561936", NULL}, /* times begin with 1 */
 		{"id 41111111111111110000000 is too long", NULL},
@@ -67,6 +73,34 @@ START_TEST(what_secrets_look_like)
 		 "KEY-----\nafter",
 		 "***\nafter"},
 		{"-----BEGIN CERTIFICATE-----", NULL},
+		{"{\"log\":\"{\\\"password\\\": \\\"x\\\"}\"}",
+		 "{\"log\":\"{\\\"password\\\": ***}\"}"},
+		{"{\"X-Api-Key\":[\"k1\"],\"a\":1}", "{\"X-Api-Key\":***,\"a\":1}"},
+		{"{\"token\":{\"value\":\"v\"},\"a\":1}", "{\"token\":***,\"a\":1}"},
+		{"{\"password\":\"hunter2", "{\"password\":***"},
+		{"/login?user=a&password%3Dhunter2&x=1", "/login?user=a&password%3D***&x=1"},
+		{"GET /events?ticket=st1.0a.0b HTTP/1.1", "GET /events?ticket=*** HTTP/1.1"},
+		{"DB_PASS=x MYSQL_PASS: y", "DB_PASS=*** MYSQL_PASS: ***"},
+		{"SecretAccessKey=x access_key: y AccountKey=z;",
+		 "SecretAccessKey=*** access_key: *** AccountKey=***;"},
+		{"PHPSESSID=abc; sig=def", "PHPSESSID=***; sig=***"},
+		{"ALTER USER x IDENTIFIED BY 'hunter2'", "ALTER USER x IDENTIFIED BY '***'"},
+		{"<Password>x</Password>", "<Password>***</Password>"},
+		{"run --password hunter2 --api-key=k", "run --password *** --api-key=***"},
+		{"password := \"x\"", "password := \"***\""},
+		{"https://u:p/w@h/x", "https://u:***@h/x"},
+		{"sk-proj-abcdefghijk1lmnopqrst", "***"},
+		{"Basic dXNlcjpwYXNz", "Basic ***"},
+		/* what looks like it, and is none */
+		{"sudo: alice : TTY=pts/0 ; PWD=/home/alice ; USER=root ; COMMAND=/bin/ls", NULL},
+		{"pam_unix(passwd:chauthtok): password changed for alice", NULL},
+		{"Basic authentication failed", NULL},
+		{"Basic Constraints: CA:FALSE", NULL},
+		{"Token validation failed, Invalid token received, Unexpected token function",
+		 NULL},
+		{"Digest algorithm not found, bearer authentication required", NULL},
+		{"backup 20251121143007 done, 20260101000000", NULL},
+		{"compass: north, bypass=1", NULL},
 	};
 	struct redactor *r = redactor_of((struct redact_rule){.name = (char[]){"all"}});
 	for (size_t i = 0; i < array_size(table); i++)
@@ -77,14 +111,14 @@ END_TEST
 
 START_TEST(each_rule_takes_its_own_alone)
 {
-	const char *text = "password=a token=b Bearer cdefghijk 4111111111111111";
+	const char *text = "password=a token=b Bearer cdefghijk1 4111111111111111";
 	static const struct {
 		const char *rule, *want;
 	} table[] = {
-		{"password", "password=*** token=b Bearer cdefghijk 4111111111111111"},
-		{"token", "password=a token=*** Bearer cdefghijk 4111111111111111"},
+		{"password", "password=*** token=b Bearer cdefghijk1 4111111111111111"},
+		{"token", "password=a token=*** Bearer cdefghijk1 4111111111111111"},
 		{"bearer", "password=a token=b Bearer *** 4111111111111111"},
-		{"cards", "password=a token=b Bearer cdefghijk ***"},
+		{"cards", "password=a token=b Bearer cdefghijk1 ***"},
 	};
 	for (size_t i = 0; i < array_size(table); i++) {
 		char *name = mem_strdup(table[i].rule);
@@ -103,9 +137,15 @@ START_TEST(a_key_that_comes_line_by_line)
 	} lines[] = {
 		{"before", "before"},
 		{"-----BEGIN PRIVATE KEY-----", "***"},
-		{"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw", "*** (private key)"},
+		{"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEA", "*** (private key)"},
+		{"started", "started"},
 		{"GET / of somebody else, between", "GET / of somebody else, between"},
 		{"Proc-Type: 4,ENCRYPTED", "*** (private key)"},
+		{"-----END CERTIFICATE-----", "-----END CERTIFICATE-----"}, /* of somebody else */
+		{"abcdefghijk1lmnopqrstuvwxyzabcdefghijk1lmnopqrstuvwxyzabcdefghijk1lmnopqrstuvwxyzabc"
+		 "defghijklmnopqrstuvwxyz"
+		 "abcdefghijk1lmnopqrstuvwxyzabcdefghijk1lmnopqrstuvwxyz",
+		 "*** (private key)"},
 		{"abc+/=", "*** (private key)"},
 		{"-----END PRIVATE KEY-----", "*** (private key)"},
 		{"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"},
@@ -115,10 +155,11 @@ START_TEST(a_key_that_comes_line_by_line)
 		check_message(r, lines[i].in, lines[i].want);
 	/* A row of events that is read again is read the same way. */
 	check_message(r, lines[1].in, lines[1].want);
+	enum { LAST_OF_KEY = 9 };
 	for (int again = 0; again < 2; again++) {
 		redact_mark(r);
 		check_message(r, lines[2].in, lines[2].want);
-		check_message(r, lines[6].in, lines[6].want);
+		check_message(r, lines[LAST_OF_KEY].in, lines[LAST_OF_KEY].want);
 		if (!again)
 			redact_again(r);
 	}
@@ -186,12 +227,26 @@ static void check_field(struct redact_rule rule, enum field_type type, const cha
 	buf_fini(&b);
 }
 
+START_TEST(a_log_line_that_is_no_utf8)
+{
+	struct redactor *r = redactor_of((struct redact_rule){.name = (char[]){"all"}});
+	struct str got = redact_text(r, STR("cookie: abc\xf0"));
+	ck_str_is(got, "cookie: ***");
+	got = redact_text(r, STR("x \xff password=a\xe2\x82"));
+	ck_assert(memmem(got.data, got.len, "password=***", 12) != NULL);
+	redactor_free(r);
+}
+END_TEST
+
 START_TEST(fields)
 {
 	struct redact_rule all = {.name = (char[]){"all"}};
 	check_field(all, FIELD_STRING, "password", "hunter2", "***");
 	check_field(all, FIELD_STRING, "Set-Cookie", "a=b", "***");
 	check_field(all, FIELD_STRING, "req.headers.cookie", "a=b", "***");
+	check_field(all, FIELD_STRING, "userPassword", "hunter2", "***");
+	check_field(all, FIELD_STRING, "db_password", "hunter2", "***");
+	check_field(all, FIELD_STRING, "tokenize", "hunter2", "hunter2");
 	check_field(all, FIELD_STRING, "url", "/?token=abc", "/?token=***");
 	check_field(all, FIELD_STRING, "agent", "curl/8", "curl/8");
 	check_field(all, FIELD_JSON, "body", "{\"password\":\"x\",\"n\":[1]}",
@@ -202,9 +257,12 @@ START_TEST(fields)
 	check_field(one, FIELD_STRING, "user", "alice", "***");
 	check_field(one, FIELD_STRING, "users", "alice", "alice");
 	one.how = REDACT_DROP;
+	check_field(one, FIELD_DOUBLE, "user", "", NULL);
+	check_field(one, FIELD_NULL, "user", "", NULL);
 	check_field(one, FIELD_STRING, "user", "alice", NULL);
 }
 END_TEST
 
 UNIT_MAIN("redact", what_secrets_look_like, each_rule_takes_its_own_alone,
-	  a_key_that_comes_line_by_line, by_regex_and_with_a_hash, fields)
+	  a_key_that_comes_line_by_line, by_regex_and_with_a_hash, a_log_line_that_is_no_utf8,
+	  fields)
