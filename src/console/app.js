@@ -2,6 +2,7 @@
 // The page: draws what the worker sends, once per frame at most, and keeps the
 // line that a person is reading where it is.
 
+import { testConnection } from './connection.js';
 import { clock, ROW_HEIGHT, Rows, visible } from './rows.js';
 
 const $ = (id) => document.getElementById(id);
@@ -242,3 +243,14 @@ for (const name of state.getAll('hide')) hidden.add(name);
 if (location.hash.length > 1) sendFilter();
 ask(true);
 setInterval(schedule, 1000);
+
+$('test').addEventListener('click', async () => {
+  const result = $('connection');
+  $('test').disabled = true;
+  result.hidden = false;
+  result.textContent = 'Testing the connection...';
+  const { good, text } = await testConnection().catch((e) => ({ good: false, text: `The test failed: ${e.message}.` }));
+  result.textContent = text;
+  result.classList.toggle('good', good);
+  $('test').disabled = false;
+});

@@ -91,6 +91,19 @@ const scenarios = {
     check((await page.title()) === 'sluice', 'a script in a line has run');
   },
 
+  async the_console_tests_its_connection(page, reports) {
+    await openConsole(page);
+    await page.click('#test');
+    const text = await until('the result', async () => {
+      const t = await page.textContent('#connection');
+      return t && !t.includes('Testing') && t;
+    });
+    const want = url.includes('/held/') ? /held back on the way: .*server\.stream-response-body = 2/ : /come frame by frame through lighttpd/;
+    check(want.test(text), text);
+    check(reports.length === 0, `reports: ${reports}`);
+    if (process.env.TEST_SCREENSHOT) await page.screenshot({ path: process.env.TEST_SCREENSHOT });
+  },
+
   async a_huge_line_is_cut_on_screen_and_whole_in_the_detail(page) {
     await openConsole(page);
     write(`${'x'.repeat(50000)}\nafter\n`);

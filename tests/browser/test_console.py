@@ -15,11 +15,14 @@ other: {type: file, channel: other, include: [DIR/other.log]}
 """
 
 
-def drive(scenario):
+def drive(scenario, prefix="/logs", extra=""):
     def driven(site):
+        site.prefix = prefix
         for name in ("app.log", "other.log"):
             open(site.path(name), "w").close()
-        site.up(CONFIG, "logs: {retry: 100ms, heartbeat: 300ms}\nother: {}")
+        site.write_config(CONFIG, "logs: {retry: 100ms, heartbeat: 300ms}\nother: {}")
+        site.start()
+        site.start_lighttpd(extra.replace("SOCKET", site.path("fcgi.sock")))
         site.ready()
         node = subprocess.Popen(["node", os.path.join(HERE, "drive.js"), scenario,
                                  "http://127.0.0.1:%d%s/" % (site.port, site.prefix), site.dir],
@@ -31,7 +34,7 @@ def drive(scenario):
             time.sleep(0.02)
         out = node.stdout.read()
         check(node.returncode == 0, out)
-    driven.__name__ = scenario
+    driven.__name__ = scenario + prefix.replace("/logs", "").replace("/", "_")
     return driven
 
 
@@ -39,7 +42,11 @@ require("node", "chromium")
 if not os.path.isdir(os.path.join(HERE, "node_modules/playwright-core")):
     print("SKIP: run npm ci in tests/browser")
     sys.exit(77)
-run(*map(drive, (
+HELD = """
+fastcgi.server += ( "/held" => (( "socket" => "SOCKET", "check-local" => "disable" )) )
+$HTTP["url"] =~ "^/held/probe" { server.stream-response-body = 0 }
+"""
+run(drive("the_console_tests_its_connection"), drive("the_console_tests_its_connection", "/held", HELD), *map(drive, (
     "a_line_appears_as_text_whatever_it_holds",
     "a_huge_line_is_cut_on_screen_and_whole_in_the_detail",
     "pausing_filtering_and_scrolling_hold_still",

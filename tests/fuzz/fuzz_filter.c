@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "filter/filter.h"
+#include "filter/node.h"
 #include "filter/regex_set.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,8 +77,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		filter_unref(again);
 		filter_unref(f);
 	}
-	/* What is put together of any text is a filter. */
-	if (utf8_valid_prefix(first.data, first.len) == first.len &&
+	/* What is put together of any text is a filter, but for lists that are too long. */
+	size_t commas = 0;
+	for (size_t i = 0; i < first.len; i++)
+		commas += first.data[i] == ',';
+	if (commas < NODES_MAX && utf8_valid_prefix(first.data, first.len) == first.len &&
 	    !memchr(first.data ? first.data : "", 0, first.len) && first.len < 500) {
 		filter_put_one_of(&grep, "source", first);
 		f = filter_parse(&pool, buf_str(&grep), &why);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What lies between this page and sluice: compares when probes were sent with when they
+// came, as `sluice doctor` does.
+
+const FRAMES = 8;
+const INTERVAL_MS = 150;
+
+// What to set, by web server and by how sluice is mounted there.
+const HELD_BACK = [
+  ['lighttpd', '', 'server.stream-response-body = 2'],
+  ['Apache', 'socket', 'ProxySet flushpackets=on (in <Proxy "fcgi://sluice/">)'],
+  ['Apache', 'spawned', 'FcgidOutputBufferSize 0'],
+  ['Apache', 'cgi', 'SetEnv no-gzip 1'],
+  ['nginx', '', 'fastcgi_buffering off;'],
+  ['Caddy', '', 'flush_interval -1'],
+];
+
+async function* frames(body) {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for (const reader = body.getReader(); ;) {
+    const { done, value } = await reader.read();
+    const came = performance.now();
+    if (done) return;
+    const blocks = (rest + decoder.decode(value, { stream: true })).split('\n\n');
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const [, type, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? [];
+      if (type) yield { type, came, ...JSON.parse(data) };
+    }
+  }
+}
+
+function remedy(hello, proxy) {
+  const found = HELD_BACK.find(([server, way]) => hello.server?.startsWith(server) && (!way || way === hello.way));
+  const text = found ? `; in ${hello.server}, set ${found[2]}` : '';
+  return proxy ? `${text}; and look at ${proxy}, which stands before it` : text;
+}
+
+// A sentence, and whether all is well.
+export async function testConnection() {
+  const response = await fetch(`probe?frames=${FRAMES}&interval=${INTERVAL_MS}ms`, { cache: 'no-store' });
+  if (!response.ok) return { good: false, text: `The test was answered with ${response.status}.` };
+  const got = [];
+  for await (const frame of frames(response.body)) got.push(frame);
+  const hello = got.find((f) => f.type === 'hello') ?? {};
+  const by = response.headers.get('server') ?? '';
+  const proxy = by && hello.server && by.split('/')[0] !== hello.server.split('/')[0] ? by : '';
+  let late = 0;
+  for (let i = 1; i < got.length; i++)
+    late += got[i].sent_ms - got[i - 1].sent_ms > INTERVAL_MS / 2 && got[i].came - got[i - 1].came < INTERVAL_MS / 4;
+  if (got.at(-1)?.type !== 'last')
+    return { good: false, text: `Streams are cut off: ${Math.max(got.length - 1, 0)} of ${FRAMES} frames came.` };
+  if (late > 1)
+    return { good: false, text: `Streams are held back on the way: ${late} of ${FRAMES} frames came together with a later one${remedy(hello, proxy)}.` };
+  const encoding = response.headers.get('content-encoding');
+  if (encoding)
+    return { good: false, text: `Something on the way compresses streams (${encoding}), which sluice does better itself.` };
+  return { good: true, text: `Streams come frame by frame${hello.server ? ` through ${hello.server}` : ''}.` };
+}
