@@ -16,13 +16,11 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/inherit.h"
-#include "cli/listen.h"
 #include "cli/reload.h"
+#include "cli/sockets.h"
 #include "cli/systemd.h"
 #include "cli/upgrade.h"
 #include "conf/values.h"
-#include "hub/state.h"
 
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS   (5 * NS_PER_SEC)
@@ -30,8 +28,6 @@
 #define STOP_PATIENCE_NS (4500 * NS_PER_MS)
 #define PING_NS          (5 * NS_PER_SEC)
 #define HUB_ANSWERS_NS   (20 * NS_PER_SEC)
-
-enum { LOCK_WAIT_MS = 3000 };
 
 /* ---- workers ---------------------------------------------------------------------- */
 
@@ -395,46 +391,11 @@ void supervisor_attach_settings(struct settings *s)
 	s->hub.responders = 0;
 }
 
-static int open_listen(const char *address, bool *keeps_file, char **why)
-{
-	int fd = systemd_socket(address);
-	*keeps_file = fd >= 0;
-	return fd >= 0 ? fd : listen_open(address, why);
-}
-
-/* What a predecessor has left, before anything new is opened: what nobody wants of it is
- * closed, so that it is in nobody's way.
- */
-static void take_over_sockets(struct supervisor *s, int listen[LISTEN_MAX])
-{
-	const struct hub_settings *hub = &s->settings->hub;
-	bool ignored;
-	s->lock_fd = inherit_take(hub->state_dir, "lock", &ignored);
-	s->gate_fd = inherit_take(hub->state_dir, "gate", &ignored);
-	for (size_t i = 0; i < hub->n_listen && i < LISTEN_MAX; i++)
-		listen[i] = inherit_take(hub->state_dir, hub->listen[i], &s->keeps_file[i]);
-	inherit_close_rest();
-}
-
 static int open_all(struct supervisor *s)
 {
-	const struct hub_settings *hub = &s->settings->hub;
 	char *why = NULL;
-	int listen[LISTEN_MAX];
-	take_over_sockets(s, listen);
-	if (s->lock_fd < 0)
-		s->lock_fd = state_lock(hub->state_dir, LOCK_WAIT_MS, &why);
-	s->gate_path = mem_printf("%s/hub.sock", hub->state_dir);
-	if (!why && s->gate_fd < 0)
-		s->gate_fd = listen_open_unix(s->gate_path, SOCK_SEQPACKET, 0666, &why);
-	for (size_t i = 0; i < hub->n_listen && i < LISTEN_MAX; i++) {
-		int fd = listen[i];
-		if (fd < 0 && !why)
-			fd = open_listen(hub->listen[i], &s->keeps_file[i], &why);
-		if (fd >= 0)
-			s->listen[s->n_listen++] = (struct fd_map){fd, RESPONDER_FIRST_FD + (int)i};
-	}
-	if (!why)
+	int r = sockets_open(s, &why);
+	if (!r)
 		s->commands = commands_open(s, &why);
 	if (why) {
 		log_error("%s", why);
@@ -455,20 +416,11 @@ static void close_all(struct supervisor *s)
 		upgrade_free(s->upgrader);
 	if (s->commands)
 		commands_close(s->commands);
-	for (size_t i = 0; i < s->n_listen; i++) {
-		if (!s->keeps_file[i])
-			listen_unlink(s->settings->hub.listen[i]);
-		fd_close(&s->listen[i].from);
-	}
-	if (s->gate_fd >= 0)
-		unlink(s->gate_path);
-	fd_close(&s->gate_fd);
 	fd_close(&s->config_fd);
 	if (s->loop)
 		loop_remove(s->loop, &s->control_io);
 	fd_close(&s->control_fd);
-	fd_close(&s->lock_fd);
-	free(s->gate_path);
+	sockets_close(s);
 	list_each_safe (e, &s->workers)
 		free(list_entry(e, struct worker, link));
 	settings_free(s->settings);

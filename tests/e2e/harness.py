@@ -197,12 +197,15 @@ class Site:
 
     # -- asking ---------------------------------------------------------------
 
-    def get(self, path, headers=None, method="GET", timeout=20):
-        """(status, headers, body) of a request through lighttpd."""
+    def get(self, path, headers=None, method="GET", timeout=20, form=None):
+        """(status, headers, body) of a request through the web server; with a form, of a POST."""
         s = socket.create_connection(("127.0.0.1", self.port), timeout * PATIENCE)
         lines = ["%s %s%s HTTP/1.0" % (method, self.prefix, path), "Host: localhost"]
         lines += ["%s: %s" % h for h in (headers or {}).items()]
-        s.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        if form is not None:
+            lines[0] = lines[0].replace("GET", "POST", 1)
+            lines += ["Content-Type: application/x-www-form-urlencoded", "Content-Length: %d" % len(form)]
+        s.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (form or b""))
         data = b""
         while True:
             more = s.recv(65536)

@@ -61,7 +61,7 @@ def serves(site, m):
     check([e["message"] for e in page["events"]][-1] == "10", "%r" % page)
     check(site.get("/history", method="HEAD")[2] == b"", "a body to HEAD")
     check(site.get("/nothing")[0] == 404, "what is not there")
-    status, _, body = post(site, "/poll", b"channel=lines&tail=2")
+    status, _, body = site.get("/poll", form=b"channel=lines&tail=2")
     check(status == 200 and b'"10"' in body, "a form: %d %r" % (status, body))
     # Our gzip passes as it is.
     raw = raw_stream(site, "channel=lines&tail=1", "Accept-Encoding: gzip")
@@ -96,21 +96,6 @@ def serves(site, m):
     for s in site.streams:
         s.close()
     finish(site, m)
-
-
-def post(site, path, body):
-    s = socket.create_connection(("127.0.0.1", site.port), 20 * PATIENCE)
-    s.sendall(b"POST %s%s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-              b"Content-Length: %d\r\n\r\n%s" % (site.prefix.encode(), path.encode(), len(body), body))
-    data = b""
-    while True:
-        more = s.recv(65536)
-        if not more:
-            break
-        data += more
-    s.close()
-    head, _, rest = data.partition(b"\r\n\r\n")
-    return int(head.split()[1]), head, rest
 
 
 class Raw:

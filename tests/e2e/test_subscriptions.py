@@ -428,18 +428,8 @@ def limits_hold_in_a_rush(site):
 
 def post(site, path, **form):
     """A form, as a page sends it."""
-    body = q(**form)
-    s = socket.create_connection(("127.0.0.1", site.port), 20)
-    s.sendall(("POST %s%s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-               "Content-Length: %d\r\n\r\n%s" % (site.prefix, path, len(body), body)).encode())
-    data = b""
-    while True:
-        more = s.recv(65536)
-        if not more:
-            break
-        data += more
-    s.close()
-    return int(data.split()[1]), data.partition(b"\r\n\r\n")[2]
+    status, _, body = site.get(path, form=q(**form).encode())
+    return status, body
 
 
 def a_stream_changes_without_a_hole(site):
