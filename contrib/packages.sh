@@ -50,7 +50,7 @@ unpack_syslog_ng() {
 }
 
 BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev libpcre2-dev
-	libseccomp-dev libjansson-dev libssl-dev zlib1g-dev libvectorscan-dev libsystemd-dev libcurl4-openssl-dev lowdown"
+	libseccomp-dev libjansson-dev libssl-dev zlib1g-dev libvectorscan-dev nettle-dev libcurl4-openssl-dev lowdown"
 
 # build DIR CONFIGURE-ARGUMENT...: builds the tree in $top there.
 build() {

@@ -217,13 +217,24 @@ static bool has_ticket_for(const struct identity *who, const char *channel)
 bool authorize(const struct access *a, const struct identity *who, const char *channel,
 	       enum right right)
 {
-	if (right == RIGHT_ADMIN)
-		return !who->has_ticket && is_admin(a, who);
+	if (right == RIGHT_ADMIN) {
+		const struct channel_settings *c = channel ? settings_of(a, channel) : NULL;
+		bool is = is_admin(a, who) || (c && c->admin && is_one_of(a, c->admin, who));
+		return !who->has_ticket && is;
+	}
 	if (who->has_ticket)
 		return has_ticket_for(who, channel);
 	if (!may_read(a, who, channel))
 		return false;
 	return right == RIGHT_READ || may_replay(a, who, channel);
+}
+
+bool access_is_some_admin(const struct access *a, const struct identity *who)
+{
+	bool is = authorize(a, who, NULL, RIGHT_ADMIN);
+	for (size_t i = 0; !is && i < a->settings->n_channels; i++)
+		is = authorize(a, who, a->settings->channels[i].name, RIGHT_ADMIN);
+	return is;
 }
 
 const char *access_lost(const struct access *a, const struct identity *who, struct str names,

@@ -49,9 +49,12 @@ enum right {
 	RIGHT_ADMIN,  /* how sluice is doing */
 };
 
-/* `channel` is the name of a channel, or NULL for RIGHT_ADMIN. */
+/* `channel` is the name of a channel; NULL for RIGHT_ADMIN over all of sluice. */
 bool authorize(const struct access *a, const struct identity *who, const char *channel,
 	       enum right right) must_check;
+
+/* Whether he may see how one channel at least does. */
+bool access_is_some_admin(const struct access *a, const struct identity *who) must_check;
 
 /* Whether a stream with these names (a JSON array) may go on; else the reason. */
 const char *access_lost(const struct access *a, const struct identity *who, struct str names,

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
+#include <nettle/memops.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -101,7 +101,7 @@ const char *ticket_get(const struct key *key, struct str text, int64_t now_s, st
 	    hex_get((struct str){text.data + n, (size_t)(dot - text.data) - n}, &payload) == 0) {
 		struct str given = {dot + 1, text.len - (size_t)(dot + 1 - text.data)};
 		put_mac(&mac, key, buf_str(&payload));
-		if (given.len == mac.len && CRYPTO_memcmp(given.data, mac.data, mac.len) == 0)
+		if (given.len == mac.len && memeql_sec(given.data, mac.data, mac.len))
 			why = read_payload(buf_str(&payload), ret) ? "it is of another version"
 			      : ret->expires_s <= now_s            ? "it has expired"
 								   : NULL;

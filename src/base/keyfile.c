@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <nettle/hmac.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -31,7 +29,7 @@ static int write_key(int fd, const struct stat *owner)
 		r = -EIO;
 	if (!r && fsync(fd) < 0)
 		r = -errno;
-	OPENSSL_cleanse(bytes, sizeof(bytes));
+	explicit_bzero(bytes, sizeof(bytes));
 	buf_fini(&text);
 	return r;
 }
@@ -78,9 +76,8 @@ int key_open(const char *dir, const char *name, struct key *ret)
 
 void key_prove(const struct key *key, const void *p, size_t n, unsigned char ret[KEY_PROOF_BYTES])
 {
-	unsigned len = 0;
-	if (!HMAC(EVP_sha256(), key->bytes, sizeof(key->bytes), p ? p : (const void *)"", n, ret,
-		  &len) ||
-	    len != KEY_PROOF_BYTES)
-		abort(); /* what it vouches for would be worth nothing */
+	struct hmac_sha256_ctx ctx;
+	hmac_sha256_set_key(&ctx, sizeof(key->bytes), key->bytes);
+	hmac_sha256_update(&ctx, n, p ? p : (const void *)"");
+	hmac_sha256_digest(&ctx, KEY_PROOF_BYTES, ret);
 }

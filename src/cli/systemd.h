@@ -2,7 +2,7 @@
  *
  * systemd - what a service manager gives and wants: sockets, and signs of life.
  *
- * Everywhere else, and without libsystemd, all of it does nothing.
+ * Everywhere else all of it does nothing.
  */
 #ifndef SLUICE_CLI_SYSTEMD_H
 #define SLUICE_CLI_SYSTEMD_H

@@ -45,6 +45,8 @@ const struct sluice_option channel_options[] = {
 	 "who may read it: anyone, authenticated, user:NAME, group:NAME, net:ADDRESS/BITS", NULL},
 	{"replay", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	 "who of them may also see its past; else all", NULL},
+	{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "who sees in /status how it and its sources do, beside access.admin", NULL},
 	{"from", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	 "a derived channel: those whose events it shows", NULL},
 	{"filter", SLUICE_STRING, 0, NULL, NULL, 0, 0,
@@ -80,6 +82,7 @@ void channel_settings_fini(struct channel_settings *c)
 	list_free(c->from, c->n_from);
 	who_free(c->access);
 	who_free(c->replay);
+	who_free(c->admin);
 	free(c->filter);
 	*c = (struct channel_settings){0};
 }
@@ -149,6 +152,7 @@ void channels_read_one(struct settings *s, const struct tree *key, const struct 
 		fill_channel(c, &v);
 		c->access = access_read_list(&v, "access", where, e);
 		c->replay = access_read_list(&v, "replay", where, e);
+		c->admin = access_read_list(&v, "admin", where, e);
 		read_derived(c, &v, where, e);
 	} else if (map->kind != TREE_SCALAR || map->is_quoted || map->text[0]) {
 		errors_add(e, map->at, where, "%s where a map is expected", tree_kind_name(map));

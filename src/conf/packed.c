@@ -79,6 +79,7 @@ static void put_channel(struct buf *out, const struct channel_settings *c)
 	put_int(out, c->max_lag_ns);
 	put_who(out, c->access);
 	put_who(out, c->replay);
+	put_who(out, c->admin);
 	put_list(out, c->from, c->n_from);
 	put_text(out, c->filter);
 }
@@ -247,6 +248,7 @@ static void get_channel(struct reader *r, struct channel_settings *c)
 	c->max_lag_ns = get_int(r);
 	c->access = get_who(r);
 	c->replay = get_who(r);
+	c->admin = get_who(r);
 	c->from = get_list(r, &c->n_from);
 	c->filter = get_text(r);
 	r->failed |= !c->name;

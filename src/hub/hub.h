@@ -63,7 +63,7 @@ struct hub {
 	bool is_draining, is_short_of_space;
 	uint64_t n_given_way; /* segments dropped for free space */
 	/* What the floor above knows of the sources; set by it. */
-	void (*report_sources)(void *ctx, struct json *j);
+	void (*report_sources)(void *ctx, const struct identity *who, struct json *j);
 	bool (*sources_are_ready)(void *ctx);
 	bool (*sources_feed)(void *ctx, const struct channel *c);
 	void *report_ctx;

@@ -23,25 +23,26 @@ static size_t streams_of(const struct channel *c)
 	return n;
 }
 
-/* What a derived channel is from is only for who may read that too. */
-static bool may_read_all(const struct hub *h, const struct identity *who,
-			 const struct channel_settings *c)
+/* What a derived channel is from is only for who has the right for that too. */
+static bool may_all(const struct hub *h, const struct identity *who, enum right right,
+		    const struct channel_settings *c)
 {
 	bool may = true;
-	for (size_t i = 0; who && i < c->n_from; i++)
-		may &= authorize(&h->access, who, c->from[i], RIGHT_READ);
+	for (size_t i = 0; i < c->n_from; i++)
+		may &= authorize(&h->access, who, c->from[i], right);
 	return may;
 }
 
-static void put_derived(const struct hub *h, const struct identity *who, struct json *j)
+static void put_derived(const struct hub *h, const struct identity *who, enum right right,
+			struct json *j)
 {
 	for (size_t i = 0; i < h->settings->n_channels; i++) {
 		const struct channel_settings *c = &h->settings->channels[i];
-		if (!c->n_from || (who && !authorize(&h->access, who, c->name, RIGHT_READ)))
+		if (!c->n_from || !authorize(&h->access, who, c->name, right))
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->name);
-		if (!may_read_all(h, who, c)) {
+		if (!may_all(h, who, right, c)) {
 			json_bool(j, "derived", true);
 			json_close(j, '}');
 			continue;
@@ -56,14 +57,14 @@ static void put_derived(const struct hub *h, const struct identity *who, struct 
 	}
 }
 
-/* Those that `who` may read; all when it is NULL. */
-static void put_channels(struct hub *h, const struct identity *who, struct json *j)
+/* Those that `who` has that right for. */
+static void put_channels(struct hub *h, const struct identity *who, enum right right,
+			 struct json *j)
 {
 	json_open(j, "channels", '[');
 	for (size_t i = 0; i < h->n_channels; i++) {
 		const struct channel *c = h->channels[i];
-		if (c->is_removed ||
-		    (who && !authorize(&h->access, who, c->settings.name, RIGHT_READ)))
+		if (c->is_removed || !authorize(&h->access, who, c->settings.name, right))
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->settings.name);
@@ -81,7 +82,7 @@ static void put_channels(struct hub *h, const struct identity *who, struct json 
 			commit_report(c->commit, j);
 		json_close(j, '}');
 	}
-	put_derived(h, who, j);
+	put_derived(h, who, right, j);
 	json_close(j, ']');
 }
 
@@ -94,48 +95,55 @@ int report_channels(struct hub *h, const struct identity *who, struct buf *body)
 			head = MAX(head, h->channels[i]->journal.last);
 	json_open(&j, NULL, '{');
 	put_id(h, &j, "head", head);
-	put_channels(h, who, &j);
+	put_channels(h, who, RIGHT_READ, &j);
 	json_close(&j, '}');
 	buf_putc(body, '\n');
 	return 200;
 }
 
-int report_status(struct hub *h, const struct identity *who maybe_unused, struct buf *body)
+/* What is of no channel. */
+static void put_hub(struct hub *h, struct json *j)
 {
-	struct json j = {body, false};
-	json_open(&j, NULL, '{');
-	json_cstr(&j, "version", SLUICE_VERSION);
-	json_int(&j, "pid", getpid());
-	json_cstr(&j, "epoch", h->epoch);
-	put_id(h, &j, "head", h->head);
-	json_int(&j, "uptime_s", (clock_wall_ns() - h->started_ns) / NS_PER_SEC);
-	json_open(&j, "streams", '{');
-	json_int(&j, "open", (int64_t)h->n_streams);
-	json_int(&j, "ever", (int64_t)h->n_streams_ever);
-	json_int(&j, "catching_up", (int64_t)h->n_catching_up);
-	json_int(&j, "refused", (int64_t)h->n_refused);
-	json_int(&j, "heartbeats", (int64_t)h->n_heartbeats);
-	json_int(&j, "gaps", (int64_t)h->n_gaps_told);
-	json_int(&j, "slow", (int64_t)h->n_slow);
-	json_int(&j, "stalled", (int64_t)h->n_stalled);
-	json_int(&j, "filters_lost", (int64_t)h->n_filters_lost);
-	json_int(&j, "denied", (int64_t)h->access.n_denied);
-	json_int(&j, "limit", h->settings->hub.max_streams);
-	json_close(&j, '}');
+	json_cstr(j, "version", SLUICE_VERSION);
+	json_int(j, "pid", getpid());
+	json_cstr(j, "epoch", h->epoch);
+	put_id(h, j, "head", h->head);
+	json_int(j, "uptime_s", (clock_wall_ns() - h->started_ns) / NS_PER_SEC);
+	json_open(j, "streams", '{');
+	json_int(j, "open", (int64_t)h->n_streams);
+	json_int(j, "ever", (int64_t)h->n_streams_ever);
+	json_int(j, "catching_up", (int64_t)h->n_catching_up);
+	json_int(j, "refused", (int64_t)h->n_refused);
+	json_int(j, "heartbeats", (int64_t)h->n_heartbeats);
+	json_int(j, "gaps", (int64_t)h->n_gaps_told);
+	json_int(j, "slow", (int64_t)h->n_slow);
+	json_int(j, "stalled", (int64_t)h->n_stalled);
+	json_int(j, "filters_lost", (int64_t)h->n_filters_lost);
+	json_int(j, "denied", (int64_t)h->access.n_denied);
+	json_int(j, "limit", h->settings->hub.max_streams);
+	json_close(j, '}');
 	int64_t views = 0, window = 0;
 	list_each (e, &h->views) {
 		views++;
 		window += (int64_t)list_entry(e, struct view, link)->log.cap;
 	}
-	json_int(&j, "views", views);
-	json_int(&j, "view_bytes", window);
-	regexes_report(h->regexes, &j);
-	json_int(&j, "pages", (int64_t)h->n_pages);
-	json_int(&j, "segments_given_way", (int64_t)h->n_given_way);
-	json_int(&j, "notices_lost", (int64_t)h->n_notices_lost);
-	put_channels(h, NULL, &j);
+	json_int(j, "views", views);
+	json_int(j, "view_bytes", window);
+	regexes_report(h->regexes, j);
+	json_int(j, "pages", (int64_t)h->n_pages);
+	json_int(j, "segments_given_way", (int64_t)h->n_given_way);
+	json_int(j, "notices_lost", (int64_t)h->n_notices_lost);
+}
+
+int report_status(struct hub *h, const struct identity *who, struct buf *body)
+{
+	struct json j = {body, false};
+	json_open(&j, NULL, '{');
+	if (authorize(&h->access, who, NULL, RIGHT_ADMIN))
+		put_hub(h, &j);
+	put_channels(h, who, RIGHT_ADMIN, &j);
 	if (h->report_sources)
-		h->report_sources(h->report_ctx, &j);
+		h->report_sources(h->report_ctx, who, &j);
 	json_close(&j, '}');
 	buf_putc(body, '\n');
 	return 200;

@@ -11,7 +11,9 @@
 
 /* Of the channels that he may read: names, newest and oldest ids, counts of events and bytes. */
 int report_channels(struct hub *h, const struct identity *who, struct buf *body) must_check;
-/* Everything that an operator asks for, sources included. */
+/* Everything that an operator asks for, sources included; for the administrator of some
+ * channels what is theirs.
+ */
 int report_status(struct hub *h, const struct identity *who, struct buf *body) must_check;
 /* 200 once every source runs, else 503. */
 int report_ready(struct hub *h, const struct identity *who, struct buf *body) must_check;

@@ -194,12 +194,15 @@ static void report_one(const struct source *s, struct json *j)
 	json_close(j, '}');
 }
 
-static void report(void *ctx, struct json *j)
+static void report(void *ctx, const struct identity *who, struct json *j)
 {
 	struct sources *all = ctx;
 	json_open(j, "sources", '[');
-	list_each (e, &all->all)
-		report_one(list_entry(e, struct source, link), j);
+	list_each (e, &all->all) {
+		const struct source *s = list_entry(e, struct source, link);
+		if (authorize(&s->hub->access, who, s->settings.channel, RIGHT_ADMIN))
+			report_one(s, j);
+	}
 	json_close(j, ']');
 }
 

@@ -283,6 +283,21 @@ def context_is_only_what_the_channel_shows(site):
     check(b"broke" in ask(site, "/history", "channel=trouble&grep=again&context=9")[2], "no context at all")
 
 
+def an_administrator_of_one_channel(site):
+    for name in ("a", "b"):
+        open(site.path(name + ".log"), "w").close()
+    site.up("a: {type: file, channel: a, include: [DIR/a.log]}\nb: {type: file, channel: b, include: [DIR/b.log]}",
+            "a: {access: anyone, admin: user:ann}\nb: {access: anyone}\nd: {from: [a], admin: user:ann}\ne: {from: [a, b], admin: user:dave}",
+            access="admin: user:root")
+    names = lambda rows: [r["name"] for r in rows]
+    mine = json.loads(ask(site, "/status", env=as_("ann"))[2])
+    check(sorted(mine) == ["channels", "sources"] and names(mine["channels"]) == ["a", "d"] and names(mine["sources"]) == ["a"], "%r" % mine)
+    dave = json.loads(ask(site, "/status", env=as_("dave"))[2])
+    check(names(dave["channels"]) == ["e"] and "from" not in dave["channels"][0] and dave["sources"] == [], "%r" % dave)
+    check(ask(site, "/status", env=as_("bob"))[0] == 404 and ask(site, "/status")[0] == 404, "for anybody")
+    check(len(status(site)["channels"]) == 5 and "epoch" in status(site), "for all of it")
+
+
 def names_and_limits(site):
     with open(site.path("groups"), "w") as f:
         f.write("ops: bob carol\n")
@@ -429,6 +444,7 @@ def mistakes_are_told(site):
     check(code == 0 and "nobody may read" in out, out)
 
 
-run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
+run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows,
+    an_administrator_of_one_channel, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
     a_user_that_lighttpd_has_checked, tickets, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
     another_user_on_the_socket, mistakes_are_told)

@@ -131,6 +131,37 @@ def gunzip(data):
     return zlib.decompressobj(31).decompress(data)
 
 
+def streams_outlive_fcgids_patience(site):
+    """mod_fcgid ends a process that is busy for too long; the stream is not its any more."""
+    m = mount("Apache mod_fcgid")
+    require(m.program)
+    with open(site.path("lines.log"), "w") as f:
+        f.write("1\n")
+    os.chmod(site.path("lines.log"), 0o644)
+    site.write_config(SOURCE, CHANNEL, "linger: 1s")
+    m.prepare(site)
+    m.start(site, "FcgidBusyTimeout 1\nFcgidBusyScanInterval 1\nFcgidIOTimeout 3\n")
+    try:
+        streams = [site.stream("channel=lines&earliest=1") for _ in range(5)]
+        for s in streams:
+            s.until_message("1")
+        fronts = lambda: [p for p in children(m.server.pid) if program_of(p) == "sluice" and role_of(p) is None and alive(p)]
+        mine = fronts()
+        check(len(mine) >= 5, "one process for each stream: %r" % mine)
+        kib = [int(re.search(r"^Pss:\s+(\d+)", open("/proc/%d/smaps_rollup" % p).read(), re.M).group(1)) for p in mine]
+        print("# %d processes for %d streams, %d KiB each" % (len(mine), len(streams), sum(kib) / len(kib)))
+        wait_for(lambda: not set(fronts()) & set(mine), "mod_fcgid to lose its patience", 40)
+        add(site, 2, 4)
+        for s in streams:
+            s.until_message("4")
+        for s in streams:
+            s.close()
+        finish(site, m)
+    finally:
+        if m.server:
+            m.stop()
+
+
 def scenario(m):
     def fn(site):
         require(m.program)
@@ -149,4 +180,4 @@ def scenario(m):
     return fn
 
 
-run(*[scenario(m) for m in MOUNTS])
+run(*[scenario(m) for m in MOUNTS], streams_outlive_fcgids_patience)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * doctor - sluice doctor URL: what lies between a client and sluice, what it does to a
+ * doctor - what sluice doctor URL runs: what lies between a client and sluice, what it does to a
  * stream, and which line of whose configuration changes that.
  */
 #include <stdio.h>
@@ -10,8 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
-#include "cli/cli.h"
-#include "cli/examine.h"
+#include "doctor/examine.h"
 
 static const char usage[] =
 	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n\n"
@@ -19,8 +18,6 @@ static const char usage[] =
 	"probes and says whether something between holds them back, compresses them, cuts\n"
 	"them off or allows only a few at once, and what to set.  --hold also keeps a quiet\n"
 	"stream open for that time.  The exit status is 1 when there is something to set.\n";
-
-#ifdef HAVE_CURL
 
 enum trouble { HELD_BACK, COMPRESSED, CUT_OFF, FEW_AT_ONCE };
 
@@ -232,12 +229,12 @@ static int run_all(struct examine_how how, int64_t hold_ns)
 	return bad;
 }
 
-int doctor_command(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	struct examine_how how = {.frames = 10, .interval_ms = 200};
 	int64_t hold_ns = 0;
 	const char *url = NULL;
-	for (int i = 0; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		bool has_value = i + 1 < argc;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			fputs(usage, stdout);
@@ -269,13 +266,3 @@ int doctor_command(int argc, char **argv)
 	free(base);
 	return status;
 }
-
-#else
-
-int doctor_command(int argc maybe_unused, char **argv maybe_unused)
-{
-	fprintf(stderr, "sluice: this one was built without libcurl, which the doctor needs\n%s",
-		usage);
-	return 2;
-}
-#endif

@@ -3,8 +3,8 @@
  * examine - fetches sluice's probes through whatever lies between, and notes when each
  * frame came.
  */
-#ifndef SLUICE_CLI_EXAMINE_H
-#define SLUICE_CLI_EXAMINE_H
+#ifndef SLUICE_DOCTOR_EXAMINE_H
+#define SLUICE_DOCTOR_EXAMINE_H
 
 #include "base/buf.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/examine.h"
+#include "doctor/examine.h"
 
-#ifdef HAVE_CURL
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,4 +202,3 @@ int examine_at_once(const struct examine_how *how, int n)
 	free(all);
 	return version == CURL_HTTP_VERSION_2_0 ? started : -1;
 }
-#endif
