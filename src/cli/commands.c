@@ -2,8 +2,10 @@
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "cli/upgrade.h"
 
 #define SAY_WITHIN_NS (2 * NS_PER_SEC)
+#define COME_BACK_NS  (5 * NS_PER_SEC)
 
 enum { CLIENTS_MAX = 64 };
 
@@ -220,10 +223,26 @@ static int ask(int fd, const char *word)
 	return status;
 }
 
+/* Whether a sluice has the state directory, be it just being upgraded. */
+static bool is_running(const char *state_dir)
+{
+	char *path = mem_printf("%s/lock", state_dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool runs = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	fd_close(&fd);
+	free(path);
+	return runs;
+}
+
 int commands_ask(const char *state_dir, const char *word)
 {
 	char *path = path_in(state_dir);
 	int fd = connect_to(path), status = 1;
+	int64_t until = clock_mono_ns() + COME_BACK_NS;
+	while (fd < 0 && fd != -EACCES && clock_mono_ns() < until && is_running(state_dir)) {
+		usleep(50 * 1000);
+		fd = connect_to(path);
+	}
 	if (fd >= 0)
 		status = ask(fd, word);
 	else

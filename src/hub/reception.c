@@ -251,8 +251,12 @@ void reception_ask(struct hub *h, struct connection *c, const struct door_reques
 	struct buf why = {0};
 	int use = use_of(r->route);
 	struct str token = behind(r->route, "/streams/");
+	/* A load balancer asks under any name, and learns one bit. */
+	bool is_open = str_is(r->route, "/health/ready");
 	int status = identity_of(&h->access, r, &a.who, &why);
-	if (!status)
+	if (is_open)
+		status = 0;
+	else if (!status)
 		status = safety_check(&h->access, r, &a.who, &why);
 	if (status) {
 		access_log_refusal(&h->access, r, buf_text(&why));
