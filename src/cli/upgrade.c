@@ -101,6 +101,10 @@ static void retire(struct upgrader *u)
 {
 	struct supervisor *s = u->supervisor;
 	int64_t now = loop_now(s->loop);
+	if (s->stopping) {
+		refuse(u, "it is just ending");
+		return;
+	}
 	if (reload_is_busy(s->reloader) && now > u->waits_until_ns) {
 		refuse(u, "a reload does not come to an end; try again");
 		return;
@@ -160,8 +164,6 @@ static void on_checked(struct loop_child *c, int status)
 				       buf_text(&text));
 		refuse(u, why);
 		free(why);
-	} else if (s->stopping) {
-		refuse(u, "it is just ending");
 	} else {
 		u->state = WAITING;
 		u->waits_until_ns = loop_now(s->loop) + RELOADED_NS;

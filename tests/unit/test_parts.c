@@ -196,11 +196,19 @@ START_TEST(settings_survive_packing_and_nothing_else_does)
 	s.n_sources = 1;
 	s.hub.state_dir = (char[]){"/s"};
 	s.hub.prefix = (char[]){""};
+	s.access.certificate = (char[]){""};
+	s.access.admin = &(struct who){.items = (char *[]){(char[]){"user:root"}}, .n = 1};
+	src.redact = calloc(1, sizeof(src.redact[0]));
+	src.redact[src.n_redact++] =
+		(struct redact_rule){.field = strdup("message"), .how = REDACT_HASH};
 	packed_put(&packed, &s);
 	struct settings *back = packed_get(buf_str(&packed));
 	ck_assert_ptr_nonnull(back);
 	ck_assert_str_eq(back->sources[0].options.all[0].items[0], "/a/*.log");
 	ck_assert_int_eq(back->sources[0].limits.memory, src.limits.memory);
+	ck_assert_str_eq(back->access.admin->items[0], "user:root");
+	ck_assert_str_eq(back->sources[0].redact[0].field, "message");
+	ck_assert_int_eq(back->sources[0].redact[0].how, REDACT_HASH);
 	settings_free(back);
 	for (size_t cut = 0; cut < packed.len; cut++)
 		ck_assert_ptr_null(packed_get((struct str){packed.data, cut}));
