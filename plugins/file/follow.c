@@ -17,14 +17,16 @@ void follow_seek(struct file *f, uint64_t offset)
 		size_t n = offset < TAIL_MAX ? (size_t)offset : TAIL_MAX;
 		if (!f->is_gz) {
 			position_grow_head(&f->at, f->fd, offset);
-			ssize_t got = pread(f->fd, f->at.tail, n, (off_t)(offset - n));
-			f->at.tail_len = got == (ssize_t)n ? (uint8_t)n : 0;
+			char tail[TAIL_MAX];
+			ssize_t got = pread(f->fd, tail, n, (off_t)(offset - n));
+			position_set_tail(&f->at, tail, got == (ssize_t)n ? n : 0);
 		}
 	}
-	if (f->at.is_hashed && !position_fits(&f->at, f->fd))
-		f->at.tail_len = 0; /* it has changed this moment; the next look finds that */
-	memcpy(f->tail, f->at.tail, f->at.tail_len);
-	f->tail_len = f->at.tail_len;
+	/* It may have changed this moment; then the next look finds that. */
+	if (f->at.is_hashed && !f->is_gz && !position_fits(&f->at, f->fd))
+		position_set_tail(&f->at, NULL, 0);
+	f->tail_len = f->at.is_hashed ? 0 : f->at.tail_len;
+	memcpy(f->tail, f->at.tail, f->tail_len);
 	/* Where only NULs stand before, the text has not begun. */
 	size_t nuls = 0;
 	while (nuls < f->tail_len && !f->tail[nuls])
@@ -79,8 +81,8 @@ static size_t skip_nuls(struct state *s, struct file *f, const char *p, size_t n
 		to = (uint64_t)data;
 	s->n_nuls += to - f->at.offset;
 	f->at.offset = to;
-	memset(f->at.tail, 0, TAIL_MAX);
-	f->at.tail_len = to < TAIL_MAX ? (uint8_t)to : TAIL_MAX;
+	static const char zeros[TAIL_MAX];
+	position_set_tail(&f->at, zeros, to < TAIL_MAX ? (size_t)to : TAIL_MAX);
 	memcpy(f->tail, f->at.tail, f->at.tail_len);
 	f->tail_len = f->at.tail_len;
 	return nuls;

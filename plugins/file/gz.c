@@ -71,8 +71,8 @@ static uint64_t place_of(const struct file *other, const struct file *f, const c
 	    position_hash(head, p->head_len) != p->head_hash)
 		return 0;
 	gzFile gz = open_at(f, p->offset - p->tail_len);
-	bool same = gz && gzread(gz, tail, p->tail_len) == p->tail_len &&
-		    memcmp(tail, p->tail, p->tail_len) == 0;
+	bool same =
+		gz && gzread(gz, tail, p->tail_len) == p->tail_len && position_has_tail(p, tail);
 	if (gz)
 		gzclose_r(gz);
 	return same ? p->offset : 0;

@@ -18,8 +18,8 @@ void lines_drop(struct file *f)
 
 static void set_tail(struct position *p, const char *end, size_t available)
 {
-	p->tail_len = (uint8_t)(available < TAIL_MAX ? available : TAIL_MAX);
-	memcpy(p->tail, end - p->tail_len, p->tail_len);
+	size_t n = available < TAIL_MAX ? available : TAIL_MAX;
+	position_set_tail(p, end - n, n);
 }
 
 /* The next line feed, aligned as characters of `unit` bytes are: big or little
@@ -161,7 +161,7 @@ int lines_end(struct state *s, struct file *f)
 		behind.offset += whole;
 		set_tail(&behind, f->part + f->part_len, f->part_len);
 		if (f->over)
-			behind.tail_len = 0;
+			position_set_tail(&behind, NULL, 0);
 		r = give(s, f, f->part, f->part_len, whole, SLUICE_PARTIAL, &behind);
 	}
 	lines_drop(f);

@@ -56,6 +56,20 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 	return *path ? 0 : -1;
 }
 
+bool position_has_tail(const struct position *p, const char *tail)
+{
+	return p->is_hashed ? position_hash(tail, p->tail_len) == p->tail_hash
+			    : memcmp(tail, p->tail, p->tail_len) == 0;
+}
+
+void position_set_tail(struct position *p, const char *tail, size_t n)
+{
+	p->tail_len = (uint8_t)(n < TAIL_MAX ? n : TAIL_MAX);
+	p->is_hashed = false;
+	if (p->tail_len)
+		memcpy(p->tail, tail, p->tail_len);
+}
+
 bool position_fits(struct position *p, int fd)
 {
 	char head[HEAD_MAX], tail[TAIL_MAX];
@@ -64,12 +78,9 @@ bool position_fits(struct position *p, int fd)
 		return false;
 	if (pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) != p->tail_len)
 		return false;
-	if (!p->is_hashed)
-		return memcmp(tail, p->tail, p->tail_len) == 0;
-	if (position_hash(tail, p->tail_len) != p->tail_hash)
+	if (!position_has_tail(p, tail))
 		return false;
-	memcpy(p->tail, tail, p->tail_len);
-	p->is_hashed = false;
+	position_set_tail(p, tail, p->tail_len);
 	return true;
 }
 

@@ -36,6 +36,11 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 /* Whether the open file still has this position's head and tail, which is known then. */
 bool position_fits(struct position *p, int fd);
 
+/* Whether these tail_len bytes are the ones before it. */
+bool position_has_tail(const struct position *p, const char *tail);
+/* The `n` bytes before it, at most TAIL_MAX. */
+void position_set_tail(struct position *p, const char *tail, size_t n);
+
 uint64_t position_hash(const char *p, size_t n);
 
 /* Lets the head's hash cover more of the file, now that there is more. */
