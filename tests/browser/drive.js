@@ -54,17 +54,18 @@ async function openConsole(page) {
 
 // An EventSource in a page of our own origin, which keeps what it gets.
 async function openEventSource(page, query) {
-  await page.goto(`${url}channels`);
-  await page.evaluate((q) => {
+  // A page of the web server's own: ours let nothing run.
+  await page.goto(new URL('/somebody-elses', url).href);
+  await page.evaluate((address) => {
     window.got = [];
     window.hellos = [];
     window.unnamed = 0;
-    window.source = new EventSource(`events?${q}`);
+    window.source = new EventSource(address);
     window.source.addEventListener('line', (e) => window.got.push(JSON.parse(e.data).message));
     window.source.addEventListener('gap', (e) => window.got.push(`gap ${e.data}`));
     window.source.addEventListener('hello', (e) => window.hellos.push([e.lastEventId, JSON.parse(e.data).mode]));
     window.source.onmessage = () => { window.unnamed++; };
-  }, query);
+  }, `${url}events?${query}`);
   await until('hello', () => page.evaluate(() => window.hellos.length > 0));
 }
 
