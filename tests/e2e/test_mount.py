@@ -140,7 +140,7 @@ def streams_outlive_fcgids_patience(site):
     os.chmod(site.path("lines.log"), 0o644)
     site.write_config(SOURCE, CHANNEL, "linger: 1s")
     m.prepare(site)
-    m.start(site, "FcgidBusyTimeout 1\nFcgidBusyScanInterval 1\nFcgidIOTimeout 3\n")
+    m.start(site, "FcgidBusyTimeout 5\nFcgidBusyScanInterval 1\nFcgidIOTimeout 3\n")
     try:
         streams = [site.stream("channel=lines&earliest=1") for _ in range(5)]
         for s in streams:
