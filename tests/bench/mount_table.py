@@ -165,10 +165,10 @@ def stalled(site, m, megabytes):
             f.write(("y" * 1000 + "\n") * 1000)
     time.sleep(3)
     grown, spool = (web_server_kib(m) - before) / 1024, (spooled(site) - files) / 1e6
-    pushed_back = site.json("/status")["streams"]["catching_up"] > 0
     s.close()
-    return "%s; %+.1f MB in the web server%s" % ("waits in the journal" if pushed_back else "NOT PUSHED BACK", grown,
-                                                 ", %.0f MB SPOOLED" % spool if spool > 0.1 else "")
+    held = grown < megabytes / 3 and spool < 1
+    return "%s; %+.1f MB in the web server%s" % ("held back at sluice" if held else "NOT HELD BACK", grown,
+                                                 ", %.0f MB SPOOLED" % spool if spool >= 1 else "")
 
 
 def spooled(site):
