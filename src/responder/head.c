@@ -17,6 +17,8 @@ static void refuse_form(struct request *q, const struct fcgi_request *request)
 		return;
 	}
 	loop_change(q->responder->loop, &q->io, EPOLLIN | EPOLLRDHUP);
+	/* Its rest is still coming: closed on it, the web server would miss the answer. */
+	q->lingers = true;
 	request_respond_text(q, "413 Content Too Large", "", "A form has at most 60 KiB here.\n");
 }
 
@@ -65,9 +67,9 @@ void request_read(struct request *q)
 		return;
 	}
 	enum fcgi_head is = fcgi_check_head(buf_str(&q->head), &request);
-	bool is_full = q->head.len == FCGI_HEAD_MAX;
-	if (is == FCGI_HEAD_INCOMPLETE && is_full) {
+	if (is == FCGI_HEAD_INCOMPLETE && q->head.len == FCGI_HEAD_MAX) {
 		is = FCGI_HEAD_BAD;
+		request.is_too_long = true;
 		request.why = "the head is larger than 64 KiB";
 	}
 	int err = is == FCGI_HEAD_WHOLE ? params_read(&request, r->config->certificate, &q->params)
@@ -84,7 +86,7 @@ void request_read(struct request *q)
 				     "Something that says who asks is there twice.\n");
 	} else if (is == FCGI_HEAD_WHOLE) {
 		take(q, &request);
-	} else if (is == FCGI_HEAD_BAD && is_full && request.has_params) {
+	} else if (is == FCGI_HEAD_BAD && request.is_too_long && request.has_params) {
 		refuse_form(q, &request);
 	} else if (is == FCGI_HEAD_BAD) {
 		log_warning("a connection is closed: it sent no FastCGI request (%s)", request.why);

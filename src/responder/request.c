@@ -170,10 +170,12 @@ static void write_out(struct request *q)
 	}
 	if (q->then_hand_over)
 		request_hand_over(q);
-	else if (!q->stays)
+	else if (!q->stays && !q->lingers)
 		request_finish(q);
 	else
 		loop_change(q->responder->loop, &q->io, wait_events(q));
+	if (q->lingers)
+		shutdown(q->fd, SHUT_WR);
 }
 
 void request_write(struct request *q, struct str text, bool is_last)

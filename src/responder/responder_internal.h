@@ -46,6 +46,7 @@ struct request {
 	struct buf out;      /* framed, being written */
 	size_t out_at;
 	bool stays;          /* WRITING, and there is more to come */
+	bool lingers;        /* answered, it waits for the peer to end */
 	struct probe *probe; /* owned; NULL for all but /probe */
 };
 

@@ -117,6 +117,7 @@ enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
 		size_t content = (size_t)h[4] << 8 | h[5], whole = FCGI_HEADER + content + h[6];
 		if (ret->len + whole > FCGI_HEAD_MAX) {
 			ret->why = "the head is larger than 64 KiB";
+			ret->is_too_long = true;
 			break;
 		}
 		if (id == 0 || (expect != BEGIN && id != ret->id)) {

@@ -53,6 +53,7 @@ struct fcgi_request {
 	struct buf params; /* name-value pairs, checked; free both with buf_fini() */
 	struct buf body;   /* STDIN */
 	bool has_params;   /* they are whole, and sound */
+	bool is_too_long;  /* bad for that */
 	const char *why;   /* what is wrong, when bad */
 };
 
