@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ struct value value_of_number(struct str s)
 	if (!*end && !errno)
 		return (struct value){.type = VALUE_INT, .integer = i};
 	double d = strtod(text, &end);
-	if (*end)
+	if (*end || !isfinite(d)) /* infinity is no number that could be written down again */
 		return none;
 	return (struct value){.type = VALUE_DOUBLE, .number = d};
 }
