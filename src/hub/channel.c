@@ -23,6 +23,28 @@ static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
 	cursors_set(c->hub->cursors, cur, at, c);
 }
 
+/* A redactor's place in a secret is kept as a cursor is: with the batch that led there.
+ * No source has this name.
+ */
+static const char PLACES[] = ":redact";
+
+static void put_place(struct channel *c, const struct channel_from *from)
+{
+	int place = redact_place(from->redactor);
+	struct buf value = {0};
+	if (place)
+		buf_put_u32(&value, (uint32_t)place);
+	record_put_cursor(&c->batch,
+			  &(struct cursor){str_of(PLACES), str_of(from->source), buf_str(&value)});
+	buf_fini(&value);
+}
+
+int channel_redact_place(const struct hub *h, const char *source)
+{
+	struct str value = cursors_get(h->cursors, str_of(PLACES), str_of(source));
+	return value.len == 4 ? (int)(get_u32(value.data) & INT_MAX) : 0;
+}
+
 static void checkpoint(void *ctx, struct buf *records)
 {
 	struct channel *c = ctx;
@@ -275,15 +297,17 @@ int channel_take(struct channel *c, const struct channel_from *from, struct str 
 	struct building b = {0};
 	if (c->commit && commit_is_behind(c->commit))
 		return -EAGAIN;
-	redact_mark(from->redactor);
+	int place = redact_place(from->redactor);
 	int r = build(c, from, records, &b);
+	if (!r && redact_place(from->redactor) != place)
+		put_place(c, from);
 	*taken = b.taken;
 	if (!r && c->batch.len > BATCH_HEADER)
 		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept);
 	if (r != -EBADMSG)
 		tell_stuck(c, r);
 	if (r) {
-		redact_again(from->redactor);
+		redact_go_on_from(from->redactor, place);
 		return r;
 	}
 	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};

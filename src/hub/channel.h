@@ -61,6 +61,9 @@ struct channel_from {
 int channel_take(struct channel *c, const struct channel_from *from, struct str records,
 		 struct channel_taken *taken) must_check;
 
+/* Where in a secret the newest events of a source have ended (redact_place()). */
+int channel_redact_place(const struct hub *h, const char *source) must_check;
+
 /* Shows the events of a batch, kept ones and those that only pass, in the order of
  * their ids.
  */

@@ -75,9 +75,9 @@ static void grow(struct cursors *c)
 	c->n_slots = n;
 }
 
-void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner)
+/* Where the entry is, or would be. */
+static struct entry **find(const struct cursors *c, const struct cursor *cur, uint64_t h)
 {
-	uint64_t h = hash_of(cur);
 	struct entry **p = &c->slots[h & (c->n_slots - 1)];
 	for (; *p; p = &(*p)->next) {
 		struct entry *e = *p;
@@ -87,6 +87,13 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 		    memcmp(e->name + e->source_len, cur->key.data, e->key_len) == 0)
 			break;
 	}
+	return p;
+}
+
+void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner)
+{
+	uint64_t h = hash_of(cur);
+	struct entry **p = find(c, cur, h);
 	if (*p && (*p)->at > at)
 		return;
 	if (!cur->value.len) {
@@ -120,6 +127,13 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 	e->value_len = cur->value.len;
 	e->at = at;
 	e->owner = owner;
+}
+
+struct str cursors_get(const struct cursors *c, struct str source, struct str key)
+{
+	struct cursor cur = {.source = source, .key = key};
+	const struct entry *e = *find(c, &cur, hash_of(&cur));
+	return e ? (struct str){e->value, e->value_len} : (struct str){0};
 }
 
 static void put(const struct entry *e, struct buf *out)

@@ -21,6 +21,9 @@ void cursors_free(struct cursors *c);
  */
 void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner);
 
+/* Borrowed until the next change; empty when there is none. */
+struct str cursors_get(const struct cursors *c, struct str source, struct str key) must_check;
+
 /* Appends the cursors of a source, or of an owner, as records. */
 void cursors_put_of_source(const struct cursors *c, const char *source, struct buf *out);
 void cursors_put_of_owner(const struct cursors *c, const void *owner, struct buf *out);

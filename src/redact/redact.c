@@ -35,8 +35,7 @@ struct redactor {
 	struct regex_run run;
 	struct key key;
 	bool knows_pem;
-	int key_lines; /* of a private key that comes line by line */
-	int marked_lines;
+	int key_lines;          /* of a private key that comes line by line */
 	struct buf text, other; /* of the message or a field: before and after a step */
 	struct buf message, fields;
 	struct buf words; /* of the field's name */
@@ -249,16 +248,15 @@ bool redact_event(struct redactor *r, struct event *ev)
 	return redact_fields(r, &ev->fields) || any;
 }
 
-void redact_mark(struct redactor *r)
+int redact_place(const struct redactor *r)
 {
-	if (r)
-		r->marked_lines = r->key_lines;
+	return r ? r->key_lines : 0;
 }
 
-void redact_again(struct redactor *r)
+void redact_go_on_from(struct redactor *r, int place)
 {
 	if (r)
-		r->key_lines = r->marked_lines;
+		r->key_lines = place;
 }
 
 struct str redact_text(struct redactor *r, struct str text)

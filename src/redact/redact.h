@@ -41,11 +41,12 @@ void redactor_free(struct redactor *r);
  */
 bool redact_event(struct redactor *r, struct event *ev);
 
-/* A row of events begins, which may have to be read again: redact_again() forgets what
- * was seen since.  `r` may be NULL for both.
+/* How far the last event was into a secret that comes in pieces (a private key, line by
+ * line); 0: outside.  To be kept with the events, and given back before the next ones are
+ * read by another redactor, or the same ones again.  `r` may be NULL for both.
  */
-void redact_mark(struct redactor *r);
-void redact_again(struct redactor *r);
+int redact_place(const struct redactor *r) must_check;
+void redact_go_on_from(struct redactor *r, int place);
 
 /* The same for a line of a log: what is borrowed until the next call. */
 struct str redact_text(struct redactor *r, struct str text) must_check;

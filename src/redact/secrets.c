@@ -165,25 +165,51 @@ static bool holds(struct str s, const char *text)
 	return memmem(s.data, s.len, text, strlen(text)) != NULL;
 }
 
-/* What stands between BEGIN and END: headers of the key, long lines of base64, and a
- * last one that is short.  A word alone is of somebody else.
+static bool is_base64(char c)
+{
+	return isalnum((unsigned char)c) || (c && strchr("+/=", c));
+}
+
+/* A line of a key, or its last one, which may be short; no word of prose. */
+static bool is_piece(struct str s)
+{
+	enum { LONG_LINE = 40, LAST_LINE = 12, PADDED = 4 };
+	bool has_capital = false, has_small = false, has_digit = false;
+	for (size_t i = 0; i < s.len; i++) {
+		has_capital |= isupper((unsigned char)s.data[i]) != 0;
+		has_small |= islower((unsigned char)s.data[i]) != 0;
+		has_digit |= isdigit((unsigned char)s.data[i]) != 0;
+	}
+	return s.len >= LONG_LINE ||
+	       (s.len >= LAST_LINE && has_capital && has_small && has_digit) ||
+	       (s.len >= PADDED && s.data[s.len - 1] == '=');
+}
+
+/* What stands between BEGIN and END: headers of the key and base64, with whatever before
+ * and after it (a time, JSON).
  */
 static bool is_of_key(struct str s)
 {
-	enum { LONG_LINE = 40 };
-	bool has_sign = false;
+	if (holds(s, "Proc-Type:") || holds(s, "DEK-Info:"))
+		return true;
 	while (s.len && isspace((unsigned char)s.data[s.len - 1]))
 		s.len--;
 	while (s.len && isspace((unsigned char)s.data[0]))
 		s = (struct str){s.data + 1, s.len - 1};
-	if (holds(s, "Proc-Type:") || holds(s, "DEK-Info:"))
-		return true;
-	for (size_t i = 0; i < s.len; i++) {
-		has_sign |= strchr("+/=", s.data[i]) != NULL;
-		if (!isalnum((unsigned char)s.data[i]) && !strchr("+/=", s.data[i]))
-			return false;
+	size_t from = 0;
+	bool has_sign = false;
+	for (size_t i = 0; i <= s.len; i++) {
+		bool is_in = i < s.len && is_base64(s.data[i]);
+		has_sign |= is_in && !isalnum((unsigned char)s.data[i]);
+		if (is_in)
+			continue;
+		if (is_piece((struct str){s.data + from, i - from}))
+			return true;
+		if (i == s.len && !from)
+			return has_sign; /* all of it is base64 */
+		from = i + 1;
 	}
-	return s.len >= LONG_LINE || has_sign;
+	return false;
 }
 
 bool secret_key_line(struct str message, int *lines)

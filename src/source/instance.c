@@ -247,6 +247,7 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	s->redactor = s->settings.n_redact ? redactor_new(s->settings.redact, s->settings.n_redact,
 							  &s->hub->redact_key, &why)
 					   : NULL;
+	redact_go_on_from(s->redactor, channel_redact_place(s->hub, s->settings.name));
 	/* It was checked with the configuration; yet nothing may get through without. */
 	s->lacks_redactor = s->settings.n_redact && !s->redactor;
 	if (s->lacks_redactor)

@@ -8,6 +8,7 @@ of them may be left.  Nothing waits by sleeping: wait_for() a condition.
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -49,10 +50,25 @@ def wait_for(condition, what, seconds=20):
         time.sleep(0.01)
 
 
+RESERVED = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 for a server that starts later.
+
+    It is none of those that the kernel gives to clients, and belongs to this test
+    until it ends: a socket's name keeps it from tests that run beside.
+    """
+    for port in random.sample(range(15000, 32000), 1000):
+        reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError), socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            reservation.bind("\0sluice-test-port-%d" % port)
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            RESERVED.append(reservation)
+            return port
+        reservation.close()
+    raise Failed("no port of 15000 to 31999 is free")
 
 
 def drift(times, interval):

@@ -94,6 +94,33 @@ def rules_change_with_a_reload(site):
         stream.until_message(want)
 
 
+def the_rest_of_a_key_is_known_after_a_kill_and_a_reload(site):
+    begin, piece, end = LINES[4:7]
+    say = lambda *lines: open(site.path("web.log"), "a").write("".join(line + "\n" for line in lines))
+    say(begin, piece)
+    site.up("web: {type: file, channel: web, include: [DIR/web.log], read_from: beginning, redact: pem}")
+    count = lambda n: wait_for(lambda: len(site.json("/history?channel=web&limit=1000")["events"]) == n, "%d events" % n)
+    count(2)
+    site.kill("hub")
+    say(piece, "between")
+    site.ready()
+    count(4)
+    site.kill("source")
+    say(piece)
+    count(5)
+    text = open(site.path("sluice.yaml")).read()
+    with open(site.path("sluice.yaml"), "w") as f:
+        f.write(text.replace("redact: pem", "redact: all"))
+    code, out = site.sluice_command("reload")
+    check(code == 0, out)
+    say(piece)
+    count(6)
+    say(end, piece)  # outside of a key it is anybody's word
+    count(8)
+    got = [e["message"] for e in site.json("/history?channel=web&limit=1000")["events"]]
+    check(got == ["***"] + ["*** (private key)"] * 2 + ["between"] + ["*** (private key)"] * 3 + [piece], repr(got))
+
+
 def mistakes_are_told(site):
     for rule, says in (("bearrer", 'did you mean "bearer"'), ("[nothing]", "there are headers, password"), ("{}", "what is to be taken out"),
                        ("{regex: '(', field: message}", "sources.a.redact.regex"), ("{rule: all, field: x}", "exclude each other"),
@@ -103,4 +130,5 @@ def mistakes_are_told(site):
         check(code == 2 and says in out and "sluice.yaml:" in out, "%s: %d %s" % (rule, code, out))
 
 
-run(a_secret_is_nowhere, rules_change_with_a_reload, mistakes_are_told)
+run(a_secret_is_nowhere, rules_change_with_a_reload, the_rest_of_a_key_is_known_after_a_kill_and_a_reload,
+    mistakes_are_told)

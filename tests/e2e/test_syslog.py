@@ -32,7 +32,7 @@ class Listener:
         s.close()
 
     def connect(self, kind="tcp"):
-        return socket.create_connection(("127.0.0.1", self.ports[kind]), 10)
+        return socket.create_connection(("127.0.0.1", self.ports[kind]), 10 * PATIENCE)
 
     def tcp(self, data):
         with self.connect() as s:
@@ -84,7 +84,7 @@ def a_huge_octet_count_closes_only_its_connection(site):
     good.sendall(b"<13>before\n")
     with l.connect() as s:
         s.sendall(b"9999999 <13>this is not so long")
-        s.settimeout(10)
+        s.settimeout(10 * PATIENCE)
         check(s.recv(10) == b"", "the connection stays open")
     good.sendall(b"<13>after\n")
     check([e["message"] for e in l.get(2)] == ["before", "after"], "the other connection")
@@ -96,7 +96,7 @@ def octet_framing_refuses_what_is_no_count(site):
     l = Listener(site, "framing: octet")
     with l.connect() as s:
         s.sendall(b"6 <13>ab<13>no count\n")
-        s.settimeout(10)
+        s.settimeout(10 * PATIENCE)
         check(s.recv(10) == b"", "the connection stays open")
     check(l.get(1)[0]["message"] == "ab", "the good frame")
 
@@ -344,7 +344,7 @@ def make_certificates(site):
                 "-out", name + ".pem", "-days", days, "-extfile", name + ".ext")
 
 
-TLS = "tls: {cert: DIR/server.pem, key: DIR/server.key%s}, handshake_timeout: 500ms"
+TLS = "tls: {cert: DIR/server.pem, key: DIR/server.key%%s}, handshake_timeout: %dms" % (500 * PATIENCE)
 
 
 def tls_client(l, name=None, site=None):
@@ -373,7 +373,7 @@ def tls_refusals_are_one_clear_line(site):
         try:
             with connect() as s:
                 s.sendall(b"<13>never\n")
-                s.settimeout(5)
+                s.settimeout(5 * PATIENCE)
                 while s.recv(100):
                     pass
         except OSError:
@@ -390,7 +390,7 @@ def tls_refusals_are_one_clear_line(site):
         return s
     refused(hello, "speaks TLS to a port without it")
     silent = l.connect("tls")
-    silent.settimeout(10)
+    silent.settimeout(10 * PATIENCE)
     check(silent.recv(10) == b"", "a silent one is not closed")
     wait_for(lambda: "no TLS handshake within" in site.log(), "the silent one to be told")
     with tls_client(l, "good", site) as s:
@@ -421,7 +421,7 @@ def a_thousand_idle_and_one_loud(site):
     check(rss_kib(site.source("s")["pid"]) < 30000 or not MEASURES_MEMORY, "idle connections take memory")
     over = [l.connect() for _ in range(5)]
     for s in over:
-        s.settimeout(10)
+        s.settimeout(10 * PATIENCE)
         check(s.recv(10) == b"", "one over the limit is not closed")
     check(site.log().count("more than 1001 connections") == 1, "it is not told once")
     for s in idle + [loud]:
@@ -432,7 +432,7 @@ def idle_connections_are_closed(site):
     l = Listener(site, "idle_timeout: 500ms")
     with l.connect() as s:
         s.sendall(b"<13>then silence")
-        s.settimeout(10)
+        s.settimeout(10 * PATIENCE)
         check(s.recv(10) == b"", "it is not closed")
     check(l.get(1)[0]["message"] == "then silence", "what it has sent")
 
@@ -441,7 +441,7 @@ def who_may_send(site):
     l = Listener(site, "allow: [10.0.0.0/8, '::1']")
     l.udp("<13>no")
     with l.connect() as s:
-        s.settimeout(10)
+        s.settimeout(10 * PATIENCE)
         check(s.recv(10) == b"", "a stranger is let in")
     wait_for(lambda: l.counters()["refused"] >= 2, "both to be counted")
     check("not among those that may send" in site.log(), site.log())
