@@ -12,7 +12,8 @@
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 /* Names this process in every line ("hub", "responder", ...); borrows `role`
- * for ever.  The level comes from SLUICE_LOG (error, warning, info, debug).
+ * for ever.  The level comes from SLUICE_LOG (error, warning, info, debug).  Where
+ * standard error is systemd's journal, that is told how bad each line is.
  */
 void log_init(const char *role);
 

@@ -121,7 +121,8 @@ static int drive(struct driver *d)
 		fputs("sluice: the plugin's process sent what is no frame\n", stderr);
 		status = 1;
 	}
-	int ended = driver_end(d, STOP_PATIENCE_MS);
+	int ended;
+	driver_end(d, STOP_PATIENCE_MS, &ended);
 	if (WIFSIGNALED(ended) && status == 0) {
 		char *how = process_describe_status(ended);
 		fprintf(stderr, "sluice: the plugin's process was %s\n", how);

@@ -138,14 +138,15 @@ void driver_credit(struct driver *d, uint32_t bytes)
 	driver_send(d, FRAME_CREDIT, (struct str){body, sizeof(body)});
 }
 
-int driver_end(struct driver *d, int patience_ms)
+bool driver_end(struct driver *d, int patience_ms, int *ret)
 {
 	int status = 0;
 	int64_t until = clock_mono_ns() + patience_ms * NS_PER_MS;
 	pid_t done = 0;
 	while (d->pid && !(done = waitpid(d->pid, &status, WNOHANG)) && clock_mono_ns() < until)
 		usleep(1000);
-	if (d->pid && !done) {
+	bool in_time = !d->pid || done;
+	if (!in_time) {
 		kill(d->pid, SIGKILL);
 		while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
 			continue;
@@ -155,5 +156,7 @@ int driver_end(struct driver *d, int patience_ms)
 	buf_fini(&d->in);
 	grants_fini(&d->grants);
 	d->pid = 0;
-	return status;
+	if (ret)
+		*ret = status;
+	return in_time;
 }

@@ -34,7 +34,9 @@ int driver_next(struct driver *d, int timeout_ms, struct frame *ret) must_check;
 void driver_send(struct driver *d, enum frame_type type, struct str body);
 void driver_credit(struct driver *d, uint32_t bytes);
 
-/* Kills it if it has not ended within `patience_ms`; waitpid(2)'s status. */
-int driver_end(struct driver *d, int patience_ms);
+/* Whether it has ended by itself within `patience_ms`; else it is killed.  *status is
+ * waitpid(2)'s; may be NULL.
+ */
+bool driver_end(struct driver *d, int patience_ms, int *status);
 
 #endif

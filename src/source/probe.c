@@ -29,7 +29,8 @@ static int ask(struct driver *d, enum opening_mode mode, const struct source_set
 			return 0;
 		if (got == 1)
 			continue;
-		int status = driver_end(d, got == -EPIPE ? 1000 : 0);
+		int status;
+		driver_end(d, got == -EPIPE ? 1000 : 0, &status);
 		char *how = process_describe_status(status);
 		if (got == 0)
 			*why = mem_printf("%s: the plugin did not answer within %d s", src->plugin,
@@ -68,7 +69,7 @@ int probe_describe(const char *path, struct tables *ret, char **why)
 		r = -EINVAL;
 	}
 	if (d.pid)
-		driver_end(&d, 1000);
+		driver_end(&d, 1000, NULL);
 	source_settings_fini(&src);
 	return r;
 }
@@ -87,7 +88,9 @@ int probe_open(const struct source_settings *src, char **option, char **why)
 		r = -EINVAL;
 	}
 	/* Closing may crash as well: wait for its end. */
-	int status = d.pid ? driver_end(&d, PATIENCE_MS) : 0;
+	int status = 0;
+	if (d.pid)
+		driver_end(&d, PATIENCE_MS, &status);
 	if (!r && (WIFSIGNALED(status) || WEXITSTATUS(status))) {
 		char *how = process_describe_status(status);
 		*why = mem_printf("%s: the plugin's close() failed (%s)", src->plugin, how);
