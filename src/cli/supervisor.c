@@ -45,6 +45,8 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 	case CONTROL_READY:
 		s->hub_is_ready = true;
 		systemd_notify("READY=1\nSTATUS=running");
+		if (s->is_drained && supervisor_drain(s, 0))
+			log_warning("the new hub takes streams although it was drained");
 		break;
 	case CONTROL_PONG: s->pinged_ns = 0; break;
 	case CONTROL_DRAINING: commands_answer(s->commands, COMMAND_DRAIN, true, text); break;
@@ -292,9 +294,10 @@ int supervisor_drain(struct supervisor *s, int64_t over_ms)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%c%lld", CONTROL_DRAIN, (long long)over_ms);
-	if (s->control_fd < 0)
+	if (s->control_fd < 0 || fd_send_packet(s->control_fd, text, (size_t)n, -1))
 		return -ENOTCONN;
-	return fd_send_packet(s->control_fd, text, (size_t)n, -1) ? -ENOTCONN : 0;
+	s->is_drained = over_ms >= 0;
+	return 0;
 }
 
 void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo)

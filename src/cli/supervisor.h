@@ -73,6 +73,7 @@ struct supervisor {
 	struct loop_timer watch; /* whether the hub still answers, and to tell systemd of us */
 	int64_t pinged_ns;       /* 0: no ping is unanswered */
 	bool hub_is_ready;       /* it has opened everything, and answers */
+	bool is_drained;         /* another hub begins so too */
 	bool stopping;
 	bool is_attached; /* a web server's: it listens and answers itself, and ends unused */
 	struct loop_timer patience;

@@ -151,12 +151,14 @@ int report_status(struct hub *h, const struct identity *who, struct buf *body)
 
 int report_ready(struct hub *h, const struct identity *who maybe_unused, struct buf *body)
 {
-	bool ready =
-		!h->is_draining && (!h->sources_are_ready || h->sources_are_ready(h->report_ctx));
+	bool runs = !h->sources_are_ready || h->sources_are_ready(h->report_ctx);
+	bool ready = runs && !h->is_draining;
 	struct json j = {body, false};
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "status",
-		  ready ? "ready" : "not ready: a source is not running (see /status)");
+		  ready            ? "ready"
+		  : h->is_draining ? "draining: no new streams are taken (sluice drain --cancel)"
+				   : "not ready: a source is not running (see /status)");
 	json_close(&j, '}');
 	buf_putc(body, '\n');
 	return ready ? 200 : 503;

@@ -195,6 +195,11 @@ def draining_is_spread(site):
     check(max(times) < 4 * PATIENCE, "too late: %.1f s" % max(times))
     each = [len([t for t in times if i / 4 <= t < (i + 1) / 4]) for i in range(8)]
     check(max(each) <= 20 * PATIENCE, "not spread: %r" % each)
+    # Another hub is no way round it.
+    site.kill("hub")
+    wait_for(lambda: len(site.pids("hub")) == 1 and site.get("/health/live")[0] == 200, "another hub")
+    wait_for(lambda: site.get("/health/ready")[0] == 503 and b"drain" in site.get("/health/ready")[2], "it to know of the drain")
+    check("draining" in site.stream("channel=n").until_type("busy").data, "a new stream of another hub")
     check(site.sluice_command("drain", "--cancel")[0] == 0, "cancel")
     crowd.until(lambda: site.json("/status")["streams"]["open"] == 60, "them to come back")
     crowd.close()
