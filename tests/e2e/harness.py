@@ -183,6 +183,12 @@ class Site:
             return open(self.path("sluice.log"), errors="replace").read()
         return ""
 
+    def told(self, text, times=None):
+        """Waits for it to be in the log, where it comes a moment after what it tells of."""
+        wait_for(lambda: text in self.log(), "the log to say \"%s\": %s" % (text, self.log()[-2000:]))
+        n = self.log().count(text)
+        check(times is None or n == times, "the log says \"%s\" %d times" % (text, n))
+
     def start_lighttpd(self, extra=""):
         conf = open(os.path.join(SRC, "contrib/mount/lighttpd.conf")).read()
         conf = conf.replace("/run/sluice/fcgi.sock", self.path("fcgi.sock"))

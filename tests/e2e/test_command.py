@@ -150,7 +150,7 @@ def yes_is_bounded_by_the_rate_limit(site):
 def a_missing_program_is_told_once(site):
     site.up(config("interval: 20ms, argv: [/nope/nothing], backoff: 20ms..50ms"))
     wait_for(lambda: site.source("c")["counters"].get("start_failed", 0) > 5, "several tries")
-    check(site.log().count("/nope/nothing: No such file or directory") == 1, site.log())
+    site.told("/nope/nothing: No such file or directory", 1)
 
 
 def a_daemon_is_restarted_with_backoff(site):
@@ -213,7 +213,7 @@ def where_it_goes(site):
     site.up(config("mode: once, shell: 'echo to the log; echo gone >&2', stdout: log, stderr: discard") +
             config("mode: once, shell: 'echo a; echo b >&2', stderr: merge, emit_exit: false", "d"))
     check(events(site, 1)[0].type == "exit", "something else than the end")
-    check("source c: stdout: to the log" in site.log(), site.log())
+    site.told("source c: stdout: to the log")
     got = events(site, 2, "channel=d&earliest=1")
     check([e.json()["fields"]["stream"] for e in got] == ["stdout", "stdout"], repr(got))
 
