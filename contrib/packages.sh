@@ -56,6 +56,10 @@ BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-
 build() {
 	dir=$1
 	shift
+	[ ! -f "$top/config.status" ] || {
+		echo "$top is configured for a build of its own: make -C $top distclean" >&2
+		return 1
+	}
 	[ -x "$top/configure" ] || (cd "$top" && autoreconf -fi >"$top/autoreconf.log" 2>&1) || {
 		cat "$top/autoreconf.log"
 		return 1

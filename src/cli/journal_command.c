@@ -44,7 +44,7 @@ struct look {
 
 /* What was found of one channel. */
 struct found {
-	uint64_t n_segments, n_events, n_cursors, bytes, damaged, unfinished;
+	uint64_t n_segments, n_events, n_cursors, bytes, damaged, unfinished, unread;
 	event_id first, last;
 	char epoch[EPOCH_MAX + 1];
 };
@@ -85,12 +85,17 @@ static void take_batch(struct look *l, const char *channel, const struct segment
 static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_t to,
 			event_id after)
 {
-	if (strcmp(l->verb, "verify") != 0)
+	bool shows = strcmp(l->verb, "cat") == 0;
+	if (strcmp(l->verb, "stat") == 0)
 		return;
 	struct buf when = {0};
-	timestamp_put(&when, (int64_t)id_ms(after) * NS_PER_MS);
-	printf("%s: damaged from byte %llu to %llu, after %s\n", path, (unsigned long long)from,
-	       (unsigned long long)to, buf_text(&when));
+	if (after)
+		timestamp_put(&when, (int64_t)id_ms(after) * NS_PER_MS);
+	else
+		buf_puts(&when, "its beginning");
+	fprintf(shows ? stderr : stdout, "%s%s: damaged from byte %llu to %llu, after %s%s\n",
+		shows ? "sluice: " : "", path, (unsigned long long)from, (unsigned long long)to,
+		buf_text(&when), shows ? "; what was there is left out" : "");
 	buf_fini(&when);
 }
 
@@ -100,11 +105,13 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	struct segment *s;
 	int r = segment_open(path, false, &s);
 	if (r) {
-		printf("%s: %s\n", path,
-		       r == -EPROTO    ? "written by a newer version of sluice"
-		       : r == -EBADMSG ? "no journal segment (its header is damaged)"
-				       : strerror(-r));
+		fprintf(stderr, "sluice: %s: %s\n", path,
+			r == -EPROTO    ? "written by a newer version of sluice"
+			: r == -EBADMSG ? "no journal segment (its header is damaged)"
+			: r == -EACCES  ? "Permission denied (run this as sluice's user, or root)"
+					: strerror(-r));
 		l->failed = true;
+		f->unread++;
 		return;
 	}
 	struct batch_reader reader;
@@ -166,8 +173,11 @@ static void print_found(const struct look *l, const char *channel, const struct 
 			   "; %llu bytes at the end are unfinished (being written, or cut off "
 			   "by a crash before they were published)",
 			   (unsigned long long)f->unfinished);
-	buf_puts(&b,
-		 f->damaged || f->unfinished || strcmp(l->verb, "stat") == 0 ? "\n" : "; good\n");
+	if (f->unread)
+		buf_printf(&b, "; %llu segments could not be read",
+			   (unsigned long long)f->unread);
+	bool is_good = !f->damaged && !f->unfinished && !f->unread;
+	buf_puts(&b, is_good && strcmp(l->verb, "verify") == 0 ? "; good\n" : "\n");
 	fputs(buf_text(&b), stdout);
 	buf_fini(&b);
 }

@@ -340,6 +340,8 @@ static void on_emptying(struct loop_timer *t)
 	int64_t now = loop_now(h->loop), left_ns = h->empty_at_ns - now;
 	size_t steps = left_ns > 0 ? (size_t)(left_ns / EMPTYING_NS) + 1 : 1;
 	size_t n = (h->n_streams + steps - 1) / steps;
+	/* Few of them: one at a time. */
+	int64_t pause_ns = MAX(EMPTYING_NS, left_ns / (int64_t)(h->n_streams + 1));
 	list_each_safe (e, &h->streams) {
 		struct stream *s = list_entry(e, struct stream, link);
 		if (!n)
@@ -350,7 +352,7 @@ static void on_emptying(struct loop_timer *t)
 		n--;
 	}
 	if (left_ns > 0)
-		loop_timer_set(h->loop, t, now + MIN(EMPTYING_NS, left_ns));
+		loop_timer_set(h->loop, t, now + MIN(pause_ns, left_ns));
 	else
 		log_info("drained: %zu streams are left to take their goodbye", h->n_streams);
 }

@@ -115,9 +115,10 @@ class Mount:
         log.close()
 
         def answers():
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", site.port), 1).close()
-                return True
+            # More than a connection: Apache opens its port, closes it, and opens it again.
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", site.port), 1) as s:
+                s.sendall(b"GET /is-it-there HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return s.recv(1)
             check(self.server.poll() is None, self.log(site))
             return False
         wait_for(answers, "%s to answer" % self.program)

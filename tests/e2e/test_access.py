@@ -171,6 +171,41 @@ def a_user_that_lighttpd_has_checked(site):
     check(site.get("/history?channel=web")[0] == 401, "without a name")
 
 
+def passwords_by_the_recipes(site):
+    """The lines of doc/access.md, word for word."""
+    begin(site)
+    site.lighttpd.terminate()
+    site.lighttpd.wait()
+    site.lighttpd = None
+    require("openssl", "nginx", "caddy", "apache2")
+    users = {"alice": "secret", "mallory": "secret"}
+    with open(site.path("users"), "w") as f:
+        for name, password in users.items():
+            f.write("%s:%s\n" % (name, subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True).strip()))
+    os.chmod(site.path("users"), 0o644)
+    page = open(os.path.join(SRC, "doc/access.md")).read()
+    for name, kind in (("lighttpd", "lighttpd"), ("Apache mod_proxy_fcgi", "apache"), ("nginx", "nginx"), ("Caddy", "caddy")):
+        m = mount(name)
+        lines = page.split("```%s\n" % kind)[1].split("```")[0].replace("/etc/sluice/users", site.path("users"))
+        if kind == "caddy":
+            hashed = subprocess.check_output(["caddy", "hash-password", "--plaintext", "secret"], text=True).strip()
+            lines = lines.replace("alice HASH", "alice %s\n\tmallory %s" % (hashed, hashed))
+        if kind == "apache":
+            m.load = (*m.load, "auth_basic", "authn_core", "authn_file", "authz_user")
+        if kind == "nginx":
+            m.change = lambda conf: conf.replace("#fastcgi_param REMOTE_USER", "fastcgi_param REMOTE_USER")
+        m.prepare(site)
+        m.start(site, "\n" + lines)
+        try:
+            for user, password, want in (("alice", "secret", 200), ("mallory", "secret", 404), ("alice", "wrong", 401)):
+                basic = {"Authorization": "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()}
+                got = site.get("/history?channel=web", headers=basic)[0]
+                check(got == want, "%s: %s with \"%s\" gets %d" % (name, user, password, got))
+            check(site.get("/history?channel=web")[0] == 401, name + ": without a name")
+        finally:
+            m.stop()
+
+
 def ticket(site, *args):
     code, text = site.sluice_command("ticket", *args)
     check(code == 0, text)
@@ -447,5 +482,5 @@ def mistakes_are_told(site):
 
 run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows,
     an_administrator_of_one_channel, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
-    a_user_that_lighttpd_has_checked, tickets, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
+    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, tickets, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
     another_user_on_the_socket, mistakes_are_told)

@@ -3,7 +3,7 @@
 """The units under a real systemd, with Debian's own lighttpd.service in front.
 
 A systemd is process 1 of namespaces over a copy of this machine (see boot); it needs
-root and the right to mount.  Installed with --prefix=/usr, as a package would.
+root and the right to mount.  Installed as doc/front-servers.md says.
 """
 import os
 import sys
@@ -44,14 +44,14 @@ class Machine(Site):
     def install(self):
         os.mkdir(self.path("build"))
         os.mkdir(self.laid_over)
-        for command in ([os.path.join(SRC, "configure"), "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
-                         "--runstatedir=/run", "--with-systemdsystemunitdir=/lib/systemd/system", "CFLAGS=-O1"],
+        for command in ([os.path.join(SRC, "configure"), "--sysconfdir=/etc", "--with-systemdsystemunitdir=/lib/systemd/system",
+                         "CFLAGS=-O1"],
                         ["make", "-s", "-j%d" % os.cpu_count(), "install", "DESTDIR=" + self.laid_over]):
             done = subprocess.run(command, cwd=self.path("build"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             check(done.returncode == 0, done.stdout[-3000:])
         # /lib is a link on this machine: a directory would hide all that is there.
-        os.rename(self.path("laid-over/lib/systemd/system/sluice.service"), self.put("usr/lib/systemd/system/sluice.service"))
-        os.rename(self.path("laid-over/lib/systemd/system/sluice.socket"), self.put("usr/lib/systemd/system/sluice.socket"))
+        for unit in ("sluice.service", "sluice.socket"):
+            os.rename(self.path("laid-over/lib/systemd/system", unit), self.put("usr/lib/systemd/system/" + unit))
         shutil.rmtree(self.path("laid-over/lib"))
         self.configure(CONFIG)
 
