@@ -269,8 +269,9 @@ void access_log_refusal(struct access *a, const struct door_request *r, const ch
 	}
 	if (++a->denied_in_second > REFUSALS_A_SECOND)
 		return;
-	log_warning("refused: %.*s (user \"%.*s\", address %.*s, %.*s)", (int)strcspn(what, "\n"),
-		    what, (int)MIN(r->user.len, (size_t)64), r->user.data,
+	log_warning("refused: %.*s (user \"%.*s\", address %.*s, host \"%.*s\", %.*s)",
+		    (int)strcspn(what, "\n"), what, (int)MIN(r->user.len, (size_t)64), r->user.data,
 		    (int)MIN(r->address.len, (size_t)64), r->address.data,
+		    (int)MIN(r->host.len, (size_t)64), r->host.data,
 		    (int)MIN(r->route.len, (size_t)64), r->route.data);
 }

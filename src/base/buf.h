@@ -8,6 +8,7 @@
 #ifndef SLUICE_BASE_BUF_H
 #define SLUICE_BASE_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -56,6 +57,7 @@ void buf_drop(struct buf *b, size_t n);
 void buf_reset(struct buf *b, size_t keep);
 
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) printf_like(2, 0);
 
 static inline void buf_put(struct buf *b, const void *p, size_t n)
 {

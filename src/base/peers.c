@@ -61,8 +61,8 @@ static void tell(struct peers *p, uid_t who, const char *what)
 	if (p->told_ns && now - p->told_ns < NS_PER_SEC)
 		return;
 	log_warning("a connection of user %u to %s is closed (%llu since the last word on it): if "
-		    "the web server runs as that user, add its name to hub.web_users",
-		    (unsigned)who, what, (unsigned long long)p->untold);
+		    "the web server runs as that user, add its name (id -nu %u) to hub.web_users",
+		    (unsigned)who, what, (unsigned long long)p->untold, (unsigned)who);
 	p->told_ns = now;
 	p->untold = 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "conf/remarks.h"
 #include "hub/schema.h"
 
 static const char usage[] =
@@ -14,17 +15,9 @@ static const char usage[] =
 	"Reads the configuration and asks each source's plugin about its options.\n"
 	"Every mistake is told with its place; the exit status is 2 if there are any.\n";
 
-/* Safe, but hardly meant. */
-static void tell_unreadable(const struct settings *s)
+static void print_remark(void *ctx, const char *sentence)
 {
-	for (size_t i = 0; i < s->n_channels && !s->access.allows; i++) {
-		const struct channel_settings *c = &s->channels[i];
-		if (!c->access && !c->n_from && strcmp(c->name, SETTINGS_OWN_CHANNEL) != 0)
-			printf("%s: nobody may read the channel \"%s\", but with a ticket (add "
-			       "\"access: anyone\", or users, groups or networks, to "
-			       "channels.%s)\n",
-			       s->file, c->name, c->name);
-	}
+	printf("%s: %s\n", (const char *)ctx, sentence);
 }
 
 int check_command(int argc, char **argv)
@@ -41,7 +34,7 @@ int check_command(int argc, char **argv)
 		printf("%s: clients may stumble over this against what runs now:\n%s", file,
 		       buf_text(&changes));
 	buf_fini(&changes);
-	tell_unreadable(s);
+	settings_remarks(s, print_remark, s->file);
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
 			printf("%s: whoever can connect to %s can say who he is; let it be reached "

@@ -42,6 +42,9 @@ const char *config_argument(int argc, char **argv, const char *usage, int *statu
  */
 struct settings *load_checked(const char *file, bool strict) must_check;
 
+/* Logs what is hardly meant in it (conf/remarks.h). */
+void log_remarks(const struct settings *s);
+
 /* The file of a plugin, named by a path or, without a slash, as one of those that
  * are installed.  Owned, or NULL with *why owned.
  */

@@ -245,9 +245,16 @@ int commands_ask(const char *state_dir, const char *word)
 	}
 	if (fd >= 0)
 		status = ask(fd, word);
+	else if (fd == -EACCES)
+		fprintf(stderr,
+			"sluice: %s: Permission denied (ask as root, or as the user that sluice "
+			"runs as)\n",
+			path);
 	else
-		fprintf(stderr, "sluice: no sluice runs with this configuration: %s: %s\n", path,
-			strerror(-fd));
+		fprintf(stderr,
+			"sluice: no sluice runs with this configuration: %s: %s (start it with "
+			"sluice run; after a change of hub.state_dir, end the old one first)\n",
+			path, strerror(-fd));
 	fd_close(&fd);
 	free(path);
 	return status;

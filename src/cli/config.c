@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
+#include "conf/remarks.h"
 #include "source/probe.h"
 
 const char *config_argument(int argc, char **argv, const char *usage, int *status)
@@ -43,6 +45,16 @@ const char *cli_console_dir(void)
 {
 	const char *dir = getenv("SLUICE_CONSOLE_DIR");
 	return dir && *dir ? dir : SLUICE_CONSOLE_DIR;
+}
+
+static void log_remark(void *ctx maybe_unused, const char *sentence)
+{
+	log_warning("%s", sentence);
+}
+
+void log_remarks(const struct settings *s)
+{
+	settings_remarks(s, log_remark, NULL);
 }
 
 struct settings *load_checked(const char *file, bool strict)

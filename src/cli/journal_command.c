@@ -174,8 +174,7 @@ static void print_found(const struct look *l, const char *channel, const struct 
 			   "by a crash before they were published)",
 			   (unsigned long long)f->unfinished);
 	if (f->unread)
-		buf_printf(&b, "; %llu segments could not be read",
-			   (unsigned long long)f->unread);
+		buf_printf(&b, "; %llu segments could not be read", (unsigned long long)f->unread);
 	bool is_good = !f->damaged && !f->unfinished && !f->unread;
 	buf_puts(&b, is_good && strcmp(l->verb, "verify") == 0 ? "; good\n" : "\n");
 	fputs(buf_text(&b), stdout);

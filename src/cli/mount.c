@@ -76,6 +76,26 @@ static const char *socket_of(const struct settings *s)
 	return NULL;
 }
 
+/* Each server has its own way of writing a host and a port. */
+static void use_tcp(struct buf *text, const struct settings *s)
+{
+	const char *address = s->hub.n_listen ? s->hub.listen[0] + strlen("tcp:") : "";
+	const char *port = strrchr(address, ':');
+	if (!port)
+		return;
+	char *host = mem_strndup(address, (size_t)(port - address));
+	char *lighttpd = mem_printf("\"host\" => \"%s\", \"port\" => %s", host, port + 1);
+	char *apache = mem_printf("fcgi://%s/", address);
+	replace(text, "\"socket\" => \"/run/sluice/fcgi.sock\"", lighttpd);
+	replace(text, "unix:/run/sluice/fcgi.sock|", "");
+	replace(text, "fcgi://sluice/", apache);
+	replace(text, "unix:/run/sluice/fcgi.sock", address); /* nginx */
+	replace(text, "unix//run/sluice/fcgi.sock", address); /* Caddy */
+	free(apache);
+	free(lighttpd);
+	free(host);
+}
+
 static int print_mount(const char *file, const char *prefix, const struct settings *s)
 {
 	const char *dir = getenv("SLUICE_MOUNT_DIR");
@@ -90,9 +110,8 @@ static int print_mount(const char *file, const char *prefix, const struct settin
 	const char *socket = socket_of(s);
 	if (socket)
 		replace(&text, "/run/sluice/fcgi.sock", socket);
-	else if (memmem(text.data, text.len, "/run/sluice/fcgi.sock", 21))
-		fprintf(stderr, "sluice: hub.listen names no unix: socket; put its address where "
-				"/run/sluice/fcgi.sock stands\n");
+	else
+		use_tcp(&text, s);
 	replace(&text, "/usr/lib/sluice/sluice.fcgi", SLUICE_FCGI);
 	replace(&text, "/logs", prefix);
 	fputs(buf_text(&text), stdout);

@@ -20,6 +20,7 @@
 #include "cli/supervisor.h"
 #include "cli/upgrade.h"
 #include "conf/packed.h"
+#include "conf/remarks.h"
 #include "source/plugin.h"
 #include "source/probe.h"
 
@@ -34,6 +35,7 @@ struct reloader {
 	struct supervisor *supervisor;
 	enum reload_state state;
 	bool of_plugins;           /* the settings stay; files of plugins may be others */
+	bool listens_elsewhere;    /* than before; to be told */
 	bool again, again_plugins; /* asked for meanwhile */
 	struct settings *pending;  /* owned; NULL when only of plugins */
 	struct loop_child checker;
@@ -53,6 +55,29 @@ static struct loop *loop_of(const struct reloader *r)
 
 static void begin(struct reloader *r, bool of_plugins);
 
+static void put_line(void *ctx, const char *sentence)
+{
+	buf_printf(ctx, "\n%s", sentence);
+}
+
+/* To who has asked, with all that he might want to know. */
+static void answer(struct reloader *r, bool good, const char *text)
+{
+	const struct settings *s = r->supervisor->settings;
+	struct buf all = {0};
+	buf_puts(&all, text);
+	for (size_t i = 0; good && r->listens_elsewhere && i < s->hub.n_listen; i++)
+		buf_printf(&all, "\nlistening on %s (the web server has to know)",
+			   s->hub.listen[i]);
+	if (good) {
+		settings_remarks(s, put_line, &all);
+		log_remarks(s);
+	}
+	r->listens_elsewhere = false;
+	commands_answer(r->supervisor->commands, COMMAND_RELOAD, good, buf_text(&all));
+	buf_fini(&all);
+}
+
 static void finish(struct reloader *r, bool good, const char *text)
 {
 	bool of_plugins = r->of_plugins;
@@ -66,7 +91,7 @@ static void finish(struct reloader *r, bool good, const char *text)
 	else
 		log_error("not reloaded, the old configuration stays: %s", text);
 	if (!of_plugins)
-		commands_answer(r->supervisor->commands, COMMAND_RELOAD, good, text);
+		answer(r, good, text);
 	if (r->again) {
 		r->again = false;
 		begin(r, false);
@@ -159,6 +184,7 @@ static void take_over(struct reloader *r)
 			 fresh->hub.n_web_users))
 		supervisor_replace_responders(s, r->listen, r->n_listen);
 	r->n_listen = 0;
+	r->listens_elsewhere = listens_elsewhere;
 	settings_free(old);
 	watch_plugins(r);
 }

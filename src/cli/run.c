@@ -34,5 +34,6 @@ int run_command(int argc, char **argv)
 	struct settings *s = load_checked(file, false);
 	if (!s)
 		return 2;
+	log_remarks(s);
 	return supervise(s, is_attached);
 }

@@ -160,8 +160,10 @@ static void on_checked(struct loop_child *c, int status)
 	while (text.len && text.data[text.len - 1] == '\n')
 		text.len--;
 	if (!good) {
+		char *how = process_describe_status(status);
 		char *why = mem_printf("%s does not take the configuration: %s", u->path,
-				       buf_text(&text));
+				       text.len ? buf_text(&text) : how);
+		free(how);
 		refuse(u, why);
 		free(why);
 	} else {

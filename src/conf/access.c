@@ -148,6 +148,29 @@ static void check_origins(const struct option_value *v, struct errors *e)
 	}
 }
 
+static bool is_host(const char *s)
+{
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+	if (*s == '[') {
+		size_t n = strspn(s + 1, "0123456789abcdefABCDEF:.");
+		return n && strcmp(s + 1 + n, "]") == 0;
+	}
+	if (strncmp(s, "*.", 2) == 0)
+		s += 2;
+	return *s && !s[strspn(s, chars)];
+}
+
+static void check_hosts(const struct option_value *v, struct errors *e)
+{
+	for (size_t i = 0; v && i < v->n; i++)
+		if (!is_host(v->items[i]))
+			errors_add(e, v->at, "access.hosts",
+				   "\"%s\" is no name of a host (write logs.example.org or "
+				   "*.example.org, without http:// and without a port)",
+				   v->items[i]);
+}
+
 void access_read(struct access_settings *a, const struct tree *map, struct errors *e)
 {
 	static const struct tree nothing = {.kind = TREE_MAP};
@@ -162,6 +185,7 @@ void access_read(struct access_settings *a, const struct tree *map, struct error
 	if (certificate)
 		check_certificate(certificate, e);
 	check_origins(option_find(&v, "origins"), e);
+	check_hosts(option_find(&v, "hosts"), e);
 	a->certificate = mem_strdup(certificate ? certificate->items[0] : "");
 	a->origins = values_list(access_options, &v, "origins", &a->n_origins);
 	a->hosts = values_list(access_options, &v, "hosts", &a->n_hosts);

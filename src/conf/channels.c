@@ -145,7 +145,8 @@ void channels_read_one(struct settings *s, const struct tree *key, const struct 
 		errors_add(e, key->at, where,
 			   "not a name (letters, digits, _ . and -, at most 64)");
 	if (find_channel(s, key->text))
-		errors_add(e, key->at, where, "is in another file of conf.d already (remove one)");
+		errors_add(e, key->at, where,
+			   "is there already, here or in another file beside it (remove one)");
 	struct channel_settings *c = settings_channel(s, key->text);
 	if (map->kind == TREE_MAP) {
 		option_read(map, where, channel_options, NULL, &v, e);

@@ -47,6 +47,11 @@ static int parse_net(const char *text, struct subject *ret, char **why)
 	return -EINVAL;
 }
 
+static bool is_name(const char *s)
+{
+	return *s && *s != ' ' && s[strlen(s) - 1] != ' ';
+}
+
 int subject_parse(const char *text, struct subject *ret, char **why)
 {
 	*ret = (struct subject){0};
@@ -54,16 +59,16 @@ int subject_parse(const char *text, struct subject *ret, char **why)
 		ret->kind = SUBJECT_ANYONE;
 	else if (strcmp(text, "authenticated") == 0)
 		ret->kind = SUBJECT_AUTHENTICATED;
-	else if (strncmp(text, "user:", 5) == 0 && text[5])
+	else if (strncmp(text, "user:", 5) == 0 && is_name(text + 5))
 		*ret = (struct subject){.kind = SUBJECT_USER, .name = text + 5};
-	else if (strncmp(text, "group:", 6) == 0 && text[6])
+	else if (strncmp(text, "group:", 6) == 0 && is_name(text + 6))
 		*ret = (struct subject){.kind = SUBJECT_GROUP, .name = text + 6};
 	else if (strncmp(text, "net:", 4) == 0) {
 		ret->kind = SUBJECT_NET;
 		return parse_net(text + 4, ret, why);
 	} else {
 		*why = mem_printf("\"%s\" names nobody (write anyone, authenticated, user:NAME, "
-				  "group:NAME or net:ADDRESS/BITS)",
+				  "group:NAME or net:ADDRESS/BITS, without blanks around a name)",
 				  text);
 		return -EINVAL;
 	}

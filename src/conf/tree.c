@@ -269,9 +269,10 @@ struct tree *tree_load(const char *file, struct errors *e)
 		goto out;
 	}
 	if (r) {
-		errors_add(e, whole, NULL,
-			   "cannot be read: %s (give this user the right to read it)",
-			   strerror(-r));
+		errors_add(e, whole, NULL, "cannot be read: %s%s", strerror(-r),
+			   r == -EACCES   ? " (give this user the right to read it)"
+			   : r == -EISDIR ? " (name the file in it)"
+					  : "");
 		goto out;
 	}
 	if (!yaml_parser_initialize(&l.parser)) {

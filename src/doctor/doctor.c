@@ -186,10 +186,12 @@ static int judge_http2(const struct examine_how *how, const struct examination *
 	return 1;
 }
 
+#define SIGN_NS (15 * NS_PER_SEC)
+
 static int judge_silence(struct examine_how how, int64_t hold_ns)
 {
 	struct examination e;
-	how.interval_ms = 15000;
+	how.interval_ms = (int)(SIGN_NS / NS_PER_MS);
 	how.frames = (int)MIN(hold_ns / NS_PER_MS / how.interval_ms + 1, (int64_t)200);
 	printf("holding a quiet stream for %d s...\n", (int)(how.frames * how.interval_ms / 1000));
 	fflush(stdout);
@@ -244,9 +246,13 @@ int main(int argc, char **argv)
 			how.insecure = true;
 		} else if (strcmp(argv[i], "--user") == 0 && has_value) {
 			how.user = argv[++i];
-		} else if (strcmp(argv[i], "--hold") == 0 && has_value &&
-			   unit_parse_duration(argv[i + 1], &hold_ns) == 0 && hold_ns > 0) {
-			i++;
+		} else if (strcmp(argv[i], "--hold") == 0 && has_value) {
+			if (unit_parse_duration(argv[++i], &hold_ns) || hold_ns < SIGN_NS) {
+				fprintf(stderr,
+					"sluice: --hold %s: a duration from 15s, such as 5m\n",
+					argv[i]);
+				return 2;
+			}
 		} else if (argv[i][0] != '-' && !url) {
 			url = argv[i];
 		} else {

@@ -474,6 +474,27 @@ def mistakes_are_told(site):
     says("default: deny", "web: {access: 'net:10.0.0.0/40'}", "is no network")
     says("default: deny", "web: {acess: anyone}", 'did you mean "access"')
     says("default: deny", "web: {replay: 'user:'}", "names nobody")
+    says("hosts: 'http://logs.example.org/'", "", "is no name of a host (write logs.example.org")
+    says("hosts: 'logs.example.org:80'", "", "is no name of a host")
+    says("default: deny", "web: {access: 'user: alice'}", "without blanks around a name")
+    # Right, and hardly meant: told, also by run and reload.
+    with open(site.path("groups"), "w") as f:
+        f.write("dev: alice\n")
+    source = "a: {type: file, channel: a, include: [/x]}"
+    for access, channels, text in (("groups: DIR/groups", "a: {access: 'group:ops'}", 'the group "ops" has nobody in it'),
+                                   ("", "a: {access: 'group:ops'}", 'nobody may read the channel "a"'),
+                                   ("", "a: {access: []}", 'nobody may read the channel "a"'),
+                                   ("default: allow", "alogs: {}", 'no source feeds the channel "alogs"'),
+                                   ("default: allow", "b: {}", 'no source feeds the channel "b"')):
+        site.write_config(source, channels, access=access)
+        code, out = site.sluice_command("check")
+        check(code == 0 and text in out and "good" in out, out)
+    site.start()
+    site.told('no source feeds the channel "b"')
+    site.write_config(source, "c: {}", access="default: allow")
+    code, out = site.sluice_command("reload")
+    check(code == 0 and 'no source feeds the channel "c"' in out, out)
+    site.told('no source feeds the channel "c"')
     # Nobody may read anything: allowed, but told.
     site.write_config("a: {type: file, channel: a, include: [/x]}", access="")
     code, out = site.sluice_command("check")

@@ -93,9 +93,31 @@ def where_there_is_nothing(site):
     site.stop()
     code, out = doctor(site)
     check(code == 1 and "does not reach sluice" in out, out)
-    for args, text in (([], "which URL"), (["nowhere"], "which URL"), (["--hold", "x", "http://a"], "not understood")):
+    for args, text in (([], "which URL"), (["nowhere"], "which URL"), (["--hold", "3", "http://a"], "--hold 3: a duration from 15s")):
         p = subprocess.run([SLUICE, "doctor", *args], capture_output=True, text=True)
         check(p.returncode == 2 and text in p.stderr, "%r" % p)
+
+
+def mounted_by_tcp(site):
+    """What sluice mount prints where hub.listen is a port."""
+    site.write_config(SOURCE, hub="listen: tcp:127.0.0.1:%d" % free_port())
+    text = open(site.path("sluice.yaml")).read().replace("  listen: unix:%s/fcgi.sock\n" % site.dir, "")
+    with open(site.path("sluice.yaml"), "w") as f:
+        f.write(text)
+    site.start(wait=False)
+    site.told("listening on tcp:")
+    for name, server in (("lighttpd", "lighttpd"), ("Apache mod_proxy_fcgi", "apache"), ("nginx", "nginx"), ("Caddy", "caddy")):
+        code, out = site.sluice_command("mount", server)
+        check(code == 0 and "fcgi.sock" not in out, out)
+        m = mount(name)
+        m.change = lambda conf: out
+        m.prepare(site)
+        m.start(site)
+        try:
+            got = site.get("/health/live")
+            check(got[0] == 200, "%s: %r %s" % (name, got, m.log(site)))
+        finally:
+            m.stop()
 
 
 def what_mount_prints(site):
@@ -123,4 +145,4 @@ run(*[good(n) for n in ("lighttpd", "lighttpd bin-path", "Apache mod_proxy_fcgi"
     says("nginx", "is cut off", "fastcgi_read_timeout 60s;",
          ("fastcgi_buffering off;", "fastcgi_buffering off; fastcgi_read_timeout 100ms;")),
     few_http2_streams,
-    where_there_is_nothing, what_mount_prints)
+    where_there_is_nothing, mounted_by_tcp, what_mount_prints)

@@ -166,6 +166,15 @@ def a_flipped_byte_is_one_exact_gap(site):
         f.write(b"X")
     status, text = journal(site, "verify")
     check(status == 1 and "damaged from byte" in text, text)
+    status, text = journal(site, "cat", "logs")
+    check(status == 1 and "what was there is left out" in text and "\n" in text.partition("300")[2], text[-300:])
+    if os.getuid() == 0:
+        os.chmod(site.dir, 0o755)
+        os.chmod(path, 0o600)
+        p = subprocess.run([os.path.join(BUILD, "src/sluice"), "journal", "verify", "--state", site.path("state"), "logs"],
+                           capture_output=True, text=True, user="nobody")
+        check(p.returncode == 1 and "run this as sluice's user" in p.stderr and "1 segments could not be read" in p.stdout
+              and "good" not in p.stdout, "%r" % p)
     site.start()
     events = site.stream("channel=logs&earliest=1").until_message("300")
     gaps = [i for i, e in enumerate(events) if e.type == "gap"]
