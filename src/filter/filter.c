@@ -9,17 +9,17 @@
 #include "filter/internal.h"
 #include "filter/parse.h"
 
-static struct regex *regex_of(const struct node *n)
+static bool has_regex(const struct node *n)
 {
-	struct regex *found = n->regex;
-	for (size_t i = 0; i < n->n_children && !found; i++)
-		found = regex_of(n->children[i]);
-	return found;
+	bool has = n->regex != NULL;
+	for (size_t i = 0; i < n->n_children && !has; i++)
+		has = has_regex(n->children[i]);
+	return has;
 }
 
-struct regex *filter_has_regex(const struct filter *f)
+bool filter_has_regex(const struct filter *f)
 {
-	return f->regex;
+	return f->has_regex;
 }
 
 static struct filter *make(struct regex_pool *pool, struct str text, int depth_max, struct buf *why)
@@ -30,7 +30,7 @@ static struct filter *make(struct regex_pool *pool, struct str text, int depth_m
 	struct filter *f = mem_zero(sizeof(*f));
 	f->refs = 1;
 	f->root = root;
-	f->regex = regex_of(root);
+	f->has_regex = has_regex(root);
 	node_put(&f->text, root);
 	return f;
 }

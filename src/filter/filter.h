@@ -44,8 +44,7 @@ struct str filter_text(const struct filter *f);
  */
 const char *filter_trouble(const struct filter *f);
 
-/* One of its regexes, or NULL when it has none.  Borrowed. */
-struct regex *filter_has_regex(const struct filter *f);
+bool filter_has_regex(const struct filter *f) must_check;
 
 /* ---- shorthands: each appends to `out` an expression that stands for it ---------- */
 

@@ -12,7 +12,7 @@ struct filter {
 	int refs;
 	struct node *root;
 	struct buf text;     /* canonical */
-	struct regex *regex; /* one of its own, or NULL; borrowed */
+	bool has_regex;
 };
 
 #endif

@@ -113,10 +113,33 @@ static struct value subject_of(struct filter_run *run, const struct node *n)
 
 /* ---- tests ----------------------------------------------------------------------------- */
 
+static void put_lower(struct buf *out, struct str s)
+{
+	char *p = buf_reserve(out, s.len);
+	for (size_t i = 0; i < s.len; i++)
+		p[i] = (char)tolower((unsigned char)s.data[i]);
+	out->len += s.len;
+}
+
+/* In linear time: memmem(3) of glibc is. */
+static bool contains_long_in_either_case(struct str s, struct str what)
+{
+	struct buf lower = {0}, lower_what = {0};
+	put_lower(&lower, s);
+	put_lower(&lower_what, what);
+	bool found = memmem(lower.data, lower.len, lower_what.data, lower_what.len) != NULL;
+	buf_fini(&lower);
+	buf_fini(&lower_what);
+	return found;
+}
+
 static bool contains_in_either_case(struct str s, struct str what)
 {
+	enum { SHORT = 32 };
 	if (!what.len)
 		return true;
+	if (what.len > SHORT)
+		return contains_long_in_either_case(s, what);
 	int lower = tolower((unsigned char)what.data[0]),
 	    upper = toupper((unsigned char)what.data[0]);
 	for (size_t i = 0; i + what.len <= s.len; i++) {
@@ -183,8 +206,11 @@ static int search_message(struct regex *r, struct filter_run *run)
 		run->n_memos = n;
 	}
 	struct filter_memo *m = &run->memos[r->slot];
-	if (m->turn == run->turn)
+	if (m->turn == run->turn) {
+		if (m->result < 0)
+			run->slow = r;
 		return m->result;
+	}
 	m->turn = run->turn;
 	if (run->set && r->in_set >= 0) {
 		if (!run->is_scanned)

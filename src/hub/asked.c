@@ -196,6 +196,11 @@ int asked_make_filters(struct asked *a)
 		} else if (filter_trouble(s->channels[i].filter)) {
 			buf_puts(a->why, "a regex of that channel's own filter is switched off\n");
 			status = 503;
+		} else if (regexes_filter_is_off(a->hub->regexes, s->channels[i].filter)) {
+			buf_puts(a->why,
+				 "the filter took too long for too many events and is "
+				 "switched off for 10 minutes (fewer or simpler regexes)\n");
+			status = a->filter.len ? 400 : 503;
 		}
 	}
 	if (a->filter.len) {

@@ -183,7 +183,7 @@ static bool is_filtered(struct channel *c, const struct filter *filter, const st
 {
 	if (!filter || ev->flags & EVENT_GAP)
 		return false;
-	struct filter_run *run = regexes_run(c->hub->regexes);
+	struct filter_run *run = regexes_run_of_sources(c->hub->regexes);
 	filter_run_event(run, ev, str_of(c->settings.name));
 	int is = filter_match(filter, run);
 	if (is < 0)

@@ -135,18 +135,26 @@ static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
 	cursors_set(h->cursors, cur, at, NULL);
 }
 
-/* Journals of channels that are not configured any more: their events wait for
- * the channel to come back, but their sources' cursors are good in any channel.
+/* One that takes events itself.  In memory it knows no cursors, and must not have those
+ * of a journal from before: after each death they would be older.
+ */
+static bool takes_events(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_channels; i++)
+		if (strcmp(s->channels[i].name, name) == 0)
+			return !s->channels[i].n_from;
+	return false;
+}
+
+/* Journals of channels that are not configured any more, or are derived now: their events
+ * wait for the channel to come back, but their sources' cursors are good in any channel.
  */
 static void absorb_cursors(struct hub *h)
 {
 	char *folder = mem_printf("%s/journal", h->settings->hub.state_dir);
 	DIR *d = opendir(folder);
 	for (struct dirent *e; d && (e = readdir(d));) {
-		bool is_configured = e->d_name[0] == '.';
-		for (size_t i = 0; i < h->settings->n_channels; i++)
-			is_configured |= strcmp(h->settings->channels[i].name, e->d_name) == 0;
-		if (is_configured)
+		if (e->d_name[0] == '.' || takes_events(h->settings, e->d_name))
 			continue;
 		char *dir = mem_printf("%s/%s", folder, e->d_name), *why = NULL;
 		struct journal j;
@@ -156,8 +164,9 @@ static void absorb_cursors(struct hub *h)
 						.on_cursor = on_cursor,
 						.ctx = h};
 		if (journal_open(&config, &j, &why) == 0) {
-			log_info("channel %s is not in the configuration; %s is kept", e->d_name,
-				 dir);
+			log_info("channel %s is not in the configuration any more, or derived; %s "
+				 "is kept",
+				 e->d_name, dir);
 			h->last_id = MAX(h->last_id, j.last);
 			journal_close(&j);
 		}

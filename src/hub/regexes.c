@@ -18,8 +18,8 @@ enum { OFF_MAX = 256, WARM_MAX = 64 };
 
 struct regexes {
 	struct loop *loop;
-	struct regex_pool pool;
-	struct filter_run run;
+	struct regex_pool pool, of_sources;
+	struct filter_run run, run_of_sources;
 	struct regex_set *set; /* in use, or NULL */
 	struct loop_timer settle;
 	struct helper *compiler; /* started when first needed: compiling may take seconds */
@@ -33,6 +33,11 @@ struct regexes {
 		int64_t until_ns;
 	} off[OFF_MAX];
 	size_t n_off;
+	struct {
+		char *text; /* owned, canonical */
+		int64_t until_ns;
+	} filters_off[OFF_MAX]; /* a ring */
+	size_t filters_at;
 	struct loop_timer on_again;
 	struct filter *warm[WARM_MAX]; /* counted; a ring */
 	size_t warm_at;
@@ -153,7 +158,7 @@ void regexes_switch_off(struct regexes *r, struct regex *slow)
 	for (size_t i = 0; i < r->n_off; i++)
 		if (r->off[i].regex == slow)
 			return;
-	if (slow->pool != &r->pool)
+	if (slow->pool != &r->pool && slow->pool != &r->of_sources)
 		return;
 	if (r->n_off == OFF_MAX)
 		forgive_first(r);
@@ -168,6 +173,27 @@ void regexes_switch_off(struct regexes *r, struct regex *slow)
 		    slow->pattern, slow->flags);
 }
 
+void regexes_switch_off_filter(struct regexes *r, const struct filter *f)
+{
+	struct str text = filter_text(f);
+	size_t i = r->filters_at++ % OFF_MAX;
+	free(r->filters_off[i].text);
+	r->filters_off[i].text = mem_strndup(text.data, text.len);
+	r->filters_off[i].until_ns = loop_now(r->loop) + OFF_NS;
+	log_warning("the filter %.200s is switched off for 10 minutes: it took too long for too "
+		    "many events (fewer or simpler regexes)",
+		    r->filters_off[i].text);
+}
+
+bool regexes_filter_is_off(const struct regexes *r, const struct filter *f)
+{
+	for (size_t i = 0; i < OFF_MAX; i++)
+		if (r->filters_off[i].text && r->filters_off[i].until_ns > loop_now(r->loop) &&
+		    str_is(filter_text(f), r->filters_off[i].text))
+			return true;
+	return false;
+}
+
 struct regexes *regexes_new(struct loop *l)
 {
 	struct regexes *r = mem_zero(sizeof(*r));
@@ -176,7 +202,9 @@ struct regexes *regexes_new(struct loop *l)
 	r->on_again.fn = on_again;
 	r->cool.fn = on_cool;
 	regex_pool_init(&r->pool);
+	regex_pool_init(&r->of_sources);
 	filter_run_init(&r->run);
+	filter_run_init(&r->run_of_sources);
 	return r;
 }
 
@@ -194,7 +222,11 @@ void regexes_free(struct regexes *r)
 	loop_timer_cancel(r->loop, &r->settle);
 	use(r, NULL);
 	filter_run_fini(&r->run);
+	filter_run_fini(&r->run_of_sources);
 	regex_pool_fini(&r->pool);
+	regex_pool_fini(&r->of_sources);
+	for (size_t i = 0; i < OFF_MAX; i++)
+		free(r->filters_off[i].text);
 	free(r);
 }
 
@@ -203,9 +235,19 @@ struct regex_pool *regexes_pool(struct regexes *r)
 	return &r->pool;
 }
 
+struct regex_pool *regexes_pool_of_sources(struct regexes *r)
+{
+	return &r->of_sources;
+}
+
 struct filter_run *regexes_run(struct regexes *r)
 {
 	return &r->run;
+}
+
+struct filter_run *regexes_run_of_sources(struct regexes *r)
+{
+	return &r->run_of_sources;
 }
 
 void regexes_report(const struct regexes *r, struct json *j)

@@ -16,10 +16,13 @@ struct regexes;
 struct regexes *regexes_new(struct loop *l) must_check;
 void regexes_free(struct regexes *r);
 
+/* Of what is asked for; and of the filters of sources, which no asking can switch off. */
 struct regex_pool *regexes_pool(struct regexes *r);
+struct regex_pool *regexes_pool_of_sources(struct regexes *r);
 
-/* The loop's, for what is published. */
+/* The loop's, for what is published; and for what is taken. */
 struct filter_run *regexes_run(struct regexes *r);
+struct filter_run *regexes_run_of_sources(struct regexes *r);
 
 /* Some have come or gone: a set of all is made when it is worth it, soon and off
  * the loop.
@@ -33,6 +36,10 @@ void regexes_keep_warm(struct regexes *r, struct filter *f);
 
 /* It went over its limit: nobody runs it for a while. */
 void regexes_switch_off(struct regexes *r, struct regex *slow);
+
+/* All of it together takes too long: nobody is given it for a while. */
+void regexes_switch_off_filter(struct regexes *r, const struct filter *f);
+bool regexes_filter_is_off(const struct regexes *r, const struct filter *f) must_check;
 
 /* Counters, for /status. */
 void regexes_report(const struct regexes *r, struct json *j);

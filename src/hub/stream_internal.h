@@ -29,6 +29,7 @@ void stream_put_gap(struct stream *s, struct buf *out, event_id from, event_id t
 /* Does what comes next, once nothing is pending and no replay is under way. */
 void stream_advance(struct stream *s);
 bool stream_is_too_slow(const struct stream *s);
+/* NULL: all of its filter together. */
 void stream_give_up_regex(struct stream *s, struct regex *slow);
 /* A poll is answered by one group. */
 void stream_end_poll(struct stream *s);

@@ -25,11 +25,22 @@ enum {
 void stream_give_up_regex(struct stream *s, struct regex *slow)
 {
 	struct buf why = {0};
-	regexes_switch_off(s->hub->regexes, slow);
-	buf_printf(&why,
-		   "the regex /%.200s/ took too many steps on one event and is switched off "
-		   "(write it without nested repetition such as (a+)+)",
-		   slow->pattern);
+	struct str own = buf_str(&s->view->sub.filter);
+	bool is_own =
+		slow && own.len && memmem(own.data, own.len, slow->pattern, strlen(slow->pattern));
+	if (slow)
+		regexes_switch_off(s->hub->regexes, slow);
+	if (is_own)
+		buf_printf(&why,
+			   "the regex /%.200s/ took too many steps on one event and is switched "
+			   "off (write it without nested repetition such as (a+)+)",
+			   slow->pattern);
+	else if (slow)
+		buf_puts(&why, "a regex of the channel's own filter took too many steps on one "
+			       "event and is switched off");
+	else
+		buf_puts(&why, "the filter took too long for too many events and is switched off "
+			       "for 10 minutes (fewer or simpler regexes)");
 	stream_say_bye(s, "filter", buf_text(&why));
 	s->hub->n_filters_lost++;
 	buf_fini(&why);

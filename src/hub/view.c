@@ -12,7 +12,8 @@
 #include "hub/stream.h"
 #include "wire/fcgi.h"
 
-#define STRIKE_NS (2 * NS_PER_MS)
+#define STRIKE_NS         (2 * NS_PER_MS)
+#define STRIKES_WITHIN_NS (10 * NS_PER_SEC)
 
 enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20 };
 
@@ -223,10 +224,18 @@ static int match_in_time(struct view_link *of, struct filter_run *run, const str
 	filter_run_event(run, ev, str_of(of->channel->settings.name));
 	begun = clock_read(CLOCK_THREAD_CPUTIME_ID);
 	wanted = filter_match(of->filter, run);
-	if (clock_read(CLOCK_THREAD_CPUTIME_ID) - begun < STRIKE_NS || wanted < 0 ||
-	    ++of->view->n_strikes < STRIKES_MAX)
+	if (clock_read(CLOCK_THREAD_CPUTIME_ID) - begun < STRIKE_NS || wanted < 0)
 		return wanted;
-	run->slow = filter_has_regex(of->filter);
+	struct view *v = of->view;
+	if (clock_mono_ns() - v->strikes_since_ns > STRIKES_WITHIN_NS) {
+		v->strikes_since_ns = clock_mono_ns();
+		v->n_strikes = 0;
+	}
+	if (++v->n_strikes < STRIKES_MAX)
+		return wanted;
+	/* Which of them it is nobody knows, and others may need that one. */
+	regexes_switch_off_filter(v->hub->regexes, of->filter);
+	run->slow = NULL;
 	return -ELIMIT;
 }
 

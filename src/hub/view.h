@@ -83,6 +83,7 @@ struct view {
 	struct loop_task task;
 	uint64_t n_events, n_passed; /* rendered, filtered out */
 	unsigned n_strikes;          /* events whose filter took far too long */
+	int64_t strikes_since_ns;
 };
 
 struct view_link {

@@ -239,7 +239,7 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	s->channel = c ? c : hub_channel(s->hub, SETTINGS_OWN_CHANNEL);
 	struct buf why = {0};
 	filter_unref(s->filter);
-	s->filter = s->settings.filter ? filter_parse(regexes_pool(s->hub->regexes),
+	s->filter = s->settings.filter ? filter_parse(regexes_pool_of_sources(s->hub->regexes),
 						      str_of(s->settings.filter), &why)
 				       : NULL; /* it was checked with the configuration */
 	why.len = 0;

@@ -202,6 +202,31 @@ def a_source_goes_on_in_another_channel(site):
     check("channel one is not in the configuration" in site.log(), site.log())
 
 
+def a_channel_that_becomes_a_derived_one(site):
+    """Its name goes on, with another journal behind it."""
+    source = "app: {type: file, channel: %s, include: [DIR/app.log], read_from: %s}"
+    for start in ("beginning", "end"):
+        open(site.path("app.log"), "w").close()
+        write_lines(site.path("app.log"), 1, 10)
+        site.write_config(source % ("web", "beginning"))
+        site.start()
+        if not site.lighttpd:
+            site.start_lighttpd()
+        Numbers(site, "web").until(10)
+        site.stop()
+        write_lines(site.path("app.log"), 11, 20)
+        site.write_config(source % ("raw", start), "raw: {}\nweb: {from: raw, filter: 'not message contains x'}")
+        site.start()
+        numbers = Numbers(site, "web")
+        numbers.next = 11
+        numbers.until(20)
+        got = [e["message"] for e in site.json("/history?channel=raw&limit=100")["events"]]
+        check(got == [str(i) for i in range(11, 21)], "from the %s: %r" % (start, got))
+        site.stop()
+        shutil.rmtree(site.path("state"))
+        os.unlink(site.path("sluice.log"))
+
+
 def a_directory_switched_and_switched_back(site):
     for r in ("r1", "r2"):
         os.mkdir(site.path(r))
@@ -239,5 +264,5 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     rotation_that_reuses_inodes_keeps_the_order, a_file_under_another_name_at_the_restart_is_found_again,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
-    a_source_goes_on_in_another_channel, a_directory_switched_and_switched_back,
+    a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     the_last_lines_are_read_when_asked_for)
