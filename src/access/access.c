@@ -25,7 +25,7 @@ int access_open(struct access *a, const struct settings *s, char **why)
 
 void access_close(struct access *a)
 {
-	buf_fini(&a->revoked.text);
+	revoked_fini(&a->revoked);
 }
 
 /* ---- who asks -------------------------------------------------------------------------- */

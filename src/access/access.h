@@ -8,6 +8,7 @@
 #ifndef SLUICE_ACCESS_ACCESS_H
 #define SLUICE_ACCESS_ACCESS_H
 
+#include "access/revoked.h"
 #include "access/ticket.h"
 #include "conf/settings.h"
 #include "wire/door.h"

@@ -2,21 +2,17 @@
 #include "access/ticket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <nettle/memops.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/unit.h"
 #include "wire/query.h"
 
-enum { NUMBER_BYTES = 8, REVOKED_MAX = 16 * 1024 * 1024 };
+enum { NUMBER_BYTES = 8 };
 
 #define PREFIX "st1."
 
@@ -111,76 +107,4 @@ const char *ticket_get(const struct key *key, struct str text, int64_t now_s, st
 	buf_fini(&payload);
 	buf_fini(&mac);
 	return why;
-}
-
-/* ---- revoked ones ------------------------------------------------------------------------ */
-
-static char *revoked_path(const char *state_dir)
-{
-	return mem_printf("%s/tickets.revoked", state_dir);
-}
-
-void revoked_refresh(struct revoked *r, const char *state_dir)
-{
-	char *path = revoked_path(state_dir);
-	struct stat st = {0};
-	struct buf fresh = {0};
-	bool is_there = stat(path, &st) == 0;
-	int err = !is_there && errno != ENOENT ? -errno : 0;
-	bool same = r->has_looked && !r->is_unreadable && !err && r->size == st.st_size &&
-		    r->inode == st.st_ino && r->changed.tv_sec == st.st_mtim.tv_sec &&
-		    r->changed.tv_nsec == st.st_mtim.tv_nsec;
-	if (!same && !err && is_there)
-		err = fd_read_file(path, REVOKED_MAX, &fresh);
-	if (!same && !err) {
-		buf_fini(&r->text);
-		r->text = fresh;
-		r->size = st.st_size;
-		r->inode = st.st_ino;
-		r->changed = st.st_mtim;
-		r->generation++;
-	} else {
-		buf_fini(&fresh);
-	}
-	r->is_unreadable = err != 0;
-	r->has_looked = true;
-	free(path);
-}
-
-bool revoked_holds(const struct revoked *r, const char *id)
-{
-	size_t n = strlen(id);
-	for (size_t at = 0; at < r->text.len;) {
-		const char *line = r->text.data + at;
-		const char *end = memchr(line, '\n', r->text.len - at);
-		size_t len = end ? (size_t)(end - line) : r->text.len - at;
-		if (len > n && memcmp(line, id, n) == 0 && line[n] == ' ')
-			return true;
-		at += len + 1;
-	}
-	return false;
-}
-
-int revoked_add(const char *state_dir, const char *id, int64_t expires_s)
-{
-	char *path = revoked_path(state_dir);
-	struct stat owner;
-	struct buf line = {0};
-	buf_printf(&line, "%s %lld\n", id, (long long)expires_s);
-	/* One write at the end: others may do the same just now.  No link is followed, for
-	 * who owns the directory may be less than who runs this.
-	 */
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
-	int r = fd < 0 || stat(state_dir, &owner) < 0 ? -errno : 0;
-	if (!r && geteuid() == 0 &&
-	    (fchmod(fd, 0644) < 0 || (owner.st_uid && fchown(fd, owner.st_uid, owner.st_gid) < 0)))
-		r = -errno;
-	if (!r && write(fd, line.data, line.len) != (ssize_t)line.len)
-		r = -EIO;
-	if (!r && fsync(fd) < 0)
-		r = -errno;
-	fd_close(&fd);
-	buf_fini(&line);
-	free(path);
-	return r;
 }

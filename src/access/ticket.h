@@ -38,22 +38,4 @@ const char *ticket_get(const struct key *key, struct str text, int64_t now_s,
 		       struct ticket *ret) must_check;
 void ticket_fini(struct ticket *t);
 
-/* The numbers of revoked tickets, as state_dir/tickets.revoked holds them. */
-struct revoked {
-	struct buf text; /* of lines "ID EXPIRES" */
-	/* of the file that it was read from */
-	off_t size;
-	ino_t inode;
-	struct timespec changed;
-	uint64_t generation; /* grows with each change */
-	bool has_looked;
-	bool is_unreadable; /* now: nobody can say which tickets are good */
-};
-
-/* Reads it again if it has changed. */
-void revoked_refresh(struct revoked *r, const char *state_dir);
-bool revoked_holds(const struct revoked *r, const char *id) must_check;
-/* Adds one.  0 or a negative errno. */
-int revoked_add(const char *state_dir, const char *id, int64_t expires_s) must_check;
-
 #endif

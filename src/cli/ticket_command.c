@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "cli/cli.h"
+#include "access/revoked.h"
 #include "access/ticket.h"
 
 static const char usage[] =

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -12,6 +13,9 @@
 #include "redact/secrets.h"
 
 enum { HASH_BYTES = 6 };
+
+/* All that the rules may take of one event: beyond it nothing gets through. */
+#define EVENT_NS (100 * NS_PER_MS)
 
 const char *const redact_names[] = {"headers", "password", "token", "bearer", "keys",
 				    "pem",     "cards",    "all",   NULL};
@@ -36,9 +40,12 @@ struct redactor {
 	struct key key;
 	bool knows_pem;
 	int key_lines;          /* of a private key that comes line by line */
+	int log_key_lines;      /* the same in what goes to the log */
+	int64_t begun_ns;       /* by our own clock: the event that is being looked at */
 	struct buf text, other; /* of the message or a field: before and after a step */
 	struct buf message, fields;
 	struct buf words; /* of the field's name */
+	struct buf pair, name;
 };
 
 /* ---- replacing ---------------------------------------------------------------------------- */
@@ -111,8 +118,8 @@ static bool replace(struct redactor *r, const struct step *s, struct str text, s
 	return any;
 }
 
-/* The name as words in small letters with a blank before each: db_password, dbPassword
- * and db.password are " db password".
+/* The name as words in small letters with a blank before each: db_password, dbPassword,
+ * DBPassword and db.password are " db password".
  */
 static void put_words(struct buf *out, struct str name)
 {
@@ -121,15 +128,30 @@ static void put_words(struct buf *out, struct str name)
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.data[i];
 		bool is_word = isalnum((unsigned char)c) || (c & 0x80);
-		bool begins =
-			is_word && (strchr("_-. ", before) ||
-				    (isupper((unsigned char)c) && islower((unsigned char)before)));
+		bool is_last_capital = i + 1 < name.len && isupper((unsigned char)before) &&
+				       islower((unsigned char)name.data[i + 1]);
+		bool begins = is_word && (strchr("_-. ", before) ||
+					  (isupper((unsigned char)c) &&
+					   (islower((unsigned char)before) || is_last_capital)));
 		if (begins)
 			buf_putc(out, ' ');
 		if (is_word)
 			buf_putc(out, (char)tolower((unsigned char)c));
 		before = is_word ? c : '_';
 	}
+}
+
+/* Whether "name=value" would be one of its secrets; whatever the value is. */
+static bool is_named(struct redactor *r, const struct step *s, struct str name, struct str value)
+{
+	size_t begin, end;
+	if (!s->is_builtin || !s->fields || !name.len || str_is(name, "message"))
+		return false;
+	r->pair.len = 0;
+	buf_put_str(&r->pair, name);
+	buf_puts(&r->pair, value.len && value.data[0] == '/' ? "=/" : "=x");
+	return regex_find(s->regex, &r->run, buf_str(&r->pair), 0, true, &begin, &end) == 1 &&
+	       end == r->pair.len;
 }
 
 static bool is_in_list(const char *list, struct str words)
@@ -152,9 +174,12 @@ static struct str clean(struct redactor *r, struct str name, struct str text, bo
 	put_words(&r->words, name);
 	for (size_t i = 0; i < r->n && !*gone; i++) {
 		const struct step *s = &r->steps[i];
-		bool whole = s->kind == STEP_WHOLE || is_in_list(s->fields, buf_str(&r->words));
 		if (s->field && !str_is(name, s->field))
 			continue;
+		if (clock_read(CLOCK_THREAD_CPUTIME_ID) - r->begun_ns > EVENT_NS)
+			return STR("*** (the redaction rules took too long here)");
+		bool whole = s->kind == STEP_WHOLE || is_in_list(s->fields, buf_str(&r->words)) ||
+			     is_named(r, s, name, text);
 		r->other.len = 0;
 		if (whole && s->how == REDACT_DROP) {
 			*gone = true;
@@ -200,6 +225,23 @@ static struct str as_text(const struct field *f, struct buf *out)
 	return buf_str(out);
 }
 
+/* Names are words; what is not may be anything, where a program makes names of its data. */
+static struct str clean_name(struct redactor *r, struct str name)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	enum { USUAL = 24 };
+	bool is_plain = name.len <= USUAL, gone;
+	for (size_t i = 0; is_plain && i < name.len; i++)
+		is_plain = name.data[i] && strchr(plain, name.data[i]);
+	if (is_plain)
+		return name;
+	struct str after = clean(r, STR(""), name, &gone);
+	r->name.len = 0;
+	buf_put_str(&r->name, gone ? STR("") : after);
+	return after.data == name.data && !gone ? name : buf_str(&r->name);
+}
+
 static bool redact_fields(struct redactor *r, struct str *fields)
 {
 	struct str rest = *fields;
@@ -210,6 +252,7 @@ static bool redact_fields(struct redactor *r, struct str *fields)
 	while (field_next(&rest, &f) == 1) {
 		bool gone = false;
 		number.len = 0;
+		struct str name = clean_name(r, f.name);
 		struct str before = as_text(&f, &number);
 		struct str after = clean(r, f.name, before, &gone);
 		if (gone || after.data != before.data) {
@@ -219,6 +262,8 @@ static bool redact_fields(struct redactor *r, struct str *fields)
 				f.type = FIELD_STRING;
 			fix_json(r, &f);
 		}
+		any |= name.data != f.name.data;
+		f.name = name;
 		if (!gone)
 			field_put(&r->fields, &f);
 	}
@@ -232,6 +277,7 @@ bool redact_event(struct redactor *r, struct event *ev)
 {
 	bool gone, any = false;
 	struct str message;
+	r->begun_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
 	if (r->knows_pem && secret_key_line(ev->message, &r->key_lines)) {
 		message = STR("*** (private key)");
 		gone = false;
@@ -266,6 +312,9 @@ struct str redact_text(struct redactor *r, struct str text)
 	r->message.len = 0;
 	utf8_put(&r->message, text);
 	text = buf_str(&r->message);
+	r->begun_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+	if (r->knows_pem && secret_key_line(text, &r->log_key_lines))
+		return STR("*** (private key)");
 	struct str after = clean(r, STR("message"), text, &gone);
 	return gone ? STR("") : after;
 }
@@ -348,5 +397,7 @@ void redactor_free(struct redactor *r)
 	buf_fini(&r->message);
 	buf_fini(&r->fields);
 	buf_fini(&r->words);
+	buf_fini(&r->pair);
+	buf_fini(&r->name);
 	free(r);
 }

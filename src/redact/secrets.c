@@ -5,50 +5,68 @@
 
 enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500 };
 
+/* A string inside of one that is quoted already, however often: \"...\" in which \\\" is
+ * a quote.  NAME is of the group that holds the backslashes.
+ */
+#define QUOTED_QUOTES(name)                                                                        \
+	"(?<" name ">\\\\++)\"(?:[^\"\\\\]|\\\\++(?!\")|(?!\\k<" name ">\")\\\\++\")*+\\k<" name   \
+	">\""
 /* A value as people write it: quoted, perhaps inside of something quoted, cut off, a
- * list, or up to what ends a word.
+ * list or an object, or up to what ends a word.  What has a beginning and no end is taken
+ * to the end of the text: to look for the end in vain once more for each value would be
+ * quadratic.
  */
 #define VALUE                                                                                      \
-	"(\"(?:[^\"\\\\]|\\\\.)*+\"|'[^']*+'|\\\\++\"[^\"]*+\"|\"[^\"\\r\\n]*+$|\\[[^\\]]*+\\]|"   \
-	"\\{[^}]*+\\}|[^\\s&;,\"'<>\\[\\]{})]++)"
+	"(\"(?:[^\"\\\\]|\\\\.)*+\"|'(?:[^'\\\\]|\\\\.)*+'|'[^']*+'|" QUOTED_QUOTES(               \
+		"q") "|\\\\++\"[^\"]*+\"|\\\\*+\"[^\"\\r\\n]*+$|"                                  \
+		     "\\[[^\\]]*+\\]?|"                                                            \
+		     "\\{(?:[^{}]++|\\{(?:[^{}]++|\\{[^{}]*+\\})*+\\})*+\\}?|"                     \
+		     "[^\\s&;,\"'<>\\[\\]{})]++)"
 /* name=value, name: value, "name":"value", name%3Dvalue, also inside a longer name such as
- * db_password; a path is nobody's secret (sudo writes PWD=/home/alice).
+ * db_password; but not what sudo writes (PWD=/home/alice), nor pam (passwd:chauthtok).
  */
-#define PAIR(names) "(?<!\\()(?:" names ")\\\\*+[\"']?\\s*+(?:=>?|:=?|%3D|%3A)\\s*+(?!/)" VALUE
+#define PAIR(names)                                                                                \
+	"(?:" names ")[0-9_]{0,3}+\\\\*+(?:[\"']|%22)?\\s*+(?:=>?|:(?<!\\(passwd:)=?|%3D|%3A)\\s*" \
+		    "+(?!(?<=pwd=)/"                                                               \
+	")" VALUE
 /* <name>value<, --name value, name 'value' */
 #define ELEMENT(names)  "<(?:" names ")>([^<]++)<"
-#define ARGUMENT(names) "--(?:" names ")[= ]([^\\s]++)"
-#define PASSWORDS       "passwords?|passwd|passphrase|(?<![a-z])pass|pwd|secret|credentials?"
+#define ARGUMENT(names) "(?<!-)--(?:" names ")[= ]([^\\s]++)"
+#define PASSWORDS       "passwords?|passwd|passphrase|(?<![a-z])pass|pwd|secrets?|credentials?"
 #define TOKENS          "token|ticket|sig(?:nature)?|session[-_]?id|php_?sessid|jsessionid"
 #define KEYS                                                                                       \
-	"(?:api|access|secret|private|encryption|account|signing|license|client|shared)[-_]?(?:"   \
-	"access)?[-_]?(?:key|secret)"
+	"(?:api|access|secret|private|encryption|account|signing|license|client|shared)[-_. ]?(?:" \
+	"access)?[-_. ]?(?:key|secret)"
 
 const struct secret_pattern secret_patterns[] = {
 	{"headers",
-	 "\\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)\\\\*+[\"']?\\s*+[:"
-	 "=]"
-	 "\\s*+(\\[[^\\]]*+\\]|\"(?:[^\"\\\\]|\\\\.)*+\"|[^\\r\\n\"]++)",
+	 "(?<![a-z0-9])(?:(?:proxy-)?authorization|(?:set-)?cookies?|x-api-key|x-auth-token)\\\\*+"
+	 "[\"']?\\s*+[:=]\\s*+(\\[[^\\]]*+\\]?|\\{[^}]*+\\}?|" QUOTED_QUOTES(
+		 "h") "|\"(?:[^\"\\\\]|\\\\.)*+\"(?:;[^\\r\\n\"]*+)?|"
+		      "\"[^\"\\r\\n]*+$|[^\\r\\n\"]++(?:\"[^\"\\r\\n]*+\"(?=\\s*+;)[^\\r\\n\"]*+)*+"
+		      ")",
 	 "authorization,cookie,x api key,x auth token"},
 	{"password", PAIR(PASSWORDS),
-	 "password,passwords,passwd,passphrase,pass,secret,credentials"},
+	 "password,passwords,passwd,passphrase,pass,secret,secrets,credential,credentials"},
 	{"password", ELEMENT(PASSWORDS), NULL},
 	{"password", ARGUMENT(PASSWORDS), NULL},
 	{"password", "\\b(?:password|identified by)\\s++'([^']++)'", NULL},
 	{"password",
-	 "(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}+://[^\\s/:@]{0,256}+:([^\\s@]{1,256}+)@", NULL},
+	 "(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}+://[^\\s/:@]{0,256}+:"
+	 "([^\\s@]{1,256}+(?:@[^\\s@/]{1,64}+(?=@))*+)@",
+	 NULL},
 	{"token", PAIR(TOKENS "|" KEYS),
 	 "token,ticket,signature,session id,sessionid,api key,apikey,access key,secret key,private "
 	 "key,encryption key,account key,client secret"},
 	{"token", ELEMENT(TOKENS "|" KEYS), NULL},
-	{"token", ARGUMENT("[a-z-]*token|" KEYS), NULL},
+	{"token", ARGUMENT("[a-z-]{0,40}?token|" KEYS), NULL},
 	/* Words follow these as well: a secret has a digit, or a capital inside. */
 	{"bearer",
 	 "\\b(?:bearer|basic)\\s++((?-i:(?=[A-Za-z~+/-]*+(?:[0-9=_]|\\.[A-Za-z0-9])|[a-z]+[A-Z]|"
 	 "[A-Z]+[a-z]+[A-Z]))[A-Za-z0-9._~+/=-]{8,}+)",
 	 NULL},
 	/* JSON Web Tokens (RFC 7519), wherever they are; our own tickets. */
-	{"bearer", "\\beyJ[a-z0-9_-]{8,}+\\.[a-z0-9_-]{8,}+\\.[a-z0-9_-]*+", NULL},
+	{"bearer", "\\beyJ[a-z0-9_-]{8,4096}+\\.[a-z0-9_-]{8,8192}+\\.[a-z0-9_-]*+", NULL},
 	{"bearer", "\\bst1\\.[0-9a-f]++\\.[0-9a-f]++", NULL},
 	{"keys", "\\b(?-i:AKIA|ASIA|AROA|AIDA)(?-i:[A-Z0-9]{16})\\b", NULL},
 	{"keys", "\\b(?-i:gh[pousr]_[A-Za-z0-9]{30,}+|github_pat_[A-Za-z0-9_]{30,}+)", NULL},
@@ -212,12 +230,32 @@ static bool is_of_key(struct str s)
 	return false;
 }
 
+/* What follows the last BEGIN of a private key. */
+static bool begins_key(struct str message, struct str *rest)
+{
+	static const char begin[] = "-----BEGIN ";
+	bool found = false;
+	for (const char *p; (p = memmem(message.data, message.len, begin, strlen(begin)));) {
+		size_t at = (size_t)(p - message.data) + strlen(begin);
+		message = (struct str){message.data + at, message.len - at};
+		const char *dashes = memmem(message.data, message.len, "-----", 5);
+		size_t n = dashes ? (size_t)(dashes - message.data) : message.len;
+		if (holds((struct str){message.data, n}, "PRIVATE KEY")) {
+			*rest = message;
+			found = true;
+		}
+	}
+	return found;
+}
+
 bool secret_key_line(struct str message, int *lines)
 {
-	if (holds(message, "-----BEGIN ") && holds(message, "PRIVATE KEY")) {
-		/* One that is whole in this message is the regex's. */
-		*lines = holds(message, "-----END ") ? 0 : 1;
-		return false;
+	struct str rest;
+	if (begins_key(message, &rest)) {
+		/* One that is whole in this message is the regex's; so is what follows BEGIN. */
+		bool was_inside = *lines > 0;
+		*lines = holds(rest, "-----END ") ? 0 : 1;
+		return was_inside;
 	}
 	if (!*lines)
 		return false;

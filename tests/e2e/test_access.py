@@ -256,6 +256,20 @@ def tickets(site):
     check(key.st_mode & 0o077 == 0, "others can read the key: %o" % key.st_mode)
 
 
+def revocations_that_are_cut_short_or_old(site):
+    begin(site)
+    path = site.path("state/tickets.revoked")
+    with open(path, "w") as f:
+        f.writelines("%016x 1600000000\n" % i for i in range(40000))  # all expired
+        f.write("0123456789")  # and one that a full disk has cut
+    t = ticket(site, "--channel", "web", "--for", "1h")
+    check(ask(site, "/history", "channel=web&ticket=" + t)[0] == 200, "before")
+    code, out = site.sluice_command("ticket", "--revoke", t)
+    check(code == 0, out)
+    wait_for(lambda: ask(site, "/history", "channel=web&ticket=" + t)[0] == 403, "it to be revoked")
+    check(os.path.getsize(path) < 1000, "the expired ones are kept")
+
+
 def a_reload_takes_rights_away(site):
     begin(site)
     alice = Fcgi(site, "/events", "channel=web", env=as_("alice"))
@@ -503,5 +517,5 @@ def mistakes_are_told(site):
 
 run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows,
     an_administrator_of_one_channel, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
-    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, tickets, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
+    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, tickets, revocations_that_are_cut_short_or_old, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
     another_user_on_the_socket, mistakes_are_told)

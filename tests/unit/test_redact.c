@@ -91,6 +91,25 @@ START_TEST(what_secrets_look_like)
 		{"https://u:p/w@h/x", "https://u:***@h/x"},
 		{"sk-proj-abcdefghijk1lmnopqrst", "***"},
 		{"Basic dXNlcjpwYXNz", "Basic ***"},
+		{"login Credentials(password=hunter2, user=bob)",
+		 "login Credentials(password=***, user=bob)"},
+		{"AWS_SECRET_ACCESS_KEY=/hunter2+abc/def", "AWS_SECRET_ACCESS_KEY=***"},
+		{"env HTTP_COOKIE=sid=1 x", "env HTTP_COOKIE=***"},
+		{"{\"msg\": \"{\\\"cookie\\\": \\\"sid=1\\\"}\"}",
+		 "{\"msg\": \"{\\\"cookie\\\": ***}\"}"},
+		{"{\"msg\": \"{\\\"password\\\": \\\"ab\\\\\\\"hunter2\\\", \\\"a\\\": 1}\"}",
+		 "{\"msg\": \"{\\\"password\\\": ***, \\\"a\\\": 1}\"}"},
+		{"{\"password\": {\"a\": {\"b\": 1}, \"c\": \"hunter2\"}, \"d\": 1}",
+		 "{\"password\": ***, \"d\": 1}"},
+		{"redis://u:p@ss@host/0", "redis://u:***@host/0"},
+		{"Cookie: a=\"b\"; sid=1", "Cookie: ***"},
+		{"x=\"1\" cookie=sid \"Mozilla\"", "x=\"1\" cookie=***\"Mozilla\""},
+		{"password='it\\'s hunter2' x", "password='***' x"},
+		{"q=%7B%22password%22%3A%22hunter2%22%7D", "q=%7B%22password%22%3A***"},
+		{"pwd=[a b", "pwd=***"},
+		{"{\"password2\": \"hunter2\"}", "{\"password2\": \"***\"}"},
+		{"-----END CERTIFICATE----------BEGIN PRIVATE KEY-----",
+		 "-----END CERTIFICATE-----***"},
 		/* what looks like it, and is none */
 		{"sudo: alice : TTY=pts/0 ; PWD=/home/alice ; USER=root ; COMMAND=/bin/ls", NULL},
 		{"pam_unix(passwd:chauthtok): password changed for alice", NULL},
@@ -178,6 +197,39 @@ START_TEST(a_key_that_comes_line_by_line)
 	r = redactor_of((struct redact_rule){.name = (char[]){"pem"}});
 	redact_go_on_from(r, place);
 	check_message(r, lines[2].in, lines[2].want);
+	redactor_free(r);
+}
+END_TEST
+
+START_TEST(a_field_tells_by_its_name)
+{
+	static const char *const secret[] = {
+		"pwd",        "db.password", "DBPassword", "userpassword", "PHPSESSID",
+		"signingKey", "shared_key",  "x-api-key",  "AWSSecretKey", "sig"};
+	static const char *const open[] = {"PWDX", "token_type", "compass", "design", "max_tokens"};
+	struct redactor *r = redactor_of((struct redact_rule){.name = (char[]){"all"}});
+	for (size_t i = 0; i < array_size(secret) + array_size(open); i++) {
+		bool is_secret = i < array_size(secret);
+		const char *name = is_secret ? secret[i] : open[i - array_size(secret)];
+		struct buf fields = {0};
+		field_put(&fields, &(struct field){.name = str_of(name),
+						   .type = FIELD_STRING,
+						   .string = STR("hunter2")});
+		struct event ev = {.message = STR("x"), .fields = buf_str(&fields)};
+		ck_assert_msg(redact_event(r, &ev) == is_secret, "%s", name);
+		buf_fini(&fields);
+	}
+	/* Names that are no words are texts. */
+	struct buf fields = {0};
+	field_put(&fields, &(struct field){.name = STR("https://u:hunter2@h/?a"),
+					   .type = FIELD_STRING,
+					   .string = STR("b")});
+	struct event ev = {.message = STR("x"), .fields = buf_str(&fields)};
+	struct field f;
+	ck_assert(redact_event(r, &ev));
+	ck_assert_int_eq(field_next(&ev.fields, &f), 1);
+	ck_assert(str_is(f.name, "https://u:***@h/?a"));
+	buf_fini(&fields);
 	redactor_free(r);
 }
 END_TEST
@@ -279,5 +331,5 @@ START_TEST(fields)
 END_TEST
 
 UNIT_MAIN("redact", what_secrets_look_like, each_rule_takes_its_own_alone,
-	  a_key_that_comes_line_by_line, by_regex_and_with_a_hash, a_log_line_that_is_no_utf8,
-	  fields)
+	  a_key_that_comes_line_by_line, a_field_tells_by_its_name, by_regex_and_with_a_hash,
+	  a_log_line_that_is_no_utf8, fields)
