@@ -21,6 +21,7 @@
 #include "cli/cli.h"
 #include "conf/packed.h"
 #include "source/driver.h"
+#include "wire/format.h"
 #include "wire/record.h"
 
 static const char usage[] =
@@ -83,6 +84,10 @@ static char *check_event_types(const struct tables *t)
 		if (!is_event_name(ev->name))
 			return mem_printf("the event \"%s\" is not named [a-z0-9_.-]{1,64}",
 					  ev->name);
+		if (!str_eq(format_type(str_of(ev->name)), str_of(ev->name)))
+			return mem_printf("the event \"%s\" has a name that is one of sluice's own "
+					  "(clients would see \"event.%s\")",
+					  ev->name, ev->name);
 		if (!ev->version)
 			return mem_printf("the event \"%s\" has no version (begin with 1)",
 					  ev->name);

@@ -277,7 +277,7 @@ export class SluiceStream {
     }
     if (type === 'ping') return void this.beat(id);
     if (['hello', 'changed', 'bye', 'busy'].includes(type)) return void this.control(type, id, data);
-    if (type !== 'batch') return this.deliver({ id, event: type, ...data });
+    if (type !== 'batch' || !Array.isArray(data)) return this.deliver({ id, event: type, ...data });
     let last;
     for (const e of data) last = this.deliver(e) ?? last;
     return last;

@@ -87,7 +87,10 @@ void filter_run_fini(struct filter_run *run);
 /* The event that the next calls are about; borrowed until the next one. */
 void filter_run_event(struct filter_run *run, const struct event *ev, struct str channel);
 
-/* 1, 0, or -ELIMIT when a regex that would decide it went over its limit. */
+/* 1, 0, or -ELIMIT when a regex that would decide it went over its limit.  A gap (EVENT_GAP)
+ * matches unless its source, channel or time says that what is lost would not have: nobody
+ * knows what else it was.
+ */
 int filter_match(const struct filter *f, struct filter_run *run) must_check;
 
 #endif

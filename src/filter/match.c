@@ -297,7 +297,45 @@ static int match(const struct node *n, struct filter_run *run)
 	return compare(n, &v);
 }
 
+/* ---- gaps ------------------------------------------------------------------------------- */
+
+enum { MAY_BE_FALSE = 1, MAY_BE_TRUE = 2 };
+
+/* What the lost events may have been: of a gap only where it was is known. */
+static int match_lost(const struct node *n, struct filter_run *run)
+{
+	/* "and" is false by one, and true by all; "or" the other way round. */
+	int by_one = n->kind == NODE_AND ? MAY_BE_FALSE : MAY_BE_TRUE;
+	int by_all = MAY_BE_TRUE + MAY_BE_FALSE - by_one;
+	switch (n->kind) {
+	case NODE_AND:
+	case NODE_OR: {
+		int ret = 0;
+		bool may_all = true;
+		for (size_t i = 0; i < n->n_children; i++) {
+			int r = match_lost(n->children[i], run);
+			ret |= r & by_one;
+			may_all &= (r & by_all) != 0;
+		}
+		return ret | (may_all ? by_all : 0);
+	}
+	case NODE_NOT: {
+		int r = match_lost(n->children[0], run);
+		return (r & MAY_BE_TRUE ? MAY_BE_FALSE : 0) | (r & MAY_BE_FALSE ? MAY_BE_TRUE : 0);
+	}
+	default: break;
+	}
+	bool is_known = n->subject == SUBJECT_SOURCE || n->subject == SUBJECT_CHANNEL ||
+			n->subject == SUBJECT_TIME;
+	if (!is_known)
+		return MAY_BE_TRUE | MAY_BE_FALSE;
+	int r = match(n, run);
+	return r < 0 ? MAY_BE_TRUE | MAY_BE_FALSE : r ? MAY_BE_TRUE : MAY_BE_FALSE;
+}
+
 int filter_match(const struct filter *f, struct filter_run *run)
 {
+	if (run->event->flags & EVENT_GAP)
+		return (match_lost(f->root, run) & MAY_BE_TRUE) != 0;
 	return match(f->root, run);
 }

@@ -14,6 +14,7 @@
 #include "hub/regexes.h"
 #include "hub/view.h"
 #include "redact/redact.h"
+#include "wire/format.h"
 
 enum { FIELDS_BYTES_MAX = 1024 * 1024 };
 
@@ -138,6 +139,7 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 	size_t max = (size_t)c->hub->settings->hub.event_size;
 	if (!type_is_valid(ev->type))
 		return -EBADMSG;
+	ev->type = format_type(ev->type);
 	ev->source = str_of(source);
 	ev->flags &= EVENT_PARTIAL | EVENT_TRUNCATED | EVENT_GAP | EVENT_TRANSIENT;
 	c->scratch.len = 0;

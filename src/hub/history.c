@@ -9,12 +9,14 @@
 #include "hub/locate.h"
 #include "hub/outlet.h"
 #include "hub/past.h"
+#include "hub/quota.h"
 #include "hub/regexes.h"
 #include "loop/helper.h"
 
-#define SLICE_NS (20 * NS_PER_MS)
-#define TOTAL_NS (1500 * NS_PER_MS) /* of reading, for one page */
-#define STALL_NS (30 * NS_PER_SEC)
+#define SLICE_NS        (20 * NS_PER_MS)
+#define TOTAL_NS        (1500 * NS_PER_MS) /* of reading, for one page */
+#define STALL_NS        (30 * NS_PER_SEC)
+#define TAKEN_WITHIN_NS (600 * NS_PER_SEC)
 
 enum { PAGE_BYTES = 4 * 1024 * 1024, HOLES_MAX = 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 64 };
 
@@ -55,6 +57,8 @@ struct page {
 	bool is_cut;       /* its beginning is left for the next one */
 	int64_t spent_ns;
 	struct regex *slow;
+	struct quota_entry *quota;
+	int64_t answered_ns; /* loop time */
 };
 
 /* ---- in the helper thread -------------------------------------------------------------- */
@@ -250,6 +254,7 @@ static void end(struct page *p)
 		return;
 	p->is_over = true;
 	p->hub->n_pages_open--;
+	quota_give(p->quota);
 	list_remove(&p->link);
 	loop_timer_cancel(p->hub->loop, &p->deadline);
 	outlet_close(&p->outlet);
@@ -265,9 +270,15 @@ static void on_room(struct outlet *o maybe_unused)
 {
 }
 
+/* A client that takes nothing is let go; one that takes little, in the end. */
 static void on_deadline(struct loop_timer *t)
 {
-	end(container_of(t, struct page, deadline));
+	struct page *p = container_of(t, struct page, deadline);
+	int64_t now = loop_now(p->hub->loop), left_ns = p->outlet.moved_ns + STALL_NS - now;
+	if (left_ns <= 0 || now - p->answered_ns > TAKEN_WITHIN_NS)
+		end(p);
+	else
+		loop_timer_set(p->hub->loop, t, now + left_ns);
 }
 
 static void put_cursor(struct page *p, struct json *j, const char *key, event_id id)
@@ -377,7 +388,8 @@ static void done(struct helper_job *job)
 		helper_submit(p->hub->helper, job); /* behind all that wait */
 		return;
 	}
-	loop_timer_set(p->hub->loop, &p->deadline, loop_now(p->hub->loop) + STALL_NS);
+	p->answered_ns = loop_now(p->hub->loop);
+	loop_timer_set(p->hub->loop, &p->deadline, p->answered_ns + STALL_NS);
 	respond(p);
 }
 
@@ -430,6 +442,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, struct su
 	}
 	if (p->is_backward)
 		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
+	p->quota = quota_take(h->quota_pages, r->address);
 	h->n_pages++;
 	h->n_pages_open++;
 	if (outlet_open(&p->outlet, h->loop, fd, r->fcgi_id, r->framing)) {

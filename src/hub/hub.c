@@ -189,6 +189,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	h->reader_run = mem_zero(sizeof(*h->reader_run));
 	filter_run_init(h->reader_run);
 	h->quota_addresses = quota_new();
+	h->quota_pages = quota_new();
 	h->quota_users = quota_new();
 	list_init(&h->streams);
 	list_init(&h->histories);
@@ -412,6 +413,7 @@ void hub_close(struct hub *h)
 	filter_run_fini(h->reader_run);
 	free(h->reader_run);
 	quota_free(h->quota_addresses);
+	quota_free(h->quota_pages);
 	quota_free(h->quota_users);
 	access_close(&h->access);
 	free(h->view_buckets);

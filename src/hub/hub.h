@@ -44,7 +44,7 @@ struct hub {
 	struct gate *gate;
 	struct filter_run *reader_run; /* the helper thread's; owned */
 	struct regexes *regexes;
-	struct quota *quota_addresses, *quota_users;
+	struct quota *quota_addresses, *quota_users, *quota_pages; /* of pages: by address */
 	struct access access;
 	uint64_t revoked_seen; /* generation that the streams were checked against */
 	struct key redact_key;
@@ -55,7 +55,9 @@ struct hub {
 	struct list streams;   /* of struct stream, all that are open */
 	size_t n_streams;
 	size_t n_pages_open;
-	size_t n_catching_up; /* of them, those that read the journal */
+	size_t n_pages_promised; /* asked for lately, and about to be opened */
+	int64_t promised_ns;     /* loop time of the last of them */
+	size_t n_catching_up;    /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
 	int64_t started_ns;

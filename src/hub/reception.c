@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/reception.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "access/access.h"
@@ -16,7 +17,9 @@
 #include "wire/gzip.h"
 #include "wire/headers.h"
 
-enum { BUSY_RETRY_MS = 15000, PAGES_MAX = 32 };
+#define PROMISE_NS (2 * NS_PER_SEC)
+
+enum { BUSY_RETRY_MS = 15000, PAGES_MAX = 32, PAGES_OF_ADDRESS_MAX = 16 };
 
 /* One question, for as long as it is being answered. */
 struct asking {
@@ -52,8 +55,12 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 				 const struct subscription *sub, enum subscription_use use)
 {
 	const struct hub_settings *s = &h->settings->hub;
-	if (use == USE_HISTORY)
-		return h->n_pages_open >= PAGES_MAX ? "too many pages of history at once" : NULL;
+	if (use == USE_HISTORY) {
+		bool is_full =
+			h->n_pages_open + h->n_pages_promised >= PAGES_MAX ||
+			quota_count(h->quota_pages, str_of(who->address)) >= PAGES_OF_ADDRESS_MAX;
+		return is_full ? "too many pages of history at once" : NULL;
+	}
 	if (h->is_draining)
 		return "draining: it is about to stop, or to be replaced";
 	if (h->n_streams >= (size_t)s->max_streams)
@@ -103,6 +110,21 @@ static void answer_busy(struct asking *a, struct subscription *sub, const char *
 	buf_fini(&out);
 }
 
+/* Many may ask before the first of them is opened; one whose responder dies in between
+ * is forgotten after a while.
+ */
+static void forget_promises(struct hub *h)
+{
+	if (loop_now(h->loop) - h->promised_ns > PROMISE_NS)
+		h->n_pages_promised = 0;
+}
+
+static void promise(struct hub *h)
+{
+	h->n_pages_promised++;
+	h->promised_ns = loop_now(h->loop);
+}
+
 /* For requests that the hub answers on their descriptor itself. */
 static void ask_for_events(struct asking *a, enum subscription_use use)
 {
@@ -110,6 +132,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
+	forget_promises(a->hub);
 	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use);
 	if (status == 503)
 		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
@@ -122,6 +145,8 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 	else if (limit)
 		answer_busy(a, &sub, limit);
 	else {
+		if (use == USE_HISTORY)
+			promise(a->hub);
 		put_head(a, &head, &sub);
 		answer(a, DOOR_STREAM, buf_str(&head));
 	}
@@ -309,6 +334,8 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 	struct subscription sub;
 	struct buf why = {0};
 	const char *limit;
+	if (use == USE_HISTORY && h->n_pages_promised)
+		h->n_pages_promised--; /* kept now */
 	if (subscription_parse(h, r, who, use, &sub, &why))
 		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
 	else if (use != USE_HISTORY && /* of pages the asking decides */

@@ -52,6 +52,18 @@ void format_end(struct buf *out, enum format f, struct str epoch, event_id last)
 	}
 }
 
+struct str format_type(struct str type)
+{
+	static const char prefix[] = "event.";
+	static const char *const ours[] = {"event.hello", "event.bye",     "event.busy",
+					   "event.ping",  "event.changed", "event.batch",
+					   "event.gap",   "event.error"};
+	for (size_t i = 0; i < array_size(ours); i++)
+		if (str_is(type, ours[i] + strlen(prefix)))
+			return str_of(ours[i]);
+	return type;
+}
+
 void format_event(struct buf *out, enum format f, struct str epoch, struct str channel,
 		  const struct event *ev, bool is_first)
 {

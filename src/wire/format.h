@@ -31,6 +31,12 @@ bool format_is_sse(enum format f);
 void format_begin(struct buf *out, enum format f);
 void format_end(struct buf *out, enum format f, struct str epoch, event_id last);
 
+/* The type that an event has for clients: its own, but "event.hello" for "hello" and the
+ * other names that are ours, for what a program calls its events must not steer a client.
+ * Borrowed from `type`, or static.
+ */
+struct str format_type(struct str type) must_check;
+
 /* `is_first` of its group. */
 void format_event(struct buf *out, enum format f, struct str epoch, struct str channel,
 		  const struct event *ev, bool is_first);
