@@ -37,6 +37,26 @@ void log_init(const char *name)
 			highest = (enum log_level)i;
 }
 
+/* What may move the cursor of a terminal or turn the direction of a line: controls (C0, C1)
+ * and U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
+ */
+static void make_harmless(char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char *p = (unsigned char *)line + i;
+		size_t left = len - i;
+		if (*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+		else if (left > 1 && p[0] == 0xc2 && p[1] < 0xa0)
+			memset(p, ' ', 2);
+		else if (left > 2 && p[0] == 0xe2 &&
+			 ((p[1] == 0x80 &&
+			   (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae))) ||
+			  (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
+			memset(p, ' ', 3);
+	}
+}
+
 /* One write() a line, so that lines of several processes do not mix. */
 void log_line(enum log_level level, const char *fmt, ...)
 {
@@ -52,9 +72,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);
 	size_t len = MIN((size_t)n + (size_t)MAX(m, 0), sizeof(line) - 2);
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = ' ';
+	make_harmless(line, len);
 	line[len] = '\n';
 	ssize_t ignored = write(STDERR_FILENO, line, len + 1);
 	(void)ignored;

@@ -13,6 +13,11 @@
 /* Lines: the state directory, then "FD own|keep NAME" each. */
 #define VARIABLE "SLUICE_INHERITED"
 
+bool inherit_is_there(void)
+{
+	return getenv(VARIABLE) != NULL;
+}
+
 static struct str next_line(struct str *rest)
 {
 	const char *end = memchr(rest->data, '\n', rest->len);

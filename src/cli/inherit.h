@@ -16,6 +16,9 @@
  */
 int inherit_take(const char *state_dir, const char *name, bool *keeps_file) must_check;
 
+/* Whether this program takes over from another one. */
+bool inherit_is_there(void) must_check;
+
 /* Closes what nobody took. */
 void inherit_close_rest(void);
 

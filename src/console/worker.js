@@ -9,6 +9,7 @@ import { SluiceStream } from './sluice-client.js';
 const MAX_LINES = 500000;
 const MAX_BYTES = 96 << 20;
 const TAIL = 1000;
+const CHANNELS_MAX = 64; // of one stream
 const SCREEN_BYTES = 2048;
 const SLICE_MS = 8;
 const SEVERITIES = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'debug'];
@@ -20,6 +21,7 @@ const names = [];
 let status = { kind: 'connecting', text: 'connecting', since: Date.now() };
 let rate = 0;
 let stream;
+const ended = { events: 0, lost: 0, gaps: 0, duplicates: 0, reconnects: 0 }; // of streams that are no more
 
 function setStatus(kind, text, until) {
   status = { kind, text, until, since: Date.now() };
@@ -82,13 +84,18 @@ async function channelNames() {
 async function connect() {
   const all = await channelNames();
   all.forEach(channelOf);
+  // A new stream goes on where the one before it was: nothing twice, and what is missing is a gap.
+  const after = stream?.lastId || undefined;
+  for (const key of Object.keys(ended)) ended[key] += stream?.stats[key] ?? 0;
+  const live = all.length > CHANNELS_MAX ? `live: the first ${CHANNELS_MAX} of ${all.length} channels` : 'live';
   stream = new SluiceStream('.', {
-    channels: all.slice(0, 64),
+    channels: all.slice(0, CHANNELS_MAX),
+    after,
     tail: TAIL,
     onevent: onEvent,
     ongap: onGap,
     onstate: (state, detail, retryAt) => {
-      if (state === 'live') setStatus('live', 'live');
+      if (state === 'live') setStatus('live', live);
       else if (state === 'waiting') setStatus('wait', detail, retryAt);
       else if (state === 'closed') setStatus('wait', detail, Date.now() + 5000);
       else setStatus('connecting', 'connecting');
@@ -99,7 +106,8 @@ async function connect() {
 }
 
 function counts() {
-  const s = stream?.stats ?? { events: 0, lost: 0, gaps: 0, duplicates: 0, reconnects: 0 };
+  const s = { ...ended };
+  for (const key of Object.keys(s)) s[key] += stream?.stats[key] ?? 0;
   return { received: s.events, lost: s.lost, gaps: s.gaps, duplicated: s.duplicates, reconnects: s.reconnects };
 }
 

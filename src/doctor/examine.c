@@ -40,11 +40,20 @@ static int64_t number_of(struct str json, const char *key)
 	return n;
 }
 
+/* What a server says of itself goes to a terminal. */
+static void make_plain(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || (unsigned char)*s > 0x7e)
+			*s = '?';
+}
+
 static void text_of(struct str json, const char *key, char *ret, size_t size)
 {
 	struct str value;
 	if (json_member(json, str_of(key), &value) && value.len >= 2)
 		snprintf(ret, size, "%.*s", (int)value.len - 2, value.data + 1);
+	make_plain(ret);
 }
 
 static void take_data(struct fetch *f, struct str data)
@@ -98,6 +107,7 @@ static void keep(const char *line, const char *name, char *ret, size_t size)
 	line += n + 1;
 	line += strspn(line, " ");
 	snprintf(ret, size, "%.*s", (int)strcspn(line, "\r\n"), line);
+	make_plain(ret);
 }
 
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)

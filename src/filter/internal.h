@@ -11,7 +11,7 @@
 struct filter {
 	int refs;
 	struct node *root;
-	struct buf text;     /* canonical */
+	struct buf text; /* canonical */
 	bool has_regex;
 };
 

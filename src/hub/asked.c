@@ -192,6 +192,11 @@ int asked_make_filters(struct asked *a)
 		s->channels[i].filter =
 			filter_compose(regexes_pool(a->hub->regexes), buf_str(&text), a->why);
 		if (!s->channels[i].filter) {
+			/* Each was good alone; the channel's own is not for everybody's eyes. */
+			a->why->len = 0;
+			buf_puts(a->why,
+				 "The filter has too many regexes, or is too long, together "
+				 "with the one that the channel itself has.\n");
 			status = 400;
 		} else if (filter_trouble(s->channels[i].filter)) {
 			buf_puts(a->why, "a regex of that channel's own filter is switched off\n");

@@ -46,6 +46,17 @@ int channel_redact_place(const struct hub *h, const char *source)
 	return value.len == 4 ? (int)(get_u32(value.data) & INT_MAX) : 0;
 }
 
+void channel_note_time(struct channel *c)
+{
+	c->lately[1] = c->lately[0];
+	c->lately[0] = c->journal.last;
+}
+
+bool channel_is_live_from(const struct channel *c, event_id id)
+{
+	return id >= c->lately[1];
+}
+
 static void checkpoint(void *ctx, struct buf *records)
 {
 	struct channel *c = ctx;
@@ -86,6 +97,7 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 		free(c);
 		return r;
 	}
+	c->lately[0] = c->lately[1] = c->journal.last;
 	if (c->journal.torn_bytes)
 		log_info("channel %s: cut %llu bytes of a write that a crash had broken off; they "
 			 "had "

@@ -19,6 +19,7 @@ struct channel {
 	struct journal journal;
 	struct commit *commit; /* of durability disk, else NULL */
 	event_id unpublished;  /* the first event that waits for the disk; 0: none */
+	event_id lately[2];    /* the newest event some seconds ago, and before that */
 	struct list views;     /* of struct view_link: those that this channel feeds */
 	struct buf batch;      /* being put together; reused */
 	struct buf passing;    /* of it, what is not for the journal */
@@ -60,6 +61,13 @@ struct channel_from {
  */
 int channel_take(struct channel *c, const struct channel_from *from, struct str records,
 		 struct channel_taken *taken) must_check;
+
+/* To be called every few seconds. */
+void channel_note_time(struct channel *c);
+/* Whether all events after `id` came within the last moments (HOUSEKEEPING_NS, twice at
+ * most): who was there then has not seen them yet, and is no visitor of the past.
+ */
+bool channel_is_live_from(const struct channel *c, event_id id) must_check;
 
 /* Where in a secret the newest events of a source have ended (redact_place()). */
 int channel_redact_place(const struct hub *h, const char *source) must_check;

@@ -116,8 +116,10 @@ static void on_housekeeping(struct loop_timer *t)
 {
 	struct hub *h = container_of(t, struct hub, housekeeping);
 	int64_t now_ms = clock_wall_ns() / NS_PER_MS;
-	for (size_t i = 0; i < h->n_channels; i++)
+	for (size_t i = 0; i < h->n_channels; i++) {
 		journal_expire(&h->channels[i]->journal, now_ms);
+		channel_note_time(h->channels[i]);
+	}
 	keep_space_free(h);
 	revoked_refresh(&h->access.revoked, h->settings->hub.state_dir);
 	if (h->revoked_seen != h->access.revoked.generation)

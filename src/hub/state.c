@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -85,14 +86,29 @@ static void boot_id(struct buf *out)
 		out->len--;
 }
 
+/* On a disk that is full: the line is always as long. */
+static int write_in_place(const char *path, struct str line)
+{
+	struct stat st;
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
+	if (fd < 0 || fstat(fd, &st) < 0 || (size_t)st.st_size != line.len)
+		r = -ENOSPC;
+	else if (pwrite(fd, line.data, line.len, 0) != (ssize_t)line.len || fdatasync(fd) < 0)
+		r = -EIO;
+	fd_close(&fd);
+	return r;
+}
+
 /* One line: epoch, boot id of the machine, "open" or "clean". */
 static int write_epoch(const char *dir, const char *epoch, const char *mark)
 {
 	struct buf boot = {0}, line = {0};
 	char *path = mem_printf("%s/epoch", dir);
 	boot_id(&boot);
-	buf_printf(&line, "%s %s %s\n", epoch, buf_text(&boot), mark);
+	buf_printf(&line, "%s %s %-5s\n", epoch, buf_text(&boot), mark);
 	int r = fd_replace_file(path, line.data, line.len);
+	if (r == -ENOSPC)
+		r = write_in_place(path, buf_str(&line));
 	buf_fini(&boot);
 	buf_fini(&line);
 	free(path);

@@ -369,8 +369,9 @@ static int check_replay(struct asked *a)
 		return 0;
 	}
 	bool has_id = s->start == START_AFTER && !a->is_since && a->use != USE_HISTORY;
-	if (has_id && s->after < a->hub->head)
-		s->start = START_BARRED;
+	for (size_t i = 0; has_id && i < s->n_channels; i++)
+		if (!channel_is_live_from(s->channels[i].channel, s->after))
+			s->start = START_BARRED;
 	if (a->use != USE_HISTORY && (has_id || s->start == START_BARRED ||
 				      s->start == START_UNKNOWN || s->start == START_NOW))
 		return 0;

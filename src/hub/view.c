@@ -216,6 +216,8 @@ static int match_in_time(struct view_link *of, struct filter_run *run, const str
 {
 	if (!filter_has_regex(of->filter))
 		return filter_match(of->filter, run);
+	if (of->view->n_strikes >= STRIKES_MAX)
+		return 0; /* its streams are just taking their goodbye */
 	int64_t begun = clock_mono_ns();
 	int wanted = filter_match(of->filter, run);
 	if (clock_mono_ns() - begun < STRIKE_NS || wanted < 0)

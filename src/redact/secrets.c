@@ -27,7 +27,7 @@ enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500 };
  */
 #define PAIR(names)                                                                                \
 	"(?:" names ")[0-9_]{0,3}+\\\\*+(?:[\"']|%22)?\\s*+(?:=>?|:(?<!\\(passwd:)=?|%3D|%3A)\\s*" \
-		    "+(?!(?<=pwd=)/"                                                               \
+	"+(?!(?<=pwd=)/"                                                                           \
 	")" VALUE
 /* <name>value<, --name value, name 'value' */
 #define ELEMENT(names)  "<(?:" names ")>([^<]++)<"

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/event_json.h"
 
+#include <stdlib.h>
+
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/timestamp.h"
 
 const char *severity_name(uint8_t severity)
@@ -16,10 +19,10 @@ static void put_fields(struct json *j, struct str fields)
 	struct field f;
 	json_open(j, "fields", '{');
 	while (field_next(&fields, &f) == 1) {
-		char name[256];
-		size_t n = MIN(f.name.len, sizeof(name) - 1);
-		memcpy(name, f.name.data, n);
-		name[n] = 0;
+		char usual[128];
+		char *name = f.name.len < sizeof(usual) ? usual : mem_zero(f.name.len + 1);
+		memcpy(name, f.name.data, f.name.len);
+		name[f.name.len] = 0;
 		switch (f.type) {
 		case FIELD_STRING: json_str(j, name, f.string); break;
 		case FIELD_JSON: json_raw(j, name, f.string); break;
@@ -28,6 +31,8 @@ static void put_fields(struct json *j, struct str fields)
 		case FIELD_BOOL: json_bool(j, name, f.integer != 0); break;
 		case FIELD_NULL: json_null(j, name); break;
 		}
+		if (name != usual)
+			free(name);
 	}
 	json_close(j, '}');
 }

@@ -212,6 +212,33 @@ def ticket(site, *args):
     return text.strip()
 
 
+def polls_without_a_right_to_the_past_lose_nothing(site):
+    """Between two polls events come, and other channels are busy."""
+    open(site.path("web.log"), "w").close()
+    site.up("w: {type: file, channel: web, include: [DIR/web.log], read_from: beginning}\n"
+            "b: {type: command, channel: busy, mode: daemon, shell: 'while :; do echo x; sleep 0.02; done'}",
+            "web: {access: anyone, replay: 'user:root'}\nbusy: {access: 'user:root'}", access="default: deny")
+    site.ready()
+    got = []
+    at = json.loads(site.get("/poll?channel=web&timeout=0s")[2])["next"]
+    first = at
+    for i in range(20):
+        with open(site.path("web.log"), "a") as f:
+            f.write("%d\n" % i)
+        time.sleep(0.05)
+        while True:
+            page = json.loads(site.get("/poll?channel=web&timeout=200ms&after=" + at)[2])
+            at = page["next"]
+            got += page["events"]
+            if got and got[-1].get("message") == str(i):
+                break
+    check([e.get("message") for e in got] == [str(i) for i in range(20)], "%r" % got)
+    # What is old stays barred.
+    time.sleep(11)
+    page = json.loads(site.get("/poll?channel=web&timeout=200ms&after=" + first)[2])
+    check([e.get("reason") for e in page["events"]] == ["access"], "%r" % page)
+
+
 def tickets(site):
     begin(site)
     t = ticket(site, "--user", "tina", "--channel", "web", "--for", "1h")
@@ -517,5 +544,5 @@ def mistakes_are_told(site):
 
 run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows,
     an_administrator_of_one_channel, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
-    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, tickets, revocations_that_are_cut_short_or_old, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
+    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, polls_without_a_right_to_the_past_lose_nothing, tickets, revocations_that_are_cut_short_or_old, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
     another_user_on_the_socket, mistakes_are_told)

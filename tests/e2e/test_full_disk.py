@@ -44,7 +44,30 @@ def a_full_disk_holds_the_lines_back_and_loses_none(site):
         subprocess.run(["umount", "-l", state])
 
 
+def a_hub_that_dies_on_a_full_disk_comes_back(site):
+    state = site.path("state")
+    os.mkdir(state)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", state], check=True)
+    try:
+        append(site, 1, 8000, pad=" " + "x" * 900)
+        site.up(SOURCE, "logs: {history: {size: 8MiB}}")
+        wait_for(lambda: site.source("app")["events"] >= 8000, "the lines")
+        with open(os.path.join(state, "filler"), "wb", buffering=0) as f:
+            with contextlib.suppress(OSError):
+                while True:
+                    f.write(b"x" * 4096)
+        hub = site.pids("hub")
+        site.kill("hub")
+        wait_for(lambda: site.pids("hub") and site.pids("hub") != hub and site.get("/history?channel=logs&limit=1")[0] == 200,
+                 "the next hub: " + site.log()[-1000:])
+        append(site, 8001, 8002)
+        site.stream("channel=logs&tail=1").events(lambda e: e.type == "line" and e.json()["message"] == "8002", 60)
+    finally:
+        site.stop()
+        subprocess.run(["umount", "-l", state])
+
+
 if os.getuid():
     print("SKIP: mounting a file system to fill needs root")
     sys.exit(77)
-run(a_full_disk_holds_the_lines_back_and_loses_none)
+run(a_full_disk_holds_the_lines_back_and_loses_none, a_hub_that_dies_on_a_full_disk_comes_back)

@@ -590,6 +590,68 @@ def what_becomes_of_slow_clients(site):
     check(streams["disconnect"].ended, "disconnect")
 
 
+def no_reader_switches_off_what_others_use(site):
+    """Many regexes of one reader, slow together: only his own filter is switched off."""
+    open(site.path("w.log"), "w").close()
+    site.up("w: {type: file, channel: web, include: [DIR/w.log], read_from: beginning, filter: 'not message ~ /internal/'}",
+            "bad: {from: web, filter: 'message ~ /ERROR|secret/'}")
+    site.ready()
+
+    def add(text):
+        with open(site.path("w.log"), "a") as f:
+            f.write(text + "\n")
+    victim = site.stream("channel=bad")
+    victim.until_type("hello")
+    regexes = " and ".join("not message ~ /~*(?=.)[\\x20-~]*[\\x20-~]{0,%d}[\\x01-\\x02]/" % i for i in range(20, 49))
+    for channel, more in (("web", "not message ~ /internal/ and "), ("bad", "not message ~ /secret/ and ")):
+        evil = site.stream("channel=%s&filter=%s" % (channel, urllib.parse.quote(more + regexes)))
+        evil.until_type("hello")
+        for i in range(60):
+            add("ERROR %d could not connect to the database server db1.example.org on port 5432 after 30 seconds and 3 "
+                "attempts, giving up for now, retry later, or ask somebody who knows what to do about it" % i)
+            time.sleep(0.01)
+        bye = evil.until_type("bye", 40).json()
+        check(bye["reason"] == "filter" and "secret" not in bye["message"], "%r" % bye)
+    add("internal: a salary")
+    add("ERROR public")
+    got = victim.events(lambda e: e.type in ("bye", "line") and (e.type == "bye" or e.json()["message"] == "ERROR public"))
+    check(got[-1].type == "line", "the other one lost his stream: %r" % got[-1])
+    check(not json.loads(site.get("/history?channel=web&grep=internal")[2])["events"], "the source's filter is off")
+    status = site.get("/history?channel=web&filter=" + urllib.parse.quote("not message ~ /internal/ and " + regexes))[0]
+    check(status == 400, "the slow filter is taken again: %d" % status)
+
+
+def a_gap_passes_a_filter(site):
+    with open(site.path("w.log"), "w") as f:
+        f.write("ERROR one\n" * 50)
+    site.up("w: {type: file, channel: web, include: [DIR/w.log], read_from: beginning}",
+            "bad: {from: [web], filter: 'severity <= warning'}")
+    asked = ("channel=web", "channel=bad", "channel=web&severity=warning", "channel=web&grep=ERROR", "channel=web&source=w",
+             "channel=web&source=other")
+    streams = {q: site.stream(q + "&earliest=1") for q in asked}
+    wait_for(lambda: site.source("w")["events"] >= 50, "the lines")
+    with open(site.path("w.log"), "w") as f:
+        f.write("ERROR x\n")
+    wait_for(lambda: site.source("w")["events"] >= 52, "the gap and the line")
+    with open(site.path("w.log"), "a") as f:
+        f.write("ERROR last\n")
+    for q in asked[:-1]:
+        got = streams[q].until_message("ERROR last")
+        gaps = [e.json()["reason"] for e in got if e.type == "gap"]
+        check(gaps == ["truncated"], "%s: %r" % (q, gaps))
+    check(not json.loads(site.get("/history?channel=web&source=other")[2])["events"], "a gap of another source")
+
+
+def what_a_program_calls_its_events_steers_no_client(site):
+    names = ("hello", "bye", "busy", "batch", "ping", "changed", "gap", "error")
+    with open(site.path("j.json"), "w") as f:
+        for n in (*names, "message", "last"):
+            f.write(json.dumps({"type": n, "message": n, "token": "x"}) + "\n")
+    site.up("c: {type: command, channel: c, mode: once, emit_exit: false, shell: 'cat DIR/j.json', split: json}")
+    got = [e.type for e in site.stream("channel=c&earliest=1").events(lambda e: e.type == "last")]
+    check(got == ["hello", *("event." + n for n in names), "message", "last"], "%r" % got)
+
+
 run(pages_that_are_cut_by_their_size_leave_nothing_out, many_ask_for_pages_at_once,
     who_reads_a_long_history_is_not_too_slow, a_reload_changes_compression_for_new_streams_only,
     a_poll_without_patience_and_many_pages,
@@ -599,4 +661,5 @@ run(pages_that_are_cut_by_their_size_leave_nothing_out, many_ask_for_pages_at_on
     a_regex_that_would_not_end_is_switched_off, many_regexes_share_one_pass, each_format_says_the_same,
     a_compressed_stream_is_the_same_stream, polling_brings_everything_once, pages_of_the_past,
     a_stream_changes_without_a_hole, a_change_adds_and_drops, a_subscription_may_be_a_form, channels_have_schemas_with_versions,
-    limits_are_told_and_counted, what_becomes_of_slow_clients)
+    limits_are_told_and_counted, what_becomes_of_slow_clients,
+    no_reader_switches_off_what_others_use, a_gap_passes_a_filter, what_a_program_calls_its_events_steers_no_client)

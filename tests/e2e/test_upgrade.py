@@ -180,6 +180,27 @@ def what_comes_in_between(site):
     check(site.get("/health/ready")[0] == 200, "it is not well")
 
 
+def a_mistake_made_during_an_upgrade(site):
+    """What was checked has changed before the new program reads it: it waits until it is right."""
+    begin(site)
+    busy = Fcgi(site, "/probe", "frames=200&interval=1s")  # a responder that is not done
+    busy.until(b"hello")
+    text = open(site.path("sluice.yaml")).read()
+    asked = subprocess.Popen([site.path("bin/sluice"), "upgrade", "-c", site.path("sluice.yaml")], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+    site_log = len(site.log())
+    time.sleep(1.5)  # the check is over, the responder is waited for
+    with open(site.path("sluice.yaml"), "a") as f:
+        f.write("  half: {type: fi\n")
+    check(asked.wait(60 * PATIENCE) == 0, asked.stdout.read())
+    wait_for(lambda: "waits for the configuration to be right" in site.log(), "it to wait: " + site.log()[site_log:], 30)
+    check(site.sluice.poll() is None, "it has ended")
+    with open(site.path("sluice.yaml"), "w") as f:
+        f.write(text)
+    wait_for(lambda: site.get("/health/ready")[0] == 200, "it to be well: " + site.log()[site_log:], 30)
+    busy.close()
+
+
 def draining_is_spread(site):
     begin(site)
     crowd = Crowd(site, 60)
@@ -272,5 +293,5 @@ def a_hub_that_hangs_is_replaced(site):
     site.ready()
 
 
-run(upgrade_loses_nobody, what_comes_in_between, a_program_that_is_no_good_changes_nothing, draining_is_spread, systemd_is_told,
+run(upgrade_loses_nobody, what_comes_in_between, a_program_that_is_no_good_changes_nothing, draining_is_spread, a_mistake_made_during_an_upgrade, systemd_is_told,
     the_units_are_sound_and_tight, *([a_hub_that_hangs_is_replaced] if LONG else []))
