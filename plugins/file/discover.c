@@ -41,6 +41,7 @@ struct finds {
 struct look {
 	struct state *s;
 	struct finds *ret;
+	size_t n_found; /* by the pattern at hand */
 };
 
 static void finds_add(struct finds *f, const char *path, const struct stat *st)
@@ -147,17 +148,39 @@ static void find_one(void *ctx, const char *path)
 {
 	struct look *l = ctx;
 	struct stat st;
-	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && !matches(l->s, "exclude", path) &&
-	    !is_compressed(l->s, path))
+	if (stat(path, &st) < 0)
+		return;
+	l->n_found += !S_ISDIR(st.st_mode);
+	if (S_ISREG(st.st_mode) && !matches(l->s, "exclude", path) && !is_compressed(l->s, path))
 		finds_add(l->ret, path, &st);
+}
+
+/* Once, at the start: a name that is mistyped looks like a program that has nothing to say. */
+static void tell_nothing(struct state *s, const char *pattern)
+{
+	struct stat st;
+	if (stat(pattern, &st) == 0 && S_ISDIR(st.st_mode))
+		say(s, SLUICE_LOG_WARNING,
+		    "include: %s is a directory (name the files in it: %s/*.log)", pattern,
+		    pattern);
+	else
+		say(s, SLUICE_LOG_WARNING,
+		    "include: there is no file %s yet, or this user may not see it; it is followed "
+		    "once it is there",
+		    pattern);
 }
 
 static void look(struct state *s, struct finds *ret)
 {
 	const char *pattern;
-	struct look l = {s, ret};
-	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++)
+	struct look l = {s, ret, 0};
+	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++) {
+		l.n_found = 0;
 		pattern_expand(pattern, find_one, watch_dir, &l);
+		if (!s->has_looked && !l.n_found)
+			tell_nothing(s, pattern);
+	}
+	s->has_looked = true;
 	if (ret->n)
 		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
 }

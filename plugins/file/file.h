@@ -110,7 +110,8 @@ struct state {
 	int inotify;           /* -1: polling */
 	struct watch *watches; /* directories */
 	size_t n_watches;
-	bool is_first; /* discovery has not been run yet */
+	bool is_first;   /* discovery has not been run yet, by any process */
+	bool has_looked; /* by this one it has */
 	struct complaint {
 		uint64_t about;
 		int64_t at_ns;

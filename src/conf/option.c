@@ -396,17 +396,34 @@ static bool is_wanted(const struct tree *map, const struct sluice_option *o)
 	return wanted;
 }
 
+/* The key that looks like a typing mistake of `name`, owned, or NULL. */
+static char *key_near(const struct tree *map, const char *name)
+{
+	const char **keys = mem_zero((map->n + 1) * sizeof(keys[0]));
+	for (size_t i = 0; i < map->n; i++)
+		keys[i] = map->keys[i]->text;
+	const char *near = unit_nearest(name, keys);
+	char *ret = near ? mem_strdup(near) : NULL;
+	free(keys);
+	return ret;
+}
+
 static void tell_missing(struct reading *r, const struct tree *map, const char *where)
 {
 	for (const struct sluice_option *o = r->table; o && o->name; o++) {
 		if (!is_wanted(map, o))
 			continue;
 		const struct tree *t = find_tree(map, o->name);
-		if (!t)
+		char *near = t ? NULL : key_near(map, o->name);
+		if (near)
+			errors_add(r->e, map->at, where,
+				   "\"%s\" is missing (did you mean it by \"%s\"?)", o->name, near);
+		else if (!t)
 			errors_add(r->e, map->at, where, "\"%s\" is missing (%s)", o->name, o->doc);
 		else if (t->kind == TREE_LIST && !t->n)
 			errors_add(r->e, t->at, where, "\"%s\" is an empty list (%s)", o->name,
 				   o->doc);
+		free(near);
 	}
 }
 

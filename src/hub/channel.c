@@ -151,7 +151,8 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 	size_t max = (size_t)c->hub->settings->hub.event_size;
 	if (!type_is_valid(ev->type))
 		return -EBADMSG;
-	ev->type = format_type(ev->type);
+	if (!(ev->flags & EVENT_GAP))
+		ev->type = format_type(ev->type);
 	ev->source = str_of(source);
 	ev->flags &= EVENT_PARTIAL | EVENT_TRUNCATED | EVENT_GAP | EVENT_TRANSIENT;
 	c->scratch.len = 0;

@@ -551,7 +551,18 @@ def both_modes(*scenarios):
     return ret
 
 
+def a_name_that_matches_nothing_is_told(site, mode):
+    os.mkdir(site.path("d"))
+    open(site.path("app.log"), "w").close()
+    follow(site, mode, "", "DIR/*.log, DIR/ap.log, DIR/nothing/*.log, DIR/d")
+    for text in ("there is no file %s yet" % site.path("ap.log"), "there is no file %s yet" % site.path("nothing/*.log"),
+                 "%s is a directory (name the files in it: " % site.path("d")):
+        site.told(text, 1)
+    check("there is no file %s" % site.path("*.log") not in site.log(), site.log())
+
+
 run(*both_modes(
+    a_name_that_matches_nothing_is_told,
     rename_and_create, logrotate_create, logrotate_copytruncate, logrotate_compress, moved_into_place,
     a_symlink_that_is_switched, a_new_subdirectory, truncated_shorter, truncated_to_the_same_size, truncated_larger,
     deleted_and_recreated_with_the_same_inode, a_writer_that_does_not_append, rotated_while_down,
