@@ -111,6 +111,16 @@ int new_plugin_command(int argc, char **argv)
 			argv[0]);
 		return 2;
 	}
+	static const char *const ours[] = {"file", "syslog", "command", "metrics"};
+	for (size_t i = 0; i < array_size(ours); i++) {
+		if (strcmp(argv[0], ours[i]) == 0) {
+			fprintf(stderr,
+				"sluice: \"%s\" is one of sluice's own plugins (take another "
+				"name)\n",
+				argv[0]);
+			return 2;
+		}
+	}
 	if (mkdir(argv[0], 0755) < 0) {
 		fprintf(stderr, "sluice: %s: %s\n", argv[0], strerror(errno));
 		return 1;

@@ -91,7 +91,7 @@ def those_that_do_not_are_found_out(site):
 
 
 def a_new_plugin_has_a_good_name(site):
-    for name in ("Demo", "../x", "a b", "", "x" * 40):
+    for name in ("Demo", "../x", "a b", "", "x" * 40, "file"):
         check(sluice("new-plugin", name)[0] == 2, "it takes the name %r" % name)
 
 
