@@ -6,12 +6,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/reception.h"
 
-enum { ACCEPTS_PER_TURN = 64, PACKETS_PER_TURN = 128, SEND_BUFFER = 1024 * 1024 };
+enum {
+	ACCEPTS_PER_TURN = 64,
+	PACKETS_PER_TURN = 128,
+	SEND_BUFFER = 1024 * 1024,
+	PENDING_MAX = 32 * 1024 * 1024
+};
 
 struct gate {
 	struct hub *hub;
@@ -27,12 +33,16 @@ struct connection {
 	struct hub *hub;
 	struct loop_io io;
 	int fd;
+	struct buf pending; /* packets that it has not taken yet, each behind its length (u32) */
+	size_t pending_at;
 	struct loop_task reaper;
 };
 
 static void reap(struct loop_task *t)
 {
-	free(container_of(t, struct connection, reaper));
+	struct connection *c = container_of(t, struct connection, reaper);
+	buf_fini(&c->pending);
+	free(c);
 }
 
 static void cut_off(struct connection *c)
@@ -43,6 +53,41 @@ static void cut_off(struct connection *c)
 	loop_remove(c->hub->loop, &c->io);
 	fd_close(&c->fd);
 	loop_defer(c->hub->loop, &c->reaper);
+}
+
+/* At once, or behind those that wait; 0 or a negative errno. */
+static int put_packet(struct connection *c, struct str packet)
+{
+	int r = c->pending.len ? -EAGAIN : fd_send_packet(c->fd, packet.data, packet.len, -1);
+	if (r != -EAGAIN)
+		return r;
+	if (c->pending.len - c->pending_at > PENDING_MAX)
+		return r;
+	if (c->pending_at > c->pending.len / 2) {
+		buf_drop(&c->pending, c->pending_at);
+		c->pending_at = 0;
+	}
+	buf_put_u32(&c->pending, (uint32_t)packet.len);
+	buf_put_str(&c->pending, packet);
+	loop_change(c->hub->loop, &c->io, EPOLLIN | EPOLLOUT);
+	return 0;
+}
+
+/* What waits, as far as it goes. */
+static int send_pending(struct connection *c)
+{
+	while (c->pending_at < c->pending.len) {
+		const char *p = c->pending.data + c->pending_at;
+		uint32_t n = get_u32(p);
+		int r = fd_send_packet(c->fd, p + 4, n, -1);
+		if (r)
+			return r == -EAGAIN ? 0 : r;
+		c->pending_at += 4 + n;
+	}
+	buf_fini(&c->pending);
+	c->pending_at = 0;
+	loop_change(c->hub->loop, &c->io, EPOLLIN);
+	return 0;
 }
 
 void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdict, struct str bytes)
@@ -59,7 +104,7 @@ void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdic
 		a.more = bytes.len > 0;
 		packet.len = 0;
 		door_put_answer(&packet, &a);
-		r = fd_send_packet(c->fd, packet.data, packet.len, -1);
+		r = c->fd < 0 ? 0 : put_packet(c, buf_str(&packet));
 	} while (!r && bytes.len);
 	buf_fini(&packet);
 	if (r) {
@@ -70,10 +115,14 @@ void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdic
 	}
 }
 
-static void on_packets(struct loop_io *io, uint32_t events maybe_unused)
+static void on_packets(struct loop_io *io, uint32_t events)
 {
 	struct connection *c = container_of(io, struct connection, io);
 	struct gate *g = c->hub->gate;
+	if (events & EPOLLOUT && send_pending(c)) {
+		cut_off(c);
+		return;
+	}
 	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0; i++) {
 		int passed;
 		struct door_request r;

@@ -58,6 +58,8 @@ struct str format_type(struct str type)
 	static const char *const ours[] = {"event.hello", "event.bye",     "event.busy",
 					   "event.ping",  "event.changed", "event.batch",
 					   "event.gap",   "event.error"};
+	if (!type.len || !strchr("bceghp", type.data[0]))
+		return type; /* nearly all */
 	for (size_t i = 0; i < array_size(ours); i++)
 		if (str_is(type, ours[i] + strlen(prefix)))
 			return str_of(ours[i]);
