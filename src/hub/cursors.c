@@ -96,14 +96,9 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 	struct entry **p = find(c, cur, h);
 	if (*p && (*p)->at > at)
 		return;
-	if (!cur->value.len) {
-		/* Kept as an empty entry: an older journal must not bring it back. */
-		if (*p) {
-			(*p)->value_len = 0;
-			(*p)->at = at;
-		}
-		return;
-	}
+	/* One that is forgotten is kept as an empty entry: an older journal, be it read later,
+	 * must not bring it back.
+	 */
 	if (!*p) {
 		if (c->n >= c->n_slots) {
 			grow(c);
@@ -122,8 +117,9 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 	}
 	struct entry *e = *p;
 	if (e->value_len != cur->value.len || !e->value)
-		e->value = mem_resize(e->value, cur->value.len);
-	memcpy(e->value, cur->value.data, cur->value.len);
+		e->value = mem_resize(e->value, cur->value.len + 1);
+	if (cur->value.len)
+		memcpy(e->value, cur->value.data, cur->value.len);
 	e->value_len = cur->value.len;
 	e->at = at;
 	e->owner = owner;

@@ -345,6 +345,11 @@ START_TEST(the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
 	cursors_set(c, &(struct cursor){STR("s"), STR("k7"), STR("old")}, 5, &owner);
 	cursors_set(c, &(struct cursor){STR("s"), STR("k8"), {NULL, 0}}, 11, &owner);
 	cursors_set(c, &(struct cursor){STR("s"), STR("k8"), STR("old")}, 9, &owner);
+	/* The journal that forgot it is read first, the one that had it later. */
+	cursors_set(c, &(struct cursor){STR("s"), STR("moved"), {NULL, 0}}, 11, &owner);
+	cursors_set(c, &(struct cursor){STR("s"), STR("moved"), STR("old")}, 9, &owner);
+	ck_assert_uint_eq(cursors_get(c, STR("s"), STR("moved")).len, 0);
+	ck_str_is(cursors_get(c, STR("s"), STR("k7")), "v");
 	cursors_put_of_source(c, "s", &out);
 	struct str rest = buf_str(&out);
 	struct record r;
