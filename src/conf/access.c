@@ -151,7 +151,7 @@ static void check_origins(const struct option_value *v, struct errors *e)
 static bool is_host(const char *s)
 {
 	static const char chars[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	if (*s == '[') {
 		size_t n = strspn(s + 1, "0123456789abcdefABCDEF:.");
 		return n && strcmp(s + 1 + n, "]") == 0;

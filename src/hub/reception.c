@@ -145,7 +145,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 	else if (limit)
 		answer_busy(a, &sub, limit);
 	else {
-		if (use == USE_HISTORY)
+		if (use == USE_HISTORY && !str_is(r->method, "HEAD")) /* whose page nobody opens */
 			promise(a->hub);
 		put_head(a, &head, &sub);
 		answer(a, DOOR_STREAM, buf_str(&head));
@@ -338,8 +338,7 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 		h->n_pages_promised--; /* kept now */
 	if (subscription_parse(h, r, who, use, &sub, &why))
 		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
-	else if (use != USE_HISTORY && /* of pages the asking decides */
-		 (limit = limit_reached(h, who, &sub, use)))
+	else if ((limit = limit_reached(h, who, &sub, use)))
 		turn_away(h, r, &sub, limit, fd);
 	else if (use == USE_HISTORY)
 		history_open(h, fd, r, &sub);

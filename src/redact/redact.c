@@ -15,7 +15,7 @@
 enum { HASH_BYTES = 6 };
 
 /* All that the rules may take of one event: beyond it nothing gets through. */
-#define EVENT_NS (100 * NS_PER_MS)
+#define EVENT_NS(bytes) (100 * NS_PER_MS + 100 * (int64_t)(bytes))
 
 const char *const redact_names[] = {"headers", "password", "token", "bearer", "keys",
 				    "pem",     "cards",    "all",   NULL};
@@ -45,7 +45,7 @@ struct redactor {
 	struct buf text, other; /* of the message or a field: before and after a step */
 	struct buf message, fields;
 	struct buf words; /* of the field's name */
-	struct buf pair, name;
+	struct buf pair, name, pieces;
 };
 
 /* ---- replacing ---------------------------------------------------------------------------- */
@@ -176,7 +176,7 @@ static struct str clean(struct redactor *r, struct str name, struct str text, bo
 		const struct step *s = &r->steps[i];
 		if (s->field && !str_is(name, s->field))
 			continue;
-		if (clock_read(CLOCK_THREAD_CPUTIME_ID) - r->begun_ns > EVENT_NS)
+		if (clock_read(CLOCK_THREAD_CPUTIME_ID) - r->begun_ns > EVENT_NS(text.len))
 			return STR("*** (the redaction rules took too long here)");
 		bool whole = s->kind == STEP_WHOLE || is_in_list(s->fields, buf_str(&r->words)) ||
 			     is_named(r, s, name, text);
@@ -278,10 +278,18 @@ bool redact_event(struct redactor *r, struct event *ev)
 	bool gone, any = false;
 	struct str message;
 	r->begun_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+	bool was_inside = r->key_lines > 0;
 	if (r->knows_pem && secret_key_line(ev->message, &r->key_lines)) {
 		message = STR("*** (private key)");
 		gone = false;
 	} else {
+		r->pieces.len = 0;
+		if (was_inside && r->key_lines)
+			secret_key_pieces(ev->message, &r->key_lines, &r->pieces);
+		if (r->pieces.len) {
+			ev->message = buf_str(&r->pieces);
+			any = true;
+		}
 		message = clean(r, STR("message"), ev->message, &gone);
 	}
 	if (gone || message.data != ev->message.data) {
@@ -399,5 +407,6 @@ void redactor_free(struct redactor *r)
 	buf_fini(&r->words);
 	buf_fini(&r->pair);
 	buf_fini(&r->name);
+	buf_fini(&r->pieces);
 	free(r);
 }

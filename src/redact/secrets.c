@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500 };
+enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500, FOREIGN_LINE = 25 };
 
 /* A string inside of one that is quoted already, however often: \"...\" in which \\\" is
  * a quote.  NAME is of the group that holds the backslashes.
@@ -16,12 +16,15 @@ enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500 };
  * to the end of the text: to look for the end in vain once more for each value would be
  * quadratic.
  */
+#define STRING "\"(?:[^\"\\\\]|\\\\.)*+(?:\"|\\\\?+\\z)"
+#define NESTED(name, open, close)                                                                  \
+	"(?<" name ">" open "(?:[^" open close "\"]++|" STRING "|(?&" name "))*+" close "?)"
 #define VALUE                                                                                      \
 	"(\"(?:[^\"\\\\]|\\\\.)*+\"|'(?:[^'\\\\]|\\\\.)*+'|'[^']*+'|" QUOTED_QUOTES(               \
-		"q") "|\\\\++\"[^\"]*+\"|\\\\*+\"[^\"\\r\\n]*+$|"                                  \
-		     "\\[[^\\]]*+\\]?|"                                                            \
-		     "\\{(?:[^{}]++|\\{(?:[^{}]++|\\{[^{}]*+\\})*+\\})*+\\}?|"                     \
-		     "[^\\s&;,\"'<>\\[\\]{})]++)"
+		"q") "|\\\\++\"[^\"]*+\"|\\\\*+\"[^\"\\r\\n]*+$|" NESTED("l", "\\[",               \
+									 "\\]") "|" NESTED("o",    \
+											   "\\{",  \
+											   "\\}") "|[^\\s&;,\"'<>\\[\\]{})]++)"
 /* name=value, name: value, "name":"value", name%3Dvalue, also inside a longer name such as
  * db_password; but not what sudo writes (PWD=/home/alice), nor pam (passwd:chauthtok).
  */
@@ -40,11 +43,14 @@ enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500 };
 
 const struct secret_pattern secret_patterns[] = {
 	{"headers",
-	 "(?<![a-z0-9])(?:(?:proxy-)?authorization|(?:set-)?cookies?|x-api-key|x-auth-token)\\\\*+"
-	 "[\"']?\\s*+[:=]\\s*+(\\[[^\\]]*+\\]?|\\{[^}]*+\\}?|" QUOTED_QUOTES(
-		 "h") "|\"(?:[^\"\\\\]|\\\\.)*+\"(?:;[^\\r\\n\"]*+)?|"
-		      "\"[^\"\\r\\n]*+$|[^\\r\\n\"]++(?:\"[^\"\\r\\n]*+\"(?=\\s*+;)[^\\r\\n\"]*+)*+"
-		      ")",
+	 "(?<![a-z0-9_])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token|"
+	 "cookies(?=[\\\\\"']*+\\s*+:\\s*+[{\\[])|http_(?:cookie(?==)|authorization))\\\\*+"
+	 "[\"']?\\s*+[:=]\\s*+(" NESTED("l", "\\[", "\\]") "|" NESTED(
+		 "o", "\\{",
+		 "\\}") "|" QUOTED_QUOTES("h") "|\"(?:[^\"\\\\]|\\\\.)*+\"(?:;[^\\r\\n\"]*+)?|"
+					       "\"[^\"\\r\\n]*+$|[^\\r\\n\"]++(?:\"[^\"\\r\\n]*+\"("
+					       "?=\\s*+;)[^\\r\\n\"]*+)*+"
+					       ")",
 	 "authorization,cookie,x api key,x auth token"},
 	{"password", PAIR(PASSWORDS),
 	 "password,passwords,passwd,passphrase,pass,secret,secrets,credential,credentials"},
@@ -203,9 +209,7 @@ static bool is_piece(struct str s)
 	       (s.len >= PADDED && s.data[s.len - 1] == '=');
 }
 
-/* What stands between BEGIN and END: headers of the key and base64, with whatever before
- * and after it (a time, JSON).
- */
+/* What stands between BEGIN and END and is nothing else: headers of the key, base64. */
 static bool is_of_key(struct str s)
 {
 	if (holds(s, "Proc-Type:") || holds(s, "DEK-Info:"))
@@ -214,20 +218,13 @@ static bool is_of_key(struct str s)
 		s.len--;
 	while (s.len && isspace((unsigned char)s.data[0]))
 		s = (struct str){s.data + 1, s.len - 1};
-	size_t from = 0;
 	bool has_sign = false;
-	for (size_t i = 0; i <= s.len; i++) {
-		bool is_in = i < s.len && is_base64(s.data[i]);
-		has_sign |= is_in && !isalnum((unsigned char)s.data[i]);
-		if (is_in)
-			continue;
-		if (is_piece((struct str){s.data + from, i - from}))
-			return true;
-		if (i == s.len && !from)
-			return has_sign; /* all of it is base64 */
-		from = i + 1;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!is_base64(s.data[i]))
+			return false;
+		has_sign |= !isalnum((unsigned char)s.data[i]);
 	}
-	return false;
+	return has_sign || is_piece(s);
 }
 
 /* What follows the last BEGIN of a private key. */
@@ -246,6 +243,25 @@ static bool begins_key(struct str message, struct str *rest)
 		}
 	}
 	return found;
+}
+
+void secret_key_pieces(struct str message, int *lines, struct buf *out)
+{
+	size_t from = 0, kept = 0;
+	for (size_t i = 0; i <= message.len; i++) {
+		if (i < message.len && is_base64(message.data[i]))
+			continue;
+		if (is_piece((struct str){message.data + from, i - from})) {
+			buf_put(out, message.data + kept, from - kept);
+			buf_puts(out, "***");
+			kept = i;
+		}
+		from = i + 1;
+	}
+	if (kept)
+		buf_put(out, message.data + kept, message.len - kept);
+	else
+		*lines += FOREIGN_LINE; /* of somebody else; after some of them it was no key */
 }
 
 bool secret_key_line(struct str message, int *lines)

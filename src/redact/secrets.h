@@ -28,4 +28,9 @@ size_t secret_card(struct str s, size_t *at) must_check;
  */
 bool secret_key_line(struct str message, int *lines) must_check;
 
+/* For a message inside of a key that secret_key_line() has not taken whole: appends it
+ * without what may be a piece of the key behind a time or in JSON; nothing when there is none.
+ */
+void secret_key_pieces(struct str message, int *lines, struct buf *out);
+
 #endif
