@@ -78,6 +78,8 @@ struct filter_run {
 	size_t n_memos;
 	struct regex_set *set; /* borrowed, or NULL */
 	bool is_scanned;
+	bool is_lowered;
+	struct buf lower;   /* the message in small letters, once somebody has asked */
 	struct regex *slow; /* the one that went over its limit last; borrowed */
 };
 
@@ -86,6 +88,12 @@ void filter_run_fini(struct filter_run *run);
 
 /* The event that the next calls are about; borrowed until the next one. */
 void filter_run_event(struct filter_run *run, const struct event *ev, struct str channel);
+
+/* What all filters share of an event's work is done, so that the next match takes only its
+ * own time; and the same event once more, as if nothing of it had been matched.
+ */
+void filter_run_prepare(struct filter_run *run);
+void filter_run_again(struct filter_run *run);
 
 /* 1, 0, or -ELIMIT when a regex that would decide it went over its limit.  A gap (EVENT_GAP)
  * matches unless its source, channel or time says that what is lost would not have: nobody

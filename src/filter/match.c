@@ -18,6 +18,7 @@ void filter_run_fini(struct filter_run *run)
 {
 	regex_run_fini(&run->regex);
 	buf_fini(&run->scratch);
+	buf_fini(&run->lower);
 	free(run->memos);
 }
 
@@ -27,7 +28,24 @@ void filter_run_event(struct filter_run *run, const struct event *ev, struct str
 	run->channel = channel;
 	run->turn++;
 	run->has_fields = false;
-	run->is_scanned = false;
+	run->is_scanned = run->is_lowered = false;
+}
+
+static void scan(struct filter_run *run)
+{
+	if (run->set && !run->is_scanned)
+		regex_set_scan(run->set, run->event->message);
+	run->is_scanned = true;
+}
+
+void filter_run_prepare(struct filter_run *run)
+{
+	scan(run);
+}
+
+void filter_run_again(struct filter_run *run)
+{
+	run->turn++;
 }
 
 /* ---- what the event holds ----------------------------------------------------------- */
@@ -121,25 +139,31 @@ static void put_lower(struct buf *out, struct str s)
 	out->len += s.len;
 }
 
-/* In linear time: memmem(3) of glibc is. */
-static bool contains_long_in_either_case(struct str s, struct str what)
+/* In linear time, as memmem(3) of glibc is; the message is lowered once for all who ask. */
+static bool contains_long_in_either_case(struct filter_run *run, struct str s, struct str what)
 {
-	struct buf lower = {0}, lower_what = {0};
-	put_lower(&lower, s);
+	struct buf own = {0}, lower_what = {0};
+	bool is_message = s.data == run->event->message.data && s.len == run->event->message.len;
+	struct buf *lower = is_message ? &run->lower : &own;
+	if (!is_message || !run->is_lowered) {
+		lower->len = 0;
+		put_lower(lower, s);
+		run->is_lowered |= is_message;
+	}
 	put_lower(&lower_what, what);
-	bool found = memmem(lower.data, lower.len, lower_what.data, lower_what.len) != NULL;
-	buf_fini(&lower);
+	bool found = memmem(lower->data, lower->len, lower_what.data, lower_what.len) != NULL;
+	buf_fini(&own);
 	buf_fini(&lower_what);
 	return found;
 }
 
-static bool contains_in_either_case(struct str s, struct str what)
+static bool contains_in_either_case(struct filter_run *run, struct str s, struct str what)
 {
-	enum { SHORT = 32 };
+	enum { SHORT = 512 };
 	if (!what.len)
 		return true;
-	if (what.len > SHORT)
-		return contains_long_in_either_case(s, what);
+	if (s.len > SHORT)
+		return contains_long_in_either_case(run, s, what);
 	int lower = tolower((unsigned char)what.data[0]),
 	    upper = toupper((unsigned char)what.data[0]);
 	for (size_t i = 0; i + what.len <= s.len; i++) {
@@ -164,7 +188,7 @@ static bool array_holds(struct str json, const struct value *v)
 }
 
 /* contains, icontains, startswith, endswith; an array contains its elements. */
-static bool text_test(const struct node *n, const struct value *v)
+static bool text_test(struct filter_run *run, const struct node *n, const struct value *v)
 {
 	char small[32], small_what[32];
 	struct str what = value_text(&n->values[0], small_what);
@@ -180,7 +204,7 @@ static bool text_test(const struct node *n, const struct value *v)
 	if (n->kind == NODE_ENDSWITH)
 		return memcmp(s.data + s.len - what.len, what.data, what.len) == 0;
 	if (n->kind == NODE_ICONTAINS)
-		return contains_in_either_case(s, what);
+		return contains_in_either_case(run, s, what);
 	return memmem(s.data, s.len, what.data, what.len) != NULL;
 }
 
@@ -213,9 +237,7 @@ static int search_message(struct regex *r, struct filter_run *run)
 	}
 	m->turn = run->turn;
 	if (run->set && r->in_set >= 0) {
-		if (!run->is_scanned)
-			regex_set_scan(run->set, run->event->message);
-		run->is_scanned = true;
+		scan(run);
 		if (!regex_set_may_match(run->set, r->in_set)) {
 			m->result = 0;
 			return 0;
@@ -235,7 +257,7 @@ static int match_regex(const struct node *n, struct filter_run *run)
 	return s.data ? search(n->regex, run, s) : 0;
 }
 
-static bool compare(const struct node *n, const struct value *v)
+static bool compare(struct filter_run *run, const struct node *n, const struct value *v)
 {
 	int order;
 	switch (n->kind) {
@@ -253,7 +275,7 @@ static bool compare(const struct node *n, const struct value *v)
 	case NODE_CONTAINS:
 	case NODE_ICONTAINS:
 	case NODE_STARTSWITH:
-	case NODE_ENDSWITH: return text_test(n, v);
+	case NODE_ENDSWITH: return text_test(run, n, v);
 	case NODE_AND:
 	case NODE_OR:
 	case NODE_NOT:
@@ -294,7 +316,7 @@ static int match(const struct node *n, struct filter_run *run)
 	case NODE_ENDSWITH: break;
 	}
 	v = subject_of(run, n);
-	return compare(n, &v);
+	return compare(run, n, &v);
 }
 
 /* ---- gaps ------------------------------------------------------------------------------- */

@@ -415,6 +415,8 @@ void hub_close(struct hub *h)
 	filter_run_fini(h->reader_run);
 	free(h->reader_run);
 	quota_free(h->quota_addresses);
+	for (size_t i = 0; i < PAGES_MAX; i++)
+		quota_give(h->promises[i].of);
 	quota_free(h->quota_pages);
 	quota_free(h->quota_users);
 	access_close(&h->access);

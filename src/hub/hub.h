@@ -31,6 +31,8 @@ struct regexes;
 struct view;
 struct regex;
 
+enum { PAGES_MAX = 32 }; /* of history, at once */
+
 struct hub {
 	struct loop *loop;
 	struct settings *settings; /* borrowed */
@@ -55,9 +57,13 @@ struct hub {
 	struct list streams;   /* of struct stream, all that are open */
 	size_t n_streams;
 	size_t n_pages_open;
-	size_t n_pages_promised; /* asked for lately, and about to be opened */
-	int64_t promised_ns;     /* loop time of the last of them */
-	size_t n_catching_up;    /* of them, those that read the journal */
+	/* pages that were asked for lately, and are about to be opened */
+	struct promise {
+		bool is_made;
+		int64_t at_ns; /* loop time */
+		struct quota_entry *of;
+	} promises[PAGES_MAX];
+	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
 	int64_t started_ns;

@@ -19,7 +19,7 @@
 
 #define PROMISE_NS (2 * NS_PER_SEC)
 
-enum { BUSY_RETRY_MS = 15000, PAGES_MAX = 32, PAGES_OF_ADDRESS_MAX = 16 };
+enum { BUSY_RETRY_MS = 15000, PAGES_OF_ADDRESS_MAX = 16 };
 
 /* One question, for as long as it is being answered. */
 struct asking {
@@ -50,17 +50,56 @@ static void answer_document(struct asking *a, int status, const char *type, stru
 	buf_fini(&out);
 }
 
+/* Also with those that are about to be opened; one whose responder has died in between is
+ * forgotten after a while.
+ */
+static bool pages_are_full(struct hub *h, const struct identity *who)
+{
+	size_t n = h->n_pages_open;
+	for (size_t i = 0; i < PAGES_MAX; i++) {
+		struct promise *p = &h->promises[i];
+		if (p->is_made && loop_now(h->loop) - p->at_ns > PROMISE_NS) {
+			quota_give(p->of);
+			*p = (struct promise){0};
+		}
+		n += p->is_made;
+	}
+	return n >= PAGES_MAX ||
+	       quota_count(h->quota_pages, str_of(who->address)) >= PAGES_OF_ADDRESS_MAX;
+}
+
+static void make_promise(struct hub *h, const struct identity *who)
+{
+	size_t i = 0;
+	while (i < PAGES_MAX && h->promises[i].is_made)
+		i++;
+	if (i < PAGES_MAX)
+		h->promises[i] =
+			(struct promise){.is_made = true,
+					 .at_ns = loop_now(h->loop),
+					 .of = quota_take(h->quota_pages, str_of(who->address))};
+}
+
+static void keep_promise(struct hub *h, const struct identity *who)
+{
+	struct quota_entry *of = quota_take(h->quota_pages, str_of(who->address));
+	size_t i = 0;
+	while (i < PAGES_MAX && !(h->promises[i].is_made && h->promises[i].of == of))
+		i++;
+	if (i < PAGES_MAX) {
+		quota_give(h->promises[i].of);
+		h->promises[i] = (struct promise){0};
+	}
+	quota_give(of);
+}
+
 /* The limit that one more stream would exceed, or NULL. */
 static const char *limit_reached(struct hub *h, const struct identity *who,
 				 const struct subscription *sub, enum subscription_use use)
 {
 	const struct hub_settings *s = &h->settings->hub;
-	if (use == USE_HISTORY) {
-		bool is_full =
-			h->n_pages_open + h->n_pages_promised >= PAGES_MAX ||
-			quota_count(h->quota_pages, str_of(who->address)) >= PAGES_OF_ADDRESS_MAX;
-		return is_full ? "too many pages of history at once" : NULL;
-	}
+	if (use == USE_HISTORY)
+		return pages_are_full(h, who) ? "too many pages of history at once" : NULL;
 	if (h->is_draining)
 		return "draining: it is about to stop, or to be replaced";
 	if (h->n_streams >= (size_t)s->max_streams)
@@ -110,21 +149,6 @@ static void answer_busy(struct asking *a, struct subscription *sub, const char *
 	buf_fini(&out);
 }
 
-/* Many may ask before the first of them is opened; one whose responder dies in between
- * is forgotten after a while.
- */
-static void forget_promises(struct hub *h)
-{
-	if (loop_now(h->loop) - h->promised_ns > PROMISE_NS)
-		h->n_pages_promised = 0;
-}
-
-static void promise(struct hub *h)
-{
-	h->n_pages_promised++;
-	h->promised_ns = loop_now(h->loop);
-}
-
 /* For requests that the hub answers on their descriptor itself. */
 static void ask_for_events(struct asking *a, enum subscription_use use)
 {
@@ -132,7 +156,6 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
-	forget_promises(a->hub);
 	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use);
 	if (status == 503)
 		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
@@ -146,7 +169,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 		answer_busy(a, &sub, limit);
 	else {
 		if (use == USE_HISTORY && !str_is(r->method, "HEAD")) /* whose page nobody opens */
-			promise(a->hub);
+			make_promise(a->hub, &a->who);
 		put_head(a, &head, &sub);
 		answer(a, DOOR_STREAM, buf_str(&head));
 	}
@@ -334,11 +357,12 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 	struct subscription sub;
 	struct buf why = {0};
 	const char *limit;
-	if (use == USE_HISTORY && h->n_pages_promised)
-		h->n_pages_promised--; /* kept now */
+	if (use == USE_HISTORY)
+		keep_promise(h, who);
 	if (subscription_parse(h, r, who, use, &sub, &why))
 		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
-	else if ((limit = limit_reached(h, who, &sub, use)))
+	else if (use != USE_HISTORY && /* of pages the asking decides */
+		 (limit = limit_reached(h, who, &sub, use)))
 		turn_away(h, r, &sub, limit, fd);
 	else if (use == USE_HISTORY)
 		history_open(h, fd, r, &sub);

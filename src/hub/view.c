@@ -15,7 +15,7 @@
 #define STRIKE_NS         (2 * NS_PER_MS)
 #define STRIKES_WITHIN_NS (10 * NS_PER_SEC)
 
-enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20 };
+enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20, STRIKE_BYTE_NS = 30, LONG_MESSAGE = 4096 };
 
 /* ---- the log ------------------------------------------------------------------ */
 
@@ -214,19 +214,21 @@ void view_release(struct channel *c)
 /* Regexes that each stay below their limit may still be too much together. */
 static int match_in_time(struct view_link *of, struct filter_run *run, const struct event *ev)
 {
-	if (!filter_has_regex(of->filter))
+	if (!filter_has_regex(of->filter) && ev->message.len < LONG_MESSAGE)
 		return filter_match(of->filter, run);
 	if (of->view->n_strikes >= STRIKES_MAX)
 		return 0; /* its streams are just taking their goodbye */
+	int64_t allowed_ns = STRIKE_NS + STRIKE_BYTE_NS * (int64_t)ev->message.len;
+	filter_run_prepare(run); /* what is done for all is nobody's fault */
 	int64_t begun = clock_mono_ns();
 	int wanted = filter_match(of->filter, run);
-	if (clock_mono_ns() - begun < STRIKE_NS || wanted < 0)
+	if (clock_mono_ns() - begun < allowed_ns || wanted < 0)
 		return wanted;
 	/* The machine may have been busy with something else: once more, by our own clock. */
-	filter_run_event(run, ev, str_of(of->channel->settings.name));
+	filter_run_again(run);
 	begun = clock_read(CLOCK_THREAD_CPUTIME_ID);
 	wanted = filter_match(of->filter, run);
-	if (clock_read(CLOCK_THREAD_CPUTIME_ID) - begun < STRIKE_NS || wanted < 0)
+	if (clock_read(CLOCK_THREAD_CPUTIME_ID) - begun < allowed_ns || wanted < 0)
 		return wanted;
 	struct view *v = of->view;
 	if (clock_mono_ns() - v->strikes_since_ns > STRIKES_WITHIN_NS) {
