@@ -19,12 +19,11 @@ enum { CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19, KEY_LINES_MAX = 500, FOREIGN_
 #define STRING "\"(?:[^\"\\\\]|\\\\.)*+(?:\"|\\\\?+\\z)"
 #define NESTED(name, open, close)                                                                  \
 	"(?<" name ">" open "(?:[^" open close "\"]++|" STRING "|(?&" name "))*+" close "?)"
-#define VALUE                                                                                      \
-	"(\"(?:[^\"\\\\]|\\\\.)*+\"|'(?:[^'\\\\]|\\\\.)*+'|'[^']*+'|" QUOTED_QUOTES(               \
-		"q") "|\\\\++\"[^\"]*+\"|\\\\*+\"[^\"\\r\\n]*+$|" NESTED("l", "\\[",               \
-									 "\\]") "|" NESTED("o",    \
-											   "\\{",  \
-											   "\\}") "|[^\\s&;,\"'<>\\[\\]{})]++)"
+#define LIST   NESTED("l", "\\[", "\\]")
+#define OBJECT NESTED("o", "\\{", "\\}")
+#define QUOTED "\"(?:[^\"\\\\]|\\\\.)*+\"|'(?:[^'\\\\]|\\\\.)*+'|'[^']*+'|" QUOTED_QUOTES("q")
+#define CUT    "\\\\++\"[^\"]*+\"|\\\\*+\"[^\"\\r\\n]*+$"
+#define VALUE  "(" QUOTED "|" CUT "|" LIST "|" OBJECT "|[^\\s&;,\"'<>\\[\\]{})]++)"
 /* name=value, name: value, "name":"value", name%3Dvalue, also inside a longer name such as
  * db_password; but not what sudo writes (PWD=/home/alice), nor pam (passwd:chauthtok).
  */
@@ -45,12 +44,10 @@ const struct secret_pattern secret_patterns[] = {
 	{"headers",
 	 "(?<![a-z0-9_])(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token|"
 	 "cookies(?=[\\\\\"']*+\\s*+:\\s*+[{\\[])|http_(?:cookie(?==)|authorization))\\\\*+"
-	 "[\"']?\\s*+[:=]\\s*+(" NESTED("l", "\\[", "\\]") "|" NESTED(
-		 "o", "\\{",
-		 "\\}") "|" QUOTED_QUOTES("h") "|\"(?:[^\"\\\\]|\\\\.)*+\"(?:;[^\\r\\n\"]*+)?|"
-					       "\"[^\"\\r\\n]*+$|[^\\r\\n\"]++(?:\"[^\"\\r\\n]*+\"("
-					       "?=\\s*+;)[^\\r\\n\"]*+)*+"
-					       ")",
+	 "[\"']?\\s*+[:=]\\s*+(" LIST "|" OBJECT
+	 "|" QUOTED_QUOTES("h") "|"
+				"\"(?:[^\"\\\\]|\\\\.)*+\"(?:;[^\\r\\n\"]*+)?|\"[^\"\\r\\n]*+$|"
+				"[^\\r\\n\"]++(?:\"[^\"\\r\\n]*+\"(?=\\s*+;)[^\\r\\n\"]*+)*+)",
 	 "authorization,cookie,x api key,x auth token"},
 	{"password", PAIR(PASSWORDS),
 	 "password,passwords,passwd,passphrase,pass,secret,secrets,credential,credentials"},

@@ -506,8 +506,8 @@ def compressed_when_its_number_has_been_reused(site, mode):
     for i in range(2000):  # until a new file gets the number
         append(site, "x/%d" % i, b"")
         if os.stat(site.path("x/%d" % i)).st_ino == inode:
-            os.rename(site.path("x/%d" % i), site.path("app.log.new"))
-            append(site, "app.log.new", b"1002\n")
+            os.rename(site.path("x/%d" % i), site.path("app.log.next"))
+            append(site, "app.log.next", b"1002\n")
             break
     else:
         append(site, "app.log", b"1002\n")
