@@ -137,12 +137,18 @@ class Mount:
         family = children(self.server.pid)
         self.server.send_signal(signo)
         self.server.wait()
+        if signo == signal.SIGKILL and not self.spawns:
+            # Also a child that it was just starting.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.server.pid, signal.SIGKILL)
         self.server = None
         if signo == signal.SIGKILL:
             for p in family:
                 with contextlib.suppress(ProcessLookupError):
                     if program_of(p) != "sluice":
                         os.kill(p, signal.SIGKILL)
+            # They hold the port as long as they live.
+            wait_for(lambda: not any(alive(p) and program_of(p) != "sluice" for p in family), "what it has left behind to end")
         # Responders that it has started, too; the hub lingers.
         wait_for(lambda: not any(alive(p) for p in family if role_of(p) is None), "the web server's children to end")
 
