@@ -12,6 +12,13 @@
 
 #include "base/mem.h"
 
+void fd_fill_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(1); /* there is nowhere to say why */
+}
+
 int fd_set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

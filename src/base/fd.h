@@ -10,6 +10,13 @@
 
 #include "base/buf.h"
 
+/* Opens /dev/null as each of descriptors 0, 1 and 2 that is closed.  The first thing in
+ * every main(): otherwise the next file that is opened, such as a segment of a journal,
+ * becomes standard error, and the log is written into it.  Ends the process when there
+ * is no /dev/null.
+ */
+void fd_fill_standard(void);
+
 /* 0 or a negative errno. */
 int fd_set_nonblocking(int fd) must_check;
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "base/unit.h"
 #include "cli/cli.h"
 
@@ -68,6 +69,7 @@ static int unknown(const char *name)
 
 int main(int argc, char **argv)
 {
+	fd_fill_standard();
 	signal(SIGPIPE, SIG_IGN);
 	/* Before any argument: a web server may pass on what a client has sent as such. */
 	if (front_is_meant(argc, argv))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/unit.h"
 #include "doctor/examine.h"
@@ -233,6 +234,7 @@ static int run_all(struct examine_how how, int64_t hold_ns)
 
 int main(int argc, char **argv)
 {
+	fd_fill_standard();
 	struct examine_how how = {.frames = 10, .interval_ms = 200};
 	int64_t hold_ns = 0;
 	const char *url = NULL;

@@ -78,6 +78,7 @@ pid_t launch(struct sluice_spawn *s, char **why)
 {
 	int out[2] = {-1, -1}, err[2] = {-1, -1}, report[2] = {-1, -1};
 	pid_t pid = -1, parent = getpid();
+	fd_fill_standard(); /* the plugin may have closed them: ours must not take their places */
 	int r = make_pipe(out);
 	s->out = s->err = -1;
 	if (!r && !s->merge_stderr)
