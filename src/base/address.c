@@ -48,6 +48,57 @@ static int parse_host_port(const char *text, const char *rest, struct address *r
 	return 0;
 }
 
+static bool is_path_word(const char *word)
+{
+	return strncmp(word, "unix", 4) == 0;
+}
+
+/* What lacks its word, or has it misspelled, with the right one; owned, or NULL. */
+static char *meant_by(const char *text, const char *const *words)
+{
+	size_t n = strcspn(text, ":");
+	char *word = mem_strndup(text, n), *ret = NULL;
+	const char *near = text[n] ? unit_nearest(word, words) : NULL;
+	const char *rest = text + n + 1;
+	int64_t port;
+	free(word);
+	if (near)
+		return mem_printf("%s:%s", near,
+				  rest + (is_path_word(near) ? 0 : strspn(rest, "/")));
+	for (size_t i = 0; words[i] && !ret; i++) {
+		if (text[0] == '/' && is_path_word(words[i]))
+			ret = mem_printf("%s:%s", words[i], text);
+		else if (is_path_word(words[i]) || text[0] == '/')
+			continue;
+		else if (unit_parse_int(text, &port) == 0)
+			ret = mem_printf("%s:127.0.0.1:%s", words[i], text);
+		else if (text[n] && unit_parse_int(rest, &port) == 0)
+			ret = mem_printf("%s:%s%s", words[i], n ? "" : "0.0.0.0", text);
+	}
+	return ret;
+}
+
+char *address_explain(const char *text, const char *const *words)
+{
+	struct buf out = {0};
+	char *meant = meant_by(text, words);
+	buf_printf(&out, "\"%s\" is no address (", text);
+	if (meant)
+		buf_printf(&out, "did you mean \"%s\"?  ", meant);
+	buf_puts(&out, meant ? "Write " : "write ");
+	for (size_t i = 0; words[i]; i++)
+		buf_printf(&out, "%s%s:%s",
+			   !i             ? ""
+			   : words[i + 1] ? ", "
+					  : " or ",
+			   words[i], is_path_word(words[i]) ? "/path" : "host:port");
+	buf_putc(&out, ')');
+	free(meant);
+	meant = mem_strdup(buf_text(&out));
+	buf_fini(&out);
+	return meant;
+}
+
 int address_parse(const char *text, struct address *ret, char **why)
 {
 	*ret = (struct address){0};
@@ -57,9 +108,7 @@ int address_parse(const char *text, struct address *ret, char **why)
 				    strncmp(text, address_words[i], (size_t)(colon - text)) != 0))
 		i++;
 	if (!address_words[i]) {
-		*why = mem_printf(
-			"\"%s\" is no address (write unix:/path/to.sock or tcp:127.0.0.1:9000)",
-			text);
+		*why = address_explain(text, address_words);
 		return -EINVAL;
 	}
 	ret->kind = kinds[i];

@@ -43,6 +43,11 @@ extern const char *const address_words[];
 /* 0, or -EINVAL with *why an owned sentence. */
 int address_parse(const char *text, struct address *ret, char **why) must_check;
 
+/* Why `text` begins with none of `words`: an owned sentence with all forms that these
+ * have, and the one that was most likely meant.
+ */
+char *address_explain(const char *text, const char *const *words) must_check;
+
 /* A bound socket, listening if it is of a stream type; or a negative errno with
  * *why an owned sentence.  A socket file that nobody listens on is replaced.
  */

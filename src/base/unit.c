@@ -111,6 +111,39 @@ int unit_parse_range(const char *s, int64_t *low_ns, int64_t *high_ns)
 	return 0;
 }
 
+static void put_in_units(struct buf *out, const struct unit *units, int64_t v)
+{
+	while (units[1].name && (!v || v % (int64_t)units->factor != 0))
+		units++;
+	buf_printf(out, "%lld%s", (long long)v / (long long)units->factor, units->name);
+}
+
+void unit_put_duration(struct buf *out, int64_t ns)
+{
+	static const struct unit units[] = {{"d", 86400e9}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9},
+					    {"ms", 1e6},    {"us", 1e3},   {"ns", 1},   {NULL, 0}};
+	if (ns)
+		put_in_units(out, units, ns);
+	else
+		buf_puts(out, "0");
+}
+
+void unit_put_size(struct buf *out, int64_t bytes)
+{
+	static const struct unit units[] = {{"TiB", 1024.0 * 1024 * 1024 * 1024},
+					    {"GiB", 1024.0 * 1024 * 1024},
+					    {"MiB", 1024.0 * 1024},
+					    {"KiB", 1024},
+					    {"", 1},
+					    {NULL, 0}};
+	put_in_units(out, units, bytes);
+}
+
+const char *plural(uint64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
 /* Restricted Damerau-Levenshtein distance of two short names. */
 static int distance(const char *a, const char *b)
 {

@@ -79,6 +79,46 @@ void utf8_put(struct buf *out, struct str s)
 	}
 }
 
+/* Of a well-formed character of `len` bytes. */
+static uint32_t code_of(const unsigned char *p, size_t len)
+{
+	uint32_t code = len == 1 ? p[0] : p[0] & (0x7fU >> len);
+	for (size_t i = 1; i < len; i++)
+		code = code << 6 | (p[i] & 0x3f);
+	return code;
+}
+
+/* C0, DEL and C1; the controls of UAX #9; the separators of lines and paragraphs. */
+static bool is_command(uint32_t c)
+{
+	return (c < 0x20 && c != '\t') || (c >= 0x7f && c < 0xa0) || c == 0x061c ||
+	       (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069);
+}
+
+void utf8_put_visible(struct buf *out, struct str s)
+{
+	size_t from = 0, at = 0;
+	while (at < s.len) {
+		const unsigned char *p = (const unsigned char *)s.data + at;
+		size_t bad, len = one_char(p, s.len - at, &bad);
+		uint32_t code = len ? code_of(p, len) : 0;
+		if (len && !is_command(code)) {
+			at += len;
+			continue;
+		}
+		buf_put(out, s.data + from, at - from);
+		for (size_t i = 0; !len && i < bad; i++)
+			buf_printf(out, "\\x%02x", p[i]);
+		if (len)
+			buf_printf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+		at += len ? len : bad;
+		from = at;
+	}
+	if (at > from)
+		buf_put(out, s.data + from, at - from);
+}
+
 size_t utf8_cut(struct str s, size_t max)
 {
 	if (s.len <= max)

@@ -15,6 +15,12 @@ size_t utf8_valid_prefix(const char *s, size_t n) must_check;
  */
 void utf8_put(struct buf *out, struct str s);
 
+/* Appends `s` for a terminal: what would command it or turn the direction of a line
+ * (controls, bidirectional controls, line separators) and what is no UTF-8 as \xHH and
+ * \uHHHH.  A tab stays.
+ */
+void utf8_put_visible(struct buf *out, struct str s);
+
 /* The largest length <= `max` at which `s` can be cut without splitting a
  * character; `max` itself when the bytes there are no UTF-8 anyway.
  */

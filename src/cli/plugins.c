@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/unit.h"
 #include "cli/cli.h"
 #include "source/plugin.h"
 
@@ -58,28 +59,14 @@ static void put_type(struct buf *out, const struct sluice_option *o, const char 
 		buf_printf(out, "%s%s%s:%s", i ? ", " : ": ", quote, o->choices[i], quote);
 }
 
-/* In the unit that a person would write. */
 static void put_number(struct buf *out, enum sluice_type type, int64_t v)
 {
-	static const struct {
-		int64_t factor;
-		const char *unit;
-	} durations[] = {{86400000000000, "d"}, {3600000000000, "h"}, {60000000000, "m"},
-			 {1000000000, "s"},     {1000000, "ms"},      {1000, "us"}},
-	  sizes[] = {{1LL << 40, "TiB"}, {1LL << 30, "GiB"}, {1LL << 20, "MiB"}, {1024, "KiB"}};
-	bool is_time = type == SLUICE_DURATION || type == SLUICE_RANGE;
-	for (size_t i = 0; v && is_time && i < array_size(durations); i++)
-		if (v % durations[i].factor == 0) {
-			buf_printf(out, "%lld%s", (long long)(v / durations[i].factor),
-				   durations[i].unit);
-			return;
-		}
-	for (size_t i = 0; v && type == SLUICE_SIZE && i < array_size(sizes); i++)
-		if (v % sizes[i].factor == 0) {
-			buf_printf(out, "%lld%s", (long long)(v / sizes[i].factor), sizes[i].unit);
-			return;
-		}
-	buf_printf(out, "%lld", (long long)v);
+	if (type == SLUICE_DURATION || type == SLUICE_RANGE)
+		unit_put_duration(out, v);
+	else if (type == SLUICE_SIZE)
+		unit_put_size(out, v);
+	else
+		buf_printf(out, "%lld", (long long)v);
 }
 
 static void put_range(struct buf *out, const struct sluice_option *o)

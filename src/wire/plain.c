@@ -4,30 +4,22 @@
 #include <inttypes.h>
 
 #include "base/timestamp.h"
+#include "base/utf8.h"
 #include "wire/format.h"
 
-/* C0 and C1 controls and DEL; a tab is left, a line end indents the next line. */
+/* Further lines are indented. */
 static void put_safe(struct buf *out, struct str s)
 {
-	size_t from = 0;
-	if (!s.len)
-		return;
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-		bool c1 = c == 0xc2 && i + 1 < s.len && (unsigned char)s.data[i + 1] < 0xa0;
-		if ((c >= 0x20 && c != 0x7f && !c1) || c == '\t')
-			continue;
-		buf_put(out, s.data + from, i - from);
-		if (c == '\n')
+	while (s.len) {
+		const char *end = memchr(s.data, '\n', s.len);
+		size_t n = end ? (size_t)(end - s.data) : s.len, skip = n + (end != NULL);
+		size_t is_crlf = end && n && s.data[n - 1] == '\r';
+		utf8_put_visible(out, (struct str){s.data, n - is_crlf});
+		if (end)
 			buf_puts(out, "\n\t");
-		else if (c == '\r' && i + 1 < s.len && s.data[i + 1] == '\n')
-			; /* one line end */
-		else
-			buf_printf(out, "\\x%02x", c1 ? (unsigned char)s.data[i + 1] : c);
-		i += c1;
-		from = i + 1;
+		s.data += skip;
+		s.len -= skip;
 	}
-	buf_put(out, s.data + from, s.len - from);
 }
 
 void plain_put_event(struct buf *out, struct str channel, const struct event *ev)

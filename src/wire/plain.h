@@ -4,9 +4,9 @@
  *
  *	2026-11-21T12:00:00.000000Z web nginx error upstream timed out
  *
- * Further lines of a message are indented with a tab.  Control characters are
- * shown as \xHH, so that a log line cannot command the terminal.  Lines that
- * begin with "# " are not events.
+ * Further lines of a message are indented with a tab.  Control characters are shown as
+ * \xHH and those of bidirectional text as \uHHHH, so that a log line cannot command the
+ * terminal or pass for another one.  Lines that begin with "# " are not events.
  */
 #ifndef SLUICE_WIRE_PLAIN_H
 #define SLUICE_WIRE_PLAIN_H

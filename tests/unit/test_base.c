@@ -38,6 +38,58 @@ START_TEST(any_bytes_become_valid_utf8)
 }
 END_TEST
 
+START_TEST(nothing_that_a_terminal_obeys_is_visible)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{"plain, \t\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+		 "plain, \t\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\x1b[31m\a\r\n\x7f", "\\x1b[31m\\x07\\x0d\\x0a\\x7f"},
+		{"\xc2\x9b"
+		 "2J\xc2\xa0",
+		 "\\x9b2J\xc2\xa0"},
+		{"\x9b\xff|\xe2\x80", "\\x9b\\xff|\\xe2\\x80"},
+		{"\xe2\x80\xaegpj\xe2\x81\xa6", "\\u202egpj\\u2066"},
+		{"\xe2\x80\x8e\xd8\x9c\xe2\x80\xa8", "\\u200e\\u061c\\u2028"},
+	};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf out = {0};
+		utf8_put_visible(&out, str_of(cases[i].in));
+		ck_assert_str_eq(buf_text(&out), cases[i].want);
+		buf_fini(&out);
+	}
+}
+END_TEST
+
+START_TEST(numbers_are_written_as_people_do)
+{
+	static const struct {
+		int64_t ns;
+		const char *want;
+	} durations[] = {{0, "0"},
+			 {1, "1ns"},
+			 {1500000000, "1500ms"},
+			 {90 * 1000000000LL, "90s"},
+			 {120 * 1000000000LL, "2m"}};
+	struct buf out = {0};
+	for (size_t i = 0; i < array_size(durations); i++) {
+		out.len = 0;
+		unit_put_duration(&out, durations[i].ns);
+		ck_assert_str_eq(buf_text(&out), durations[i].want);
+	}
+	out.len = 0;
+	unit_put_size(&out, 0);
+	unit_put_size(&out, 65536);
+	unit_put_size(&out, 1025);
+	unit_put_size(&out, 3LL << 40);
+	ck_assert_str_eq(buf_text(&out), "064KiB10253TiB");
+	ck_assert_str_eq(plural(1, "event", "events"), "event");
+	ck_assert_str_eq(plural(0, "event", "events"), "events");
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(every_pair_of_bytes_becomes_valid_utf8)
 {
 	for (int a = 0; a < 256; a++) {
@@ -145,7 +197,8 @@ START_TEST(a_spliced_list_keeps_its_order)
 }
 END_TEST
 
-UNIT_MAIN("base", any_bytes_become_valid_utf8, every_pair_of_bytes_becomes_valid_utf8,
+UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_visible,
+	  numbers_are_written_as_people_do, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
 	  crc32c_is_that_of_rfc_3720_in_both_forms,
 	  sizes_and_durations_are_read_as_people_write_them,
