@@ -181,6 +181,23 @@ void report(struct state *s)
 
 /* ---- options ---------------------------------------------------------------------- */
 
+static int refuse_line(struct sluice_source *src, const char *line)
+{
+	char why[1024], words[400] = "";
+	size_t n = 0;
+	for (const char *p = line; *p && n < sizeof(words) - 3; p++) {
+		if (*p != ' ' && *p != '\t')
+			words[n++] = *p;
+		else if (n && words[n - 1] != ' ')
+			n += (size_t)sprintf(words + n, ", ");
+	}
+	snprintf(why, sizeof(why),
+		 "no program is called \"%.400s\" (write argv: [%s], a word an item, or shell: "
+		 "\"%.400s\")",
+		 line, words, line);
+	return src->host->refuse(src, "argv", why);
+}
+
 static int read_argv(struct sluice_source *src, struct state *s)
 {
 	const char *shell = src->host->option(src, "shell", 0), *text;
@@ -199,10 +216,14 @@ static int read_argv(struct sluice_source *src, struct state *s)
 		s->argv[2] = shell;
 		return 0;
 	}
-	for (size_t i = 0; (text = src->host->option(src, "argv", i)); i++)
+	size_t i = 0;
+	for (; (text = src->host->option(src, "argv", i)); i++)
 		s->argv[i] = text;
 	if (!s->argv[0][0])
 		return src->host->refuse(src, "argv", "names no program");
+	/* A whole command line that was meant to be split. */
+	if (i == 1 && strpbrk(s->argv[0], " \t") && access(s->argv[0], X_OK) < 0)
+		return refuse_line(src, s->argv[0]);
 	return 0;
 }
 

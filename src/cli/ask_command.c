@@ -45,7 +45,7 @@ static int ask(int argc, char **argv, const char *usage, const char *word)
 	struct settings *s = settings_load(file, &e);
 	status = commands_ask(s->hub.state_dir, word);
 	if (status == 1 && e.count) {
-		fputs(buf_text(&e.text), stderr);
+		cli_print_errors(&e);
 		status = 2;
 	}
 	errors_fini(&e);

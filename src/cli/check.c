@@ -15,9 +15,9 @@ static const char usage[] =
 	"Reads the configuration and asks each source's plugin about its options.\n"
 	"Every mistake is told with its place; the exit status is 2 if there are any.\n";
 
-static void print_remark(void *ctx, const char *sentence)
+static void print_remark(void *ctx maybe_unused, const char *sentence)
 {
-	printf("%s: %s\n", (const char *)ctx, sentence);
+	puts(sentence);
 }
 
 int check_command(int argc, char **argv)
@@ -34,7 +34,7 @@ int check_command(int argc, char **argv)
 		printf("%s: clients may stumble over this against what runs now:\n%s", file,
 		       buf_text(&changes));
 	buf_fini(&changes);
-	settings_remarks(s, print_remark, s->file);
+	settings_remarks(s, print_remark, NULL);
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
 			printf("%s: whoever can connect to %s can say who he is; let it be reached "

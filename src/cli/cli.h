@@ -42,6 +42,9 @@ const char *config_argument(int argc, char **argv, const char *usage, int *statu
  */
 struct settings *load_checked(const char *file, bool strict) must_check;
 
+/* The mistakes of a configuration, on standard error. */
+void cli_print_errors(struct errors *e);
+
 /* Logs what is hardly meant in it (conf/remarks.h). */
 void log_remarks(const struct settings *s);
 

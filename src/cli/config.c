@@ -57,6 +57,14 @@ void log_remarks(const struct settings *s)
 	settings_remarks(s, log_remark, NULL);
 }
 
+void cli_print_errors(struct errors *e)
+{
+	struct buf text = {0};
+	errors_put(e, &text);
+	fputs(buf_text(&text), stderr);
+	buf_fini(&text);
+}
+
 struct settings *load_checked(const char *file, bool strict)
 {
 	struct errors e = {0};
@@ -65,7 +73,7 @@ struct settings *load_checked(const char *file, bool strict)
 	if (strict)
 		probe_tell_troubles(s, &e);
 	if (e.count) {
-		fputs(buf_text(&e.text), stderr);
+		cli_print_errors(&e);
 		fprintf(stderr, "sluice: %d mistake%s in %s; nothing was started\n", e.count,
 			e.count == 1 ? "" : "s", file);
 		settings_free(s);

@@ -193,7 +193,7 @@ int front_main(void)
 	const char *file = config_argument(0, NULL, "", &status);
 	f.settings = settings_load(file, &e);
 	if (e.count) {
-		fputs(buf_text(&e.text), stderr);
+		cli_print_errors(&e);
 		settings_free(f.settings);
 		errors_fini(&e);
 		return refuse(cgi);

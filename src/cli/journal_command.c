@@ -267,7 +267,7 @@ static int set_config(struct look *l, const char *file)
 	struct settings *s = settings_load(file, &e);
 	int status = 0;
 	if (!s->hub.state_dir || e.count) {
-		fputs(buf_text(&e.text), stderr);
+		cli_print_errors(&e);
 		status = 2;
 	} else {
 		set_state(l, s->hub.state_dir);

@@ -259,11 +259,12 @@ int reload_pack(const struct settings *s)
 	return -1;
 }
 
-/* The checker: a copy of this process that asks the plugins and goes. */
-static no_return void check(struct reloader *r, pid_t parent)
+/* The checker: a copy of this process that asks the plugins and goes.  `e` holds what is
+ * known to be wrong.
+ */
+static no_return void check(struct reloader *r, pid_t parent, struct errors *e)
 {
-	struct errors e = {0};
-	struct buf packed = {0};
+	struct buf packed = {0}, text = {0};
 	struct settings *s = r->pending ? r->pending : r->supervisor->settings;
 	process_die_with_parent(parent, SIGKILL);
 	for (size_t i = 0; i < s->n_sources; i++) {
@@ -271,13 +272,15 @@ static no_return void check(struct reloader *r, pid_t parent)
 		src->plugin = src->trouble = NULL;
 		src->options = (struct option_values){0};
 	}
-	probe_sources(s, &e);
+	probe_sources(s, e);
 	if (r->pending)
-		probe_tell_troubles(s, &e);
-	packed_put(&packed, s);
-	int bad = write_fd(r->errors_fd, buf_str(&e.text)) ||
-		  write_fd(r->packed_fd, buf_str(&packed));
-	_exit(bad || e.count ? 2 : 0);
+		probe_tell_troubles(s, e);
+	errors_put(e, &text);
+	if (!e->count)
+		packed_put(&packed, s);
+	int bad =
+		write_fd(r->errors_fd, buf_str(&text)) || write_fd(r->packed_fd, buf_str(&packed));
+	_exit(bad || e->count ? 2 : 0);
 }
 
 static void on_checked(struct loop_child *c, int status)
@@ -329,15 +332,11 @@ static void begin(struct reloader *r, bool of_plugins)
 	r->packed_fd = memfd_create("sluice-settings", MFD_CLOEXEC);
 	r->errors_fd = memfd_create("sluice-errors", MFD_CLOEXEC);
 	pid_t pid = -1;
-	if (r->packed_fd >= 0 && r->errors_fd >= 0 &&
-	    write_fd(r->errors_fd, buf_str(&e.text)) == 0 && !e.count)
+	if (r->packed_fd >= 0 && r->errors_fd >= 0)
 		pid = fork();
 	if (pid == 0)
-		check(r, parent);
-	if (e.count) {
-		e.text.len--; /* the last line feed */
-		finish(r, false, buf_text(&e.text));
-	} else if (pid < 0) {
+		check(r, parent, &e);
+	if (pid < 0) {
 		finish(r, false, "no process for checking it");
 	} else {
 		r->state = CHECKING;

@@ -143,7 +143,7 @@ int ticket_command(int argc, char **argv)
 		goto out;
 	s = settings_load(file, &e);
 	if (e.count) {
-		fputs(buf_text(&e.text), stderr);
+		cli_print_errors(&e);
 		goto out;
 	}
 	r = key_open(s->hub.state_dir, TICKET_KEY_FILE, &key);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/unit.h"
 #include "conf/access.h"
 #include "conf/values.h"
 #include "filter/filter.h"
@@ -173,6 +174,29 @@ char *settings_filter(const struct option_value *v, const char *where, struct er
 	return mem_strdup(v->items[0]);
 }
 
+static void refuse_unknown(const struct settings *s, const struct channel_settings *c,
+			   const char *name, const char *where, struct errors *e)
+{
+	const char **fed = mem_zero((s->n_channels + 1) * sizeof(fed[0]));
+	struct buf all = {0};
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_channels; i++) {
+		if (s->channels[i].n_from)
+			continue;
+		buf_printf(&all, "%s%s", n ? ", " : "", s->channels[i].name);
+		fed[n++] = s->channels[i].name;
+	}
+	const char *near = unit_nearest(name, fed);
+	if (near)
+		errors_add(e, c->from_at, where,
+			   "there is no channel \"%s\" (did you mean \"%s\"?)", name, near);
+	else
+		errors_add(e, c->from_at, where, "there is no channel \"%s\" (there are %s)", name,
+			   buf_text(&all));
+	buf_fini(&all);
+	free(fed);
+}
+
 /* Derived channels may name only those that have events of their own. */
 static void check_from(const struct settings *s, const struct channel_settings *c, struct errors *e)
 {
@@ -180,7 +204,7 @@ static void check_from(const struct settings *s, const struct channel_settings *
 	for (size_t i = 0; i < c->n_from; i++) {
 		const struct channel_settings *of = find_channel(s, c->from[i]);
 		if (!of)
-			errors_add(e, c->from_at, where, "there is no channel \"%s\"", c->from[i]);
+			refuse_unknown(s, c, c->from[i], where, e);
 		else if (of->n_from)
 			errors_add(e, c->from_at, where,
 				   "\"%s\" is a derived channel itself (name the channels that it "
@@ -201,7 +225,7 @@ void channels_check(const struct settings *s, struct errors *e)
 		if (!c || !c->n_from)
 			continue;
 		char *where = mem_printf("sources.%s.channel", src->name);
-		errors_add(e, src->tree->at, where,
+		errors_add(e, tree_get(src->tree, "channel")->at, where,
 			   "\"%s\" is a derived channel, which no source can feed (name another "
 			   "one)",
 			   c->name);

@@ -2,26 +2,88 @@
 #include "conf/errors.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
 
 void errors_fini(struct errors *e)
 {
-	buf_fini(&e->text);
+	for (int i = 0; i < e->count; i++) {
+		free(e->all[i].file);
+		free(e->all[i].text);
+	}
+	free(e->all);
+	free(e->main_file);
+	*e = (struct errors){0};
+}
+
+void place_put(struct buf *out, struct place at)
+{
+	if (at.file)
+		utf8_put_visible(out, str_of(at.file));
+	if (at.file && at.line)
+		buf_printf(out, ":%d:%d", at.line, at.column);
+	if (at.file)
+		buf_puts(out, ": ");
+}
+
+/* What follows the first line is indented: a value cannot pass for another mistake. */
+static void put_lines(struct buf *out, struct str s)
+{
+	while (s.len) {
+		const char *end = memchr(s.data, '\n', s.len);
+		size_t n = end ? (size_t)(end - s.data) : s.len;
+		utf8_put_visible(out, (struct str){s.data, n});
+		n += end != NULL;
+		s.data += n;
+		s.len -= n;
+		if (s.len)
+			buf_puts(out, "\n  ");
+	}
 }
 
 void errors_add(struct errors *e, struct place at, const char *where, const char *fmt, ...)
 {
-	char what[1024];
+	struct buf what = {0}, text = {0};
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
+	buf_vprintf(&what, fmt, ap);
 	va_end(ap);
-	if (at.line)
-		buf_printf(&e->text, "%s:%d:%d: ", at.file, at.line, at.column);
-	else
-		buf_printf(&e->text, "%s: ", at.file);
-	if (where)
-		buf_printf(&e->text, "%s: ", where);
-	buf_printf(&e->text, "%s\n", what);
+	place_put(&text, at);
+	if (where) {
+		utf8_put_visible(&text, str_of(where));
+		buf_puts(&text, ": ");
+	}
+	put_lines(&text, buf_str(&what));
+	e->all = mem_resize(e->all, ((size_t)e->count + 1) * sizeof(e->all[0]));
+	e->all[e->count] = (struct mistake){.file = mem_strdup(at.file ? at.file : ""),
+					    .line = at.line,
+					    .column = at.column,
+					    .number = e->count,
+					    .text = mem_strdup(buf_text(&text))};
 	e->count++;
+	buf_fini(&what);
+	buf_fini(&text);
+}
+
+static int compare(const void *left, const void *right, void *main_file)
+{
+	const struct mistake *a = left, *b = right;
+	bool a_is_main = main_file && strcmp(a->file, main_file) == 0;
+	bool b_is_main = main_file && strcmp(b->file, main_file) == 0;
+	int files = a_is_main || b_is_main ? b_is_main - a_is_main : strcmp(a->file, b->file);
+	if (files)
+		return files;
+	if (a->line != b->line)
+		return a->line - b->line;
+	return a->column != b->column ? a->column - b->column : a->number - b->number;
+}
+
+void errors_put(struct errors *e, struct buf *out)
+{
+	if (e->count)
+		qsort_r(e->all, (size_t)e->count, sizeof(e->all[0]), compare, e->main_file);
+	for (int i = 0; i < e->count; i++)
+		buf_printf(out, "%s\n", e->all[i].text);
 }

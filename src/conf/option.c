@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/option.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -94,19 +95,73 @@ static int enum_index(const struct sluice_option *o, const char *text, int64_t *
 	return -EINVAL;
 }
 
+static void put_number(struct buf *out, enum sluice_type type, int64_t v)
+{
+	if (type == SLUICE_DURATION || type == SLUICE_RANGE)
+		unit_put_duration(out, v);
+	else if (type == SLUICE_SIZE)
+		unit_put_size(out, v);
+	else
+		buf_printf(out, "%lld", (long long)v);
+}
+
 static int check_range(const struct sluice_option *o, const char *text, int64_t value, char **why)
 {
-	const char *unit = o->type == SLUICE_SIZE ? " bytes" : "";
-	int64_t scale = 1;
+	struct buf out = {0};
 	if ((!o->min && !o->max) || (value >= o->min && value <= o->max))
 		return 0;
-	if (o->type == SLUICE_DURATION || o->type == SLUICE_RANGE) {
-		unit = " ms";
-		scale = 1000000;
-	}
-	*why = mem_printf("%s is out of range (allowed: %lld to %lld%s)", text,
-			  (long long)(o->min / scale), (long long)(o->max / scale), unit);
+	buf_printf(&out, "%s is out of range (allowed: ", text);
+	put_number(&out, o->type, o->min);
+	buf_puts(&out, " to ");
+	put_number(&out, o->type, o->max);
+	buf_putc(&out, ')');
+	*why = mem_strdup(buf_text(&out));
+	buf_fini(&out);
 	return -EINVAL;
+}
+
+/* What was most likely meant, owned, or NULL. */
+static char *meant_by(enum sluice_type type, const char *text)
+{
+	static const char *const yes[] = {"yes", "on", "1", "True", "TRUE", "enabled", NULL};
+	static const char *const no[] = {"no", "off", "0", "False", "FALSE", "disabled", NULL};
+	int64_t ignored;
+	for (size_t i = 0; type == SLUICE_BOOL && (yes[i] || no[i]); i++)
+		if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0)
+			return mem_strdup(strcasecmp(text, yes[i]) == 0 ? "true" : "false");
+	size_t n = strspn(text, "0123456789.");
+	const char *unit = text + n + strspn(text + n, " ");
+	char *ret = NULL;
+	if (type == SLUICE_SIZE && n && strchr("kKmMgGtT", *unit))
+		ret = mem_printf("%.*s%ciB", (int)n, text, toupper((unsigned char)*unit));
+	else if (type == SLUICE_DURATION && n && (!*unit || strncasecmp(unit, "sec", 3) == 0))
+		ret = mem_printf("%.*ss", (int)n, text);
+	else if (type == SLUICE_DURATION && n && strchr("mhdwMHDW", *unit))
+		ret = mem_printf("%.*s%c", (int)n, text, tolower((unsigned char)*unit));
+	if (ret && (type == SLUICE_SIZE ? unit_parse_size(ret, &ignored)
+					: unit_parse_duration(ret, &ignored))) {
+		free(ret);
+		ret = NULL;
+	}
+	return ret;
+}
+
+static char *explain_form(enum sluice_type type, const char *text)
+{
+	static const char *const units[] = {
+		[SLUICE_SIZE] = "units: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB",
+		[SLUICE_DURATION] = "units: ns, us, ms, s, m, h, d, w",
+		[SLUICE_RANGE] = "two durations, the shorter one first",
+	};
+	const char *known = type < array_size(units) ? units[type] : NULL;
+	char *meant = meant_by(type, text);
+	char *ret =
+		meant   ? mem_printf("\"%s\" is not %s (did you mean \"%s\"?)", text,
+				     option_type_name(type), meant)
+		: known ? mem_printf("\"%s\" is not %s (%s)", text, option_type_name(type), known)
+			: mem_printf("\"%s\" is not %s", text, option_type_name(type));
+	free(meant);
+	return ret;
 }
 
 int option_number(const struct sluice_option *o, const char *text, int64_t *ret, char **why)
@@ -139,7 +194,7 @@ int option_number(const struct sluice_option *o, const char *text, int64_t *ret,
 	case SLUICE_JSON: return 0;
 	}
 	if (r) {
-		*why = mem_printf("\"%s\" is not %s", text, option_type_name(o->type));
+		*why = explain_form(o->type, text);
 		return -EINVAL;
 	}
 	return check_range(o, text, *ret, why);
@@ -150,21 +205,11 @@ static char *check_address(const struct sluice_option *o, const char *text)
 	struct address a;
 	char *why = NULL;
 	size_t n = strcspn(text, ":");
-	if (address_parse(text, &a, &why))
-		return why;
-	if (!o->choices)
-		return NULL;
-	struct buf all = {0};
-	for (size_t i = 0; o->choices[i]; i++) {
-		if (strlen(o->choices[i]) == n && strncmp(o->choices[i], text, n) == 0) {
-			buf_fini(&all);
-			return NULL;
-		}
-		buf_printf(&all, "%s%s:", i ? ", " : "", o->choices[i]);
-	}
-	why = mem_printf("\"%s\" does not begin with one of %s", text, buf_text(&all));
-	buf_fini(&all);
-	return why;
+	const char *const *words = o->choices ? o->choices : address_words;
+	for (size_t i = 0; words[i]; i++)
+		if (text[n] && strlen(words[i]) == n && strncmp(words[i], text, n) == 0)
+			return address_parse(text, &a, &why) ? why : NULL;
+	return address_explain(text, words);
 }
 
 static char *check_regex(const char *text)
@@ -411,7 +456,7 @@ static char *key_near(const struct tree *map, const char *name)
 static void tell_missing(struct reading *r, const struct tree *map, const char *where)
 {
 	for (const struct sluice_option *o = r->table; o && o->name; o++) {
-		if (!is_wanted(map, o))
+		if (map->is_cut_off || !is_wanted(map, o))
 			continue;
 		const struct tree *t = find_tree(map, o->name);
 		char *near = t ? NULL : key_near(map, o->name);

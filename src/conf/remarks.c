@@ -5,25 +5,33 @@
 
 #include "base/mem.h"
 #include "base/unit.h"
+#include "base/utf8.h"
 
 struct telling {
 	const struct settings *settings;
-	void (*tell)(void *ctx, const char *sentence);
+	remark_fn *tell;
 	void *ctx;
 };
 
-static void say(const struct telling *t, const char *fmt, ...) printf_like(2, 3);
+static void say_at(const struct telling *t, struct place at, const char *fmt, ...)
+	printf_like(3, 4);
 
-static void say(const struct telling *t, const char *fmt, ...)
+static void say_at(const struct telling *t, struct place at, const char *fmt, ...)
 {
-	struct buf b = {0};
+	struct buf b = {0}, text = {0};
 	va_list ap;
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	t->tell(t->ctx, buf_text(&b));
+	place_put(&text, at);
+	utf8_put_visible(&text, buf_str(&b));
+	t->tell(t->ctx, buf_text(&text));
 	buf_fini(&b);
+	buf_fini(&text);
 }
+
+/* Of the configuration as a whole. */
+#define say(t, ...) say_at(t, (struct place){(t)->settings->file, 0, 0}, __VA_ARGS__)
 
 static bool group_has_members(const struct access_settings *a, const char *name)
 {
@@ -84,8 +92,24 @@ static void look_at_feed(const struct telling *t, const struct channel_settings 
 	free(fed);
 }
 
-void settings_remarks(const struct settings *s, void (*tell)(void *ctx, const char *sentence),
-		      void *ctx)
+/* Also of a plugin that is not ours: the name has a meaning. */
+static void look_at_lines(const struct telling *t, const struct source_settings *src)
+{
+	int64_t bytes, max = t->settings->hub.event_size;
+	const struct option_value *v = option_find(&src->options, "max_line");
+	if (!v || v->type != SLUICE_SIZE || !v->n || unit_parse_size(v->items[0], &bytes) ||
+	    bytes <= max)
+		return;
+	struct buf size = {0};
+	unit_put_size(&size, max);
+	say_at(t, v->at,
+	       "sources.%s.max_line: %s is more than hub.limits.event_size, %s, at which messages "
+	       "are cut (raise that, or lower max_line)",
+	       src->name, v->items[0], buf_text(&size));
+	buf_fini(&size);
+}
+
+void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
 {
 	const struct telling t = {s, tell, ctx};
 	for (size_t i = 0; i < s->n_channels; i++) {
@@ -95,4 +119,6 @@ void settings_remarks(const struct settings *s, void (*tell)(void *ctx, const ch
 		look_at_access(&t, c);
 		look_at_feed(&t, c);
 	}
+	for (size_t i = 0; i < s->n_sources; i++)
+		look_at_lines(&t, &s->sources[i]);
 }

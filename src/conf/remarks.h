@@ -7,10 +7,12 @@
 
 #include "conf/settings.h"
 
+/* `sentence` is safe for a terminal and begins with its place where it has one. */
+typedef void remark_fn(void *ctx, const char *sentence);
+
 /* Calls `tell` with a sentence for each: channels that nobody may read, groups that do
- * not exist, channels without a source.
+ * not exist, channels without a source, lines that are longer than events.
  */
-void settings_remarks(const struct settings *s, void (*tell)(void *ctx, const char *sentence),
-		      void *ctx);
+void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx);
 
 #endif

@@ -137,11 +137,11 @@ static const struct tree *sub_map(const struct tree *map, const char *key, struc
 
 /* ---- hub ---- */
 
-static void check_listen(const struct option_value *v, struct errors *e)
+static void check_listen(const struct option_value *v, const struct tree *given, struct errors *e)
 {
 	if (!v)
 		return;
-	if (!v->n && !e->count)
+	if (given && given->kind == TREE_LIST && !given->n)
 		errors_add(e, v->at, "hub.listen",
 			   "an empty list (nobody could connect: name at least one address)");
 	if (v->n > LISTEN_MAX)
@@ -172,7 +172,7 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 	struct option_values v = {0};
 	option_read(map ? map : &nothing, "hub", hub_options, NULL, &v, e);
 	hub->listen = values_list(hub_options, &v, "listen", &hub->n_listen);
-	check_listen(option_find(&v, "listen"), e);
+	check_listen(option_find(&v, "listen"), tree_get(map, "listen"), e);
 	hub->plugin_dirs = values_list(hub_options, &v, "plugin_dir", &hub->n_plugin_dirs);
 	hub->state_dir = mem_strdup(values_text(hub_options, &v, "state_dir"));
 	const struct option_value *state_dir = option_find(&v, "state_dir");
@@ -451,10 +451,24 @@ static void load_more(struct settings *s, struct errors *e)
 	free(pattern);
 }
 
+/* Not where they are only wrong, or called otherwise: that is told. */
+static bool lacks_sources(const struct settings *s, const struct tree *root)
+{
+	static const char *const names[] = {"sources", NULL};
+	const struct tree *t = tree_get(root, "sources");
+	bool is_empty = !t || (t->kind == TREE_SCALAR ? !t->text[0] : !t->n);
+	for (size_t i = 0; !t && i < root->n; i++)
+		if (unit_nearest(root->keys[i]->text, names))
+			return false;
+	return is_empty && !s->n_sources && !root->is_cut_off;
+}
+
 struct settings *settings_load(const char *file, struct errors *e)
 {
 	struct settings *s = mem_zero(sizeof(*s));
 	s->file = mem_strdup(file);
+	free(e->main_file);
+	e->main_file = mem_strdup(file);
 	const struct tree *root = load_file(s, file, e);
 	read_hub(root, &s->hub, e);
 	access_read(&s->access, sub_map(root, "access", e), e);
@@ -467,7 +481,7 @@ struct settings *settings_load(const char *file, struct errors *e)
 			settings_channel(s, s->sources[i].channel);
 	settings_channel(s, SETTINGS_OWN_CHANNEL);
 	channels_check(s, e);
-	if (root && !s->n_sources && !e->count)
+	if (root && lacks_sources(s, root))
 		errors_add(e, root->at, NULL, "no sources (add \"sources:\" with at least one)");
 	return s;
 }

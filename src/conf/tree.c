@@ -220,6 +220,7 @@ static struct tree *load_node(struct loader *l, yaml_event_t *ev, int depth)
 	case YAML_MAPPING_START_EVENT:
 		t->kind = TREE_MAP;
 		load_map(l, t, depth + 1);
+		t->is_cut_off = l->failed;
 		break;
 	case YAML_SEQUENCE_START_EVENT:
 		t->kind = TREE_LIST;

@@ -16,6 +16,7 @@ enum tree_kind { TREE_SCALAR, TREE_MAP, TREE_LIST };
 struct tree {
 	enum tree_kind kind;
 	struct place at;
+	bool is_cut_off;    /* by an error: what it lacks may come behind */
 	bool is_quoted;     /* a scalar in quotes is a string whatever it looks like */
 	char *text;         /* scalar; owned */
 	size_t n;           /* of a map or list */

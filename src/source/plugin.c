@@ -93,16 +93,32 @@ static char *not_found(char **dirs, const char *type)
 	return ret;
 }
 
+static char *find_in(char **dirs, const char *type)
+{
+	for (; *dirs; dirs++) {
+		char *path = mem_printf("%s/%s.so", *dirs, type);
+		if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+char *plugin_nearest(const struct hub_settings *hub, const char *type)
+{
+	char *names[NAMES_MAX], **dirs = plugin_dirs(hub);
+	size_t n = list_names(dirs, names);
+	const char *near = unit_nearest(type, (const char *const *)names);
+	char *path = near ? find_in(dirs, near) : NULL;
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	plugin_dirs_free(dirs);
+	return path;
+}
+
 char *plugin_find(const struct hub_settings *hub, const char *type, char **why)
 {
-	char **dirs = plugin_dirs(hub), *path = NULL;
-	for (size_t i = 0; dirs[i] && !path; i++) {
-		path = mem_printf("%s/%s.so", dirs[i], type);
-		if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
-			free(path);
-			path = NULL;
-		}
-	}
+	char **dirs = plugin_dirs(hub), *path = find_in(dirs, type);
 	if (!path)
 		*why = not_found(dirs, type);
 	plugin_dirs_free(dirs);

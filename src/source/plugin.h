@@ -22,6 +22,9 @@ void plugin_dirs_free(char **dirs);
  */
 char *plugin_find(const struct hub_settings *hub, const char *type, char **why) must_check;
 
+/* That of the plugin whose name is most like `type`, owned, or NULL. */
+char *plugin_nearest(const struct hub_settings *hub, const char *type) must_check;
+
 /* Whether nobody but root and this process's own user can have written it, nor
  * any directory that it lies in.  0, or -EINVAL with *why an owned sentence.
  */

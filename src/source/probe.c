@@ -100,16 +100,27 @@ int probe_open(const struct source_settings *src, char **option, char **why)
 	return r;
 }
 
-static void check_open(struct source_settings *src, const char *where, struct errors *e)
+/* Whether the configuration itself says it, not the fallback. */
+static bool is_given(const struct source_settings *src, const struct option_value *v)
+{
+	const struct place *whole = &src->tree->at;
+	return v && v->n && (v->at.line != whole->line || v->at.column != whole->column);
+}
+
+/* Where options are missing because they were wrong, only a refusal of one that is there
+ * and right is told: the others may follow from that.
+ */
+static void check_open(struct source_settings *src, const char *where, bool is_whole,
+		       struct errors *e)
 {
 	char *why = NULL, *option = NULL;
 	int r = probe_open(src, &option, &why);
-	if (r == -EINVAL) {
-		const struct option_value *v = option ? option_find(&src->options, option) : NULL;
+	const struct option_value *v = option ? option_find(&src->options, option) : NULL;
+	if (r == -EINVAL && (is_whole || is_given(src, v))) {
 		char *full = option ? mem_printf("%s.%s", where, option) : mem_strdup(where);
 		errors_add(e, v ? v->at : src->tree->at, full, "%s", why);
 		free(full);
-	} else if (r) {
+	} else if (r && r != -EINVAL && is_whole) {
 		src->trouble = why;
 		why = NULL;
 	}
@@ -117,23 +128,42 @@ static void check_open(struct source_settings *src, const char *where, struct er
 	free(why);
 }
 
+/* As the plugin whose name was meant, so that a mistake in the name hides no other. */
+static void check_as_nearest(const struct settings *s, struct source_settings *src,
+			     const char *type, struct errors *e)
+{
+	char *why = NULL, *path = plugin_nearest(&s->hub, type);
+	struct tables tables = {0};
+	if (path && probe_describe(path, &tables, &why) == 0) {
+		settings_read_options(src, tables.options, e);
+		tables_fini(&tables);
+	}
+	free(why);
+	free(path);
+}
+
 static void probe_source(struct settings *s, struct source_settings *src, struct errors *e)
 {
+	const struct tree *type = tree_get(src->tree, "type");
+	if (!type || type->kind != TREE_SCALAR)
+		return; /* the error is told */
 	char *where = mem_printf("sources.%s", src->name);
 	char *why = NULL;
 	struct tables tables = {0};
 	int before = e->count;
-	src->plugin = plugin_find(&s->hub, src->type, &why);
+	if (src->type)
+		src->plugin = plugin_find(&s->hub, src->type, &why);
+	if (why)
+		errors_add(e, type->at, where, "%s", why);
 	if (!src->plugin) {
-		errors_add(e, tree_get(src->tree, "type")->at, where, "%s", why);
 		free(why);
+		check_as_nearest(s, src, type->text, e);
 	} else if (probe_describe(src->plugin, &tables, &why)) {
 		src->trouble = why;
 	} else {
 		settings_read_options(src, tables.options, e);
 		settings_read_types(src, tables.events);
-		if (e->count == before)
-			check_open(src, where, e);
+		check_open(src, where, e->count == before, e);
 		tables_fini(&tables);
 	}
 	free(where);
@@ -142,8 +172,7 @@ static void probe_source(struct settings *s, struct source_settings *src, struct
 void probe_sources(struct settings *s, struct errors *e)
 {
 	for (size_t i = 0; i < s->n_sources; i++)
-		if (s->sources[i].type)
-			probe_source(s, &s->sources[i], e);
+		probe_source(s, &s->sources[i], e);
 }
 
 void probe_tell_troubles(const struct settings *s, struct errors *e)
