@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "wire/headers.h"
+#include "wire/origin.h"
 
 static bool equals_folded(struct str a, const char *b)
 {
@@ -36,33 +37,27 @@ static bool host_is_known(const struct access_settings *s, struct str host)
 	return s->n_hosts == 0;
 }
 
-/* The configured origin that is exactly this one, or NULL. */
+/* The configured origin that is this one, or NULL. */
 static const char *listed_origin(const struct access *a, struct str origin)
 {
 	const struct access_settings *s = &a->settings->access;
 	for (size_t i = 0; i < s->n_origins; i++)
-		if (str_is(origin, s->origins[i]))
+		if (origin_is_same(origin, str_of(s->origins[i])))
 			return s->origins[i];
 	return NULL;
 }
 
-/* Whether it is a page of the host that it asks.  The scheme cannot be compared: a
- * proxy in front may have taken the TLS off.
+/* No page can set Sec-Fetch-Site, so what the browser says there is believed before
+ * Origin and Host, of which a proxy may have written the latter anew.  An old browser,
+ * and any over plain HTTP, does not say it.
  */
-static bool is_own_origin(struct str origin, struct str host)
-{
-	const char *p = memmem(origin.data, origin.len, "://", 3);
-	if (!p || !host.len)
-		return false;
-	size_t n = origin.len - (size_t)(p + 3 - origin.data);
-	return n == host.len && strncasecmp(p + 3, host.data, n) == 0;
-}
-
 static bool is_foreign(const struct access *a, const struct door_request *r)
 {
-	if (r->origin.len)
-		return !is_own_origin(r->origin, r->host) && !listed_origin(a, r->origin);
-	return str_is(r->fetch_site, "cross-site") || str_is(r->fetch_site, "same-site");
+	if (listed_origin(a, r->origin) || str_is(r->fetch_site, "same-origin"))
+		return false;
+	if (str_is(r->fetch_site, "cross-site") || str_is(r->fetch_site, "same-site"))
+		return true;
+	return r->origin.len && !origin_is_of_host(r->origin, r->host);
 }
 
 int safety_check(const struct access *a, const struct door_request *r, const struct identity *who,
@@ -90,10 +85,7 @@ void safety_put_headers(const struct access *a, const struct door_request *r, st
 {
 	const char *origin = listed_origin(a, r->origin);
 	if (origin)
-		buf_printf(out,
-			   "Access-Control-Allow-Origin: %s\r\n"
-			   "Access-Control-Allow-Credentials: true\r\n",
-			   origin);
+		origin_put_allowed(out, str_of(origin));
 }
 
 void safety_put_preflight(const struct access *a, const struct door_request *r, struct buf *out)
@@ -105,6 +97,7 @@ void safety_put_preflight(const struct access *a, const struct door_request *r, 
 	buf_puts(out, "Status: 204 No Content\r\nVary: Origin\r\n");
 	safety_put_headers(a, r, out);
 	buf_puts(out, "Access-Control-Allow-Methods: GET, HEAD, POST, DELETE\r\n"
-		      "Access-Control-Allow-Headers: Last-Event-ID, Content-Type, Cache-Control\r\n"
+		      "Access-Control-Allow-Headers: Accept, Authorization, Cache-Control, "
+		      "Content-Type, Last-Event-ID, X-Requested-With\r\n"
 		      "Access-Control-Max-Age: 600\r\n" SAFE_HEADERS "\r\n");
 }

@@ -70,6 +70,7 @@ int supervise(struct settings *taken, bool is_attached);
 
 /* As the responders get them: with a blank between. */
 void cli_put_origins(const struct access_settings *a, struct buf *out);
+void cli_put_frame_ancestors(const struct access_settings *a, struct buf *out);
 
 /* Where the console's files are; borrowed. */
 const char *cli_console_dir(void);

@@ -41,6 +41,16 @@ void cli_put_origins(const struct access_settings *a, struct buf *out)
 		buf_printf(out, "%s%s", i ? " " : "", a->origins[i]);
 }
 
+void cli_put_frame_ancestors(const struct access_settings *a, struct buf *out)
+{
+	if (!a->n_frame_ancestors)
+		buf_puts(out, "'none'");
+	for (size_t i = 0; i < a->n_frame_ancestors; i++) {
+		const char *s = a->frame_ancestors[i];
+		buf_printf(out, "%s%s", i ? " " : "", strcmp(s, "self") == 0 ? "'self'" : s);
+	}
+}
+
 const char *cli_console_dir(void)
 {
 	const char *dir = getenv("SLUICE_CONSOLE_DIR");

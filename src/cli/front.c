@@ -202,8 +202,9 @@ int front_main(void)
 	if (!cgi)
 		stay_with_web_server();
 	signal(SIGCHLD, SIG_IGN); /* whom we start goes on alone */
-	struct buf origins = {0};
+	struct buf origins = {0}, ancestors = {0};
 	cli_put_origins(&f.settings->access, &origins);
+	cli_put_frame_ancestors(&f.settings->access, &ancestors);
 	char *gate = mem_printf("%s/hub.sock", f.settings->hub.state_dir);
 	status = responder_main(&(struct responder_config){
 		.hub_socket = gate,
@@ -211,6 +212,7 @@ int front_main(void)
 		.console_dir = cli_console_dir(),
 		.certificate = f.settings->access.certificate,
 		.origins = buf_text(&origins),
+		.frame_ancestors = buf_text(&ancestors),
 		.is_cgi = cgi,
 		.first_listen_fd = STDIN_FILENO,
 		.n_listen = cgi ? 0 : 1,
@@ -219,6 +221,7 @@ int front_main(void)
 	});
 	free(gate);
 	buf_fini(&origins);
+	buf_fini(&ancestors);
 	free(f.file);
 	settings_free(f.settings);
 	return status;

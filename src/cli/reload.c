@@ -180,6 +180,8 @@ static void take_over(struct reloader *r)
 	    strcmp(old->access.certificate, fresh->access.certificate) != 0 ||
 	    lists_differ(old->access.origins, old->access.n_origins, fresh->access.origins,
 			 fresh->access.n_origins) ||
+	    lists_differ(old->access.frame_ancestors, old->access.n_frame_ancestors,
+			 fresh->access.frame_ancestors, fresh->access.n_frame_ancestors) ||
 	    lists_differ(old->hub.web_users, old->hub.n_web_users, fresh->hub.web_users,
 			 fresh->hub.n_web_users))
 		supervisor_replace_responders(s, r->listen, r->n_listen);

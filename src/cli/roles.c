@@ -190,7 +190,7 @@ int responder_role(int argc, char **argv)
 {
 	log_init("responder");
 	int64_t n;
-	if (argc != 8 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
+	if (argc != 9 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
 		return 2;
 	return responder_main(&(struct responder_config){
 		.hub_socket = argv[1],
@@ -202,6 +202,7 @@ int responder_role(int argc, char **argv)
 		.peers = argv[5],
 		.certificate = argv[6],
 		.origins = argv[7],
+		.frame_ancestors = argv[8],
 	});
 }
 

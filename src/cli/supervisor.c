@@ -107,10 +107,11 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 	char n[16];
 	char *console = mem_strdup(cli_console_dir());
 	struct peers peers;
-	struct buf uids = {0}, origins = {0};
+	struct buf uids = {0}, origins = {0}, ancestors = {0};
 	settings_peers(&s->settings->hub, &peers);
 	peers_put(&peers, &uids);
 	cli_put_origins(&s->settings->access, &origins);
+	cli_put_frame_ancestors(&s->settings->access, &ancestors);
 	snprintf(n, sizeof(n), "%zu", s->n_listen);
 	char *argv[] = {(char[]){"sluice"},
 			(char[]){"responder"},
@@ -122,10 +123,12 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 			(char *)(uintptr_t)buf_text(&uids),
 			s->settings->access.certificate,
 			(char *)(uintptr_t)buf_text(&origins),
+			(char *)(uintptr_t)buf_text(&ancestors),
 			NULL};
 	int r = process_spawn(argv, s->listen, s->n_listen, pid);
 	buf_fini(&uids);
 	buf_fini(&origins);
+	buf_fini(&ancestors);
 	free(console);
 	return r;
 }

@@ -2,11 +2,13 @@
 #include "conf/access.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "conf/subject.h"
 #include "conf/values.h"
+#include "wire/origin.h"
 
 enum { GROUPS_FILE_MAX = 4 * 1024 * 1024 };
 
@@ -26,6 +28,10 @@ const struct sluice_option access_options[] = {
 	 NULL},
 	{"origins", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	 "pages of other sites that may read here in a user's name, as https://host[:port]", NULL},
+	{"frame_ancestors", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "pages that may show the console in a frame: self, https://host[:port], "
+	 "https://*.example.org; else none",
+	 NULL},
 	{"hosts", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	 "names that requests may be for (Host), such as logs.example.org or *.example.org; else "
 	 "any",
@@ -46,6 +52,7 @@ void access_settings_fini(struct access_settings *a)
 	free(a->certificate);
 	list_free(a->members, a->n_members);
 	list_free(a->origins, a->n_origins);
+	list_free(a->frame_ancestors, a->n_frame_ancestors);
 	list_free(a->hosts, a->n_hosts);
 	*a = (struct access_settings){0};
 }
@@ -134,18 +141,38 @@ static void check_certificate(const struct option_value *v, struct errors *e)
 			   "\"%s\" names no parameter (such as SSL_CLIENT_S_DN_CN)", name);
 }
 
+/* `wildcard`: "*." may stand before the host. */
+static bool is_origin(const char *s, bool wildcard)
+{
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+	size_t n = strncasecmp(s, "https://", 8) == 0  ? 8
+		   : strncasecmp(s, "http://", 7) == 0 ? 7
+						       : 0;
+	const char *host = s + n;
+	if (wildcard && strncmp(host, "*.", 2) == 0)
+		host += 2;
+	return n && *host && !host[strspn(host, chars)];
+}
+
 static void check_origins(const struct option_value *v, struct errors *e)
 {
-	for (size_t i = 0; v && i < v->n; i++) {
-		const char *s = v->items[i], *host = strstr(s, "://");
-		bool known = strncmp(s, "https://", 8) == 0 || strncmp(s, "http://", 7) == 0;
-		if (!known || !host[3] ||
-		    host[3 + strspn(host + 3, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]")])
+	for (size_t i = 0; v && i < v->n; i++)
+		if (!is_origin(v->items[i], false))
 			errors_add(e, v->at, "access.origins",
 				   "\"%s\" is no origin (write https://host or https://host:port, "
-				   "in small letters, without a path)",
-				   s);
-	}
+				   "without a path)",
+				   v->items[i]);
+}
+
+static void check_frame_ancestors(const struct option_value *v, struct errors *e)
+{
+	for (size_t i = 0; v && i < v->n; i++)
+		if (strcmp(v->items[i], "self") != 0 && !is_origin(v->items[i], true))
+			errors_add(e, v->at, "access.frame_ancestors",
+				   "\"%s\" names no page (write self, https://host, "
+				   "https://host:port or https://*.example.org, without a path)",
+				   v->items[i]);
 }
 
 static bool is_host(const char *s)
@@ -185,9 +212,14 @@ void access_read(struct access_settings *a, const struct tree *map, struct error
 	if (certificate)
 		check_certificate(certificate, e);
 	check_origins(option_find(&v, "origins"), e);
+	check_frame_ancestors(option_find(&v, "frame_ancestors"), e);
 	check_hosts(option_find(&v, "hosts"), e);
 	a->certificate = mem_strdup(certificate ? certificate->items[0] : "");
 	a->origins = values_list(access_options, &v, "origins", &a->n_origins);
+	for (size_t i = 0; i < a->n_origins; i++)
+		origin_normalise(a->origins[i]);
+	a->frame_ancestors =
+		values_list(access_options, &v, "frame_ancestors", &a->n_frame_ancestors);
 	a->hosts = values_list(access_options, &v, "hosts", &a->n_hosts);
 	option_values_fini(&v);
 }

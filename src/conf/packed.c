@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-enum { FORMAT = 3 };
+enum { FORMAT = 4 };
 
 /* ---- putting ---- */
 
@@ -43,6 +43,7 @@ static void put_access(struct buf *out, const struct access_settings *a)
 	put_text(out, a->certificate);
 	put_list(out, a->members, a->n_members);
 	put_list(out, a->origins, a->n_origins);
+	put_list(out, a->frame_ancestors, a->n_frame_ancestors);
 	put_list(out, a->hosts, a->n_hosts);
 }
 
@@ -210,6 +211,7 @@ static void get_access(struct reader *r, struct access_settings *a)
 	a->certificate = get_text(r);
 	a->members = get_list(r, &a->n_members);
 	a->origins = get_list(r, &a->n_origins);
+	a->frame_ancestors = get_list(r, &a->n_frame_ancestors);
 	a->hosts = get_list(r, &a->n_hosts);
 	r->failed |= !a->certificate;
 }

@@ -49,8 +49,10 @@ struct access_settings {
 	char *certificate; /* parameter of the request; "" */
 	char **members;    /* of groups: "group user user" */
 	size_t n_members;
-	char **origins;
+	char **origins; /* as browsers write them */
 	size_t n_origins;
+	char **frame_ancestors; /* "self", or origins, also with "*." */
+	size_t n_frame_ancestors;
 	char **hosts;
 	size_t n_hosts;
 };

@@ -9,8 +9,17 @@
 #include "base/mem.h"
 #include "responder/responder_internal.h"
 #include "wire/headers.h"
+#include "wire/origin.h"
 
 enum { BUSY_RETRY_MS = 5000, QUERY_MAX = 16 * 1024, DOOR_TEXT_MAX = 60 * 1024 };
+
+void request_put_cors(const struct request *q, struct buf *out)
+{
+	struct str listed = origin_in_list(str_of(q->params.origin), q->responder->config->origins);
+	buf_puts(out, "Vary: Origin\r\n");
+	if (listed.len)
+		origin_put_allowed(out, listed);
+}
 
 void request_respond_text(struct request *q, const char *status, const char *more_headers,
 			  const char *text)
@@ -19,20 +28,12 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 	buf_printf(
 		&b,
 		"Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-		"Cache-Control: no-store\r\n" SAFE_HEADERS "%s\r\n%s",
-		status, strlen(text), more_headers, text);
+		"Cache-Control: no-store\r\n" SAFE_HEADERS "%s",
+		status, strlen(text), more_headers);
+	request_put_cors(q, &b);
+	buf_printf(&b, "\r\n%s", text);
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
-}
-
-/* Whether this is one of the words of the list. */
-static bool is_listed(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-	for (; n && *list; list += strcspn(list, " "), list += *list == ' ')
-		if (strcspn(list, " ") == n && memcmp(list, word, n) == 0)
-			return true;
-	return false;
 }
 
 /* A 503 would end a browser's EventSource for good, so a stream is told to
@@ -46,17 +47,15 @@ void request_respond_without_hub(struct request *q)
 				     "again.\n");
 		return;
 	}
-	/* Without it the browser of a page elsewhere would give up for good, too. */
-	bool listed = is_listed(q->responder->config->origins, q->params.origin);
 	struct buf b = {0};
+	buf_puts(&b,
+		 "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
+		 "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS);
+	/* Without it the browser of a page elsewhere would give up for good, too. */
+	request_put_cors(q, &b);
 	buf_printf(&b,
-		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
-		   "Vary: Origin\r\n%s%s%s" SAFE_HEADERS "\r\n"
-		   "retry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
+		   "\r\nretry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
 		   "now\"}\n\n",
-		   listed ? "Access-Control-Allow-Origin: " : "", listed ? q->params.origin : "",
-		   listed ? "\r\nAccess-Control-Allow-Credentials: true\r\n" : "",
 		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -139,7 +138,7 @@ static bool take_form(struct request *q)
 void request_route(struct request *q)
 {
 	struct responder *r = q->responder;
-	struct buf b = {0};
+	struct buf b = {0}, cors = {0};
 	struct route to = route_find(&q->params, r->config->prefix, &r->files);
 	if (method_is_known(q, &to)) {
 		switch (to.kind) {
@@ -155,7 +154,9 @@ void request_route(struct request *q)
 			break;
 		case ROUTE_LIVE: request_respond_text(q, "200 OK", "", "live\n"); break;
 		case ROUTE_FILE:
-			file_put_answer(to.file, q->params.if_none_match, &b);
+			request_put_cors(q, &cors);
+			file_put_answer(to.file, q->params.if_none_match,
+					r->config->frame_ancestors, buf_str(&cors), &b);
 			request_respond(q, buf_str(&b), false);
 			break;
 		case ROUTE_HUB:
@@ -168,4 +169,5 @@ void request_route(struct request *q)
 	}
 	free(to.path);
 	buf_fini(&b);
+	buf_fini(&cors);
 }

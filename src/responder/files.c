@@ -28,7 +28,7 @@ static const struct {
 static const char policy[] =
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
 	"worker-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
-	"frame-ancestors 'none'; require-trusted-types-for 'script'";
+	"require-trusted-types-for 'script'; frame-ancestors";
 
 static const char *type_of(const char *name)
 {
@@ -81,13 +81,24 @@ const struct file *files_find(const struct files *f, const char *name)
 	return NULL;
 }
 
-void file_put_answer(const struct file *f, const char *if_none_match, struct buf *out)
+/* What old browsers know instead; it has no word for pages of others. */
+static const char *frame_options(const char *ancestors)
+{
+	if (strcmp(ancestors, "'none'") == 0)
+		return "X-Frame-Options: DENY\r\n";
+	return strcmp(ancestors, "'self'") == 0 ? "X-Frame-Options: SAMEORIGIN\r\n" : "";
+}
+
+void file_put_answer(const struct file *f, const char *if_none_match, const char *ancestors,
+		     struct str more, struct buf *out)
 {
 	bool held = strstr(if_none_match, f->etag) != NULL;
 	buf_printf(out,
 		   "Status: %s\r\nContent-Type: %s\r\nETag: %s\r\nCache-Control: "
-		   "no-cache\r\n" SAFE_HEADERS_ALWAYS "Content-Security-Policy: %s\r\n",
-		   held ? "304 Not Modified" : "200 OK", f->type, f->etag, policy);
+		   "no-cache\r\n" SAFE_HEADERS_ALWAYS "%sContent-Security-Policy: %s %s\r\n",
+		   held ? "304 Not Modified" : "200 OK", f->type, f->etag, frame_options(ancestors),
+		   policy, ancestors);
+	buf_put_str(out, more);
 	if (!held)
 		buf_printf(out, "Content-Length: %zu\r\n", f->body.len);
 	buf_puts(out, "\r\n");

@@ -24,7 +24,11 @@ int files_load(const char *dir, struct files *ret) must_check;
 void files_free(struct files *f);
 const struct file *files_find(const struct files *f, const char *name);
 
-/* The whole CGI answer; 304 when the client holds this version already. */
-void file_put_answer(const struct file *f, const char *if_none_match, struct buf *out);
+/* The whole CGI answer; 304 when the client holds this version already.  `ancestors`
+ * are the pages that may frame it, as in a Content-Security-Policy; `more` are further
+ * header fields.
+ */
+void file_put_answer(const struct file *f, const char *if_none_match, const char *ancestors,
+		     struct str more, struct buf *out);
 
 #endif

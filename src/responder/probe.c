@@ -128,8 +128,9 @@ void probe_begin(struct request *q)
 	q->probe = p;
 	buf_puts(&out,
 		 "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-		 "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS
-		 "\r\n");
+		 "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS);
+	request_put_cors(q, &out);
+	buf_puts(&out, "\r\n");
 	put_hello(p, &out);
 	request_set_deadline(q, 2 * INTERVAL_MAX_NS);
 	loop_timer_set(q->responder->loop, &p->timer,

@@ -21,10 +21,11 @@ struct responder_config {
 	const char *hub_socket;
 	const char *prefix;
 	const char *console_dir;
-	const char *certificate; /* parameter that names a certificate's holder; "" */
-	const char *origins;     /* that may read here, a blank between */
-	bool is_cgi;             /* one request, from the environment, to standard output */
-	int first_listen_fd;     /* else listening sockets, n of them, in a row */
+	const char *certificate;     /* parameter that names a certificate's holder; "" */
+	const char *origins;         /* that may read here, a blank between */
+	const char *frame_ancestors; /* as in a Content-Security-Policy */
+	bool is_cgi;                 /* one request, from the environment, to standard output */
+	int first_listen_fd;         /* else listening sockets, n of them, in a row */
 	size_t n_listen;
 	bool checks_peers; /* who may connect to them: */
 	const char *peers; /* user ids, see base/peers.h */

@@ -101,6 +101,9 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 			  const char *text);
 void request_respond_without_hub(struct request *q);
 
+/* Appends the header fields that let a configured origin read the answer. */
+void request_put_cors(const struct request *q, struct buf *out);
+
 /* Text of an answer that comes piece by piece. */
 void request_write(struct request *q, struct str text, bool is_last);
 

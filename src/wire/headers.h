@@ -8,13 +8,14 @@
 #ifndef SLUICE_WIRE_HEADERS_H
 #define SLUICE_WIRE_HEADERS_H
 
-/* But for Content-Security-Policy, of which the console has its own. */
+/* But for who may frame it, and the rest of what the console says itself. */
 #define SAFE_HEADERS_ALWAYS                                                                        \
 	"X-Content-Type-Options: nosniff\r\n"                                                      \
 	"Referrer-Policy: no-referrer\r\n"                                                         \
 	"Cross-Origin-Resource-Policy: same-origin\r\n"
 #define SAFE_HEADERS                                                                               \
 	SAFE_HEADERS_ALWAYS                                                                        \
+	"X-Frame-Options: DENY\r\n"                                                                \
 	"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 
 #endif

@@ -239,6 +239,56 @@ const scenarios = {
     for (const s of stats)
       check(s.inOrder && s.events === n && s.gaps === 0 && s.duplicates === 0, JSON.stringify(s));
   },
+
+  // The same server under another name is another site to the browser.
+  async a_page_of_a_listed_origin_imports_reads_and_frames(page) {
+    const base = url;
+    const other = new URL('/somebody-elses', url.replace('127.0.0.1', 'localhost')).href;
+    write('one\n');
+    await page.goto(other);
+    const got = await page.evaluate(async (address) => {
+      const { SluiceStream } = await import(`${address}sluice-client.js`);
+      const stream = new SluiceStream(address, { channels: ['logs'], earliest: true, credentials: 'include',
+        headers: { Authorization: 'Bearer x', 'X-Requested-With': 'XMLHttpRequest', 'Last-Event-ID': '' } });
+      for await (const event of stream) return event.message;
+      return null;
+    }, base);
+    check(got === 'one', `read: ${got}`);
+    const why = await page.evaluate(async (address) => {
+      const answer = await fetch(`${address}nothing`, { headers: { Authorization: 'x' } }).catch((e) => e.message);
+      return answer.status ?? answer;
+    }, `${base}schema/`);
+    check(why === 404, `a refusal can be read: ${why}`);
+    const framed = async () => page.evaluate((address) => new Promise((done) => {
+      const frame = document.createElement('iframe');
+      frame.src = address;
+      frame.onload = () => done(true);
+      document.body.append(frame);
+    }), base);
+    await framed();
+    const state = async () => page.frames()[1].textContent('#state').catch(() => '');
+    await until('the console in a frame', async () => ['live', 'connecting'].includes(await state()));
+    // Nobody else may: nothing was listed of this one.
+    await page.goto(other.replace('localhost', 'elsewhere.localhost'));
+    check(await page.evaluate((address) => import(`${address}sluice-client.js`).then(() => false, () => true), base), 'imported from elsewhere');
+    await framed();
+    check(await page.frames()[1].$('#state').catch(() => null) === null, 'framed from elsewhere');
+  },
+
+  // The web server sees 127.0.0.1 and its own port as Host, whatever the page is of.
+  async behind_a_proxy_that_rewrites_host_forms_are_sent(page) {
+    write('one\n');
+    await page.goto(new URL('/somebody-elses', url).href);
+    const post = (address, body) => page.evaluate(([a, b]) => fetch(a, { method: 'POST', body: new URLSearchParams(b) })
+      .then((r) => r.status, (e) => e.message), [address, body]);
+    const form = { channel: 'logs', filter: `not message contains "${'x'.repeat(3000)}"` };
+    const own = await post(`${url}history`, form);
+    check(own === 200, `its own page is refused: ${own}`);
+    const { denied } = (await status()).streams;
+    await page.goto(new URL('/somebody-elses', url.replace('127.0.0.1', 'localhost')).href);
+    await post(`${url}history`, form);
+    check((await status()).streams.denied === denied + 1, 'a page of another site was answered');
+  },
 };
 
 const profile = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));

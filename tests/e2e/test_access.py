@@ -435,10 +435,19 @@ def other_sites(site):
     s.close()
     code, fields, body = ask(site, "/events", method="OPTIONS",
                              env={"HTTP_ORIGIN": ORIGIN, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"})
-    check(code == 204 and "Last-Event-ID" in fields["access-control-allow-headers"] and not body, "%r" % fields)
+    check(code == 204 and not body, "%r" % fields)
+    allowed = fields["access-control-allow-headers"].lower().split(", ")
+    check({"last-event-id", "authorization", "x-requested-with", "content-type", "cache-control"} <= set(allowed), "%r" % allowed)
+    # Written otherwise, it is the same; also for what a responder answers by itself.
+    for origin in (ORIGIN + ":443", "https://DASH.example.org", "HTTPS://dash.example.org:443"):
+        for path in ("/sluice-client.js", "/", "/nothing", "/health/live", "/probe", "/channels", "/schema/nothing", "/streams/x"):
+            s = Fcgi(site, path, "frames=1&interval=10ms", env=as_("alice", HTTP_ORIGIN=origin))
+            _, fields, _ = s.answer()
+            check(fields.get("access-control-allow-origin") == ORIGIN and fields["access-control-allow-credentials"] == "true"
+                  and "Retry-After" in fields["access-control-expose-headers"] and "Origin" in fields["vary"], "%s of %s: %r" % (path, origin, fields))
     # Any other may not, whatever it looks like.
     for origin in (EVIL, "null", "https://dash.example.org.evil.example", "http://dash.example.org", ORIGIN + ":444",
-                   "https://evil.example/" + ORIGIN, ORIGIN + "\r\nX: y", "https://DASH.example.org"):
+                   "https://evil.example/" + ORIGIN, ORIGIN + "\r\nX: y"):
         for env in (as_("alice"), {"HTTP_COOKIE": "session=1"}):
             code, fields, _ = ask(site, "/events", "channel=open", env={**env, "HTTP_ORIGIN": origin})
             check(code == 403 and "access-control-allow-origin" not in fields, "%r: %d %r" % (origin, code, fields))
@@ -447,6 +456,20 @@ def other_sites(site):
         s.close()
         code, fields, _ = ask(site, "/events", method="OPTIONS", env={"HTTP_ORIGIN": origin})
         check(code == 403 and "access-control-allow-origin" not in fields, "preflight of %r: %r" % (origin, fields))
+        code, fields, _ = ask(site, "/sluice-client.js", env={"HTTP_ORIGIN": origin})
+        check(code == 200 and "access-control-allow-origin" not in fields and "Origin" in fields["vary"], "%r" % fields)
+    # Behind a proxy that writes Host anew the browser knows better, and says it.
+    for env in (as_("alice", HTTP_HOST="localhost:8080", HTTP_ORIGIN="https://logs.example.org", HTTP_SEC_FETCH_SITE="same-origin"),
+                as_("alice", HTTP_HOST="logs.example.org:443", HTTP_ORIGIN="https://logs.example.org"),
+                as_("alice", HTTP_HOST="logs.example.org", HTTP_ORIGIN="http://logs.example.org:80")):
+        check(ask(site, "/history", method="POST", body=b"channel=web", env=env)[0] == 200, "%r" % env)
+    for site_is in ("cross-site", "same-site", "none", "", "Same-Origin", "same-origin, cross-site"):
+        for host in ("localhost:8080", "logs.example.org"):
+            env = as_("alice", HTTP_HOST=host, HTTP_ORIGIN="https://evil.example", HTTP_SEC_FETCH_SITE=site_is)
+            check(ask(site, "/history", method="POST", body=b"channel=web", env=env)[0] == 403, "%r" % env)
+    # The same name over plain HTTP is another site to the browser.
+    check(ask(site, "/history", method="POST", body=b"channel=web",
+              env=as_("alice", HTTP_ORIGIN="http://logs.example.org", HTTP_SEC_FETCH_SITE="cross-site"))[0] == 403, "over HTTP")
     # Its own pages, and links that somebody follows.
     for env in ({"HTTP_ORIGIN": "https://logs.example.org"}, {"HTTP_SEC_FETCH_SITE": "same-origin"},
                 {"HTTP_SEC_FETCH_SITE": "none"}, {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}):
@@ -464,6 +487,27 @@ def other_sites(site):
              and "does not answer for that host" in site.log(), "the log to tell")
 
 
+def who_may_show_the_console_in_a_frame(site):
+    begin(site)
+    config = open(site.path("sluice.yaml")).read()
+
+    def says(setting, policy, options):
+        with open(site.path("sluice.yaml"), "w") as f:
+            f.write(config.replace("access:\n", "access:\n  frame_ancestors: %s\n" % setting, 1))
+        code, out = site.sluice_command("reload")
+        check(code == 0, out)
+        wait_for(lambda: ask(site, "/")[1]["content-security-policy"].endswith("frame-ancestors " + policy), policy)
+        fields = ask(site, "/")[1]
+        check(fields.get("x-frame-options") == options, "%s: %r" % (setting, fields))
+        # An answer that is data is never framed.
+        fields = ask(site, "/history", "channel=open")[1]
+        check(fields["x-frame-options"] == "DENY" and "frame-ancestors 'none'" in fields["content-security-policy"], "%r" % fields)
+    says("[]", "'none'", "DENY")
+    says("self", "'self'", "SAMEORIGIN")
+    says("[self, 'https://portal.example.org', 'https://*.example.net:8443']",
+         "'self' https://portal.example.org https://*.example.net:8443", None)
+
+
 def every_answer_is_safe(site):
     begin(site)
     for path, query, method in (("/", "", "GET"), ("", "", "GET"), ("/nothing", "", "GET"), ("/channels", "", "GET"),
@@ -471,7 +515,7 @@ def every_answer_is_safe(site):
                                 ("/events", "", "PUT"), ("/events", "x=" + "y" * 20000, "GET")):
         code, fields, body = ask(site, path, query, method=method)
         check(fields.get("x-content-type-options") == "nosniff" and fields.get("referrer-policy") == "no-referrer"
-              and "frame-ancestors 'none'" in fields.get("content-security-policy", "")
+              and "frame-ancestors 'none'" in fields.get("content-security-policy", "") and fields.get("x-frame-options") == "DENY"
               and fields.get("cross-origin-resource-policy") == "same-origin", "%s: %r" % (path, fields))
     check(ask(site, "/events", "x=" + "y" * 20000)[0] == 414, "a long query")
     # Nothing that a client sends comes back in a header.
@@ -522,6 +566,8 @@ def mistakes_are_told(site):
     says("default: deny", "web: {access: 'net:10.0.0.0/40'}", "is no network")
     says("default: deny", "web: {acess: anyone}", 'did you mean "access"')
     says("default: deny", "web: {replay: 'user:'}", "names nobody")
+    says("frame_ancestors: portal.example.org", "", "names no page (write self, https://host")
+    says("frame_ancestors: \"https://x; script-src *\"", "", "names no page")
     says("hosts: 'http://logs.example.org/'", "", "is no name of a host (write logs.example.org")
     says("hosts: 'logs.example.org:80'", "", "is no name of a host")
     says("default: deny", "web: {access: 'user: alice'}", "without blanks around a name")
@@ -551,5 +597,6 @@ def mistakes_are_told(site):
 
 run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only_what_the_channel_shows,
     an_administrator_of_one_channel, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
-    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, polls_without_a_right_to_the_past_lose_nothing, tickets, revocations_that_are_cut_short_or_old, a_reload_takes_rights_away, other_sites, every_answer_is_safe,
+    a_user_that_lighttpd_has_checked, passwords_by_the_recipes, polls_without_a_right_to_the_past_lose_nothing, tickets, revocations_that_are_cut_short_or_old, a_reload_takes_rights_away, other_sites,
+    who_may_show_the_console_in_a_frame, every_answer_is_safe,
     another_user_on_the_socket, mistakes_are_told)

@@ -6,6 +6,7 @@
 #include "wire/door.h"
 #include "wire/fcgi.h"
 #include "wire/frame.h"
+#include "wire/origin.h"
 #include "wire/query.h"
 #include "wire/sse.h"
 
@@ -427,6 +428,47 @@ START_TEST(door_packets_survive_their_bytes_and_cut_ones_are_refused)
 }
 END_TEST
 
+START_TEST(origins_are_compared_as_browsers_mean_them)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} all[] = {
+		{"https://x", "https://x", true},
+		{"https://x:443", "https://x", true},
+		{"https://X:443", "HTTPS://x", true},
+		{"http://x:80", "http://x", true},
+		{"http://x:443", "http://x", false},
+		{"https://x:80", "https://x", false},
+		{"https://x", "http://x", false},
+		{"https://x:8443", "https://x", false},
+		{"https://x:4430", "https://x", false},
+		{"https://[::1]:443", "https://[::1]", true},
+		{"https://[::443]", "https://[:]", false},
+		{"https://x.evil", "https://x", false},
+		{"null", "https://x", false},
+		{"", "https://x", false},
+		{"https://", "https://x", false},
+	};
+	for (size_t i = 0; i < array_size(all); i++) {
+		ck_assert_msg(origin_is_same(str_of(all[i].a), str_of(all[i].b)) == all[i].same,
+			      "%s and %s", all[i].a, all[i].b);
+		ck_assert(origin_is_same(str_of(all[i].b), str_of(all[i].a)) == all[i].same);
+	}
+	ck_assert(origin_is_of_host(STR("https://x"), STR("X:443")));
+	ck_assert(origin_is_of_host(STR("http://x:80"), STR("x")));
+	ck_assert(origin_is_of_host(STR("https://x:8443"), STR("x:8443")));
+	ck_assert(!origin_is_of_host(STR("https://x:8443"), STR("x")));
+	ck_assert(!origin_is_of_host(STR("https://x"), STR("x:80")));
+	ck_assert(!origin_is_of_host(STR("null"), STR("null")));
+	ck_assert(!origin_is_of_host(STR("https://x"), STR("")));
+	ck_assert(!origin_is_of_host(STR(""), STR("x")));
+	ck_str_is(origin_in_list(STR("https://B:443"), "https://a https://b"), "https://b");
+	ck_assert(!origin_in_list(STR("https://a https://b"), "https://a https://b").data);
+	ck_assert(!origin_in_list(STR(""), "").data);
+}
+END_TEST
+
 UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_survive_their_bytes,
 	  records_cut_at_every_byte_are_refused_without_reading_beyond,
 	  frames_arrive_byte_by_byte_and_too_long_ones_are_refused,
@@ -435,4 +477,5 @@ UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_sur
 	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
 	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates,
 	  a_query_is_decoded, accept_is_weighed_by_the_most_specific_range,
+	  origins_are_compared_as_browsers_mean_them,
 	  door_packets_survive_their_bytes_and_cut_ones_are_refused)
