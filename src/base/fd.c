@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -170,11 +171,36 @@ int fd_make_dirs(const char *path)
 	return ret;
 }
 
-void fd_raise_limit(void)
+static rlim_t soft_limit; /* 0: not raised */
+
+int64_t fd_raise_limit(void)
 {
 	struct rlimit r;
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 0;
+	const char *before = getenv(FD_SOFT_LIMIT);
+	soft_limit = before ? (rlim_t)strtoull(before, NULL, 10) : r.rlim_cur;
+	char text[32];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)soft_limit);
+	setenv(FD_SOFT_LIMIT, text, 1);
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	return fd_limit();
+}
+
+int64_t fd_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 0;
+	return (int64_t)MIN(r.rlim_cur, (rlim_t)INT_MAX);
+}
+
+void fd_restore_limit(void)
+{
+	struct rlimit r;
+	if (!soft_limit || getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = MIN(soft_limit, r.rlim_max);
+	setrlimit(RLIMIT_NOFILE, &r);
 }

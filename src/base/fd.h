@@ -50,7 +50,23 @@ int fd_replace_file(const char *path, const void *p, size_t n) must_check;
 /* mkdir -p with mode 0755 for what is missing. 0 or a negative errno. */
 int fd_make_dirs(const char *path) must_check;
 
-/* Raises the soft limit of open files to the hard one. */
-void fd_raise_limit(void);
+/* In the environment of our own processes: the soft limit of open files before. */
+#define FD_SOFT_LIMIT "SLUICE_SOFT_LIMIT"
+
+/* Raises the soft limit of open files to the hard one, and returns it.  Programs that
+ * others have written get the limit of before (fd_restore_limit()): one that uses
+ * select(2) breaks with descriptors above 1024.
+ */
+int64_t fd_raise_limit(void);
+
+/* How many files this process may have open; the limit may be changed from outside
+ * (prlimit(1)).
+ */
+int64_t fd_limit(void);
+
+/* Sets the soft limit to what it was when the first process of sluice raised it.  For
+ * between fork and exec: it only makes system calls.
+ */
+void fd_restore_limit(void);
 
 #endif

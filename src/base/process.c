@@ -16,7 +16,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-enum { MAPS_MAX = 64, ABOVE_TARGETS = 100 };
+enum { MAPS_MAX = 64 };
 
 extern char **environ;
 
@@ -40,6 +40,14 @@ char *process_own_path(void)
 	return access(self, X_OK) == 0 ? mem_strdup(self) : NULL;
 }
 
+static int above_targets(const struct fd_map *map, size_t n)
+{
+	int above = STDERR_FILENO + 1;
+	for (size_t i = 0; i < n; i++)
+		above = MAX(above, map[i].to + 1);
+	return above;
+}
+
 static int spawn(const char *path, char *const argv[], char *const envp[], const struct fd_map *map,
 		 size_t n, short flags, pid_t *pid)
 {
@@ -58,10 +66,10 @@ static int spawn(const char *path, char *const argv[], char *const envp[], const
 				 (short)(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
 	/* Copies out of the way first: a target may be the source of another. */
 	int copies[MAPS_MAX];
-	int r = 0;
+	int r = 0, above = above_targets(map, n);
 	size_t made = 0;
 	for (; !r && made < n; made++) {
-		copies[made] = fcntl(map[made].from, F_DUPFD_CLOEXEC, ABOVE_TARGETS);
+		copies[made] = fcntl(map[made].from, F_DUPFD_CLOEXEC, above);
 		if (copies[made] < 0) {
 			r = -errno;
 			break;

@@ -21,13 +21,15 @@
 #include "cli/systemd.h"
 #include "cli/upgrade.h"
 #include "conf/values.h"
+#include "hub/open_files.h"
 
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS   (5 * NS_PER_SEC)
-#define STEADY_NS        (2 * NS_PER_SEC)
 #define STOP_PATIENCE_NS (4500 * NS_PER_MS)
 #define PING_NS          (5 * NS_PER_SEC)
 #define HUB_ANSWERS_NS   (20 * NS_PER_SEC)
+
+enum { FAILED_STARTS_MAX = 5 };
 
 /* ---- workers ---------------------------------------------------------------------- */
 
@@ -43,7 +45,7 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 {
 	switch (what) {
 	case CONTROL_READY:
-		s->hub_is_ready = true;
+		s->hub_is_ready = s->hub_was_ready = true;
 		systemd_notify("READY=1\nSTATUS=running");
 		if (s->is_drained && supervisor_drain(s, 0))
 			log_warning("the new hub takes streams although it was drained");
@@ -60,24 +62,31 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 	}
 }
 
-static void on_control(struct loop_io *io, uint32_t events maybe_unused)
+/* Takes one thing that the hub has said; false when there is no more. */
+static bool hear_hub(struct supervisor *s)
 {
-	struct supervisor *s = container_of(io, struct supervisor, control_io);
 	char text[CONTROL_TEXT_MAX + 1];
 	int none;
 	ssize_t n = fd_recv_packet(s->control_fd, text, CONTROL_TEXT_MAX, &none);
 	if (n == -EAGAIN)
-		return;
+		return false;
 	fd_close(&none);
 	if (n <= 0) {
 		loop_remove(s->loop, &s->control_io);
 		fd_close(&s->control_fd);
 		reload_hub_is_gone(s->reloader);
 		commands_answer(s->commands, COMMAND_DRAIN, false, "the hub has just ended");
-		return;
+		return false;
 	}
 	text[n] = 0;
 	hub_says(s, text[0], text + 1);
+	return true;
+}
+
+static void on_control(struct loop_io *io, uint32_t events maybe_unused)
+{
+	bool ignored = hear_hub(container_of(io, struct supervisor, control_io));
+	(void)ignored;
 }
 
 static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
@@ -90,7 +99,9 @@ static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
 				     {pair[1], HUB_CONTROL_FD}};
 	char *argv[] = {(char[]){"sluice"}, (char[]){"hub"}, parent,
 			s->is_attached ? (char[]){"attached"} : NULL, NULL};
-	int r = process_spawn(argv, map, array_size(map), pid);
+	int r = fd_set_nonblocking(pair[0]); /* a hub that hangs must not hold up others */
+	if (!r)
+		r = process_spawn(argv, map, array_size(map), pid);
 	fd_close(&pair[1]);
 	loop_remove(s->loop, &s->control_io);
 	fd_close(&s->control_fd);
@@ -140,6 +151,13 @@ static void start_later(struct worker *w)
 	w->backoff_ns = MIN(w->backoff_ns * 2, BACKOFF_MAX_NS);
 }
 
+/* Sluice has never run, and another try would not help. */
+static void give_up(struct supervisor *s)
+{
+	s->status = 1;
+	stop(s);
+}
+
 static void start(struct worker *w)
 {
 	char parent[16];
@@ -155,7 +173,10 @@ static void start(struct worker *w)
 				      : spawn_responder(w->supervisor, parent, &pid);
 	if (r) {
 		log_error("cannot start the %s: %s", name_of(w), strerror(-r));
-		start_later(w);
+		if (w->kind == WORKER_HUB && !w->supervisor->hub_was_ready)
+			give_up(w->supervisor);
+		else
+			start_later(w);
 		return;
 	}
 	loop_watch_child(w->supervisor->loop, &w->child, pid, on_end);
@@ -235,11 +256,56 @@ static void end_orphans(struct loop *l)
 	process_each_child(end_orphan, l);
 }
 
+/* Whether a hub that has ended was the last one: none has been ready yet, and this one
+ * has refused to start or too many have died over it.  How long they took says nothing:
+ * journals may be large, and machines slow.
+ */
+static bool has_refused(struct supervisor *s, int status)
+{
+	if (s->hub_was_ready)
+		return false;
+	char *how = process_describe_status(status);
+	bool refuses = WIFEXITED(status) && WEXITSTATUS(status);
+	bool is_last = refuses || ++s->n_failed_starts == FAILED_STARTS_MAX;
+	if (is_last && !refuses)
+		log_error("the hub has died %d times before it had opened its journals (%s): "
+			  "giving up",
+			  s->n_failed_starts, how);
+	else if (refuses && WEXITSTATUS(status) != HUB_CANNOT_OPEN)
+		log_error("the hub cannot start (%s)", how);
+	free(how);
+	return is_last;
+}
+
+/* At once when it had come up; later and later when it ends right away.  A hub that had
+ * been ready and now refuses to start is tried again, too: what is in its way can be
+ * mended while the clients wait at the sockets.
+ */
+static void start_again(struct worker *w, int status)
+{
+	bool came_up = w->kind == WORKER_HUB
+			       ? w->supervisor->hub_is_ready
+			       : clock_mono_ns() - w->started_ns > 2 * BACKOFF_FIRST_NS;
+	char *how = process_describe_status(status);
+	if (came_up) {
+		log_warning("the %s has ended (%s) and is started again", name_of(w), how);
+		w->backoff_ns = BACKOFF_FIRST_NS;
+		start(w);
+	} else {
+		log_warning("the %s has ended (%s) and is started again in %.1f s", name_of(w), how,
+			    (double)w->backoff_ns / (double)NS_PER_SEC);
+		start_later(w);
+	}
+	free(how);
+}
+
 static void on_end(struct loop_child *c, int status)
 {
 	struct worker *w = container_of(c, struct worker, child);
 	struct supervisor *s = w->supervisor;
 	c->pid = 0;
+	while (w->kind == WORKER_HUB && s->control_fd >= 0 && hear_hub(s))
+		continue; /* its last words: it may have been ready just before */
 	if (s->stopping) {
 		if (!any_runs(s))
 			loop_stop(s->loop);
@@ -253,24 +319,11 @@ static void on_end(struct loop_child *c, int status)
 		drop_worker(w);
 	if (upgrade_worker_ended(s->upgrader) || w->is_retired)
 		return;
-	int64_t ran_ns = clock_mono_ns() - w->started_ns;
-	w->was_steady |= ran_ns > STEADY_NS;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == HUB_CANNOT_OPEN && w->kind == WORKER_HUB &&
-	    !w->was_steady) {
-		s->status = 1; /* it has said why; another try would not help */
-		stop(s);
+	if (w->kind == WORKER_HUB && has_refused(s, status)) {
+		give_up(s);
 		return;
 	}
-	char *how = process_describe_status(status);
-	log_warning("the %s has ended (%s) and is started again", name_of(w), how);
-	free(how);
-	/* At once when it had come up; later and later when it ends right away. */
-	if (ran_ns > 2 * BACKOFF_FIRST_NS) {
-		w->backoff_ns = BACKOFF_FIRST_NS;
-		start(w);
-	} else {
-		start_later(w);
-	}
+	start_again(w, status);
 }
 
 static void on_patience_over(struct loop_timer *t)
@@ -434,6 +487,25 @@ static void close_all(struct supervisor *s)
 		loop_free(s->loop);
 }
 
+static bool may_open_enough(const struct settings *s)
+{
+	int64_t limit = fd_raise_limit(), needed = open_files_needed(s);
+	if (limit < needed)
+		log_error("cannot start: %lld files may be open at once, and this configuration "
+			  "needs %lld (raise the limit: ulimit -n, or LimitNOFILE= of the service)",
+			  (long long)limit, (long long)needed);
+	return limit >= needed;
+}
+
+static void serve(struct supervisor *s)
+{
+	for (int64_t i = 0; i < s->settings->hub.responders; i++)
+		add_worker(s, WORKER_RESPONDER);
+	for (size_t i = 0; i < s->n_listen; i++)
+		log_info("listening on %s", s->settings->hub.listen[i]);
+	on_watch(&s->watch);
+}
+
 int supervise(struct settings *taken, bool is_attached)
 {
 	struct supervisor s = {.settings = taken,
@@ -448,6 +520,10 @@ int supervise(struct settings *taken, bool is_attached)
 	list_init(&s.workers);
 	if (is_attached)
 		supervisor_attach_settings(taken);
+	if (!may_open_enough(taken)) {
+		settings_free(taken);
+		return 1;
+	}
 	s.loop = loop_new();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (s.loop)
@@ -459,11 +535,8 @@ int supervise(struct settings *taken, bool is_attached)
 		return 1;
 	}
 	add_worker(&s, WORKER_HUB);
-	for (int64_t i = 0; i < s.settings->hub.responders; i++)
-		add_worker(&s, WORKER_RESPONDER);
-	for (size_t i = 0; i < s.n_listen; i++)
-		log_info("listening on %s", s.settings->hub.listen[i]);
-	on_watch(&s.watch);
+	if (!s.stopping)
+		serve(&s);
 	loop_run(s.loop);
 	loop_settle(s.loop);
 	process_end_children();

@@ -16,7 +16,7 @@
 /* Descriptors as the hub and the responders find them. */
 enum { HUB_GATE_FD = 3, HUB_CONFIG_FD = 4, HUB_CONTROL_FD = 5, RESPONDER_FIRST_FD = 3 };
 
-/* Exit status of a hub that cannot open its state: said in its log. */
+/* Exit status of a hub that refuses to start; its log says why. */
 enum { HUB_CANNOT_OPEN = 3 };
 
 /* What the hub is told on HUB_CONTROL_FD, with a descriptor of packed settings;
@@ -51,7 +51,6 @@ struct worker {
 	struct loop_timer timer; /* start it again */
 	struct loop_task task;   /* frees it at the turn's end */
 	int64_t started_ns, backoff_ns;
-	bool was_steady; /* ran for a while at least once */
 	bool is_retired; /* not started again once it has ended */
 };
 
@@ -73,6 +72,8 @@ struct supervisor {
 	struct loop_timer watch; /* whether the hub still answers, and to tell systemd of us */
 	int64_t pinged_ns;       /* 0: no ping is unanswered */
 	bool hub_is_ready;       /* it has opened everything, and answers */
+	bool hub_was_ready;      /* this one, or one before it */
+	int n_failed_starts;     /* of hubs that died before any was ready */
 	bool is_drained;         /* another hub begins so too */
 	bool stopping;
 	bool is_attached; /* a web server's: it listens and answers itself, and ends unused */

@@ -18,7 +18,7 @@
 #include "base/fd.h"
 #include "base/unit.h"
 
-enum { FIRST_FD = 3, ABOVE_ROLES = 100 };
+enum { FIRST_FD = 3 };
 
 /* A number in the environment that is meant for this process; 0 when there is none. */
 static int64_t number_for_us(const char *name, const char *pid_name)
@@ -62,7 +62,7 @@ int systemd_socket(const char *address)
 	}
 	for (int fd = FIRST_FD; fd < FIRST_FD + n; fd++)
 		if (listens_on(fd, &a))
-			return fcntl(fd, F_DUPFD_CLOEXEC, ABOVE_ROLES);
+			return fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
 	return -1;
 }
 

@@ -496,6 +496,7 @@ int host_main(void)
 	/* Ctrl-C reaches the whole terminal; the hub says when to stop. */
 	signal(SIGINT, SIG_IGN);
 	fd_raise_limit();
+	unsetenv(FD_SOFT_LIMIT); /* not for what the plugin starts */
 	h.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	receive_opening(&h, &opening);
 	if (prepare(&h) == 0) {

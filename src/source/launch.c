@@ -50,6 +50,7 @@ static no_return void become(const struct sluice_spawn *s, int out, int err, int
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
 		fail(report, "descriptors");
 	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	fd_restore_limit();
 	if (chdir(s->cwd ? s->cwd : "/") < 0)
 		fail(report, "working directory");
 	if (s->umask >= 0)

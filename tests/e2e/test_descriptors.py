@@ -67,4 +67,23 @@ def commands_run_without_standard_descriptors(site):
             check(status == usual, "sluice %s without %s ends with %d" % (" ".join(args), closed, status))
 
 
-run(a_log_line_never_lands_in_a_journal, commands_run_without_standard_descriptors)
+def programs_get_the_limit_that_sluice_was_started_with(site):
+    """One that uses select(2) breaks with more than 1024 descriptors; sluice itself takes what it may have."""
+    site.write_config("limit: {type: command, channel: logs, argv: [/bin/sh, -c, 'ulimit -Sn; ulimit -Hn']}")
+    with open(site.path("sluice.log"), "ab") as log:
+        site.sluice = subprocess.Popen(["sh", "-c", 'ulimit -Sn 300; ulimit -Hn 4000; exec "$0" run -c "$1"', SLUICE,
+                                        site.path("sluice.yaml")], stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+    wait_for(site.is_listening, "sluice to listen")
+    site.start_lighttpd()
+    stream = site.stream("channel=logs&earliest=1")
+    got = [e.json()["message"] for e in stream.events(lambda e: e.type == "line" and e.json()["message"] == "4000")
+           if e.type == "line"]
+    check(got == ["300", "4000"], "the program has %s" % got)
+    for role in ("hub", "responder", "source"):
+        for pid in site.pids(role):
+            soft = [x.split()[3] for x in open("/proc/%d/limits" % pid) if x.startswith("Max open files")][0]
+            check(soft == "4000", "the %s may open %s" % (role, soft))
+
+
+run(a_log_line_never_lands_in_a_journal, commands_run_without_standard_descriptors,
+    programs_get_the_limit_that_sluice_was_started_with)
