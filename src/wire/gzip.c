@@ -21,17 +21,25 @@ void gzip_put_header(struct buf *out)
 	buf_put(out, header, sizeof(header));
 }
 
+static void put_block(struct buf *out, const char *p, size_t n)
+{
+	unsigned char head[5] = {0, (unsigned char)n, (unsigned char)(n >> 8), (unsigned char)~n,
+				 (unsigned char)(~n >> 8)};
+	buf_put(out, head, sizeof(head));
+	buf_put(out, p, n);
+}
+
 void gzip_put_stored(struct buf *out, struct str text)
 {
+	if (!text.len)
+		return;
 	while (text.len) {
 		size_t n = MIN(text.len, (size_t)STORED_MAX);
-		unsigned char head[5] = {0, (unsigned char)n, (unsigned char)(n >> 8),
-					 (unsigned char)~n, (unsigned char)(~n >> 8)};
-		buf_put(out, head, sizeof(head));
-		buf_put(out, text.data, n);
+		put_block(out, text.data, n);
 		text.data += n;
 		text.len -= n;
 	}
+	put_block(out, NULL, 0);
 }
 
 struct gzip *gzip_new(void)

@@ -16,7 +16,10 @@
 /* The ten bytes at the beginning. */
 void gzip_put_header(struct buf *out);
 
-/* `text` as it is, in stored blocks.  What follows may not look back beyond it. */
+/* `text` as it is, in stored blocks.  What follows may not look back beyond it.  Ends, as
+ * every piece does, with an empty stored block: some decoders (Go's compress/flate) pass
+ * on what they have only when they meet one.
+ */
 void gzip_put_stored(struct buf *out, struct str text);
 
 /* `text` compressed, looking back on nothing. */

@@ -2,10 +2,12 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <zlib.h>
 
 #include "wire/door.h"
 #include "wire/fcgi.h"
 #include "wire/frame.h"
+#include "wire/gzip.h"
 #include "wire/origin.h"
 #include "wire/query.h"
 #include "wire/sse.h"
@@ -352,6 +354,55 @@ START_TEST(times_before_1970_and_on_leap_days_are_dates)
 }
 END_TEST
 
+/* ---- gzip ------------------------------------------------------------------------------- */
+
+/* What zlib makes of `s`, given one byte at a time; checked to be all there with the last. */
+static void check_inflated(z_stream *z, struct str s, const char *want)
+{
+	char text[4096];
+	z->next_out = (Bytef *)text;
+	z->avail_out = sizeof(text);
+	for (size_t i = 0; i < s.len; i++) {
+		z->next_in = (Bytef *)(uintptr_t)(s.data + i);
+		z->avail_in = 1;
+		int r = inflate(z, Z_SYNC_FLUSH);
+		ck_assert_msg(r == Z_OK || r == Z_BUF_ERROR, "inflate: %d", r);
+	}
+	ck_str_is(((struct str){text, sizeof(text) - z->avail_out}), want);
+}
+
+START_TEST(every_piece_of_a_compressed_stream_can_be_read_when_its_last_byte_is_there)
+{
+	static const char marker[] = {0, 0, (char)0xff, (char)0xff};
+	struct gzip *g = gzip_new();
+	struct buf b = {0};
+	z_stream z = {0};
+	ck_assert_int_eq(inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
+	gzip_put_header(&b);
+	check_inflated(&z, buf_str(&b), "");
+	/* In the order in which a stream has them: hello, history, live, bye. */
+	for (int piece = 0; piece < 6; piece++) {
+		b.len = 0;
+		if (piece == 0 || piece == 5)
+			gzip_put_stored(&b, STR("event: hello\n\n"));
+		else if (piece == 1)
+			gzip_put_alone(&b, STR("event: hello\n\n"));
+		else
+			gzip_put(g, &b, STR("event: hello\n\n"), piece == 2);
+		check_inflated(&z, buf_str(&b), "event: hello\n\n");
+		/* Go's compress/flate passes on what it has when it meets this, and not before. */
+		ck_assert_uint_ge(b.len, sizeof(marker));
+		ck_assert_mem_eq(b.data + b.len - sizeof(marker), marker, sizeof(marker));
+	}
+	b.len = 0;
+	gzip_put_stored(&b, STR(""));
+	ck_assert_uint_eq(b.len, 0);
+	inflateEnd(&z);
+	gzip_free(g);
+	buf_fini(&b);
+}
+END_TEST
+
 /* ---- query, accept, door -------------------------------------------------------------------- */
 
 START_TEST(a_query_is_decoded)
@@ -476,6 +527,7 @@ UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_sur
 	  framing_in_place_keeps_every_byte_whatever_the_size,
 	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
 	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates,
+	  every_piece_of_a_compressed_stream_can_be_read_when_its_last_byte_is_there,
 	  a_query_is_decoded, accept_is_weighed_by_the_most_specific_range,
 	  origins_are_compared_as_browsers_mean_them,
 	  door_packets_survive_their_bytes_and_cut_ones_are_refused)
