@@ -3,8 +3,11 @@
  * head - the beginning of a FastCGI connection, until it is a request.
  */
 #include <errno.h>
+#include <limits.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "responder/responder_internal.h"
@@ -58,11 +61,33 @@ static bool receive(struct request *q)
 	}
 }
 
+/* What a front server asks about the connection itself (HAProxy with "option get-values"),
+ * mostly before it sends a request on it.
+ */
+static int answer_management(struct request *q)
+{
+	struct rlimit limit = {0};
+	struct buf out = {0};
+	getrlimit(RLIMIT_NOFILE, &limit); /* a connection takes one descriptor */
+	int r = fcgi_take_management(&q->head, (unsigned)MIN(limit.rlim_cur, (rlim_t)INT_MAX),
+				     &out);
+	if (!r && out.len && fd_send(q->fd, out.data, out.len) != (ssize_t)out.len)
+		r = -EPIPE; /* gone, or it asks without reading the answers */
+	buf_fini(&out);
+	return r;
+}
+
 void request_read(struct request *q)
 {
 	struct responder *r = q->responder;
 	struct fcgi_request request;
 	if (!receive(q)) {
+		request_finish(q);
+		return;
+	}
+	if (answer_management(q)) {
+		log_warning("a connection is closed: it sent a broken FastCGI management record, "
+			    "or did not read the answer");
 		request_finish(q);
 		return;
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/fcgi.h"
 
+#include <errno.h>
+#include <stdio.h>
+
 void fcgi_put_header(char out[FCGI_HEADER], enum fcgi_type type, uint16_t id, size_t content)
 {
 	const unsigned char h[FCGI_HEADER] = {
@@ -84,21 +87,97 @@ static int pair_length(const unsigned char **p, const unsigned char *end, size_t
 	return 0;
 }
 
+/* Takes the next name-value pair from `s`: 1, 0 at the end, -1 when it is broken. */
+static int next_pair(struct str *s, struct str *ret_name)
+{
+	if (!s->len)
+		return 0;
+	const unsigned char *p = (const unsigned char *)s->data, *end = p + s->len;
+	size_t name, value;
+	if (pair_length(&p, end, &name) || pair_length(&p, end, &value))
+		return -1;
+	size_t left = (size_t)(end - p);
+	if (!name || name > left || value > left - name)
+		return -1;
+	*ret_name = (struct str){(const char *)p, name};
+	*s = (struct str){(const char *)p + name + value, left - name - value};
+	return 1;
+}
+
 static bool pairs_are_sound(struct str s)
 {
-	if (!s.len)
-		return true;
-	const unsigned char *p = (const unsigned char *)s.data, *end = p + s.len;
-	while (p < end) {
-		size_t name, value;
-		if (pair_length(&p, end, &name) || pair_length(&p, end, &value))
-			return false;
-		size_t left = (size_t)(end - p);
-		if (!name || name > left || value > left - name)
-			return false;
-		p += name + value;
+	struct str name;
+	int r;
+	while ((r = next_pair(&s, &name)) > 0)
+		continue;
+	return r == 0;
+}
+
+static void put_record(struct buf *out, enum fcgi_type type, uint16_t id, const void *p, size_t n)
+{
+	fcgi_put_header(buf_reserve(out, FCGI_HEADER), type, id, n);
+	out->len += FCGI_HEADER;
+	buf_put(out, p, n);
+}
+
+/* Answers GET_VALUES (FastCGI 1.0, 4.1): of what is asked, what there is to say. */
+static int put_values(struct buf *out, struct str asked, unsigned max_requests)
+{
+	static const char *const known[] = {"FCGI_MAX_CONNS", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS"};
+	bool is_asked[array_size(known)] = {false};
+	struct str name;
+	int r;
+	while ((r = next_pair(&asked, &name)) > 0)
+		for (size_t i = 0; i < array_size(known); i++)
+			is_asked[i] |= str_is(name, known[i]);
+	struct buf body = {0};
+	for (size_t i = 0; i < array_size(known); i++) {
+		char value[16];
+		bool is_number = strcmp(known[i], "FCGI_MPXS_CONNS") != 0;
+		if (!is_asked[i])
+			continue;
+		snprintf(value, sizeof(value), "%u", is_number ? max_requests : 0);
+		buf_putc(&body, (char)strlen(known[i]));
+		buf_putc(&body, (char)strlen(value));
+		buf_puts(&body, known[i]);
+		buf_puts(&body, value);
 	}
-	return true;
+	put_record(out, FCGI_TYPE_VALUES, 0, body.data, body.len);
+	buf_fini(&body);
+	return r;
+}
+
+static void put_unknown_type(struct buf *out, unsigned type)
+{
+	const char body[8] = {(char)type};
+	put_record(out, FCGI_TYPE_UNKNOWN, 0, body, sizeof(body));
+}
+
+static bool is_management(unsigned type, unsigned id)
+{
+	return id == 0 && type >= FCGI_TYPE_GET_VALUES;
+}
+
+int fcgi_take_management(struct buf *in, unsigned max_requests, struct buf *answer)
+{
+	for (size_t at = 0; in->len - at >= FCGI_HEADER;) {
+		const unsigned char *h = (const unsigned char *)in->data + at;
+		size_t content = (size_t)h[4] << 8 | h[5], whole = FCGI_HEADER + content + h[6];
+		if (h[0] != 1 || whole > in->len - at)
+			return 0;
+		if (!is_management(h[1], (unsigned)h[2] << 8 | h[3])) {
+			at += whole;
+			continue;
+		}
+		struct str body = {in->data + at + FCGI_HEADER, content};
+		if (h[1] != FCGI_TYPE_GET_VALUES && h[1] != FCGI_TYPE_UNKNOWN)
+			put_unknown_type(answer, h[1]);
+		else if (h[1] == FCGI_TYPE_GET_VALUES && put_values(answer, body, max_requests))
+			return -EBADMSG;
+		in->len -= whole;
+		memmove(in->data + at, in->data + at + whole, in->len - at);
+	}
+	return 0;
 }
 
 enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
@@ -120,6 +199,8 @@ enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
 			ret->is_too_long = true;
 			break;
 		}
+		if (is_management(type, id))
+			break; /* its rest is still to come */
 		if (id == 0 || (expect != BEGIN && id != ret->id)) {
 			ret->why = "another request id than its own";
 			break;
@@ -157,13 +238,6 @@ enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret)
 		}
 	}
 	return ret->why ? FCGI_HEAD_BAD : is;
-}
-
-static void put_record(struct buf *out, enum fcgi_type type, uint16_t id, const void *p, size_t n)
-{
-	fcgi_put_header(buf_reserve(out, FCGI_HEADER), type, id, n);
-	out->len += FCGI_HEADER;
-	buf_put(out, p, n);
 }
 
 void fcgi_put_request(struct buf *out, const struct fcgi_request *r)

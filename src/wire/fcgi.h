@@ -23,6 +23,10 @@ enum fcgi_type {
 	FCGI_TYPE_PARAMS = 4,
 	FCGI_TYPE_STDIN = 5,
 	FCGI_TYPE_STDOUT = 6,
+	/* of the connection, with request id 0 */
+	FCGI_TYPE_GET_VALUES = 9,
+	FCGI_TYPE_VALUES = 10,
+	FCGI_TYPE_UNKNOWN = 11,
 };
 
 void fcgi_put_header(char out[FCGI_HEADER], enum fcgi_type type, uint16_t id, size_t content);
@@ -57,7 +61,14 @@ struct fcgi_request {
 	const char *why;   /* what is wrong, when bad */
 };
 
-/* Looks whether `s` starts with one whole request of the responder role:
+/* Takes each whole management record (FastCGI 1.0, section 4) out of `in`, wherever it
+ * stands between others, and appends the answers.  GET_VALUES learns that there may be
+ * `max_requests` connections with one request each; what is not known is answered so.
+ * 0, or -EBADMSG when the names asked for lie outside their record.
+ */
+int fcgi_take_management(struct buf *in, unsigned max_requests, struct buf *answer) must_check;
+
+/* Looks whether `s`, without management records, starts with one whole request of the responder role:
  * BEGIN_REQUEST, PARAMS to their end, STDIN to its end, one id throughout and
  * name-value pairs that lie inside their stream.
  */

@@ -17,9 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!ready && params_init())
 		return 0;
 	ready = true;
-	struct fcgi_request request;
+	struct buf head = {0}, answer = {0};
+	struct fcgi_request request = {0};
 	struct params p;
-	if (fcgi_check_head((struct str){(const char *)data, size}, &request) == FCGI_HEAD_WHOLE) {
+	buf_put(&head, data, size);
+	if (fcgi_take_management(&head, 1024, &answer) == 0 &&
+	    fcgi_check_head(buf_str(&head), &request) == FCGI_HEAD_WHOLE) {
 		/* What was found sound must be taken, and taken alike. */
 		int r = params_read(&request, "SSL_CLIENT_S_DN", &p);
 		if ((r && r != -EEXIST) || p.id != request.id)
@@ -28,5 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	buf_fini(&request.params);
 	buf_fini(&request.body);
+	buf_fini(&head);
+	buf_fini(&answer);
 	return 0;
 }

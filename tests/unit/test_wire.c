@@ -234,6 +234,77 @@ START_TEST(hostile_heads_are_refused)
 }
 END_TEST
 
+/* What the application library of FastCGI's authors answers, but for the number. */
+static const char values_answer[] = "\1\12\0\0\0\46\0\0"
+				    "\16\4FCGI_MAX_CONNS1024"
+				    "\17\1FCGI_MPXS_CONNS0";
+
+START_TEST(a_front_server_may_ask_about_the_connection_at_any_place)
+{
+	static const char asked[] = "\17\0FCGI_MPXS_CONNS\1\3xabc\16\0FCGI_MAX_CONNS";
+	struct buf whole = {0};
+	size_t ends[8], n_ends = 0;
+	put_record(&whole, FCGI_TYPE_GET_VALUES, 0, asked, sizeof(asked) - 1);
+	ends[n_ends++] = whole.len;
+	put_record(&whole, FCGI_TYPE_BEGIN, 1, "\0\1\0\0\0\0\0\0", 8);
+	put_record(&whole, 200, 0, "any", 3);
+	ends[n_ends++] = whole.len;
+	put_record(&whole, FCGI_TYPE_PARAMS, 1, "\1\1ab\2\0cd", 8);
+	put_record(&whole, FCGI_TYPE_PARAMS, 1, "", 0);
+	put_record(&whole, FCGI_TYPE_STDIN, 1, "", 0);
+	/* However it is cut: the same answers, and the same request. */
+	for (size_t step = 1; step <= whole.len; step++) {
+		struct buf in = {0}, answer = {0};
+		struct fcgi_request r;
+		enum fcgi_head is = FCGI_HEAD_INCOMPLETE;
+		for (size_t at = 0; at < whole.len; at += step) {
+			ck_assert_int_eq(is, FCGI_HEAD_INCOMPLETE);
+			buf_put(&in, whole.data + at, MIN(step, whole.len - at));
+			ck_assert_int_eq(fcgi_take_management(&in, 1024, &answer), 0);
+			is = fcgi_check_head(buf_str(&in), &r);
+			buf_fini(&r.params);
+			if (at + step >= ends[0])
+				ck_assert_uint_ge(answer.len, sizeof(values_answer) - 1);
+		}
+		ck_assert_int_eq(is, FCGI_HEAD_WHOLE);
+		ck_assert_uint_eq(answer.len, sizeof(values_answer) - 1 + 16);
+		ck_assert_mem_eq(answer.data, values_answer, sizeof(values_answer) - 1);
+		ck_assert_mem_eq(answer.data + sizeof(values_answer) - 1,
+				 "\1\13\0\0\0\10\0\0\310\0\0\0\0\0\0", 16);
+		buf_fini(&in);
+		buf_fini(&answer);
+	}
+	buf_fini(&whole);
+}
+END_TEST
+
+START_TEST(what_is_asked_about_the_connection_may_be_nothing_or_nonsense)
+{
+	static const struct {
+		enum fcgi_type type;
+		const char *content;
+		size_t n, want;
+		int r;
+	} cases[] = {
+		{FCGI_TYPE_GET_VALUES, "", 0, 8, 0},
+		{FCGI_TYPE_GET_VALUES, "\1\0x", 3, 8, 0},
+		{FCGI_TYPE_GET_VALUES, "\15\0FCGI_MAX_REQS\15\0FCGI_MAX_REQS", 30, 27, 0},
+		{FCGI_TYPE_UNKNOWN, "\11\0\0\0\0\0\0\0", 8, 0, 0}, /* an answer needs none */
+		{FCGI_TYPE_GET_VALUES, "\17\0FCGI", 6, 0, -EBADMSG},
+		{FCGI_TYPE_GET_VALUES, "\377\377\377\377\0x", 6, 0, -EBADMSG},
+	};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct buf in = {0}, answer = {0};
+		put_record(&in, cases[i].type, 0, cases[i].content, cases[i].n);
+		ck_assert_int_eq(fcgi_take_management(&in, 1024, &answer), cases[i].r);
+		ck_assert_msg(cases[i].r || (answer.len == cases[i].want && !in.len),
+			      "case %zu: %zu bytes", i, answer.len);
+		buf_fini(&in);
+		buf_fini(&answer);
+	}
+}
+END_TEST
+
 /* The content of STDOUT records, checked on the way. */
 static void unframe(struct str s, uint16_t id, struct buf *out)
 {
@@ -524,6 +595,8 @@ UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_sur
 	  records_cut_at_every_byte_are_refused_without_reading_beyond,
 	  frames_arrive_byte_by_byte_and_too_long_ones_are_refused,
 	  a_head_is_whole_only_at_its_last_byte, hostile_heads_are_refused,
+	  a_front_server_may_ask_about_the_connection_at_any_place,
+	  what_is_asked_about_the_connection_may_be_nothing_or_nonsense,
 	  framing_in_place_keeps_every_byte_whatever_the_size,
 	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
 	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates,
