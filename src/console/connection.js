@@ -54,7 +54,7 @@ export async function testConnection() {
   if (late > 1)
     return { good: false, text: `Streams are held back on the way: ${late} of ${FRAMES} frames came together with a later one${remedy(hello, proxy)}.` };
   const encoding = response.headers.get('content-encoding');
-  if (encoding)
-    return { good: false, text: `Something on the way compresses streams (${encoding}), which sluice does better itself.` };
+  if (encoding && !hello.gzip)
+    return { good: false, text: `Something on the way compresses streams (${encoding}), though sluice had not; let it do that itself.` };
   return { good: true, text: `Streams come frame by frame${hello.server ? ` through ${hello.server}` : ''}.` };
 }

@@ -36,6 +36,17 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 	buf_fini(&b);
 }
 
+static void respond_empty(struct request *q, const char *status, const char *more_headers)
+{
+	struct buf b = {0};
+	buf_printf(&b, "Status: %s\r\nCache-Control: no-store\r\n" SAFE_HEADERS "%s", status,
+		   more_headers);
+	request_put_cors(q, &b);
+	buf_puts(&b, "\r\n");
+	request_respond(q, buf_str(&b), false);
+	buf_fini(&b);
+}
+
 /* A 503 would end a browser's EventSource for good, so a stream is told to
  * come back instead.
  */
@@ -84,22 +95,30 @@ static void respond_redirect(struct request *q)
 	free(header);
 }
 
-/* Whether the method has a meaning there; answered when it has none. */
+/* OPTIONS from a page of another origin is a CORS preflight, which the hub answers. */
+static bool is_preflight(const struct request *q, const struct route *to)
+{
+	return to->kind == ROUTE_HUB && q->params.origin[0];
+}
+
+/* What the method alone decides: false when that was the answer. */
 static bool method_is_known(struct request *q, const struct route *to)
 {
-	const char *m = q->params.method;
-	bool known = strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 ||
-		     (strcmp(m, "OPTIONS") == 0 && to->kind == ROUTE_HUB) ||
-		     (strcmp(m, "POST") == 0 && to->takes_post) ||
-		     (strcmp(m, "DELETE") == 0 && to->takes_delete);
-	if (!known)
-		request_respond_text(q, "405 Method Not Allowed",
-				     to->takes_delete ? "Allow: POST, DELETE\r\n"
-				     : to->takes_post ? "Allow: GET, HEAD, POST\r\n"
-						      : "Allow: GET, HEAD\r\n",
-				     to->takes_post ? "That method is not understood here.\n"
-						    : "Only GET and HEAD are understood here.\n");
-	return known;
+	const char *method = q->params.method;
+	bool is_options = strcmp(method, "OPTIONS") == 0;
+	if (to->kind == ROUTE_NONE || route_takes(to, method) ||
+	    (is_options && is_preflight(q, to)))
+		return true;
+	char *allow = mem_printf("Allow: %s%s\r\n", to->methods, is_options ? ", OPTIONS" : "");
+	if (is_options)
+		respond_empty(q, "204 No Content", allow);
+	else
+		request_respond_text(q, "405 Method Not Allowed", allow,
+				     strcmp(to->methods, ROUTE_READS) == 0
+					     ? "Only GET and HEAD are understood here.\n"
+					     : "That method is not understood here.\n");
+	free(allow);
+	return false;
 }
 
 /* A form says the same as a query string, and may be longer. */
@@ -146,12 +165,7 @@ void request_route(struct request *q)
 			request_respond_text(q, "404 Not Found", "", "There is nothing here.\n");
 			break;
 		case ROUTE_REDIRECT: respond_redirect(q); break;
-		case ROUTE_PROBE:
-			if (strcmp(q->params.method, "HEAD") == 0)
-				request_respond_text(q, "200 OK", "", "");
-			else
-				probe_begin(q);
-			break;
+		case ROUTE_PROBE: probe_begin(q); break;
 		case ROUTE_LIVE: request_respond_text(q, "200 OK", "", "live\n"); break;
 		case ROUTE_FILE:
 			request_put_cors(q, &cors);

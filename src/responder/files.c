@@ -81,6 +81,24 @@ const struct file *files_find(const struct files *f, const char *name)
 	return NULL;
 }
 
+/* Whether If-None-Match (RFC 9110, 13.1.2) names this entity tag; weak ones are as good. */
+static bool names_tag(const char *list, const char *tag)
+{
+	size_t n = strlen(tag);
+	list += strspn(list, " \t,");
+	if (*list == '*')
+		return true;
+	while (*list) {
+		list += strncmp(list, "W/", 2) == 0 ? 2 : 0;
+		size_t len = *list == '"' ? 1 + strcspn(list + 1, "\"") + 1 : strcspn(list, ",");
+		if (len == n && strncmp(list, tag, n) == 0)
+			return true;
+		list += strnlen(list, len);
+		list += strspn(list, " \t,");
+	}
+	return false;
+}
+
 /* What old browsers know instead; it has no word for pages of others. */
 static const char *frame_options(const char *ancestors)
 {
@@ -92,7 +110,7 @@ static const char *frame_options(const char *ancestors)
 void file_put_answer(const struct file *f, const char *if_none_match, const char *ancestors,
 		     struct str more, struct buf *out)
 {
-	bool held = strstr(if_none_match, f->etag) != NULL;
+	bool held = names_tag(if_none_match, f->etag);
 	buf_printf(out,
 		   "Status: %s\r\nContent-Type: %s\r\nETag: %s\r\nCache-Control: "
 		   "no-cache\r\n" SAFE_HEADERS_ALWAYS "%sContent-Security-Policy: %s %s\r\n",

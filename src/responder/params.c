@@ -47,6 +47,11 @@ static const struct {
 	{"SSL_CLIENT_VERIFY", offsetof(struct params, verify)},
 	{"SERVER_SOFTWARE", offsetof(struct params, software)},
 	{"SERVER_PROTOCOL", offsetof(struct params, protocol)},
+	{"SERVER_PORT", offsetof(struct params, server_port)},
+	{"REMOTE_PORT", offsetof(struct params, port)},
+	{"HTTP_VIA", offsetof(struct params, via)},
+	{"HTTP_X_FORWARDED_FOR", offsetof(struct params, forwarded_for)},
+	{"HTTP_X_VARNISH", offsetof(struct params, varnish)},
 };
 
 /* Of which there may be one alone: who could send another one would choose. */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "responder/responder_internal.h"
+#include "wire/gzip.h"
 #include "wire/headers.h"
 #include "wire/query.h"
 
@@ -26,6 +27,7 @@ struct probe {
 	struct loop_timer timer;
 	int64_t frames, sent;
 	int64_t interval_ns;
+	bool gzips;
 };
 
 /* What asks too much gets less. */
@@ -40,6 +42,8 @@ static void read_query(struct probe *p, const char *query)
 		if (str_is(buf_str(&key), "interval") &&
 		    unit_parse_duration(buf_text(&value), &n) == 0)
 			p->interval_ns = MAX(MIN(n, INTERVAL_MAX_NS), INTERVAL_MIN_NS);
+		if (str_is(buf_str(&key), "gzip"))
+			p->gzips &= !str_is(buf_str(&value), "0");
 	}
 	buf_fini(&key);
 	buf_fini(&value);
@@ -66,6 +70,39 @@ static void put_text(struct json *j, const char *key, const char *text)
 	json_cstr(j, key, text);
 }
 
+/* The proxies that name themselves in Via; of the rest of it, which may be names of
+ * machines, nobody learns anything.
+ */
+static void put_via(struct json *j, const char *via)
+{
+	static const char *const known[] = {"varnish",    "squid", "haproxy", "nginx",
+					    "apache",     "caddy", "traefik", "envoy",
+					    "cloudfront", "google"};
+	json_open(j, "via", '[');
+	for (size_t i = 0; i < array_size(known); i++)
+		if (strcasestr(via, known[i]))
+			json_cstr(j, NULL, known[i]);
+	json_close(j, ']');
+}
+
+static void put_port(struct json *j, const char *key, const char *text)
+{
+	int64_t n;
+	if (unit_parse_int(text, &n) == 0)
+		json_int(j, key, n);
+}
+
+/* What the request shows of its way here: whoever has made it can compare. */
+static void put_way_here(struct json *j, const struct params *p)
+{
+	put_text(j, "protocol", p->protocol);
+	put_port(j, "client_port", p->port);
+	put_port(j, "server_port", p->server_port);
+	put_via(j, p->via);
+	json_bool(j, "forwarded", p->forwarded_for[0] || p->via[0]);
+	json_bool(j, "varnish", p->varnish[0]);
+}
+
 static void put_hello(struct probe *p, struct buf *out)
 {
 	const struct request *q = p->request;
@@ -74,7 +111,8 @@ static void put_hello(struct probe *p, struct buf *out)
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "way", way_of(q));
 	put_text(&j, "server", q->params.software);
-	put_text(&j, "protocol", q->params.protocol);
+	put_way_here(&j, &q->params);
+	json_bool(&j, "gzip", p->gzips);
 	json_int(&j, "frames", p->frames);
 	json_int(&j, "interval_ms", p->interval_ns / NS_PER_MS);
 	json_int(&j, "sent_ms", clock_wall_ns() / NS_PER_MS);
@@ -95,18 +133,62 @@ static void put_frame(struct probe *p, struct buf *out)
 	buf_fini(&data);
 }
 
+/* Compressed as a stream is: a stored block at its ends, and each event with a flush. */
+static struct str packed(const struct probe *p, struct str text, bool is_event, struct buf *out)
+{
+	if (!p->gzips)
+		return text;
+	if (is_event)
+		gzip_put_alone(out, text);
+	else
+		gzip_put_stored(out, text);
+	return buf_str(out);
+}
+
 static void on_timer(struct loop_timer *t)
 {
 	struct probe *p = container_of(t, struct probe, timer);
 	struct request *q = p->request;
-	struct buf out = {0};
+	struct buf out = {0}, body = {0};
 	put_frame(p, &out);
 	bool is_last = p->sent == p->frames;
 	request_set_deadline(q, 2 * INTERVAL_MAX_NS);
 	if (!is_last)
 		loop_timer_set(q->responder->loop, t,
 			       loop_now(q->responder->loop) + p->interval_ns);
-	request_write(q, buf_str(&out), is_last); /* may end it, and with it the probe */
+	struct str text = packed(p, buf_str(&out), !is_last, &body);
+	request_write(q, text, is_last); /* may end it, and with it the probe */
+	buf_fini(&out);
+	buf_fini(&body);
+}
+
+/* The head of a stream. */
+static void put_head(const struct probe *p, struct buf *out)
+{
+	buf_printf(out,
+		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n%s"
+		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+		   "Vary: Accept, Accept-Encoding\r\n" SAFE_HEADERS,
+		   p->gzips ? "Content-Encoding: gzip\r\n" : "");
+	request_put_cors(p->request, out);
+	buf_puts(out, "\r\n");
+}
+
+static void begin(struct probe *p)
+{
+	struct request *q = p->request;
+	struct buf out = {0}, text = {0}, body = {0};
+	put_head(p, &out);
+	if (p->gzips)
+		gzip_put_header(&out);
+	put_hello(p, &text);
+	buf_put_str(&out, packed(p, buf_str(&text), false, &body));
+	request_set_deadline(q, 2 * INTERVAL_MAX_NS);
+	loop_timer_set(q->responder->loop, &p->timer,
+		       loop_now(q->responder->loop) + p->interval_ns);
+	request_write(q, buf_str(&out), false);
+	buf_fini(&text);
+	buf_fini(&body);
 	buf_fini(&out);
 }
 
@@ -118,25 +200,22 @@ void probe_begin(struct request *q)
 		return;
 	}
 	struct probe *p = mem_zero(sizeof(*p));
-	struct buf out = {0};
 	q->responder->n_probes++;
 	p->request = q;
 	p->timer.fn = on_timer;
 	p->frames = 10;
 	p->interval_ns = 200 * NS_PER_MS;
+	p->gzips = accepts_gzip(str_of(q->params.accept_encoding));
 	read_query(p, q->params.query);
 	q->probe = p;
-	buf_puts(&out,
-		 "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-		 "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS);
-	request_put_cors(q, &out);
-	buf_puts(&out, "\r\n");
-	put_hello(p, &out);
-	request_set_deadline(q, 2 * INTERVAL_MAX_NS);
-	loop_timer_set(q->responder->loop, &p->timer,
-		       loop_now(q->responder->loop) + p->interval_ns);
-	request_write(q, buf_str(&out), false);
-	buf_fini(&out);
+	if (strcmp(q->params.method, "HEAD") == 0) {
+		struct buf head = {0};
+		put_head(p, &head);
+		request_respond(q, buf_str(&head), false);
+		buf_fini(&head);
+	} else {
+		begin(p);
+	}
 }
 
 void probe_end(struct request *q)

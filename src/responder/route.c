@@ -9,23 +9,24 @@ static const struct {
 	const char *path;
 	enum route_kind kind;
 	bool has_more; /* a name follows */
-	bool takes_post, takes_delete;
+	const char *methods;
 } known[] = {
-	{"/events", ROUTE_HUB, false, true, false},
-	{"/poll", ROUTE_HUB, false, true, false},
-	{"/history", ROUTE_HUB, false, true, false},
-	{"/streams/", ROUTE_HUB, true, true, true},
-	{"/schema/", ROUTE_HUB, true, false, false},
-	{"/channels", ROUTE_HUB, false, false, false},
-	{"/status", ROUTE_HUB, false, false, false},
-	{"/health/ready", ROUTE_HUB, false, false, false},
-	{"/health/live", ROUTE_LIVE, false, false, false},
-	{"/probe", ROUTE_PROBE, false, false, false},
+	/* What is asked may stand in a form. */
+	{"/events", ROUTE_HUB, false, "GET, HEAD, POST"},
+	{"/poll", ROUTE_HUB, false, "GET, HEAD, POST"},
+	{"/history", ROUTE_HUB, false, "GET, HEAD, POST"},
+	{"/streams/", ROUTE_HUB, true, "POST, DELETE"},
+	{"/schema/", ROUTE_HUB, true, ROUTE_READS},
+	{"/channels", ROUTE_HUB, false, ROUTE_READS},
+	{"/status", ROUTE_HUB, false, ROUTE_READS},
+	{"/health/ready", ROUTE_HUB, false, ROUTE_READS},
+	{"/health/live", ROUTE_LIVE, false, ROUTE_READS},
+	{"/probe", ROUTE_PROBE, false, ROUTE_READS},
 };
 
 static struct route exact(const char *path, const struct files *files)
 {
-	struct route r = {.kind = ROUTE_NONE};
+	struct route r = {.kind = ROUTE_NONE, .methods = ROUTE_READS};
 	for (size_t i = 0; i < array_size(known); i++) {
 		size_t n = strlen(known[i].path);
 		bool is = known[i].has_more ? strncmp(path, known[i].path, n) == 0 && path[n] &&
@@ -34,8 +35,7 @@ static struct route exact(const char *path, const struct files *files)
 		if (is) {
 			r.kind = known[i].kind;
 			r.path = mem_strdup(path);
-			r.takes_post = known[i].takes_post;
-			r.takes_delete = known[i].takes_delete;
+			r.methods = known[i].methods;
 			return r;
 		}
 	}
@@ -53,7 +53,19 @@ static struct route by_ending(const char *path, const struct files *files)
 		if (r.kind != ROUTE_NONE)
 			return r;
 	}
-	return (struct route){.kind = *path ? ROUTE_REDIRECT : ROUTE_NONE};
+	return (struct route){.kind = *path ? ROUTE_REDIRECT : ROUTE_NONE, .methods = ROUTE_READS};
+}
+
+bool route_takes(const struct route *r, const char *method)
+{
+	size_t n = strlen(method);
+	for (const char *p = r->methods; n && *p; p += strspn(p, ", ")) {
+		size_t len = strcspn(p, ",");
+		if (len == n && memcmp(p, method, n) == 0)
+			return true;
+		p += len;
+	}
+	return false;
 }
 
 struct route route_find(const struct params *p, const char *prefix, const struct files *files)
@@ -62,7 +74,8 @@ struct route route_find(const struct params *p, const char *prefix, const struct
 	char *whole = mem_printf("%s%s", p->script_name, p->path_info);
 	struct route r;
 	if (n && strncmp(whole, prefix, n) == 0) {
-		r = whole[n] ? exact(whole + n, files) : (struct route){.kind = ROUTE_REDIRECT};
+		r = whole[n] ? exact(whole + n, files)
+			     : (struct route){.kind = ROUTE_REDIRECT, .methods = ROUTE_READS};
 	} else if (p->path_info[0]) {
 		r = exact(p->path_info, files);
 		/* lighttpd 1.4.69, mounted at "/", cuts behind the first part. */

@@ -20,13 +20,17 @@ enum route_kind {
 	ROUTE_REDIRECT, /* the mount point without its slash */
 };
 
+#define ROUTE_READS "GET, HEAD"
+
 struct route {
 	enum route_kind kind;
-	char *path;      /* ROUTE_HUB: the hub's route, owned; else NULL */
-	bool takes_post; /* what is asked may stand in a form */
-	bool takes_delete;
+	char *path;              /* ROUTE_HUB: the hub's route, owned; else NULL */
+	const char *methods;     /* as in Allow; OPTIONS is understood everywhere */
 	const struct file *file; /* ROUTE_FILE */
 };
+
+/* Whether `method` is among the words of `methods`. */
+bool route_takes(const struct route *r, const char *method) must_check;
 
 struct route route_find(const struct params *p, const char *prefix, const struct files *files);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What is answered to which request."""
-from harness import *
+from fastcgi import *
 
 SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning}"
 
@@ -33,6 +33,83 @@ def refusals_are_clear(site):
                                 ("DELETE", "/channels", "GET, HEAD"), ("PUT", "/streams/x", "POST, DELETE")):
         got, head, _ = site.get(path, method=method, headers={"Content-Length": "0"})
         check(got == 405 and head["allow"] == allow, "%s: %d %r" % (method, got, head))
+
+
+def every_path_says_which_methods_it_takes(site):
+    """OPTIONS, and 405 for all others; HEAD has the head of GET and no body."""
+    begin(site)
+    paths = (("/events?channel=logs", "GET, HEAD, POST"), ("/poll?channel=logs", "GET, HEAD, POST"),
+             ("/history?channel=logs", "GET, HEAD, POST"), ("/streams/x", "POST, DELETE"), ("/schema/file", "GET, HEAD"),
+             ("/channels", "GET, HEAD"), ("/status", "GET, HEAD"), ("/health/ready", "GET, HEAD"),
+             ("/health/live", "GET, HEAD"), ("/probe", "GET, HEAD"), ("/", "GET, HEAD"), ("/app.js", "GET, HEAD"), ("", "GET, HEAD"))
+    for path, allow in paths:
+        got, head, body = site.get(path, method="OPTIONS")
+        check(got == 204 and head["allow"] == allow + ", OPTIONS" and not body, "OPTIONS %s: %d %r %r" % (path, got, head, body))
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "get", "G", "GET, HEAD"):
+            if method in allow.split(", "):
+                continue
+            got, head, _ = ask(site, *path.partition("?")[::2], method=method)
+            check(got == 405 and head["allow"] == allow, "%s %s: %d %r" % (method, path, got, head))
+    check(site.get("/nothing", method="OPTIONS")[0] == 404, "OPTIONS of what is not there")
+    for path, _ in paths:
+        if path.startswith("/streams"):
+            continue
+        for encoding in ("identity", "gzip"):
+            env = {"HTTP_ACCEPT_ENCODING": encoding}
+            status, head, body = ask(site, *path.partition("?")[::2], method="HEAD", env=env)
+            check(not body, "HEAD %s: %r" % (path, body[:200]))
+            s = Fcgi(site, *path.partition("?")[::2], env=env)
+            whole = s.until(b"\r\n\r\n").partition(b"\r\n\r\n")[0].decode().split("\r\n")
+            s.close()
+            same = {k.lower(): v for k, _, v in (h.partition(": ") for h in whole)}
+            if not path.startswith(("/status", "/channels")):  # whose length changes
+                check(head == same, "HEAD %s: %r, GET: %r" % (path, head, same))
+
+
+def files_are_not_sent_again(site):
+    """If-None-Match as RFC 9110 has it."""
+    begin(site)
+    tag = site.get("/app.js")[1]["etag"]
+    for condition, status in ((tag, 304), ("*", 304), (" * ", 304), ("W/" + tag, 304), ('"x", W/"y",%s' % tag, 304), (", %s" % tag, 304),
+                              ('"x"', 200), ("x" + tag, 200), ('"a%s"' % tag, 200), (tag[:-1], 200), ('"*"', 200), ("W/", 200), ('"', 200), (tag[1:-1], 200)):
+        for method in ("GET", "HEAD"):
+            got, head, body = site.get("/app.js", {"If-None-Match": condition}, method=method)
+            check(got == status and head["etag"] == tag and bool(body) == (status == 200 and method == "GET"),
+                  "%s, If-None-Match: %s: %d %r" % (method, condition, got, head))
+
+
+def a_front_server_may_ask_how_much_we_take(site):
+    """FCGI_GET_VALUES before, between and without a request; unknown types are answered as such."""
+    site.write_config(SOURCE)
+    site.start()
+    values = record(9, pairs([("FCGI_MAX_CONNS", ""), ("FCGI_MAX_REQS", ""), ("FCGI_MPXS_CONNS", ""), ("OTHER", "")]), id=0, padding=3)
+    whole = head([("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", "/logs"), ("PATH_INFO", "/health/live")])
+    for before, between, step in ((values, b"", 1 << 20), (values, b"", 1), (values + record(77, b"abc", id=0), values, 7),
+                                  (b"", record(9, b"", id=0), 3)):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(20 * PATIENCE)
+        s.connect(site.path("fcgi.sock"))
+        got, want = b"", (before + between).count(b"\x01\x09\0\0")
+        if before:  # it waits for the answer before it goes on, as HAProxy does
+            for i in range(0, len(before), step):
+                s.sendall(before[i:i + step])
+            while len(got) < 8 or len(got) < 8 + got[5]:
+                got += s.recv(1000)
+            check(got[1] == 10 and got[2:4] == b"\0\0", "%r" % got)
+            for text in (b"\x0eFCGI_MAX_CONNS", b"FCGI_MAX_REQS", b"\x0f\x01FCGI_MPXS_CONNS0"):
+                check(text[-14:] in got, "%r: no %r" % (got, text))
+            check(b"OTHER" not in got, "%r" % got)
+        rest = whole[:16] + between + whole[16:]
+        for i in range(0, len(rest), step):
+            s.sendall(rest[i:i + step])
+        while True:
+            more = s.recv(65536)
+            if not more:
+                break
+            got += more
+        check(b"live" in got and got.count(b"\x01\x0a\0\0") == want, "%d answers wanted: %r" % (want, got))
+        check((b"\x01\x0b\0\0\0\x08\0\0\x4d" in got) == (b"abc" in before), "%r" % got)
+        s.close()
 
 
 def a_stream_has_the_right_head_and_begins_at_once(site):
@@ -173,7 +250,8 @@ def what_is_no_fastcgi_request_is_closed(site):
     check(site.get("/health/ready")[0] == 200, "it does not answer any more")
 
 
-run(refusals_are_clear, a_stream_has_the_right_head_and_begins_at_once, every_start,
+run(refusals_are_clear, every_path_says_which_methods_it_takes, files_are_not_sent_again,
+    a_front_server_may_ask_how_much_we_take, a_stream_has_the_right_head_and_begins_at_once, every_start,
     a_cursor_nobody_can_vouch_for_is_told_as_a_gap_and_the_stream_goes_on, documents,
     the_console_is_served_with_a_strict_policy_and_revalidated, mounted_at_the_root_and_under_another_name,
     requests_wait_for_a_hub_that_is_being_started_again, what_is_no_fastcgi_request_is_closed)
