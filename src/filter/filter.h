@@ -6,7 +6,7 @@
  *	and not message ~ /healthz/i
  *
  * doc/filters.md describes it.  A filter is read-only once made, so the loop and
- * the helper thread may match with the same one, each with a `filter_run` of its
+ * the readers may match with the same one, each with a `filter_run` of its
  * own; references are counted in the loop's thread alone.
  */
 #ifndef SLUICE_FILTER_FILTER_H

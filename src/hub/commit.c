@@ -238,7 +238,7 @@ struct commit *commit_new(struct channel *c, char **why)
 	if (r)
 		*why = mem_printf("channel %s: the disk refuses a sync: %s", c->settings.name,
 				  strerror(-r));
-	if (r || helper_new(c->hub->loop, &m->thread, why)) {
+	if (r || helper_new(c->hub->loop, 1, false, &m->thread, why)) {
 		journal_point_fini(&m->synced);
 		free(m);
 		return NULL;

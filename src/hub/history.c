@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/history.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "hub/past.h"
 #include "hub/quota.h"
 #include "hub/regexes.h"
+#include "hub/replay.h"
 #include "loop/helper.h"
 
 #define SLICE_NS        (20 * NS_PER_MS)
@@ -18,7 +20,7 @@
 #define STALL_NS        (30 * NS_PER_SEC)
 #define TAKEN_WITHIN_NS (600 * NS_PER_SEC)
 
-enum { PAGE_BYTES = 4 * 1024 * 1024, HOLES_MAX = 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 64 };
+enum { PAGE_BYTES = 4 * 1024 * 1024, HOLES_MAX = 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 8 };
 
 struct line {
 	event_id id;
@@ -34,6 +36,7 @@ struct page {
 	struct loop_timer deadline;
 	struct helper_job job;
 	bool is_running, is_over; /* the helper has it; the client has left */
+	atomic_bool is_cancelled; /* the helper need not go on */
 
 	struct subscription sub; /* owned */
 	struct str epoch;        /* borrowed */
@@ -61,7 +64,7 @@ struct page {
 	int64_t answered_ns; /* loop time */
 };
 
-/* ---- in the helper thread -------------------------------------------------------------- */
+/* ---- in a helper thread -------------------------------------------------------------- */
 
 static void put_line(struct page *p, const struct past *e, bool is_match)
 {
@@ -160,9 +163,8 @@ static event_id first_wanted(const struct page *p)
 	return p->is_backward ? p->after : 0;
 }
 
-static void read_on(struct page *p, int64_t deadline_ns)
+static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 {
-	struct filter_run *run = p->hub->reader_run;
 	struct pasts pasts;
 	struct past *e;
 	unsigned n = 0;
@@ -172,7 +174,8 @@ static void read_on(struct page *p, int64_t deadline_ns)
 			p->is_full = true;
 			break;
 		}
-		if (++n % LOOK_AT_THE_CLOCK_EVERY == 0 && clock_mono_ns() > deadline_ns)
+		if (++n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
+		    (clock_mono_ns() > deadline_ns || atomic_load(&p->is_cancelled)))
 			break;
 		int is = e->id > first_wanted(p) ? past_matches(e, run) : 0;
 		if (is < 0) {
@@ -192,7 +195,7 @@ static void read_on(struct page *p, int64_t deadline_ns)
 }
 
 /* So many lines before an id, whatever they are. */
-static event_id with_context(struct page *p, event_id after)
+static event_id with_context(struct page *p, struct filter_run *run, event_id after)
 {
 	struct locate l;
 	struct past_channel *all = mem_zero((p->sub.n_channels + 1) * sizeof(all[0]));
@@ -201,7 +204,7 @@ static event_id with_context(struct page *p, event_id after)
 		all[i].filter = all[i].bounds;
 	}
 	locate_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
-	int found = locate_run(&l, p->hub->reader_run, clock_mono_ns() + SLICE_NS);
+	int found = locate_run(&l, run, clock_mono_ns() + SLICE_NS);
 	event_id ret = found < 0 ? after : locate_after(&l);
 	locate_fini(&l);
 	free(all);
@@ -211,22 +214,23 @@ static event_id with_context(struct page *p, event_id after)
 static void work(struct helper_job *job)
 {
 	struct page *p = container_of(job, struct page, job);
+	struct filter_run *run = &p->hub->reader_runs[job->thread];
 	int64_t begun = clock_mono_ns(), deadline_ns = begun + SLICE_NS;
 	bool last = p->spent_ns + SLICE_NS > TOTAL_NS;
 	if (p->is_backward && !p->is_located) {
-		int found = locate_run(&p->locate, p->hub->reader_run, deadline_ns);
+		int found = locate_run(&p->locate, run, deadline_ns);
 		if (found < 0)
-			p->slow = p->hub->reader_run->slow;
+			p->slow = run->slow;
 		else if (found || last) {
 			p->is_located = true;
 			p->after = locate_after(&p->locate);
-			p->seen = p->sub.lines_before ? with_context(p, p->after) : p->after;
+			p->seen = p->sub.lines_before ? with_context(p, run, p->after) : p->after;
 			/* Its matches are known to be there: a little time to read them. */
 			p->spent_ns = MIN(p->spent_ns, TOTAL_NS / 2);
 		}
 	}
 	if (!p->slow && (!p->is_backward || p->is_located))
-		read_on(p, MAX(deadline_ns, clock_mono_ns() + SLICE_NS / 2));
+		read_on(p, run, MAX(deadline_ns, clock_mono_ns() + SLICE_NS / 2));
 	p->spent_ns += clock_mono_ns() - begun;
 }
 
@@ -258,6 +262,9 @@ static void end(struct page *p)
 	list_remove(&p->link);
 	loop_timer_cancel(p->hub->loop, &p->deadline);
 	outlet_close(&p->outlet);
+	atomic_store(&p->is_cancelled, true);
+	if (p->is_running && helper_take_back(p->hub->helper, &p->job))
+		p->is_running = false;
 	loop_defer(p->hub->loop, &p->reaper);
 }
 
@@ -413,7 +420,8 @@ static void set_range(struct page *p)
 		p->after = p->seen = 0;
 }
 
-void history_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub)
+void history_open(struct hub *h, int fd, const struct door_request *r, const struct identity *who,
+		  struct subscription *sub)
 {
 	struct page *p = mem_zero(sizeof(*p));
 	p->hub = h;
@@ -442,6 +450,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, struct su
 	}
 	if (p->is_backward)
 		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
+	p->locate.is_cancelled = &p->is_cancelled;
 	p->quota = quota_take(h->quota_pages, r->address);
 	h->n_pages++;
 	h->n_pages_open++;
@@ -449,7 +458,8 @@ void history_open(struct hub *h, int fd, const struct door_request *r, struct su
 		end(p);
 		return;
 	}
-	p->job = (struct helper_job){.work = work, .done = done};
+	p->job = (struct helper_job){
+		.work = work, .done = done, .owner = reader_owner(who, READS_PAGE)};
 	p->is_running = true;
 	helper_submit(h->helper, &p->job);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * history - one page of the past, read by the helper thread and answered on the
+ * history - one page of the past, read by a helper thread and answered on the
  * request's own descriptor.
  *
  * Backwards from `before` (or the newest), or forwards from `after`; what was not
@@ -13,7 +13,8 @@
 #include "hub/subscription.h"
 
 /* Takes `fd`, whose response head is written already, and what `sub` holds. */
-void history_open(struct hub *h, int fd, const struct door_request *r, struct subscription *sub);
+void history_open(struct hub *h, int fd, const struct door_request *r, const struct identity *who,
+		  struct subscription *sub);
 
 /* Ends all; for the end of the hub. */
 void histories_end_all(struct hub *h);

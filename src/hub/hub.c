@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,6 +25,8 @@
 
 #define HOUSEKEEPING_NS (5 * NS_PER_SEC)
 #define EMPTYING_NS     (50 * NS_PER_MS)
+
+enum { READERS_MIN = 3, READERS_MAX = 8 };
 
 struct channel *hub_channel(struct hub *h, const char *name)
 {
@@ -180,6 +183,15 @@ static void absorb_cursors(struct hub *h)
 	free(folder);
 }
 
+/* As many as there are processors, within reason: one that waits for a disk, or for a
+ * filter that takes long, must not hold up who wants little.
+ */
+static size_t count_readers(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return (size_t)MIN(MAX(n, READERS_MIN), READERS_MAX);
+}
+
 int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why)
 {
 	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
@@ -188,8 +200,10 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	for (int i = 0; i < VIEW_BUCKETS; i++)
 		list_init(&h->view_buckets[i]);
 	h->regexes = regexes_new(l);
-	h->reader_run = mem_zero(sizeof(*h->reader_run));
-	filter_run_init(h->reader_run);
+	h->n_readers = count_readers();
+	h->reader_runs = mem_zero(h->n_readers * sizeof(h->reader_runs[0]));
+	for (size_t i = 0; i < h->n_readers; i++)
+		filter_run_init(&h->reader_runs[i]);
 	h->quota_addresses = quota_new();
 	h->quota_pages = quota_new();
 	h->quota_users = quota_new();
@@ -224,7 +238,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	/* What was in memory is gone: a cursor from before is before its floor. */
 	h->head = MAX(h->head, h->last_id);
 	if (!r)
-		r = helper_new(l, &h->helper, why);
+		r = helper_new(l, h->n_readers, true, &h->helper, why);
 	if (!r)
 		r = gate_open(h, gate_fd, why);
 	if (r)
@@ -412,8 +426,9 @@ void hub_close(struct hub *h)
 	free(h->channels);
 	cursors_free(h->cursors);
 	regexes_free(h->regexes);
-	filter_run_fini(h->reader_run);
-	free(h->reader_run);
+	for (size_t i = 0; i < h->n_readers; i++)
+		filter_run_fini(&h->reader_runs[i]);
+	free(h->reader_runs);
 	quota_free(h->quota_addresses);
 	for (size_t i = 0; i < PAGES_MAX; i++)
 		quota_give(h->promises[i].of);

@@ -8,7 +8,7 @@
  *	                 \-> report
  *
  * It runs no plugin and no libfcgi, and nothing in its loop blocks: history is
- * read by the helper thread.
+ * read by the threads of its helper.
  */
 #ifndef SLUICE_HUB_HUB_H
 #define SLUICE_HUB_HUB_H
@@ -42,9 +42,10 @@ struct hub {
 	struct channel **channels;
 	size_t n_channels;
 	struct cursors *cursors;
-	struct helper *helper;
+	struct helper *helper; /* reads the journals */
+	size_t n_readers;
 	struct gate *gate;
-	struct filter_run *reader_run; /* the helper thread's; owned */
+	struct filter_run *reader_runs; /* one for each of its threads; owned */
 	struct regexes *regexes;
 	struct quota *quota_addresses, *quota_users, *quota_pages; /* of pages: by address */
 	struct access access;

@@ -12,7 +12,13 @@ struct locate_place {
 	size_t piece;   /* so many pieces of it are unread */
 	event_id below; /* every event that is unread is before this one */
 	bool is_done;
+	/* in the piece before `piece`, when its reading was interrupted; offset 0: it was not */
+	uint64_t offset; /* of the batch where it goes on */
+	size_t n_taken;  /* records of that batch that are done */
+	event_id lowest; /* id seen in the piece */
 };
+
+enum { LOOK_AT_THE_CLOCK_EVERY = 8 };
 
 static size_t pieces_of(const struct journal_part *p)
 {
@@ -59,16 +65,28 @@ static void add(struct locate *l, event_id id)
 	l->ids[l->n_ids++] = id;
 }
 
-/* One batch's events; the lowest id seen comes back. */
+static bool is_interrupted(const struct locate *l, int64_t deadline_ns)
+{
+	return clock_mono_ns() > deadline_ns || (l->is_cancelled && atomic_load(l->is_cancelled));
+}
+
+/* What is left of one batch's events: 0, 1 when it was interrupted, or -ELIMIT. */
 static int take_batch(struct locate *l, const struct past_channel *c, const struct batch *b,
-		      struct filter_run *run, event_id *lowest)
+		      struct filter_run *run, int64_t deadline_ns, struct locate_place *p)
 {
 	struct str rest = b->records;
 	struct record rec;
-	while (record_next(&rest, &rec) == 1) {
+	size_t skip = p->n_taken;
+	for (size_t n = 0; record_next(&rest, &rec) == 1; n++) {
+		if (n < skip)
+			continue;
+		if (n > skip && n % LOOK_AT_THE_CLOCK_EVERY == 0 && c->filter &&
+		    is_interrupted(l, deadline_ns))
+			return 1;
+		p->n_taken = n + 1;
 		if (rec.kind != RECORD_EVENT)
 			continue;
-		*lowest = MIN(*lowest, rec.event.id);
+		p->lowest = MIN(p->lowest, rec.event.id);
 		if (rec.event.id > l->upto)
 			continue;
 		int is = 1;
@@ -81,11 +99,12 @@ static int take_batch(struct locate *l, const struct past_channel *c, const stru
 		if (is)
 			add(l, rec.event.id);
 	}
+	p->n_taken = 0;
 	return 0;
 }
 
-/* Reads the highest unread piece of one channel. */
-static int read_piece(struct locate *l, size_t i, struct filter_run *run)
+/* Reads the highest unread piece of one channel, or as much of it as there is time for. */
+static int read_piece(struct locate *l, size_t i, struct filter_run *run, int64_t deadline_ns)
 {
 	const struct past_channel *c = &l->channels[i];
 	struct locate_place *p = &l->places[i];
@@ -98,23 +117,29 @@ static int read_piece(struct locate *l, size_t i, struct filter_run *run)
 		enter_part(c, p, p->part - 1);
 	}
 	const struct journal_part *part = &c->snapshot.parts[p->part];
-	size_t k = --p->piece;
+	size_t k = p->piece - 1;
 	uint64_t from = part->n_places ? part->places[k].offset : part->start;
 	uint64_t to = k + 1 < part->n_places ? part->places[k + 1].offset : part->size;
 	struct batch_reader r;
 	struct batch b;
-	event_id lowest = p->below;
 	int ret = 0, got;
-	batch_reader_init(&r, part->segment->fd, from, to);
-	while (!ret && (got = batch_next(&r, &b)) != 0) {
+	if (!p->offset)
+		p->lowest = p->below;
+	batch_reader_init(&r, part->segment->fd, p->offset ? p->offset : from, to);
+	for (uint64_t at = r.offset; !ret && (got = batch_next(&r, &b)) != 0; at = r.offset) {
+		p->offset = at;
 		if (got == 1)
-			ret = take_batch(l, c, &b, run, &lowest);
+			ret = take_batch(l, c, &b, run, deadline_ns, p);
 		else if (got != -EBADMSG || batch_resync(&r) != 1)
 			break;
 	}
 	batch_reader_fini(&r);
-	p->below = lowest;
-	return ret;
+	if (ret)
+		return MIN(ret, 0);
+	p->piece--;
+	p->offset = p->n_taken = 0;
+	p->below = p->lowest;
+	return 0;
 }
 
 static uint64_t count_from(const struct locate *l, event_id bound)
@@ -142,9 +167,9 @@ int locate_run(struct locate *l, struct filter_run *run, int64_t deadline_ns)
 			return 1;
 		if (l->n_ids >= l->want && count_from(l, bound) >= l->want)
 			return 1;
-		if (clock_mono_ns() > deadline_ns)
+		if (is_interrupted(l, deadline_ns))
 			return 0;
-		int r = read_piece(l, highest, run);
+		int r = read_piece(l, highest, run, deadline_ns);
 		if (r)
 			return r;
 	}

@@ -9,6 +9,8 @@
 #ifndef SLUICE_HUB_LOCATE_H
 #define SLUICE_HUB_LOCATE_H
 
+#include <stdatomic.h>
+
 #include "hub/past.h"
 
 struct locate_place; /* of one channel */
@@ -21,7 +23,8 @@ struct locate {
 	uint64_t want;
 	event_id *ids; /* of the matches seen, in no order */
 	size_t n_ids, room;
-	event_id bound; /* every match from here to upto is among them */
+	event_id bound;                  /* every match from here to upto is among them */
+	const atomic_bool *is_cancelled; /* or NULL */
 };
 
 void locate_init(struct locate *l, const struct past_channel *channels, size_t n, event_id upto,

@@ -4,7 +4,7 @@
  *
  * Says where something is missing: what retention has dropped and what is damaged
  * become gaps at their place in the order, so that a cursor taken from any of
- * them stays exact.  Runs in the helper thread, on snapshots alone.
+ * them stays exact.  Runs in a helper thread, on snapshots alone.
  */
 #ifndef SLUICE_HUB_PAST_H
 #define SLUICE_HUB_PAST_H

@@ -365,7 +365,7 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 		 (limit = limit_reached(h, who, &sub, use)))
 		turn_away(h, r, &sub, limit, fd);
 	else if (use == USE_HISTORY)
-		history_open(h, fd, r, &sub);
+		history_open(h, fd, r, who, &sub);
 	else
 		stream_open(h, fd, r, who, &sub);
 	subscription_fini(&sub);

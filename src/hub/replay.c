@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "wire/gzip.h"
 
 #define SLICE_NS (20 * NS_PER_MS)
 
-enum { LOOK_AT_THE_CLOCK_EVERY = 64 };
+enum { LOOK_AT_THE_CLOCK_EVERY = 8 };
 
 /* The output, group by group. */
 struct pen {
@@ -138,6 +139,13 @@ static bool is_over(const struct replay *r, const struct past *p)
 	return r->out.len >= r->budget + r->head_room || (r->limit && r->n_events >= r->limit);
 }
 
+/* Asked every few events: a filter may take long for one. */
+static bool is_interrupted(const struct replay *r, unsigned n, int64_t deadline_ns)
+{
+	return n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
+	       (clock_mono_ns() > deadline_ns || atomic_load(&r->is_cancelled));
+}
+
 static void write_events(struct replay *r, struct pen *pen, int64_t deadline_ns)
 {
 	struct pasts pasts;
@@ -145,8 +153,7 @@ static void write_events(struct replay *r, struct pen *pen, int64_t deadline_ns)
 	unsigned n = 0;
 	pasts_init(&pasts, r->channels, r->n_channels, r->start);
 	while ((p = pasts_first(&pasts, r->upto))) {
-		if (is_over(r, p) ||
-		    (++n % LOOK_AT_THE_CLOCK_EVERY == 0 && clock_mono_ns() > deadline_ns))
+		if (is_over(r, p) || is_interrupted(r, ++n, deadline_ns))
 			break;
 		int is = past_matches(p, r->run);
 		if (is < 0) {
@@ -208,18 +215,27 @@ bool replay_run(struct replay *r)
 	return true;
 }
 
+uint64_t reader_owner(const struct identity *who, enum reading what)
+{
+	struct str address = str_of(who->address ? who->address : "");
+	struct str user = str_of(who->user ? who->user : "");
+	uint32_t name = crc32c(crc32c(0, address.data, address.len), user.data, user.len);
+	return (uint64_t)what << 32 | name;
+}
+
 /* ---- as a job ------------------------------------------------------------------------ */
 
 static void work(struct helper_job *job)
 {
 	struct replay *r = container_of(job, struct replay, job);
+	r->run = &r->runs[job->thread];
 	r->has_run = replay_run(r);
 }
 
 static void done(struct helper_job *job)
 {
 	struct replay *r = container_of(job, struct replay, job);
-	if (r->has_run || helper_is_ending(r->helper))
+	if (r->has_run || atomic_load(&r->is_cancelled) || helper_is_ending(r->helper))
 		r->done(r);
 	else
 		helper_submit(r->helper, job); /* behind all that wait */
@@ -245,9 +261,18 @@ void replay_free(struct replay *r)
 	free(r);
 }
 
-void replay_submit(struct helper *h, struct replay *r)
+bool replay_cancel(struct replay *r)
+{
+	atomic_store(&r->is_cancelled, true);
+	if (!helper_take_back(r->helper, &r->job))
+		return false;
+	replay_free(r);
+	return true;
+}
+
+void replay_submit(struct helper *h, struct replay *r, uint64_t owner)
 {
 	r->helper = h;
-	r->job = (struct helper_job){.work = work, .done = done};
+	r->job = (struct helper_job){.work = work, .done = done, .owner = owner};
 	helper_submit(h, &r->job);
 }

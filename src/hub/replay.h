@@ -2,26 +2,37 @@
  *
  * replay - a piece of the past for one stream, read and rendered off the loop.
  *
- * A slice of time bounds each, so that many share the helper thread fairly: one
+ * A slice of time bounds each, so that many share the helper's threads fairly: one
  * that has not come to its end is asked for again, behind all that wait.
  */
 #ifndef SLUICE_HUB_REPLAY_H
 #define SLUICE_HUB_REPLAY_H
 
+#include <stdatomic.h>
+
+#include "access/access.h"
 #include "hub/locate.h"
 #include "hub/past.h"
 #include "loop/helper.h"
 #include "wire/format.h"
+
+/* What somebody has the readers do: each kind takes its own turns, so that a page is not
+ * behind all the streams of the same client, or of a proxy that stands for many.
+ */
+enum reading { READS_PAGE, READS_STREAM, READS_VIEW };
+uint64_t reader_owner(const struct identity *who, enum reading what) must_check;
 
 struct replay {
 	struct helper_job job;
 	void (*done)(struct replay *r); /* in the loop */
 	void *owner;
 	struct helper *helper;
+	atomic_bool is_cancelled; /* it ends soon, with whatever it has */
 
 	/* what is asked */
-	struct filter_run *run; /* the helper thread's */
-	struct str epoch;       /* borrowed */
+	struct filter_run *runs; /* one for each of the helper's threads */
+	struct filter_run *run;  /* that of the thread that does it */
+	struct str epoch;        /* borrowed */
 	struct past_channel *channels;
 	size_t n_channels;
 	enum format format;
@@ -48,7 +59,11 @@ struct replay {
 
 struct replay *replay_new(size_t n_channels) must_check;
 void replay_free(struct replay *r);
-void replay_submit(struct helper *h, struct replay *r);
+/* `owner`: whose turn among the readers it uses. */
+void replay_submit(struct helper *h, struct replay *r, uint64_t owner);
+
+/* Nobody wants it any more: frees it if it has not begun and says so, else done() comes soon. */
+bool replay_cancel(struct replay *r) must_check;
 
 /* The work itself, for tests: in the caller's thread.  False when it has not
  * located its start yet and has to be run again.

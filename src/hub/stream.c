@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "hub/channel.h"
 #include "hub/quota.h"
+#include "hub/replay.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
 #include "wire/fcgi.h"
@@ -72,6 +73,8 @@ void stream_end(struct stream *s)
 	quota_give(s->quotas[1]);
 	loop_timer_cancel(s->hub->loop, &s->heartbeat);
 	outlet_close(&s->outlet);
+	if (s->replay && replay_cancel(s->replay))
+		s->replay = NULL;
 	loop_defer(s->hub->loop, &s->reaper);
 }
 

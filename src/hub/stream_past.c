@@ -128,7 +128,7 @@ static void start_replay(struct stream *s)
 	stream_set_behind(s, true);
 	r->owner = s;
 	r->done = on_replayed;
-	r->run = h->reader_run;
+	r->runs = h->reader_runs;
 	r->epoch = hub_epoch(h);
 	r->format = sub->format;
 	r->gzips = sub->gzips;
@@ -156,8 +156,9 @@ static void start_replay(struct stream *s)
 	}
 	if (r->tail)
 		locate_init(&r->locate, r->channels, r->n_channels, r->upto, r->tail);
+	r->locate.is_cancelled = &r->is_cancelled;
 	s->replay = r;
-	replay_submit(h->helper, r);
+	replay_submit(h->helper, r, reader_owner(&s->who, READS_STREAM));
 }
 
 /* ---- too slow --------------------------------------------------------------------------- */

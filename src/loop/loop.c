@@ -13,6 +13,8 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#define LATE_NS (4 * NS_PER_MS)
+
 enum { BATCH = 256, SIGNALS_MAX = 8 };
 
 struct loop {
@@ -69,6 +71,11 @@ void loop_free(struct loop *l)
 int64_t loop_now(const struct loop *l)
 {
 	return l->now_ns;
+}
+
+bool loop_is_late(const struct loop *l)
+{
+	return clock_mono_ns() - l->now_ns > LATE_NS;
 }
 
 /* ---- descriptors ------------------------------------------------------- */

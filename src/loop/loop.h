@@ -10,6 +10,7 @@
 #ifndef SLUICE_LOOP_LOOP_H
 #define SLUICE_LOOP_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
@@ -75,6 +76,11 @@ bool loop_watches(const struct loop *l, pid_t pid);
 
 /* CLOCK_MONOTONIC at the start of this turn, in nanoseconds. */
 int64_t loop_now(const struct loop *l);
+
+/* Whether this turn has taken so long that what can wait belongs to the next one.  Who
+ * asks has done something first, so that everyone gets on.
+ */
+bool loop_is_late(const struct loop *l) must_check;
 
 /* Children that nobody watches are reaped from now on: those that a subreaper
  * inherits (prctl(2), PR_SET_CHILD_SUBREAPER).  `fn` (may be NULL) is called

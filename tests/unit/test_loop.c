@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
+#include <pthread.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -116,6 +117,7 @@ struct work {
 	struct helper_job job;
 	int order;
 	struct loop *loop;
+	int place;
 };
 
 static int done_order;
@@ -140,10 +142,10 @@ START_TEST(helper_jobs_come_back_in_their_order)
 	struct helper *h;
 	char *why = NULL;
 	static struct work w[1000];
-	ck_assert_int_eq(helper_new(l, &h, &why), 0);
+	ck_assert_int_eq(helper_new(l, 1, false, &h, &why), 0);
 	done_order = 0;
 	for (int i = 0; i < 1000; i++) {
-		w[i] = (struct work){{.work = do_work, .done = work_done}, i, l};
+		w[i] = (struct work){{.work = do_work, .done = work_done}, i, l, 0};
 		helper_submit(h, &w[i].job);
 	}
 	loop_run(l);
@@ -152,7 +154,94 @@ START_TEST(helper_jobs_come_back_in_their_order)
 }
 END_TEST
 
+/* One whose first job lasts until all are submitted, so that the others wait meanwhile. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void pass_gate(struct helper_job *job)
+{
+	(void)job;
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+}
+
+static void note_place(struct helper_job *job)
+{
+	struct work *w = container_of(job, struct work, job);
+	w->place = done_order++;
+	if (done_order == w->order)
+		loop_stop(w->loop);
+}
+
+START_TEST(one_who_has_many_jobs_does_not_delay_one_who_has_few)
+{
+	struct loop *l = loop_new();
+	struct helper *h;
+	char *why = NULL;
+	static struct work w[103];
+	ck_assert_int_eq(helper_new(l, 1, true, &h, &why), 0);
+	done_order = 0;
+	pthread_mutex_lock(&gate);
+	for (int i = 0; i < 103; i++) {
+		w[i] = (struct work){
+			{.work = pass_gate, .done = note_place, .owner = i > 100}, 103, l, 0};
+		helper_submit(h, &w[i].job);
+	}
+	pthread_mutex_unlock(&gate);
+	loop_run(l);
+	ck_assert_int_le(w[101].place, 3);
+	ck_assert_int_le(w[102].place, 5);
+	helper_free(h);
+	loop_free(l);
+}
+END_TEST
+
+START_TEST(a_job_that_was_taken_back_is_not_done)
+{
+	struct loop *l = loop_new();
+	struct helper *h;
+	char *why = NULL;
+	static struct work w[3];
+	ck_assert_int_eq(helper_new(l, 1, false, &h, &why), 0);
+	done_order = 0;
+	pthread_mutex_lock(&gate);
+	for (int i = 0; i < 3; i++) {
+		w[i] = (struct work){{.work = pass_gate, .done = note_place}, 2, l, -1};
+		helper_submit(h, &w[i].job);
+	}
+	ck_assert(helper_take_back(h, &w[1].job));
+	pthread_mutex_unlock(&gate);
+	loop_run(l);
+	ck_assert_int_eq(w[1].place, -1);
+	ck_assert(!helper_take_back(h, &w[2].job));
+	helper_free(h);
+	loop_free(l);
+}
+END_TEST
+
+START_TEST(several_threads_do_every_job_once)
+{
+	struct loop *l = loop_new();
+	struct helper *h;
+	char *why = NULL;
+	static struct work w[1000];
+	ck_assert_int_eq(helper_new(l, 4, true, &h, &why), 0);
+	done_order = 0;
+	for (int i = 0; i < 1000; i++) {
+		w[i] = (struct work){
+			{.work = pass_gate, .done = note_place, .owner = i % 7u}, 1000, l, -1};
+		helper_submit(h, &w[i].job);
+	}
+	loop_run(l);
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_ge(w[i].place, 0);
+	helper_free(h);
+	loop_free(l);
+}
+END_TEST
+
 UNIT_MAIN("loop", timers_fire_in_order_and_cancelled_ones_do_not,
 	  a_descriptor_removed_by_another_callback_of_the_turn_is_not_called,
 	  a_child_is_reaped_also_when_it_ended_before_it_was_watched,
-	  helper_jobs_come_back_in_their_order)
+	  helper_jobs_come_back_in_their_order,
+	  one_who_has_many_jobs_does_not_delay_one_who_has_few,
+	  a_job_that_was_taken_back_is_not_done, several_threads_do_every_job_once)
