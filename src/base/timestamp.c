@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/unit.h"
+#include "base/utf8.h"
 
 static void put_two(char *p, unsigned v)
 {
@@ -128,52 +130,132 @@ static bool zone(const char **p, int64_t *east)
 	return true;
 }
 
-static bool rfc3339(const char *p, int64_t *ns)
+/* hh:mm, with seconds and a fraction perhaps. */
+static bool clock_time(const char **p, int64_t *sec, int64_t *part)
 {
-	int64_t days, h = 0, m = 0, s = 0, part = 0, east = 0;
-	if (!date(&p, &days))
+	int64_t h, m, s = 0;
+	int hour_digits = **p && (*p)[1] == ':' ? 1 : 2;
+	*part = 0;
+	if (!digits(p, hour_digits, 0, 23, &h) || !one_of(p, ":") || !digits(p, 2, 0, 59, &m))
 		return false;
-	if (*p && (!one_of(&p, "Tt ") || !digits(&p, 2, 0, 23, &h) || !one_of(&p, ":") ||
-		   !digits(&p, 2, 0, 59, &m)))
+	if (one_of(p, ":") && (!digits(p, 2, 0, 60, &s) || !fraction(p, part)))
 		return false;
-	if (one_of(&p, ":") && (!digits(&p, 2, 0, 60, &s) || !fraction(&p, &part)))
-		return false;
-	if (!zone(&p, &east) || *p)
-		return false;
-	int64_t sec = days * 86400 + h * 3600 + m * 60 + s - east;
-	/* What 64 bits hold: 1677 to 2262. */
+	*sec = h * 3600 + m * 60 + s;
+	return true;
+}
+
+/* What 64 bits hold: 1677 to 2262. */
+static bool put_together(int64_t sec, int64_t part, int64_t *ns)
+{
 	if (sec < INT64_MIN / NS_PER_SEC + 1 || sec > INT64_MAX / NS_PER_SEC - 1)
 		return false;
 	*ns = sec * NS_PER_SEC + part;
 	return true;
 }
 
+static bool rfc3339(const char *p, int64_t *ns)
+{
+	int64_t days, sec = 0, part = 0, east = 0;
+	if (!date(&p, &days))
+		return false;
+	if (*p && (!one_of(&p, "Tt ") || !clock_time(&p, &sec, &part)))
+		return false;
+	if (!zone(&p, &east) || *p)
+		return false;
+	return put_together(days * 86400 + sec - east, part, ns);
+}
+
+/* Moves *p behind `word` and the spaces that follow it. */
+static bool word(const char **p, const char *word)
+{
+	size_t n = strlen(word);
+	if (strncasecmp(*p, word, n) != 0)
+		return false;
+	*p += n;
+	*p += strspn(*p, " ");
+	return true;
+}
+
+/* today, yesterday, or neither, and a time of that day. */
+static bool of_day(const char *p, int64_t now_ns, int64_t *ns)
+{
+	int64_t sec = 0, part = 0, east = 0, back = 0;
+	bool is_named = word(&p, "today");
+	if (!is_named && word(&p, "yesterday")) {
+		is_named = true;
+		back = 1;
+	}
+	bool has_time = *p >= '0' && *p <= '9';
+	if ((has_time && !clock_time(&p, &sec, &part)) || (!has_time && !is_named))
+		return false;
+	p += strspn(p, " ") * (p[strspn(p, " ")] == '+' || p[strspn(p, " ")] == '-');
+	if (!zone(&p, &east) || *p)
+		return false;
+	int64_t here = now_ns / NS_PER_SEC + east;
+	int64_t day = here / 86400 - (here % 86400 < 0) - back;
+	return put_together(day * 86400 + sec - east, part, ns);
+}
+
+/* A number since 1970: its size says of what.  A small one is no time that anybody means. */
+static bool since_1970(const char *s, int64_t *ns)
+{
+	static const struct {
+		double from;
+		int64_t unit_ns;
+	} units[] = {{1e17, 1}, {1e14, 1000}, {1e11, NS_PER_MS}, {1e6, NS_PER_SEC}};
+	double value;
+	if (unit_parse_double(s, &value) || value >= 9e18)
+		return false;
+	for (size_t i = 0; i < array_size(units); i++) {
+		if (value < units[i].from)
+			continue;
+		/* A double does not hold so many digits: whole ones and the others apart. */
+		char *end;
+		int64_t whole = strtoll(s, &end, 10);
+		if (*end && *end != '.') /* 1e9 */
+			whole = (int64_t)value;
+		if (whole > INT64_MAX / units[i].unit_ns)
+			return false;
+		*ns = whole * units[i].unit_ns +
+		      (int64_t)((value - floor(value)) * (double)units[i].unit_ns);
+		return true;
+	}
+	return false;
+}
+
+/* 15m, -1h30m, now-2h, 2h ago */
+static bool ago(char *s, int64_t now_ns, int64_t *ns)
+{
+	static const char suffix[] = " ago";
+	const char *p = s;
+	size_t n = strlen(s);
+	int64_t back;
+	bool is_now = word(&p, "now");
+	if (is_now && !*p) {
+		*ns = now_ns;
+		return true;
+	}
+	bool is_minus = one_of(&p, "-");
+	if (is_now && !is_minus)
+		return false;
+	p += strspn(p, " ");
+	if (!is_now && !is_minus && n > sizeof(suffix) && strcasecmp(s + n - 4, suffix) == 0)
+		s[n - 4] = 0;
+	if (unit_parse_duration(p, &back) || back < 0 || now_ns < INT64_MIN + back)
+		return false;
+	*ns = now_ns - back;
+	return true;
+}
+
 int timestamp_parse(struct str text, int64_t now_ns, int64_t *ns)
 {
 	char s[64];
-	double seconds;
-	int64_t ago;
+	text = utf8_trim(text);
 	if (!text.len || text.len >= sizeof(s) || memchr(text.data, 0, text.len))
 		return -EINVAL;
 	memcpy(s, text.data, text.len);
 	s[text.len] = 0;
-	if (strcmp(s, "now") == 0) {
-		*ns = now_ns;
-		return 0;
-	}
-	if (rfc3339(s, ns))
-		return 0;
-	if (unit_parse_double(s, &seconds) == 0) {
-		/* A small number is no time that anybody means. */
-		if (seconds < 1e6 || seconds > 9e9)
-			return -EINVAL;
-		double whole = floor(seconds);
-		*ns = (int64_t)whole * NS_PER_SEC + (int64_t)((seconds - whole) * 1e9);
-		return 0;
-	}
-	if (unit_parse_duration(s + (*s == '-'), &ago) == 0 && ago >= 0) {
-		*ns = now_ns - ago;
-		return 0;
-	}
-	return -EINVAL;
+	bool is =
+		rfc3339(s, ns) || of_day(s, now_ns, ns) || since_1970(s, ns) || ago(s, now_ns, ns);
+	return is ? 0 : -EINVAL;
 }

@@ -87,13 +87,31 @@ int unit_parse_size(const char *s, int64_t *bytes)
 	return parse_with(sizes, s, bytes);
 }
 
+/* One after the other: 1h30m, 1d 12h. */
 int unit_parse_duration(const char *s, int64_t *ns)
 {
+	char part[32];
+	int64_t all = 0, one;
 	if (strcmp(s, "0") == 0) {
 		*ns = 0;
 		return 0;
 	}
-	return parse_with(durations, s, ns);
+	do {
+		size_t n = strspn(s, "0123456789.");
+		n += strspn(s + n, " ");
+		n += strcspn(s + n, "0123456789. ");
+		if (n >= sizeof(part))
+			return -EINVAL;
+		memcpy(part, s, n);
+		part[n] = 0;
+		int r = parse_with(durations, part, &one);
+		if (r || all > INT64_MAX - one)
+			return r ? r : -ERANGE;
+		all += one;
+		s += n + strspn(s + n, " ");
+	} while (*s);
+	*ns = all;
+	return 0;
 }
 
 int unit_parse_range(const char *s, int64_t *low_ns, int64_t *high_ns)

@@ -14,7 +14,7 @@ int unit_parse_int(const char *s, int64_t *ret) must_check;
 int unit_parse_double(const char *s, double *ret) must_check;
 /* "65536", "64KiB", "1.5MiB", "10kB": bytes. */
 int unit_parse_size(const char *s, int64_t *bytes) must_check;
-/* "250ms", "15s", "10m", "24h", "7d"; "0" needs no unit: nanoseconds. */
+/* "250ms", "15s", "10m", "24h", "7d", "1h30m"; "0" needs no unit: nanoseconds. */
 int unit_parse_duration(const char *s, int64_t *ns) must_check;
 
 /* "1s..60s", or one duration for both ends: nanoseconds, the lower one first. */

@@ -129,3 +129,46 @@ size_t utf8_cut(struct str s, size_t max)
 			return cut;
 	return cut > 0 && ((unsigned char)s.data[cut] & 0xc0) != 0x80 ? cut : max;
 }
+
+static bool is_wide_space(uint32_t c)
+{
+	return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200b) ||
+	       c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x2060 ||
+	       c == 0x3000 || c == 0xfeff;
+}
+
+size_t utf8_space(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.data;
+	if (!s.len)
+		return 0;
+	if (p[0] < 0x80)
+		return p[0] == ' ' || (p[0] >= '\t' && p[0] <= '\r');
+	if (s.len >= 2 && p[0] == 0xc2 && is_wide_space(p[1]))
+		return 2;
+	if (s.len >= 3 && p[0] >= 0xe1 && p[0] <= 0xef &&
+	    is_wide_space((p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u)))
+		return 3;
+	return 0;
+}
+
+/* The bytes of the white space at its end. */
+static size_t space_before(struct str s)
+{
+	for (size_t n = 1; n <= MIN(s.len, (size_t)3); n++)
+		if (utf8_space((struct str){s.data + s.len - n, n}) == n)
+			return n;
+	return 0;
+}
+
+struct str utf8_trim(struct str s)
+{
+	size_t n;
+	while ((n = utf8_space(s)) > 0) {
+		s.data += n;
+		s.len -= n;
+	}
+	while ((n = space_before(s)) > 0)
+		s.len -= n;
+	return s;
+}

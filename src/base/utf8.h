@@ -26,4 +26,12 @@ void utf8_put_visible(struct buf *out, struct str s);
  */
 size_t utf8_cut(struct str s, size_t max) must_check;
 
+/* The bytes of the white space that `s` begins with, 0 when there is none: of ASCII, and
+ * what comes along when text is pasted (U+00A0, U+200B, U+FEFF and their kind).
+ */
+size_t utf8_space(struct str s) must_check;
+
+/* Without the white space around it. */
+struct str utf8_trim(struct str s) must_check;
+
 #endif

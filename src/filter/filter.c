@@ -95,12 +95,59 @@ void filter_put_string(struct buf *out, struct str s)
 	node_put_string(out, s);
 }
 
+/* Whether an odd number of backslashes stands before it. */
+static bool is_escaped(struct str s, size_t at)
+{
+	size_t n = 0;
+	while (n < at && s.data[at - n - 1] == '\\')
+		n++;
+	return n % 2 != 0;
+}
+
+/* Whether what is between slashes is a regex.  A path may look like one, /usr/bin/, so
+ * something in it has to be more than text: a special character, or the flag i where no
+ * further slash speaks for a path.
+ */
 static bool is_regex(struct str s)
 {
-	size_t n = s.len;
-	while (n > 1 && isalpha((unsigned char)s.data[n - 1]))
-		n--;
-	return s.len > 2 && s.data[0] == '/' && n > 2 && s.data[n - 1] == '/' && n + 4 >= s.len;
+	static const char special[] = "^$*+?()[]{}|\\";
+	size_t end = s.len, n_slashes = 0;
+	bool is_special = false;
+	while (end > 1 && strchr("imsx", s.data[end - 1]))
+		end--;
+	if (end < 3 || s.data[0] != '/' || s.data[end - 1] != '/' || s.len > end + 4)
+		return false;
+	for (size_t i = 1; i < end - 1; i++) {
+		n_slashes += s.data[i] == '/';
+		is_special |= memchr(special, s.data[i], sizeof(special) - 1) != NULL;
+	}
+	if (is_escaped(s, end - 1))
+		return false; /* it has no end */
+	bool has_i = memchr(s.data + end, 'i', s.len - end) != NULL;
+	return is_special || (has_i && !n_slashes);
+}
+
+/* The first and the last slash are its ends; those between stand for themselves. */
+static void put_regex(struct buf *out, struct str s)
+{
+	const char *last = memrchr(s.data, '/', s.len);
+	buf_puts(out, "message ~ ");
+	for (size_t i = 0; i < s.len; i++) {
+		bool is_inner = s.data[i] == '/' && i > 0 && s.data + i != last;
+		if (is_inner && !is_escaped(s, i))
+			buf_putc(out, '\\');
+		buf_putc(out, s.data[i]);
+	}
+}
+
+/* As events have them: a form sends CR LF, and often one behind the last line. */
+static void put_lines(struct buf *out, struct str s)
+{
+	while (s.len && strchr("\r\n", s.data[s.len - 1]))
+		s.len--;
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] != '\r' || i + 1 == s.len || s.data[i + 1] != '\n')
+			buf_putc(out, s.data[i]);
 }
 
 static bool has_capital(struct str s)
@@ -113,13 +160,16 @@ static bool has_capital(struct str s)
 
 void filter_put_grep(struct buf *out, struct str text)
 {
+	struct buf lines = {0};
+	put_lines(&lines, text);
+	text = buf_str(&lines);
 	if (is_regex(text)) {
-		buf_puts(out, "message ~ ");
-		buf_put_str(out, text);
-		return;
+		put_regex(out, text);
+	} else {
+		buf_puts(out, has_capital(text) ? "message contains " : "message icontains ");
+		filter_put_string(out, text);
 	}
-	buf_puts(out, has_capital(text) ? "message contains " : "message icontains ");
-	filter_put_string(out, text);
+	buf_fini(&lines);
 }
 
 void filter_put_one_of(struct buf *out, const char *subject, struct str values)
@@ -128,7 +178,7 @@ void filter_put_one_of(struct buf *out, const char *subject, struct str values)
 	for (;;) {
 		const char *comma = memchr(values.data, ',', values.len);
 		size_t n = comma ? (size_t)(comma - values.data) : values.len;
-		filter_put_string(out, (struct str){values.data, n});
+		filter_put_string(out, utf8_trim((struct str){values.data, n}));
 		if (!comma)
 			break;
 		buf_puts(out, ", ");

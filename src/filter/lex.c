@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "base/utf8.h"
+
 void lexer_init(struct lexer *l, struct str text)
 {
 	*l = (struct lexer){.whole = text};
@@ -84,10 +86,23 @@ static struct token regex(struct lexer *l)
 	return t;
 }
 
+/* All the white space here. */
+static size_t space_at(const struct lexer *l)
+{
+	struct str rest = {l->whole.data + l->at, l->whole.len - l->at};
+	size_t n, all = 0;
+	while ((n = utf8_space(rest)) > 0) {
+		all += n;
+		rest.data += n;
+		rest.len -= n;
+	}
+	return all;
+}
+
 static struct token span(struct lexer *l, enum token_kind kind, bool (*belongs)(char))
 {
 	struct token t = {.kind = kind, .at = l->at};
-	while (l->at < l->whole.len && belongs(l->whole.data[l->at]))
+	while (l->at < l->whole.len && belongs(l->whole.data[l->at]) && !space_at(l))
 		l->at++;
 	t.text = (struct str){l->whole.data + t.at, l->at - t.at};
 	return t;
@@ -102,8 +117,7 @@ struct token lexer_next(struct lexer *l)
 {
 	static const char *const signs[] = {"==", "!=", "<=", ">=", "!~", "&&", "||", "~", "<",
 					    ">",  "=",  "(",  ")",  ",",  "!",  "[",  "]"};
-	while (l->at < l->whole.len && strchr(" \t\r\n", l->whole.data[l->at]))
-		l->at++;
+	l->at += space_at(l);
 	if (l->at == l->whole.len)
 		return (struct token){.kind = TOKEN_END, .at = l->at};
 	char c = l->whole.data[l->at];

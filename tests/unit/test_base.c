@@ -162,10 +162,39 @@ START_TEST(sizes_and_durations_are_read_as_people_write_them)
 	ck_assert_int_eq(v, 250000000);
 	ck_assert_int_eq(unit_parse_duration("7d", &v), 0);
 	ck_assert_int_eq(v, 7 * 86400LL * 1000000000);
-	static const char *const bad[] = {"",       "x", "1x",   "-1s",
-					  "1.2.3s", "1", "1 2s", "99999999999d"};
+	ck_assert_int_eq(unit_parse_duration("1h30m", &v), 0);
+	ck_assert_int_eq(v, 5400LL * 1000000000);
+	ck_assert_int_eq(unit_parse_duration("1d 12h 0.5s", &v), 0);
+	ck_assert_int_eq(v, 129600LL * 1000000000 + 500000000);
+	static const char *const bad[] = {"",       "x",   "1x",          "-1s",
+					  "1.2.3s", "1",   "1 2s",        "99999999999d",
+					  "1h30",   "h1m", "60000d60000d"};
 	for (size_t i = 0; i < array_size(bad); i++)
 		ck_assert_msg(unit_parse_duration(bad[i], &v) != 0, "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+START_TEST(white_space_of_any_kind_is_trimmed)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{"a b", "a b"},
+		{" \t\r\n\v\fa b\r\n", "a b"},
+		{"\xc2\xa0\xe2\x80\x8b"
+		 "a\xe3\x80\x80\xef\xbb\xbf",
+		 "a"},
+		{" \xc2\xa0\r\n", ""},
+		{"", ""},
+		{"\xc3\xa9", "\xc3\xa9"},
+		{"\xa0"
+		 "a\x85",
+		 "\xa0"
+		 "a\x85"}, /* no UTF-8 */
+		{"\xe2\x80", "\xe2\x80"},
+	};
+	for (size_t i = 0; i < array_size(cases); i++)
+		ck_str_is(utf8_trim(str_of(cases[i].in)), cases[i].want);
 }
 END_TEST
 
@@ -201,5 +230,5 @@ UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_
 	  numbers_are_written_as_people_do, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
 	  crc32c_is_that_of_rfc_3720_in_both_forms,
-	  sizes_and_durations_are_read_as_people_write_them,
+	  sizes_and_durations_are_read_as_people_write_them, white_space_of_any_kind_is_trimmed,
 	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order)

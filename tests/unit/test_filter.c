@@ -214,7 +214,7 @@ START_TEST(a_wrong_filter_is_refused_with_its_place)
 		{"type", "character 5:", "operator is expected"},
 		{"type not == a", "character 10:", "operator is expected"},
 		{"type == /a/", "character 9:", "compared with ~"},
-		{"time > yesterday", "character 8:", "no time"},
+		{"time > tomorrow", "character 8:", "no time"},
 		{"type == \xc3\xa4 ; x", "character 11:", "means nothing"},
 		{"exists()", "character 8:", "name is expected"},
 		{"type == a and", "character 14:", "ends where"},
@@ -437,6 +437,22 @@ START_TEST(shorthands_become_the_language)
 		{"a\"b", "message icontains \"a\\\"b\""},
 		{"/etc/passwd", "message icontains \"/etc/passwd\""},
 		{"/", "message icontains \"/\""},
+		{"//", "message icontains \"//\""},
+		{"/usr/bin/", "message icontains \"/usr/bin/\""},
+		{"/usr/bin/x", "message icontains \"/usr/bin/x\""},
+		{"/usr/bin/i", "message icontains \"/usr/bin/i\""},
+		{"/usr/", "message icontains \"/usr/\""},
+		{"/usr/s", "message icontains \"/usr/s\""},
+		{"/etc/nginx.conf/", "message icontains \"/etc/nginx.conf/\""},
+		{"/timed out/i", "message ~ /timed out/i"},
+		{"/^a/", "message ~ /^a/"},
+		{"/api/v[0-9]+/users/", "message ~ /api\\/v[0-9]+\\/users/"},
+		{"/api\\/v[0-9]+\\/x/s", "message ~ /api\\/v[0-9]+\\/x/s"},
+		{"/c:\\dir\\/", "message icontains \"/c:\\\\dir\\\\/\""},
+		{"/a\\\\/", "message ~ /a\\\\/"},
+		{"one\r\n", "message icontains \"one\""},
+		{"one\r\ntwo\n", "message icontains \"one\\ntwo\""},
+		{" one ", "message icontains \" one \""},
 	};
 	struct buf out = {0};
 	for (size_t i = 0; i < sizeof(greps) / sizeof(greps[0]); i++) {
@@ -474,9 +490,37 @@ START_TEST(times_are_read_as_people_write_them)
 		{"2023-02-29", -1},
 		{"2025-13-01", -1},
 		{"2025-11-21T24:00:00Z", -1},
-		{"yesterday", -1},
+		{"1763700000000", 1763700000},
+		{"1763700000000000", 1763700000},
+		{"1763700000000000000", 1763700000},
+		{" 1763700000\r\n", 1763700000},
+		{"1h30m", 1763694600},
+		{"-1h30m", 1763694600},
+		{"now-1h30m", 1763694600},
+		{"1d 12h ago", 1763570400},
+		{"today", 1763683200},
+		{"Today 04:40", 1763700000},
+		{"04:40:00", 1763700000},
+		{"4:40", 1763700000},
+		{"yesterday", 1763596800},
+		{"yesterday 14:00", 1763647200},
+		{"yesterday 14:00Z", 1763647200},
+		{"yesterday 15:00+01:00", 1763647200},
+		{"yesterday 15:00 +01:00", 1763647200},
+		{"today+02:00", 1763676000},
+		{"today-08:00", 1763625600}, /* where it is still the 20th */
 		{"", -1},
 		{"5", -1},
+		{"12345", -1},
+		{"1763700000x", -1},
+		{"99999999999", -1},
+		{"1h30", -1},
+		{"h", -1},
+		{"now+1h", -1},
+		{"today 24:00", -1},
+		{"yesterday 14", -1},
+		{"todayish", -1},
+		{"tomorrow", -1},
 		{"2025-11-21T04:40:00Zx", -1},
 		{"2500-01-01", -1},
 	};
@@ -489,6 +533,15 @@ START_TEST(times_are_read_as_people_write_them)
 			ck_assert_msg(!r && ns == times[i].seconds * S, "%s: %lld", times[i].text,
 				      (long long)ns);
 	}
+	int64_t ns = 0;
+	ck_assert_int_eq(timestamp_parse(STR("1763700000.25"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + S / 4);
+	ck_assert_int_eq(timestamp_parse(STR("1763700000123"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + 123 * (S / 1000));
+	ck_assert_int_eq(timestamp_parse(STR("1763700000123.5"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + 1235 * (S / 10000));
+	ck_assert_int_eq(timestamp_parse(STR("1763700000123456789"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + 123456789);
 	teardown();
 }
 END_TEST
