@@ -14,6 +14,7 @@
 #include "conf/channels.h"
 #include "conf/redaction.h"
 #include "conf/values.h"
+#include "wire/format.h"
 
 /* sun_path has 108 bytes, and sockets lie in state_dir. */
 enum { STATE_DIR_MAX = 108 - 1 - 13 };
@@ -268,14 +269,24 @@ static void free_types(struct source_settings *src)
 	src->n_types = 0;
 }
 
+/* As clients see it; "gap" is the type of what a plugin flags as SLUICE_GAP. */
+static char *type_for_clients(const char *name)
+{
+	struct str type = str_of(name);
+	if (!str_is(type, "gap"))
+		type = format_type(type);
+	return mem_strndup(type.data, type.len);
+}
+
 void settings_read_types(struct source_settings *src, const struct sluice_event_type *table)
 {
 	free_types(src); /* asked again when its file was replaced */
 	for (const struct sluice_event_type *ev = table; ev && ev->name; ev++) {
 		src->types = mem_resize(src->types, (src->n_types + 1) * sizeof(src->types[0]));
 		struct type_settings *t = &src->types[src->n_types++];
-		*t = (struct type_settings){
-			.name = mem_strdup(ev->name), .doc = copy(ev->doc), .version = ev->version};
+		*t = (struct type_settings){.name = type_for_clients(ev->name),
+					    .doc = copy(ev->doc),
+					    .version = ev->version};
 		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
 			t->fields = mem_resize(t->fields, (t->n_fields + 1) * sizeof(t->fields[0]));
 			t->fields[t->n_fields++] = (struct field_settings){

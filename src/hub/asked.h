@@ -32,7 +32,9 @@ struct asked {
 	struct filter *kept[FILTERS_MAX]; /* so that their regexes are compiled once; counted */
 	size_t n_kept;
 	uint64_t own_tail; /* of the channels, for who names no start */
-	bool batches, bare, is_since;
+	bool batches, is_unnamed, is_since;
+	enum sse_data data;
+	struct buf last_event_id; /* as a parameter, for want of the header */
 	char format[16];
 };
 

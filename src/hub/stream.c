@@ -186,7 +186,7 @@ static void beat(struct stream *s)
 		s->after = MAX(s->after, view_head(s->view));
 	struct buf text = {0};
 	format_heartbeat(&text, s->view->sub.format, hub_epoch(s->hub), s->after,
-			 s->view->sub.pings);
+			 s->view->sub.heartbeat);
 	s->hub->n_heartbeats++;
 	stream_say(s, buf_str(&text));
 	buf_fini(&text);

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "base/unit.h"
+#include "base/utf8.h"
 #include "hub/asked.h"
 #include "hub/channel.h"
 #include "hub/regexes.h"
@@ -32,6 +34,7 @@ static int set_cursor(struct asked *a, struct str text, const char *what)
 	a->s->start =
 		str_is(epoch, a->hub->epoch) && id <= a->hub->head ? START_AFTER : START_UNKNOWN;
 	a->s->has_after = true;
+	a->is_since = false;
 	return 0;
 }
 
@@ -128,12 +131,24 @@ static bool is_one_of(const char *value, const char *x, const char *y)
 	return strcmp(value, x) == 0 || strcmp(value, y) == 0;
 }
 
+/* Which of `words` it is, or -1. */
+static int place_among(const char *value, const char *const *words)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(value, words[i]) == 0)
+			return i;
+	return -1;
+}
+
 /* Parameters with a fixed set of values; -1: not one of them. */
 static int set_switch(struct asked *a, const char *key, const char *value)
 {
 	struct subscription *s = a->s;
+	static const char *const data[] = {"json", "message", "html", NULL};
+	static const char *const heartbeats[] = {"id", "event", "comment", NULL};
 	bool zero_one = is_one_of(value, "0", "1");
 	bool on = strcmp(value, "1") == 0;
+	int place;
 	if (strcmp(key, "earliest") == 0 && zero_one) {
 		if (on)
 			s->start = START_EARLIEST;
@@ -141,34 +156,73 @@ static int set_switch(struct asked *a, const char *key, const char *value)
 		a->batches = on;
 	} else if (strcmp(key, "gzip") == 0 && zero_one) {
 		s->gzips &= on;
-	} else if (strcmp(key, "data") == 0 && is_one_of(value, "json", "message")) {
-		a->bare = strcmp(value, "message") == 0;
-	} else if (strcmp(key, "heartbeat") == 0 && is_one_of(value, "event", "comment")) {
-		s->pings = strcmp(value, "event") == 0;
+	} else if (strcmp(key, "data") == 0 && (place = place_among(value, data)) >= 0) {
+		a->data = (enum sse_data)place;
+	} else if (strcmp(key, "event") == 0 && is_one_of(value, "type", "message")) {
+		a->is_unnamed = strcmp(value, "message") == 0;
+	} else if (strcmp(key, "heartbeat") == 0 && (place = place_among(value, heartbeats)) >= 0) {
+		s->heartbeat = (enum sse_heartbeat)place;
 	} else {
 		return -1;
 	}
 	return 0;
 }
 
-static int unknown(struct asked *a, const char *key)
+static const char *const known[] = {"channel",  "filter",  "grep",   "exclude",   "severity",
+				    "type",     "source",  "format", "data",      "event",
+				    "batch",    "gzip",    "after",  "since",     "tail",
+				    "earliest", "timeout", "before", "until",     "limit",
+				    "context",  "add",     "drop",   "heartbeat", NULL};
+
+/* What other tools call the same. */
+static const char *const synonyms[][2] = {
+	{"level", "severity"}, {"loglevel", "severity"}, {"priority", "severity"},
+	{"q", "grep"},         {"query", "grep"},        {"search", "grep"},
+	{"match", "grep"},     {"regex", "grep"},        {"topic", "channel"},
+	{"stream", "channel"}, {"name", "channel"},      {"from", "since"},
+	{"start", "since"},    {"begin", "since"},       {"time", "since"},
+	{"to", "until"},       {"end", "until"},         {"n", "tail"},
+	{"lines", "tail"},     {"last", "tail"},         {"count", "limit"},
+	{"id", "after"},       {"cursor", "after"},      {"offset", "after"}};
+
+/* The parameter that was meant, or NULL. */
+static const char *meant_by(const char *key)
 {
-	static const char *const known[] = {
-		"channel", "filter", "grep",  "exclude", "severity", "type", "source",    "format",
-		"data",    "batch",  "gzip",  "after",   "since",    "tail", "earliest",  "timeout",
-		"before",  "until",  "limit", "context", "add",      "drop", "heartbeat", NULL};
-	const char *near = unit_nearest(key, known);
-	if (near && strcmp(near, key) == 0)
+	for (size_t i = 0; i < array_size(synonyms); i++)
+		if (strcasecmp(key, synonyms[i][0]) == 0)
+			return synonyms[i][1];
+	return unit_nearest(key, known);
+}
+
+/* Not of those that look like one of ours: a number may have been meant for that. */
+static bool is_nonce(const char *key, struct str value)
+{
+	static const char *const numeric[] = {"after", "since", "until", "before",
+					      "tail",  "limit", NULL};
+	const char *meant = meant_by(key);
+	return query_is_nonce(value) && !unit_nearest(key, numeric) &&
+	       !(meant && place_among(meant, numeric) >= 0);
+}
+
+static int unknown(struct asked *a, const char *key, struct str value)
+{
+	if (place_among(key, known) >= 0) {
 		buf_printf(a->why,
 			   "\"%s\" has a value that is not known, or no meaning here (earliest=1, "
-			   "batch=1, gzip=0, data=json or message, heartbeat=event).\n",
+			   "batch=1, gzip=0, data=json, message or html, event=message, "
+			   "heartbeat=event or comment).\n",
 			   key);
-	else
-		buf_printf(a->why,
-			   "A parameter is not known here%s%s%s (known: channel, filter, grep, "
-			   "exclude, severity, type, source, format, data, batch, gzip, heartbeat, "
-			   "after, since, tail, earliest).\n",
-			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		return 400;
+	}
+	if (query_is_ignored(str_of(key)) || query_is_last_event_id(str_of(key)) ||
+	    is_nonce(key, value))
+		return 0;
+	const char *near = meant_by(key);
+	buf_printf(a->why,
+		   "A parameter is not known here%s%s%s (known: channel, filter, grep, exclude, "
+		   "severity, type, source, format, data, event, batch, gzip, heartbeat, after, "
+		   "since, tail, earliest).\n",
+		   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return 400;
 }
 
@@ -212,20 +266,19 @@ static int one_of_start(struct asked *a, const char *key, const char *value)
 static int one_of_filter(struct asked *a, const char *key, struct str value)
 {
 	if (strcmp(key, "filter") == 0)
-		return value.len ? asked_add_filter(a, value, "filter") : 0;
+		return asked_add_filter(a, value, "filter");
 	if (strcmp(key, "grep") == 0 || strcmp(key, "exclude") == 0)
-		return value.len ? asked_add_grep(a, value, key[0] == 'e') : 0;
+		return asked_add_grep(a, value, key[0] == 'e');
 	if (strcmp(key, "severity") == 0)
-		return value.len ? asked_add_severity(a, value) : 0;
+		return asked_add_severity(a, value);
 	if (strcmp(key, "type") == 0 || strcmp(key, "source") == 0)
-		return value.len ? asked_add_one_of(a, key, value) : 0;
+		return asked_add_one_of(a, key, value);
 	return -1;
 }
 
-static int one_parameter(struct asked *a, const char *key, struct buf *text)
+static int one_parameter(struct asked *a, const char *key, const char *value)
 {
-	const char *value = buf_text(text);
-	int status = one_of_filter(a, key, buf_str(text));
+	int status = one_of_filter(a, key, str_of(value));
 	if (status >= 0)
 		return status;
 	if (strcmp(key, "ticket") == 0)
@@ -233,16 +286,41 @@ static int one_parameter(struct asked *a, const char *key, struct buf *text)
 	if (strcmp(key, "channel") == 0)
 		return asked_add_channel(a, value);
 	if (a->use == USE_CHANGE)
-		return unknown(a, key);
+		return unknown(a, key, str_of(value));
 	if (strcmp(key, "format") == 0)
 		return set_format(a, value);
 	if (strcmp(key, "since") == 0)
-		return set_since(a, buf_str(text));
+		return set_since(a, str_of(value));
+	if (a->use != USE_HISTORY && query_is_last_event_id(str_of(key))) {
+		a->last_event_id.len = 0;
+		buf_puts(&a->last_event_id, value);
+		return 0;
+	}
 	status =
 		a->use == USE_HISTORY ? one_of_history(a, key, value) : one_of_start(a, key, value);
 	if (status < 0)
 		status = set_switch(a, key, value);
-	return status < 0 ? unknown(a, key) : status;
+	return status < 0 ? unknown(a, key, str_of(value)) : status;
+}
+
+/* What is empty, or white space, is as if it were not there: a form sends all its fields. */
+static bool says_nothing(const char *key, const char *value)
+{
+	return !*value &&
+	       (!*key || place_among(key, known) >= 0 || query_is_last_event_id(str_of(key)));
+}
+
+/* In place: without white space around it, but where that may be what is looked for. */
+static const char *trimmed(const char *key, struct buf *value)
+{
+	struct str s = utf8_trim(buf_str(value));
+	bool is_text = strcmp(key, "grep") == 0 || strcmp(key, "exclude") == 0;
+	if (s.len && is_text)
+		return buf_text(value);
+	if (s.len)
+		memmove(value->data, s.data, s.len);
+	value->len = s.len;
+	return buf_text(value);
 }
 
 static int all_parameters(struct asked *a, struct str rest)
@@ -250,11 +328,14 @@ static int all_parameters(struct asked *a, struct str rest)
 	struct buf key = {0}, value = {0};
 	int status = 0, got;
 	while (!status && (got = query_next(&rest, &key, &value)) != 0) {
-		if (got < 0)
+		if (got < 0) {
 			status = asked_refuse(a,
 					      "The query holds a broken percent escape or a NUL.");
-		else
-			status = one_parameter(a, buf_text(&key), &value);
+			continue;
+		}
+		const char *k = trimmed("", &key), *v = trimmed(k, &value);
+		if (!says_nothing(k, v))
+			status = one_parameter(a, k, v);
 	}
 	buf_fini(&key);
 	buf_fini(&value);
@@ -286,6 +367,9 @@ static int negotiate(struct asked *a, struct str accept)
 
 static int choose_format(struct asked *a, struct str accept)
 {
+	static const enum format sse_forms[] = {[SSE_DATA_JSON] = FORMAT_SSE,
+						[SSE_DATA_MESSAGE] = FORMAT_SSE_MESSAGE,
+						[SSE_DATA_HTML] = FORMAT_SSE_HTML};
 	struct subscription *s = a->s;
 	bool is_json = strcmp(a->format, "json") == 0;
 	if (a->use == USE_POLL) {
@@ -312,10 +396,11 @@ static int choose_format(struct asked *a, struct str accept)
 		if (status)
 			return status;
 	}
-	if (s->format == FORMAT_SSE && a->batches)
-		s->format = FORMAT_SSE_BATCH;
-	else if (s->format == FORMAT_SSE && a->bare)
-		s->format = FORMAT_SSE_MESSAGE;
+	if (s->format == FORMAT_SSE) {
+		s->format = a->batches ? FORMAT_SSE_BATCH : sse_forms[a->data];
+		if (a->is_unnamed)
+			s->format = format_unnamed(s->format);
+	}
 	return 0;
 }
 
@@ -339,7 +424,7 @@ static void put_names(struct asked *a)
 
 static void put_key(struct subscription *s)
 {
-	buf_printf(&s->key, "%d %d %d %d %.*s", s->framing, s->format, s->gzips, s->pings,
+	buf_printf(&s->key, "%d %d %d %d %.*s", s->framing, s->format, s->gzips, s->heartbeat,
 		   (int)s->names.len, s->names.data);
 	for (size_t i = 0; i < s->n_channels; i++) {
 		buf_printf(&s->key, "%c%p%c", 0, (void *)s->channels[i].channel, 0);
@@ -394,8 +479,11 @@ int subscription_parse(struct hub *h, const struct door_request *r, const struct
 	a->why = why;
 	int status = all_parameters(a, r->query);
 	/* The header is newer than the URL: a browser sends it when it reconnects. */
-	if (!status && r->last_event_id.len && use != USE_HISTORY)
-		status = set_cursor(a, r->last_event_id, "Last-Event-ID");
+	struct str last = utf8_trim(r->last_event_id);
+	if (!last.len)
+		last = buf_str(&a->last_event_id);
+	if (!status && last.len && use != USE_HISTORY)
+		status = set_cursor(a, last, "Last-Event-ID");
 	if (!status && !ret->n_channels && !a->n_names) {
 		buf_puts(why, "Which channel?  Write channel=NAME (see /channels).\n");
 		status = 400;
@@ -420,6 +508,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, const struct
 	for (size_t i = 0; i < a->n_kept; i++)
 		filter_unref(a->kept[i]);
 	buf_fini(&a->filter);
+	buf_fini(&a->last_event_id);
 	free(a);
 	return status;
 }
@@ -429,7 +518,7 @@ void subscription_liken(struct subscription *s, const struct subscription *like)
 	s->format = like->format;
 	s->framing = like->framing;
 	s->gzips = like->gzips;
-	s->pings = like->pings;
+	s->heartbeat = like->heartbeat;
 	s->key.len = 0;
 	put_key(s);
 }

@@ -44,7 +44,7 @@ struct subscription {
 	struct buf filter; /* as asked for, in canonical form */
 	enum format format;
 	bool gzips;
-	bool pings; /* heartbeats are events */
+	enum sse_heartbeat heartbeat;
 	bool is_derived;
 	bool is_barred; /* of one channel at least he may not see the past */
 	enum door_framing framing;

@@ -376,7 +376,7 @@ static void on_heartbeat(struct loop_timer *t)
 	view_flush(v);
 	event_id head = view_head(v);
 	open_group(v, head, true);
-	format_heartbeat(&v->log, v->sub.format, hub_epoch(v->hub), head, v->sub.pings);
+	format_heartbeat(&v->log, v->sub.format, hub_epoch(v->hub), head, v->sub.heartbeat);
 	v->hub->n_heartbeats += v->n_streams;
 	v->last = MAX(v->last, head);
 	view_flush(v);

@@ -65,7 +65,7 @@ void request_respond_without_hub(struct request *q)
 	/* Without it the browser of a page elsewhere would give up for good, too. */
 	request_put_cors(q, &b);
 	buf_printf(&b,
-		   "\r\nretry: %ld\n\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
+		   "\r\nretry: %ld\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
 		   "now\"}\n\n",
 		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
 	request_respond(q, buf_str(&b), false);

@@ -9,14 +9,21 @@
 #define SLUICE_WIRE_FORMAT_H
 
 #include "wire/event_json.h"
+#include "wire/sse.h"
 
 enum format {
 	FORMAT_SSE,         /* text/event-stream, data is a JSON object */
 	FORMAT_SSE_MESSAGE, /* the same, data is the bare message */
+	FORMAT_SSE_HTML,    /* the same, escaped for HTML */
 	FORMAT_SSE_BATCH,   /* the same, data is a JSON array of all events of a write */
-	FORMAT_NDJSON,      /* one JSON object a line */
-	FORMAT_TEXT,        /* one line an event, for people */
-	FORMAT_PAGE,        /* one JSON document: {"events": [...], "next": ID} */
+	/* The same four with events and gaps that have no name: EventSource's onmessage. */
+	FORMAT_SSE_UNNAMED,
+	FORMAT_SSE_UNNAMED_MESSAGE,
+	FORMAT_SSE_UNNAMED_HTML,
+	FORMAT_SSE_UNNAMED_BATCH,
+	FORMAT_NDJSON, /* one JSON object a line */
+	FORMAT_TEXT,   /* one line an event, for people */
+	FORMAT_PAGE,   /* one JSON document: {"events": [...], "next": ID} */
 };
 
 /* Such as "text/event-stream". */
@@ -24,6 +31,8 @@ const char *format_media_type(enum format f);
 /* As in `format=`. */
 const char *format_name(enum format f);
 bool format_is_sse(enum format f);
+/* That of FORMAT_SSE to FORMAT_SSE_BATCH without names. */
+enum format format_unnamed(enum format f) must_check;
 
 /* Before a group's first event, and behind its last, whose id (or a later one, up
  * to which there is nothing) is `last`.
@@ -31,9 +40,14 @@ bool format_is_sse(enum format f);
 void format_begin(struct buf *out, enum format f);
 void format_end(struct buf *out, enum format f, struct str epoch, event_id last);
 
-/* The type that an event has for clients: its own, but "event.hello" for "hello" and the
- * other names that are ours, for what a program calls its events must not steer a client.
- * Borrowed from `type`, or static.
+/* What stands for the names that no event of a source has for clients: those of our own
+ * messages, and of the events that EventSource itself makes.  The name is what follows
+ * "event."; ends with NULL.
+ */
+extern const char *const format_renamed[];
+
+/* The type that an event has for clients: its own, or what stands for it; what a program
+ * calls its events must not steer a client.  Borrowed from `type`, or static.
  */
 struct str format_type(struct str type) must_check;
 
@@ -49,7 +63,11 @@ void format_gap(struct buf *out, enum format f, struct str epoch, const struct g
 #define FORMAT_NO_ID UINT64_MAX
 void format_control(struct buf *out, enum format f, struct str epoch, event_id id, const char *type,
 		    struct str data);
+/* The reconnection time, as part of the message that format_control() puts next: in a block
+ * of its own, clients that hand on every block would take it for an empty event.
+ */
 void format_retry(struct buf *out, enum format f, int64_t ms);
-void format_heartbeat(struct buf *out, enum format f, struct str epoch, event_id id, bool is_event);
+void format_heartbeat(struct buf *out, enum format f, struct str epoch, event_id id,
+		      enum sse_heartbeat kind);
 
 #endif

@@ -56,6 +56,64 @@ int query_next(struct str *rest, struct buf *key, struct buf *value)
 	return 1;
 }
 
+/* ---- names that are not ours -------------------------------------------------------------- */
+
+/* In small letters, without - and _; cut where it is longer than any that matters. */
+static void plain_name(struct str key, char ret[32])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < key.len && n < 31; i++)
+		if (key.data[i] != '-' && key.data[i] != '_')
+			ret[n++] = (char)tolower((unsigned char)key.data[i]);
+	ret[n] = 0;
+}
+
+bool query_is_last_event_id(struct str key)
+{
+	char name[32];
+	plain_name(key, name);
+	return strcmp(name, "lasteventid") == 0 || strcmp(name, "evslasteventid") == 0;
+}
+
+static bool has_prefix(struct str s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return s.len >= n && memcmp(s.data, prefix, n) == 0;
+}
+
+bool query_is_ignored(struct str key)
+{
+	static const char *const prefixes[] = {"_", "evs_", "utm_", NULL};
+	static const char *const parts[] = {"cache", "bust", "rand", "nonce", NULL};
+	static const char *const names[] = {
+		"cb", "dc", "r",         "rnd",     "t",      "ts",    "v",       "x",
+		"z",  "zx", "timestamp", "padding", "fbclid", "gclid", "msclkid", NULL};
+	char name[32];
+	plain_name(key, name);
+	for (size_t i = 0; prefixes[i]; i++)
+		if (has_prefix(key, prefixes[i]))
+			return true;
+	for (size_t i = 0; parts[i]; i++)
+		if (strstr(name, parts[i]))
+			return true;
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+bool query_is_nonce(struct str value)
+{
+	enum { DIGITS_MIN = 6 };
+	size_t digits = 0;
+	for (size_t i = 0; i < value.len; i++) {
+		if (!isdigit((unsigned char)value.data[i]) && value.data[i] != '.')
+			return false;
+		digits += value.data[i] != '.';
+	}
+	return digits >= DIGITS_MIN;
+}
+
 void query_put(struct buf *out, const char *key, struct str value)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

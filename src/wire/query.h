@@ -13,6 +13,17 @@
  */
 int query_next(struct str *rest, struct buf *key, struct buf *value) must_check;
 
+/* Whether it is the name under which polyfills of EventSource send the header Last-Event-ID:
+ * lastEventId, Last-Event-ID, last_event_id, evs_last_event_id, in either case.
+ */
+bool query_is_last_event_id(struct str key) must_check;
+
+/* Whether a parameter of that name is there for caches, polyfills or statistics and says
+ * nothing to us; and whether a value is a time or a random number, as caches are fooled with.
+ */
+bool query_is_ignored(struct str key) must_check;
+bool query_is_nonce(struct str value) must_check;
+
 /* Appends key=value, escaped. */
 void query_put(struct buf *out, const char *key, struct str value);
 

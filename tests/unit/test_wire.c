@@ -6,6 +6,7 @@
 
 #include "wire/door.h"
 #include "wire/fcgi.h"
+#include "wire/format.h"
 #include "wire/frame.h"
 #include "wire/gzip.h"
 #include "wire/origin.h"
@@ -394,9 +395,92 @@ END_TEST
 START_TEST(a_heartbeat_holds_an_id_and_no_data)
 {
 	struct buf out = {0};
-	sse_put_heartbeat(&out, STR("e"), 5, false);
+	sse_put_heartbeat(&out, STR("e"), 5, SSE_HEARTBEAT_ID);
 	ck_str_is(buf_str(&out), ":\nid: e.0-5\n\n");
+	out.len = 0;
+	sse_put_heartbeat(&out, STR("e"), 5, SSE_HEARTBEAT_EVENT);
+	ck_str_is(buf_str(&out), "id: e.0-5\nevent: ping\ndata: {}\n\n");
+	out.len = 0; /* for clients that hand on every block: this is none */
+	sse_put_heartbeat(&out, STR("e"), 5, SSE_HEARTBEAT_COMMENT);
+	ck_str_is(buf_str(&out), ":\nid: e.0-5\n");
 	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(a_reconnection_time_is_part_of_a_message)
+{
+	struct buf out = {0};
+	format_retry(&out, FORMAT_SSE, 3000);
+	format_control(&out, FORMAT_SSE, STR("e"), 5, "hello", STR("{}"));
+	ck_str_is(buf_str(&out), "retry: 3000\nid: e.0-5\nevent: hello\ndata: {}\n\n");
+	out.len = 0;
+	format_retry(&out, FORMAT_SSE_UNNAMED, 7);
+	format_control(&out, FORMAT_SSE_UNNAMED, STR("e"), FORMAT_NO_ID, "bye", STR("{}"));
+	ck_str_is(buf_str(&out), "retry: 7\nevent: bye\ndata: {}\n\n");
+	buf_fini(&out);
+}
+END_TEST
+
+/* One event and one gap in a form. */
+static void put_both(struct buf *out, enum format f)
+{
+	struct event ev = {.id = 1,
+			   .severity = SEVERITY_NONE,
+			   .type = STR("line"),
+			   .source = STR("s"),
+			   .message = STR("<b>&\n\"x'")};
+	struct gap g = {.from = 1, .to = 2, .count = 3, .reason = "slow", .channel = STR("c")};
+	out->len = 0;
+	format_begin(out, f);
+	format_event(out, f, STR("e"), STR("c"), &ev, true);
+	format_gap(out, f, STR("e"), &g, false);
+	format_end(out, f, STR("e"), 2);
+}
+
+START_TEST(events_and_gaps_without_a_name_say_what_they_are)
+{
+	static const char event[] = "{\"id\":\"e.0-1\",\"event\":\"line\","
+				    "\"time\":\"1970-01-01T00:00:00.000000Z\",\"channel\":\"c\","
+				    "\"source\":\"s\",\"message\":\"<b>&\\n\\\"x'\"}";
+	static const char gap[] =
+		"{\"id\":\"e.0-2\",\"event\":\"gap\",\"channel\":\"c\",\"from\":\"e.0-1\","
+		"\"to\":\"e.0-2\",\"count\":3,\"reason\":\"slow\"}";
+	struct buf out = {0}, want = {0};
+	put_both(&out, FORMAT_SSE_UNNAMED);
+	buf_printf(&want, "id: e.0-1\ndata: %s\n\nid: e.0-2\ndata: %s\n\n", event, gap);
+	ck_str_is(buf_str(&out), buf_text(&want));
+	put_both(&out, FORMAT_SSE_UNNAMED_BATCH);
+	want.len = 0;
+	buf_printf(&want, "data: [%s,%s]\nid: e.0-2\n\n", event, gap);
+	ck_str_is(buf_str(&out), buf_text(&want));
+	put_both(&out, FORMAT_SSE_UNNAMED_MESSAGE);
+	ck_str_is(buf_str(&out), "id: e.0-1\ndata: <b>&\ndata: \"x'\n\nid: e.0-2\ndata: # gap c "
+				 "(slow): 3 events from e.0-1 to e.0-2\n\n");
+	put_both(&out, FORMAT_SSE_UNNAMED_HTML);
+	ck_str_is(buf_str(&out),
+		  "id: e.0-1\ndata: &lt;b&gt;&amp;\ndata: &quot;x&#39;\n\nid: e.0-2\ndata: # gap c "
+		  "(slow): 3 events from e.0-1 to e.0-2\n\n");
+	put_both(&out, FORMAT_SSE_HTML);
+	ck_assert_ptr_nonnull(strstr(buf_text(&out),
+				     "event: line\ndata: &lt;b&gt;&amp;\ndata: &quot;x&#39;\n\n"));
+	ck_assert_ptr_nonnull(strstr(buf_text(&out), "event: gap\ndata: {\"channel\""));
+	ck_assert(format_unnamed(FORMAT_SSE_BATCH) == FORMAT_SSE_UNNAMED_BATCH);
+	buf_fini(&out);
+	buf_fini(&want);
+}
+END_TEST
+
+START_TEST(no_event_has_a_name_that_steers_a_client)
+{
+	static const char *const free_names[] = {"line", "message", "event.hello", "opened", ""};
+	for (size_t i = 0; format_renamed[i]; i++) {
+		struct str name = str_of(format_renamed[i] + strlen("event."));
+		ck_str_is(format_type(name), format_renamed[i]);
+	}
+	ck_str_is(format_type(STR("open")), "event.open");
+	ck_str_is(format_type(STR("error")), "event.error");
+	for (size_t i = 0; i < array_size(free_names); i++)
+		ck_str_is(format_type(str_of(free_names[i])), free_names[i]);
 }
 END_TEST
 
@@ -495,6 +579,51 @@ START_TEST(a_query_is_decoded)
 	}
 	buf_fini(&k);
 	buf_fini(&v);
+}
+END_TEST
+
+START_TEST(what_polyfills_and_caches_add_is_known)
+{
+	static const char *const cursors[] = {"lastEventId", "lastEventID", "Last-Event-ID",
+					      "last_event_id", "evs_last_event_id"};
+	static const char *const ignored[] = {"_",
+					      "_dc",
+					      "_t",
+					      "evs_preamble",
+					      "evs_buffer_size_limit",
+					      "utm_source",
+					      "cb",
+					      "cacheBuster",
+					      "cache-bust",
+					      "nocache",
+					      "dojo.preventCache",
+					      "random",
+					      "rand",
+					      "org.htmx.cache-buster",
+					      "ts",
+					      "t",
+					      "timestamp",
+					      "r",
+					      "nonce",
+					      "zx",
+					      "fbclid"};
+	static const char *const ours[] = {"channel", "after", "tail",  "severity", "type",
+					   "source",  "grep",  "limit", "event",    "chanel"};
+	static const char *const nonces[] = {"1763689264123", "0.8273645519", "123456"};
+	static const char *const no_nonces[] = {"", "12345", "0x1234567", "k3f9.1763689264123-0",
+						"info"};
+	for (size_t i = 0; i < array_size(cursors); i++)
+		ck_assert_msg(query_is_last_event_id(str_of(cursors[i])), "%s", cursors[i]);
+	for (size_t i = 0; i < array_size(ignored); i++)
+		ck_assert_msg(query_is_ignored(str_of(ignored[i])), "%s", ignored[i]);
+	for (size_t i = 0; i < array_size(ours); i++)
+		ck_assert_msg(!query_is_ignored(str_of(ours[i])) &&
+				      !query_is_last_event_id(str_of(ours[i])),
+			      "%s", ours[i]);
+	for (size_t i = 0; i < array_size(nonces); i++)
+		ck_assert_msg(query_is_nonce(str_of(nonces[i])), "%s", nonces[i]);
+	for (size_t i = 0; i < array_size(no_nonces); i++)
+		ck_assert_msg(!query_is_nonce(str_of(no_nonces[i])), "%s", no_nonces[i]);
 }
 END_TEST
 
@@ -599,7 +728,10 @@ UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_sur
 	  what_is_asked_about_the_connection_may_be_nothing_or_nonsense,
 	  framing_in_place_keeps_every_byte_whatever_the_size,
 	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
-	  a_heartbeat_holds_an_id_and_no_data, times_before_1970_and_on_leap_days_are_dates,
+	  a_heartbeat_holds_an_id_and_no_data, a_reconnection_time_is_part_of_a_message,
+	  events_and_gaps_without_a_name_say_what_they_are,
+	  no_event_has_a_name_that_steers_a_client, what_polyfills_and_caches_add_is_known,
+	  times_before_1970_and_on_leap_days_are_dates,
 	  every_piece_of_a_compressed_stream_can_be_read_when_its_last_byte_is_there,
 	  a_query_is_decoded, accept_is_weighed_by_the_most_specific_range,
 	  origins_are_compared_as_browsers_mean_them,
