@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 static void *or_abort(void *p)
 {
 	if (!p) {
-		fputs("sluice: out of memory\n", stderr);
+		log_error("out of memory");
 		abort();
 	}
 	return p;

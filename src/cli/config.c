@@ -71,7 +71,7 @@ void cli_print_errors(struct errors *e)
 {
 	struct buf text = {0};
 	errors_put(e, &text);
-	fputs(buf_text(&text), stderr);
+	log_text(buf_str(&text));
 	buf_fini(&text);
 }
 
@@ -83,9 +83,12 @@ struct settings *load_checked(const char *file, bool strict)
 	if (strict)
 		probe_tell_troubles(s, &e);
 	if (e.count) {
+		struct buf last = {0};
 		cli_print_errors(&e);
-		fprintf(stderr, "sluice: %d mistake%s in %s; nothing was started\n", e.count,
-			e.count == 1 ? "" : "s", file);
+		buf_printf(&last, "sluice: %d mistake%s in %s; nothing was started\n", e.count,
+			   e.count == 1 ? "" : "s", file);
+		log_text(buf_str(&last));
+		buf_fini(&last);
 		settings_free(s);
 		s = NULL;
 	}

@@ -162,6 +162,7 @@ int hub_role(int argc, char **argv)
 	loop_adopt_orphans(loop, sources_end_orphans);
 	if (!loop || !s || hub_open(&p.hub, loop, s, HUB_GATE_FD, &why)) {
 		log_error("%s", why ? why : "cannot start");
+		log_finish();
 		_exit(HUB_CANNOT_OPEN); /* nothing is worth tidying up, or safe to */
 	}
 	p.sources = sources_start(&p.hub);

@@ -73,6 +73,7 @@ static void become(struct upgrader *u)
 			"the new program takes over: open streams come back to it");
 	commands_close(s->commands);
 	s->commands = NULL;
+	log_finish();
 	int r = inherit_exec(s, u->path, argv);
 	char *why = NULL;
 	s->commands = commands_open(s, &why);

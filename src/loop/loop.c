@@ -11,11 +11,12 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define LATE_NS (4 * NS_PER_MS)
 
-enum { BATCH = 256, SIGNALS_MAX = 8 };
+enum { BATCH = 256, SIGNALS_MAX = 8, LOG_RETRY_MS = 100, WAIT_MAX_MS = 60 * 1000 };
 
 struct loop {
 	int epoll;
@@ -192,14 +193,15 @@ static void run_timers(struct loop *l)
 /* Rounded up, so that the loop does not spin in the last millisecond. */
 static int next_timeout_ms(const struct loop *l)
 {
+	int longest = log_is_waiting() ? LOG_RETRY_MS : WAIT_MAX_MS;
 	if (!list_is_empty(&l->tasks))
 		return 0;
 	if (!l->n_timers)
-		return -1;
+		return longest < WAIT_MAX_MS ? longest : -1;
 	int64_t left = l->heap[0]->due_ns - clock_mono_ns();
 	if (left <= 0)
 		return 0;
-	return (int)MIN((left + NS_PER_MS - 1) / NS_PER_MS, 60 * 1000);
+	return (int)MIN((left + NS_PER_MS - 1) / NS_PER_MS, longest);
 }
 
 /* ---- end of the turn ----------------------------------------------------- */
@@ -342,6 +344,7 @@ void loop_run(struct loop *l)
 		dispatch(l, next_timeout_ms(l));
 		run_timers(l);
 		run_tasks(l);
+		log_flush();
 	}
 }
 

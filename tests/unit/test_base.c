@@ -2,11 +2,19 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/json.h"
 #include "base/list.h"
+#include "base/log.h"
+#include "base/sink.h"
 #include "base/unit.h"
 #include "base/utf8.h"
 
@@ -226,9 +234,98 @@ START_TEST(a_spliced_list_keeps_its_order)
 }
 END_TEST
 
+/* ---- the log ---------------------------------------------------------------------- */
+
+enum { LOGGED = 3000 };
+
+/* Everything in it by now, appended to `got`. */
+static void read_all(int fd, struct buf *got)
+{
+	ssize_t n;
+	while ((n = read(fd, buf_reserve(got, 65536), 65536)) > 0)
+		got->len += (size_t)n;
+}
+
+/* What lines say: how many have come, and how many the log says were dropped. */
+static void count_logged(struct buf *got, int *lines, int *dropped)
+{
+	static const char mark[] = "test: warning: ";
+	*lines = *dropped = 0;
+	for (const char *p = buf_text(got); (p = strstr(p, mark)); p += sizeof(mark)) {
+		if (strncmp(p + sizeof(mark) - 1, "line", 4) == 0)
+			(*lines)++;
+		else
+			*dropped += atoi(p + sizeof(mark) - 1);
+	}
+}
+
+static void log_into(int reader, int writer)
+{
+	struct buf got = {0};
+	int saved = dup(STDERR_FILENO), lines = 0, dropped = 0;
+	ck_assert_int_eq(fcntl(reader, F_SETFL, O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(writer, STDERR_FILENO), STDERR_FILENO);
+	sink_forget();
+	log_init("test");
+	for (int i = 0; i < LOGGED; i++)
+		log_warning("line %d of those that nobody reads for now", i);
+	bool waits = log_is_waiting();
+	int64_t until = clock_mono_ns() + 10 * NS_PER_SEC;
+	while (lines + dropped < LOGGED && clock_mono_ns() < until) {
+		read_all(reader, &got);
+		log_flush();
+		count_logged(&got, &lines, &dropped);
+	}
+	dup2(saved, STDERR_FILENO);
+	sink_forget();
+	close(saved);
+	close(reader);
+	close(writer);
+	ck_assert(waits);
+	ck_assert_msg(lines + dropped == LOGGED && dropped, "%d lines and %d dropped", lines,
+		      dropped);
+	ck_assert(got.data[got.len - 1] == '\n');
+	buf_fini(&got);
+}
+
+START_TEST(a_log_that_nobody_reads_waits_for_nobody_and_counts_what_it_drops)
+{
+	int ends[2];
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe(ends), 0);
+	log_into(ends[0], ends[1]);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	log_into(ends[0], ends[1]);
+	ends[0] = posix_openpt(O_RDWR | O_NOCTTY);
+	ck_assert(ends[0] >= 0 && grantpt(ends[0]) == 0 && unlockpt(ends[0]) == 0);
+	ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY);
+	ck_assert_int_ge(ends[1], 0);
+	log_into(ends[0], ends[1]);
+}
+END_TEST
+
+START_TEST(the_flags_of_a_shared_standard_error_stay_as_they_are)
+{
+	int ends[2], saved = dup(STDERR_FILENO);
+	ck_assert_int_eq(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	sink_forget();
+	log_warning("line");
+	int flags = fcntl(ends[1], F_GETFL);
+	dup2(saved, STDERR_FILENO);
+	sink_forget();
+	ck_assert_int_eq(flags & O_NONBLOCK, 0);
+	close(ends[0]);
+	close(ends[1]);
+	close(saved);
+}
+END_TEST
+
 UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_visible,
 	  numbers_are_written_as_people_do, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
 	  crc32c_is_that_of_rfc_3720_in_both_forms,
 	  sizes_and_durations_are_read_as_people_write_them, white_space_of_any_kind_is_trimmed,
-	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order)
+	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order,
+	  a_log_that_nobody_reads_waits_for_nobody_and_counts_what_it_drops,
+	  the_flags_of_a_shared_standard_error_stay_as_they_are)
