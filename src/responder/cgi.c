@@ -14,17 +14,17 @@
 #include "base/mem.h"
 #include "responder/responder_internal.h"
 
-enum { BODY_MAX = 60 * 1024, BODY_PATIENCE_MS = 2000 };
+enum { BODY_MAX = 60 * 1024 };
 
-/* The form on standard input; NULL when it does not come whole. */
+/* The form on standard input; NULL when it does not come whole, or too slowly. */
 static char *read_body(size_t n)
 {
 	char *body = mem_zero(n + 1);
-	int64_t until = clock_mono_ns() + BODY_PATIENCE_MS * NS_PER_MS;
+	int64_t until = clock_mono_ns() + FORM_TOTAL_NS;
 	for (size_t at = 0; at < n;) {
 		struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-		int64_t left_ms = (until - clock_mono_ns()) / NS_PER_MS;
-		ssize_t got = left_ms > 0 && poll(&p, 1, (int)left_ms) > 0
+		int64_t left_ns = MIN(until - clock_mono_ns(), FORM_IDLE_NS);
+		ssize_t got = left_ns > 0 && poll(&p, 1, (int)(left_ns / NS_PER_MS)) > 0
 				      ? read(STDIN_FILENO, body + at, n - at)
 				      : 0;
 		if (got < 0 && errno == EINTR)
@@ -49,8 +49,7 @@ static bool take_body(struct request *q)
 		return false;
 	}
 	if (n && !(q->form = read_body(n))) {
-		request_respond_text(q, "408 Request Timeout", "",
-				     "The form did not come whole.\n");
+		request_respond_text(q, "408 Request Timeout", "", FORM_IS_SLOW);
 		return false;
 	}
 	q->form_has_nul = n && memchr(q->form, 0, n);

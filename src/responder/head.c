@@ -12,8 +12,9 @@
 #include "base/mem.h"
 #include "responder/responder_internal.h"
 
-/* Who asks is known, what he sends is too long. */
-static void refuse_form(struct request *q, const struct fcgi_request *request)
+/* The parameters are known, but not all of the form. */
+static void refuse_form(struct request *q, const struct fcgi_request *request, const char *status,
+			const char *sentence)
 {
 	if (params_read(request, q->responder->config->certificate, &q->params)) {
 		request_finish(q);
@@ -22,7 +23,29 @@ static void refuse_form(struct request *q, const struct fcgi_request *request)
 	loop_change(q->responder->loop, &q->io, EPOLLIN | EPOLLRDHUP);
 	/* Its rest is still coming: closed on it, the web server would miss the answer. */
 	q->lingers = true;
-	request_respond_text(q, "413 Content Too Large", "", "A form has at most 60 KiB here.\n");
+	request_respond_text(q, status, "", sentence);
+}
+
+void request_refuse_slow(struct request *q)
+{
+	struct fcgi_request request;
+	if (fcgi_check_head(buf_str(&q->head), &request) == FCGI_HEAD_INCOMPLETE)
+		refuse_form(q, &request, "408 Request Timeout", FORM_IS_SLOW);
+	else
+		request_finish(q);
+	buf_fini(&request.params);
+	buf_fini(&request.body);
+}
+
+/* The web server sends the parameters at once, but a form as its client does: that may be
+ * slow while it gets on.
+ */
+static void wait_for_form(struct request *q)
+{
+	int64_t now = loop_now(q->responder->loop);
+	if (!q->form_since_ns)
+		q->form_since_ns = now;
+	request_set_deadline(q, MIN(FORM_IDLE_NS, q->form_since_ns + FORM_TOTAL_NS - now));
 }
 
 static void take(struct request *q, const struct fcgi_request *request)
@@ -112,10 +135,13 @@ void request_read(struct request *q)
 	} else if (is == FCGI_HEAD_WHOLE) {
 		take(q, &request);
 	} else if (is == FCGI_HEAD_BAD && request.is_too_long && request.has_params) {
-		refuse_form(q, &request);
+		refuse_form(q, &request, "413 Content Too Large",
+			    "A form has at most 60 KiB here.\n");
 	} else if (is == FCGI_HEAD_BAD) {
 		log_warning("a connection is closed: it sent no FastCGI request (%s)", request.why);
 		request_finish(q);
+	} else if (request.has_params) {
+		wait_for_form(q);
 	}
 	buf_fini(&request.params);
 	buf_fini(&request.body);

@@ -247,6 +247,10 @@ static void on_deadline(struct loop_timer *t)
 		request_respond_without_hub(q);
 		return;
 	}
+	if (q->state == READING && q->form_since_ns) {
+		request_refuse_slow(q);
+		return;
+	}
 	if (q->state == READING)
 		log_warning("a connection is closed: no whole FastCGI request came within 2 s");
 	request_finish(q);

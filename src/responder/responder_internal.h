@@ -11,6 +11,7 @@
 #ifndef SLUICE_RESPONDER_INTERNAL_H
 #define SLUICE_RESPONDER_INTERNAL_H
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/peers.h"
 #include "loop/loop.h"
@@ -36,8 +37,9 @@ struct request {
 	struct params params;
 	char *path; /* the hub's route, while ASKING; owned */
 	bool form_has_nul;
-	char *form;  /* what a POST has sent; owned, may be NULL */
-	char *query; /* that of the URL and the form, joined; owned */
+	char *form;            /* what a POST has sent; owned, may be NULL */
+	int64_t form_since_ns; /* when the parameters were there, while READING the form; or 0 */
+	char *query;           /* that of the URL and the form, joined; owned */
 	uint32_t serial;
 	bool is_asked;       /* the question is with the present hub */
 	bool promised_gzip;  /* the head says so */
@@ -74,6 +76,14 @@ struct responder {
 	int n_probes;
 };
 
+/* How long a form may take: between two pieces of it, and in all.  60 KiB, the most that it
+ * may have, take a minute at 1 KiB a second.
+ */
+#define FORM_IDLE_NS  (15 * NS_PER_SEC)
+#define FORM_TOTAL_NS (120 * NS_PER_SEC)
+#define FORM_IS_SLOW                                                                               \
+	"The form did not come whole: nothing came for 15 s, or it took longer than 2 minutes.\n"
+
 /* A request on `fd`, which is taken.  It ends by itself within 2 s unless its head
  * comes.
  */
@@ -84,6 +94,9 @@ void request_free(struct request *q);
 
 /* Takes what has arrived, and goes on once that is a whole head. */
 void request_read(struct request *q);
+
+/* The time for the form is over. */
+void request_refuse_slow(struct request *q);
 
 /* Its params are read: answers it or asks the hub. */
 void request_route(struct request *q);

@@ -185,4 +185,30 @@ def silence(site):
         check(s.answer()[0] == 200, "ABORT")
 
 
-run(a_head_in_pieces, what_is_no_request, too_much, silence)
+def slow_forms(site):
+    """Phones send at their own pace: a form that gets on is waited for, one that stops is told so."""
+    form = b"channel=n&limit=5"
+    params = pairs([("REQUEST_METHOD", "POST"), ("SCRIPT_NAME", "/logs"), ("PATH_INFO", "/history"), ("QUERY_STRING", ""),
+                    ("REMOTE_ADDR", "192.0.2.9"), ("CONTENT_TYPE", "application/x-www-form-urlencoded"),
+                    ("CONTENT_LENGTH", str(len(form)))])
+    with Neighbour(site):
+        held = [connect(site) for _ in range(200)]
+        stopped = connect(site)
+        for s in held + [stopped]:
+            s.sendall(BEGIN + record(4, params) + record(4) + record(5, form[:1]))
+        for i in range(1, 5):
+            time.sleep(0.7)
+            for s in held:
+                s.sendall(record(5, form[i:i + 1]))
+            check(ask(site, "/history", "channel=n&limit=1")[0] == 200, "beside slow ones")
+        answers = []
+        for s in held: # no more than 16 pages of history for one address at a time
+            s.sendall(record(5, form[5:]) + record(5))
+            answers.append(outcome(s))
+        check(all(b"Status: 200" in a and b'"events":[' in a for a in answers),
+              "%r" % [a[:300] for a in answers if b"Status: 200" not in a][:1])
+        said = outcome(stopped)
+        check(b"Status: 408" in said and b"did not come whole" in said, "%r" % said)
+
+
+run(a_head_in_pieces, what_is_no_request, too_much, silence, slow_forms)
