@@ -25,7 +25,8 @@ static const char usage[] =
 	"       sluice journal cat    [-c FILE | --state DIR] [--filter EXPRESSION]\n"
 	"                             [--format text|ndjson] [--after ID] CHANNEL\n\n"
 	"stat    what each journal holds: segments, events, bytes, ids, times\n"
-	"verify  reads everything and tells each damage; the exit status is 1 if there is any\n"
+	"verify  reads everything and reports each damage and each hole; the exit\n"
+	"        status is 1 if there is any\n"
 	"cat     prints the events, the oldest first\n\n"
 	"Nothing is changed, and sluice may be running meanwhile.\n";
 
@@ -39,12 +40,15 @@ struct look {
 	event_id after;
 	struct filter_run run;
 	struct buf out;
+	struct witness *witness; /* as it was before anything was read; NULL: there is none */
 	bool failed; /* something could not be read */
 };
 
 /* What was found of one channel. */
 struct found {
 	uint64_t n_segments, n_events, n_cursors, bytes, damaged, unfinished, unread;
+	uint64_t next, n_missing; /* ordinal of the event that should follow; events that are gone */
+	bool knows_next;
 	event_id first, last;
 	char epoch[EPOCH_MAX + 1];
 };
@@ -64,11 +68,36 @@ static void put_event(struct look *l, const char *channel, const char *epoch,
 	}
 }
 
+/* Events that were there, and are not any more, before what stands at `path`. */
+static void tell_missing(struct look *l, const char *path, uint64_t ordinal, struct found *f)
+{
+	uint64_t n = f->knows_next && ordinal > f->next ? ordinal - f->next : 0;
+	f->next = f->knows_next ? MAX(f->next, ordinal) : ordinal;
+	f->knows_next = true;
+	f->n_missing += n;
+	if (!n || strcmp(l->verb, "stat") == 0)
+		return;
+	bool shows = strcmp(l->verb, "cat") == 0;
+	struct buf when = {0};
+	if (f->last)
+		timestamp_put(&when, (int64_t)id_ms(f->last) * NS_PER_MS);
+	else
+		buf_puts(&when, "the beginning");
+	fprintf(shows ? stderr : stdout, "%s%s: %llu event%s missing after %s\n",
+		shows ? "sluice: " : "", path, (unsigned long long)n, n == 1 ? " is" : "s are",
+		buf_text(&when));
+	buf_fini(&when);
+}
+
 static void take_batch(struct look *l, const char *channel, const struct segment *s,
 		       const struct batch *b, struct found *f)
 {
 	struct str rest = b->records;
 	struct record rec;
+	if (b->ordinal != ORDINAL_UNKNOWN)
+		tell_missing(l, s->path, b->ordinal, f);
+	f->next = b->ordinal == ORDINAL_UNKNOWN ? f->next + b->n_events
+						: MAX(f->next, b->ordinal + b->n_events);
 	while (record_next(&rest, &rec) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
 			f->n_cursors++;
@@ -118,7 +147,8 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	struct batch b;
 	int got;
 	memcpy(f->epoch, s->epoch, sizeof(f->epoch));
-	batch_reader_init(&reader, s->fd, SEGMENT_HEADER, s->size);
+	tell_missing(l, path, s->ordinal, f);
+	batch_reader_init(&reader, s, segment_start(s), s->size);
 	while ((got = batch_next(&reader, &b)) != 0) {
 		if (got == 1) {
 			take_batch(l, channel, s, &b, f);
@@ -175,10 +205,31 @@ static void print_found(const struct look *l, const char *channel, const struct 
 			   (unsigned long long)f->unfinished);
 	if (f->unread)
 		buf_printf(&b, "; %llu segments could not be read", (unsigned long long)f->unread);
-	bool is_good = !f->damaged && !f->unfinished && !f->unread;
+	if (f->n_missing)
+		buf_printf(&b, "; %llu event%s missing (clients see a gap there)",
+			   (unsigned long long)f->n_missing, f->n_missing == 1 ? " is" : "s are");
+	bool is_good = !f->damaged && !f->unfinished && !f->unread && !f->n_missing;
 	buf_puts(&b, is_good && strcmp(l->verb, "verify") == 0 ? "; good\n" : "\n");
 	fputs(buf_text(&b), stdout);
 	buf_fini(&b);
+}
+
+static struct witness *open_witness(const struct look *l)
+{
+	char *path = mem_printf("%s/witness", l->state_dir);
+	struct witness *w;
+	int r = witness_open(path, false, &w);
+	free(path);
+	return r ? NULL : w;
+}
+
+/* Read again behind the list of files: a hub drops the oldest meanwhile. */
+static bool read_extent(const struct look *l, const char *channel, struct extent *ret)
+{
+	struct witness *w = open_witness(l);
+	bool is_known = w && witness_get(w, channel, ret);
+	witness_close(w);
+	return is_known;
 }
 
 static void look_at(struct look *l, const char *channel)
@@ -192,15 +243,23 @@ static void look_at(struct look *l, const char *channel)
 		fprintf(stderr, "sluice: %s: %s\n", dir, strerror(-r));
 		l->failed = true;
 	}
+	struct extent before, now;
+	bool is_known = l->witness && witness_get(l->witness, channel, &before);
+	if (is_known && read_extent(l, channel, &now)) {
+		f.next = now.low_ordinal;
+		f.knows_next = true;
+	}
 	for (size_t i = 0; i < n; i++) {
 		read_segment(l, channel, paths[i], i == n - 1, &f);
 		free(paths[i]);
 	}
+	if (is_known)
+		tell_missing(l, dir, before.n_events, &f);
 	free(paths);
 	free(dir);
 	if (!r && strcmp(l->verb, "cat") != 0)
 		print_found(l, channel, &f);
-	l->failed |= f.damaged > 0;
+	l->failed |= f.damaged > 0 || f.n_missing > 0;
 }
 
 static int look_at_all(struct look *l)
@@ -336,6 +395,8 @@ int journal_command(int argc, char **argv)
 		fprintf(stderr, "sluice: cat wants the name of one channel\n%s", usage);
 		status = 2;
 	}
+	if (!status)
+		l.witness = open_witness(&l);
 	if (!status && !l.n_channels)
 		status = look_at_all(&l);
 	for (int i = 0; !status && i < l.n_channels; i++)
@@ -344,6 +405,7 @@ int journal_command(int argc, char **argv)
 	if (!status && l.failed)
 		status = 1;
 	buf_fini(&l.out);
+	witness_close(l.witness);
 	filter_run_fini(&l.run);
 	filter_unref(l.filter);
 	free(l.state_dir);

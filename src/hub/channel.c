@@ -57,10 +57,10 @@ bool channel_is_live_from(const struct channel *c, event_id id)
 	return id >= c->lately[1];
 }
 
-static void checkpoint(void *ctx, struct buf *records)
+static void checkpoint(void *ctx, struct buf *entries)
 {
 	struct channel *c = ctx;
-	cursors_put_of_owner(c->hub->cursors, c, records);
+	cursors_put_of_owner(c->hub->cursors, c, entries);
 }
 
 int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
@@ -85,6 +85,9 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 		.max_bytes = settings->history_size,
 		.max_age_ms = settings->history_age_ns / NS_PER_MS,
 		.start = dir ? 0 : hub_next_id(h, clock_wall_ns() / NS_PER_MS),
+		.syncs = settings->durability == DURABILITY_DISK,
+		.witness = dir ? h->witness : NULL,
+		.name = c->settings.name,
 		.on_cursor = on_cursor,
 		.checkpoint = checkpoint,
 		.ctx = c,
@@ -103,15 +106,17 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 			 "had "
 			 "not been published",
 			 settings->name, (unsigned long long)c->journal.torn_bytes);
-	if (settings->durability == DURABILITY_DISK) {
-		c->commit = commit_new(c, why);
-		if (!c->commit) {
-			channel_close(c);
-			return -EAGAIN;
-		}
-	}
 	*ret = c;
 	return 0;
+}
+
+int channel_begin(struct channel *c, char **why)
+{
+	int r = journal_begin(&c->journal, why);
+	if (r || c->settings.durability != DURABILITY_DISK)
+		return r;
+	c->commit = commit_new(c, why);
+	return c->commit ? 0 : -EAGAIN;
 }
 
 void channel_close(struct channel *c)
@@ -227,6 +232,8 @@ static int build(struct channel *c, const struct channel_from *from, struct str 
 	while ((got = record_next(&records, &rec)) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
 			rec.cursor.source = str_of(from->source);
+			if (!cursors_admit(c->hub->cursors, &rec.cursor))
+				return -E2BIG;
 			record_put_cursor(&c->batch, &rec.cursor);
 			continue;
 		}
@@ -295,12 +302,28 @@ void channel_publish(struct channel *c, struct str kept, struct str passing)
 	}
 }
 
+static const char *advice_for(int r)
+{
+	switch (-r) {
+	case ENOSPC: return "free space on the disk of hub.state_dir";
+	case EDQUOT: return "raise the disk quota of the user that sluice runs as";
+	case EMFILE: return "raise the limit of open files: LimitNOFILE= or ulimit -n";
+	case ENFILE: return "raise the limit of open files of the machine: sysctl fs.file-max";
+	case EIO: return "the disk of hub.state_dir fails: see dmesg, and replace it";
+	case EROFS: return "mount the disk of hub.state_dir writable again";
+	case EACCES:
+	case EPERM: return "give sluice's user the right to write to hub.state_dir";
+	case ENOENT: return "make hub.state_dir again, or mount its disk";
+	default: return "look at the disk of hub.state_dir";
+	}
+}
+
 static void tell_stuck(struct channel *c, int r)
 {
 	if (r && !c->is_stuck)
 		log_error("channel %s: the journal cannot be written: %s; its sources wait "
-			  "until it can (free space in %s)",
-			  c->settings.name, strerror(-r), c->hub->settings->hub.state_dir);
+			  "until it can (%s)",
+			  c->settings.name, strerror(-r), advice_for(r));
 	else if (!r && c->is_stuck)
 		log_info("channel %s: the journal can be written again", c->settings.name);
 	c->is_stuck = r != 0;
@@ -318,8 +341,9 @@ int channel_take(struct channel *c, const struct channel_from *from, struct str 
 		put_place(c, from);
 	*taken = b.taken;
 	if (!r && c->batch.len > BATCH_HEADER)
-		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept);
-	if (r != -EBADMSG)
+		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept,
+				   clock_wall_ns() / NS_PER_MS);
+	if (r != -EBADMSG && r != -E2BIG)
 		tell_stuck(c, r);
 	if (r) {
 		redact_go_on_from(from->redactor, place);

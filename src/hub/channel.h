@@ -29,9 +29,13 @@ struct channel {
 	size_t n_users;  /* pages, and changes to come, that name it */
 };
 
-/* Opens the channel's journal.  0 or a negative errno, *why an owned sentence. */
+/* Opens the channel's journal.  0 or a negative errno, *why an owned sentence.  Nothing
+ * can be taken in before channel_begin().
+ */
 int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
 		 char **why) must_check;
+/* To be called once the hub's epoch is what it will be.  Errors as above. */
+int channel_begin(struct channel *c, char **why) must_check;
 void channel_close(struct channel *c);
 
 /* Other settings under the same name.  Views that are open keep their pace. */
@@ -55,7 +59,8 @@ struct channel_from {
 };
 
 /* Takes the records of one frame in, those events that its filter lets through:
- * all or nothing.  0; -EBADMSG when they are no records; another
+ * all or nothing.  0; -EBADMSG when they are no records; -E2BIG when the source has too
+ * many cursors; another
  * negative errno when the journal cannot be written, or the disk is behind
  * (-EAGAIN): nothing was taken, offer the same again later.
  */

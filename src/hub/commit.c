@@ -41,8 +41,9 @@ struct commit {
 	struct journal_point point;
 	struct segment **segments; /* to be synced; refs */
 	size_t n_segments;
-	char *dir; /* to be synced, or NULL; borrowed */
-	int error;
+	char *dir;       /* to be synced, or NULL; borrowed */
+	event_id places; /* the checkpoint of cursors up to here is put in place then; 0: none */
+	int error, place_error;
 	uint64_t n_syncs, n_failures;
 };
 
@@ -57,6 +58,8 @@ static void work(struct helper_job *job)
 			m->error = -errno;
 	if (!m->dir || m->error)
 		return;
+	/* Cursors must not be on the disk before the events that they stand behind. */
+	m->place_error = m->places ? journal_place_checkpoint(m->dir) : 0;
 	int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0)
 		m->error = -errno;
@@ -94,7 +97,8 @@ static void start(struct commit *m)
 	m->upto = list_entry(m->queue.prev, struct waiting, link)->last;
 	journal_point_take(j, &m->point);
 	collect_segments(m);
-	m->dir = j->has_new_file ? (char *)(uintptr_t)j->config.dir : NULL;
+	m->places = j->checkpoint.written;
+	m->dir = j->has_new_file || m->places ? (char *)(uintptr_t)j->config.dir : NULL;
 	j->has_new_file = false;
 	m->error = -ECANCELED; /* until it has been done */
 	helper_submit(m->thread, &m->job);
@@ -185,6 +189,11 @@ static void done(struct helper_job *job)
 	journal_point_fini(&m->synced);
 	m->synced = m->point;
 	m->point = (struct journal_point){0};
+	if (m->places && !m->place_error)
+		journal_checkpoint_placed(&c->journal, m->places);
+	else if (m->places)
+		c->journal.checkpoint.written = 0; /* the next one may */
+	journal_vouch(&c->journal, m->synced.last, m->synced.n_events);
 	publish_synced(m);
 	/* What has come meanwhile has waited long enough. */
 	if (!list_is_empty(&m->queue) && !helper_is_ending(m->thread))

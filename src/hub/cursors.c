@@ -10,12 +10,23 @@ struct entry {
 	event_id at;
 	const void *owner;
 	uint64_t hash;
+	struct of_source *of;
+	bool has_moved; /* from one owner to another, whose journal may still have it */
 	size_t source_len, key_len, value_len;
 	char *value; /* owned */
 	char name[]; /* source, key */
 };
 
+/* What one source has. */
+struct of_source {
+	struct of_source *next;
+	size_t n, bytes; /* those with a value */
+	size_t name_len;
+	char name[];
+};
+
 struct cursors {
+	struct of_source *sources;
 	struct entry **slots;
 	size_t n_slots; /* a power of two */
 	size_t n;
@@ -55,8 +66,33 @@ void cursors_free(struct cursors *c)
 			entry_free(e);
 		}
 	}
+	for (struct of_source *s = c->sources, *next; s; s = next) {
+		next = s->next;
+		free(s);
+	}
 	free(c->slots);
 	free(c);
+}
+
+static struct of_source *find_source(const struct cursors *c, struct str name)
+{
+	struct of_source *s = c->sources;
+	while (s && !str_eq((struct str){s->name, s->name_len}, name))
+		s = s->next;
+	return s;
+}
+
+static struct of_source *get_source(struct cursors *c, struct str name)
+{
+	struct of_source *s = find_source(c, name);
+	if (s)
+		return s;
+	s = mem_zero(sizeof(*s) + name.len);
+	s->name_len = name.len;
+	memcpy(s->name, name.data, name.len);
+	s->next = c->sources;
+	c->sources = s;
+	return s;
 }
 
 static void grow(struct cursors *c)
@@ -90,6 +126,25 @@ static struct entry **find(const struct cursors *c, const struct cursor *cur, ui
 	return p;
 }
 
+/* Takes an entry into the sums of its source, or out of them. */
+static void count(struct entry *e, int sign)
+{
+	if (!e->value_len)
+		return;
+	e->of->n += (size_t)sign;
+	e->of->bytes += (size_t)sign * (e->key_len + e->value_len);
+}
+
+bool cursors_admit(const struct cursors *c, const struct cursor *cur)
+{
+	const struct of_source *s = find_source(c, cur->source);
+	if (!s || !cur->value.len ||
+	    (s->n < CURSORS_OF_SOURCE_MAX && s->bytes < CURSOR_BYTES_OF_SOURCE_MAX))
+		return true;
+	const struct entry *e = *find(c, cur, hash_of(cur));
+	return e && e->value_len >= cur->value.len;
+}
+
 void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner)
 {
 	uint64_t h = hash_of(cur);
@@ -110,12 +165,16 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 		e->key_len = cur->key.len;
 		memcpy(e->name, cur->source.data, e->source_len);
 		memcpy(e->name + e->source_len, cur->key.data, e->key_len);
+		e->of = get_source(c, cur->source);
+		e->owner = owner;
 		e->next = c->slots[h & (c->n_slots - 1)];
 		c->slots[h & (c->n_slots - 1)] = e;
 		c->n++;
 		p = &c->slots[h & (c->n_slots - 1)];
 	}
 	struct entry *e = *p;
+	count(e, -1);
+	e->has_moved |= e->owner != owner;
 	if (e->value_len != cur->value.len || !e->value)
 		e->value = mem_resize(e->value, cur->value.len + 1);
 	if (cur->value.len)
@@ -123,6 +182,7 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 	e->value_len = cur->value.len;
 	e->at = at;
 	e->owner = owner;
+	count(e, 1);
 }
 
 struct str cursors_get(const struct cursors *c, struct str source, struct str key)
@@ -132,27 +192,41 @@ struct str cursors_get(const struct cursors *c, struct str source, struct str ke
 	return e ? (struct str){e->value, e->value_len} : (struct str){0};
 }
 
-static void put(const struct entry *e, struct buf *out)
+static struct cursor cursor_of(const struct entry *e)
 {
-	record_put_cursor(out, &(struct cursor){
-				       .source = {e->name, e->source_len},
-				       .key = {e->name + e->source_len, e->key_len},
-				       .value = {e->value, e->value_len},
-			       });
+	return (struct cursor){
+		.source = {e->name, e->source_len},
+		.key = {e->name + e->source_len, e->key_len},
+		.value = {e->value, e->value_len},
+	};
 }
 
 void cursors_put_of_source(const struct cursors *c, const char *source, struct buf *out)
 {
-	for (size_t i = 0; i < c->n_slots; i++)
-		for (const struct entry *e = c->slots[i]; e; e = e->next)
-			if (e->value_len && str_is((struct str){e->name, e->source_len}, source))
-				put(e, out);
+	for (size_t i = 0; i < c->n_slots; i++) {
+		for (const struct entry *e = c->slots[i]; e; e = e->next) {
+			struct cursor cur = cursor_of(e);
+			if (e->value_len && str_is(cur.source, source))
+				record_put_cursor(out, &cur);
+		}
+	}
 }
 
-void cursors_put_of_owner(const struct cursors *c, const void *owner, struct buf *out)
+void cursors_put_of_owner(struct cursors *c, const void *owner, struct buf *out)
 {
-	for (size_t i = 0; i < c->n_slots; i++)
-		for (const struct entry *e = c->slots[i]; e; e = e->next)
-			if (e->value_len && e->owner == owner)
-				put(e, out);
+	for (size_t i = 0; i < c->n_slots; i++) {
+		for (struct entry **p = &c->slots[i]; *p;) {
+			struct entry *e = *p;
+			struct cursor cur = cursor_of(e);
+			if (e->owner == owner && !e->value_len && !e->has_moved) {
+				*p = e->next;
+				entry_free(e);
+				c->n--;
+				continue;
+			}
+			if (e->owner == owner)
+				checkpoint_put(out, e->at, &cur);
+			p = &e->next;
+		}
+	}
 }

@@ -8,12 +8,21 @@
 #ifndef SLUICE_HUB_CURSORS_H
 #define SLUICE_HUB_CURSORS_H
 
+#include "journal/checkpoint.h"
 #include "wire/record.h"
 
 struct cursors;
 
 struct cursors *cursors_new(void) must_check;
 void cursors_free(struct cursors *c);
+
+/* More than these of one source are refused: who reads endless things under endless
+ * names would fill the memory and every checkpoint.
+ */
+enum { CURSORS_OF_SOURCE_MAX = 65536, CURSOR_BYTES_OF_SOURCE_MAX = 32 * 1024 * 1024 };
+
+/* Whether a source may set it: false for a new key of one that has too many. */
+bool cursors_admit(const struct cursors *c, const struct cursor *cur) must_check;
 
 /* Takes over `cur` as committed by the batch `at`; an older one than is known
  * changes nothing, one with an empty value forgets the key.  `owner` names the
@@ -24,8 +33,12 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 /* Borrowed until the next change; empty when there is none. */
 struct str cursors_get(const struct cursors *c, struct str source, struct str key) must_check;
 
-/* Appends the cursors of a source, or of an owner, as records. */
+/* Appends the cursors of a source as records. */
 void cursors_put_of_source(const struct cursors *c, const char *source, struct buf *out);
-void cursors_put_of_owner(const struct cursors *c, const void *owner, struct buf *out);
+
+/* Appends those of an owner as entries of a checkpoint, and forgets for good what was
+ * forgotten there.
+ */
+void cursors_put_of_owner(struct cursors *c, const void *owner, struct buf *out);
 
 #endif

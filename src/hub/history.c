@@ -78,7 +78,7 @@ static void put_line(struct page *p, const struct past *e, bool is_match)
 			   &(struct gap){.channel = e->channel->name,
 					 .from = e->gap_from,
 					 .to = e->id,
-					 .count = -1,
+					 .count = e->gap_count,
 					 .reason = e->gap_reason},
 			   true);
 	else

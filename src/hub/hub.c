@@ -25,6 +25,8 @@
 
 #define HOUSEKEEPING_NS (5 * NS_PER_SEC)
 #define EMPTYING_NS     (50 * NS_PER_MS)
+#define JUMP_NS         (60 * NS_PER_SEC)
+#define SETTLE_NS       (30 * NS_PER_SEC)
 
 enum { READERS_MIN = 3, READERS_MAX = 8 };
 
@@ -96,6 +98,11 @@ static void keep_space_free(struct hub *h)
 	/* A file that somebody reads frees nothing yet: counted, not asked again. */
 	uint64_t given = 0;
 	bool is_short = free_now < want;
+	if (is_short != h->is_short_of_space)
+		for (size_t i = 0; i < h->n_channels; i++)
+			journal_spare(&h->channels[i]->journal, is_short);
+	if (is_short && statvfs(h->settings->hub.state_dir, &fs) == 0)
+		free_now = (uint64_t)fs.f_bavail * fs.f_frsize;
 	while (free_now + given < want) {
 		struct channel *c = largest(h);
 		if (!c) {
@@ -115,12 +122,34 @@ static void keep_space_free(struct hub *h)
 	h->is_short_of_space = is_short;
 }
 
+/* After a jump of the clock nothing has become old by it alone: an hour too much for
+ * three seconds must not cost an hour of history.  What is too old goes a while later.
+ */
+static bool clock_is_settled(struct hub *h)
+{
+	int64_t boot_ns = clock_read(CLOCK_BOOTTIME), offset_ns = clock_wall_ns() - boot_ns;
+	int64_t jump_ns = offset_ns - h->clock_offset_ns;
+	if (jump_ns > JUMP_NS || jump_ns < -JUMP_NS) {
+		log_warning("the clock has been set %s by %lld s; nothing is dropped for its age "
+			    "for the next %lld s",
+			    jump_ns > 0 ? "forward" : "back",
+			    (long long)((jump_ns > 0 ? jump_ns : -jump_ns) / NS_PER_SEC),
+			    SETTLE_NS / NS_PER_SEC);
+		h->expires_after_ns = boot_ns + SETTLE_NS;
+	}
+	h->clock_offset_ns = offset_ns;
+	return boot_ns >= h->expires_after_ns;
+}
+
 static void on_housekeeping(struct loop_timer *t)
 {
 	struct hub *h = container_of(t, struct hub, housekeeping);
 	int64_t now_ms = clock_wall_ns() / NS_PER_MS;
+	bool is_settled = clock_is_settled(h);
 	for (size_t i = 0; i < h->n_channels; i++) {
-		journal_expire(&h->channels[i]->journal, now_ms);
+		journal_correct_times(&h->channels[i]->journal, now_ms);
+		if (is_settled)
+			journal_expire(&h->channels[i]->journal, now_ms);
 		channel_note_time(h->channels[i]);
 	}
 	keep_space_free(h);
@@ -129,15 +158,9 @@ static void on_housekeeping(struct loop_timer *t)
 		streams_check_access(h);
 	h->revoked_seen = h->access.revoked.generation;
 	for (size_t i = 0; i < h->n_channels; i++)
-		journal_set_aside(&h->channels[i]->journal);
+		journal_tend(&h->channels[i]->journal, now_ms);
 	close_removed(h);
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
-}
-
-static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
-{
-	struct hub *h = ctx;
-	cursors_set(h->cursors, cur, at, NULL);
 }
 
 /* One that takes events itself.  In memory it knows no cursors, and must not have those
@@ -151,36 +174,141 @@ static bool takes_events(const struct settings *s, const char *name)
 	return false;
 }
 
-/* Journals of channels that are not configured any more, or are derived now: their events
- * wait for the channel to come back, but their sources' cursors are good in any channel.
+/* A journal of a channel that is not configured any more, or is derived now: its events
+ * wait for the channel to come back, but its sources' cursors are good in any channel.
  */
-static void absorb_cursors(struct hub *h)
+struct absorbed {
+	struct absorbed *next;
+	struct hub *hub;
+	char *name, *dir; /* owned */
+	struct journal journal;
+};
+
+static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
+{
+	struct absorbed *a = ctx;
+	cursors_set(a->hub->cursors, cur, at, a);
+}
+
+static void checkpoint(void *ctx, struct buf *entries)
+{
+	struct absorbed *a = ctx;
+	cursors_put_of_owner(a->hub->cursors, a, entries);
+}
+
+static void absorbed_free(struct absorbed *a)
+{
+	journal_close(&a->journal);
+	free(a->name);
+	free(a->dir);
+	free(a);
+}
+
+static int absorb(struct hub *h, const char *name, struct absorbed **row)
+{
+	struct absorbed *a = mem_zero(sizeof(*a));
+	a->hub = h;
+	a->name = mem_strdup(name);
+	a->dir = mem_printf("%s/journal/%s", h->settings->hub.state_dir, name);
+	struct journal_config config = {.dir = a->dir,
+					.epoch = h->epoch,
+					.max_bytes = INT64_MAX,
+					.witness = h->witness,
+					.name = a->name,
+					.on_cursor = on_cursor,
+					.checkpoint = checkpoint,
+					.ctx = a};
+	char *why = NULL;
+	int r = journal_open(&config, &a->journal, &why);
+	free(why);
+	if (r) {
+		absorbed_free(a);
+		return 0; /* what cannot be read is not needed to run */
+	}
+	log_info("channel %s is not in the configuration any more, or derived; %s is kept", name,
+		 a->dir);
+	h->last_id = MAX(h->last_id, a->journal.last);
+	a->next = *row;
+	*row = a;
+	return a->journal.is_short;
+}
+
+/* All of them; says whether one of them is short. */
+static bool absorb_all(struct hub *h, struct absorbed **row)
 {
 	char *folder = mem_printf("%s/journal", h->settings->hub.state_dir);
 	DIR *d = opendir(folder);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		if (e->d_name[0] == '.' || takes_events(h->settings, e->d_name))
-			continue;
-		char *dir = mem_printf("%s/%s", folder, e->d_name), *why = NULL;
-		struct journal j;
-		struct journal_config config = {.dir = dir,
-						.epoch = h->epoch,
-						.max_bytes = INT64_MAX,
-						.on_cursor = on_cursor,
-						.ctx = h};
-		if (journal_open(&config, &j, &why) == 0) {
-			log_info("channel %s is not in the configuration any more, or derived; %s "
-				 "is kept",
-				 e->d_name, dir);
-			h->last_id = MAX(h->last_id, j.last);
-			journal_close(&j);
-		}
-		free(why);
-		free(dir);
-	}
+	bool is_short = false;
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (e->d_name[0] != '.' && !takes_events(h->settings, e->d_name))
+			is_short |= absorb(h, e->d_name, row);
 	if (d)
 		closedir(d);
 	free(folder);
+	return is_short;
+}
+
+/* What was found missing in them has been told now, once. */
+static void let_go_of_absorbed(struct absorbed *row)
+{
+	for (struct absorbed *next; row; row = next) {
+		next = row->next;
+		char *why = NULL;
+		if (row->journal.is_short && journal_begin(&row->journal, &why))
+			log_warning("%s", why);
+		free(why);
+		absorbed_free(row);
+	}
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+/* Channels on disk first: those in memory begin after all that these know. */
+static int open_channels(struct hub *h, bool *is_short, char **why)
+{
+	const struct settings *s = h->settings;
+	h->channels = mem_zero((s->n_channels + 1) * sizeof(h->channels[0]));
+	for (int memory = 0; memory < 2; memory++) {
+		for (size_t i = 0; i < s->n_channels; i++) {
+			if ((s->channels[i].durability == DURABILITY_MEMORY) != memory ||
+			    s->channels[i].n_from)
+				continue;
+			struct channel *c;
+			int r = channel_open(h, &s->channels[i], &c, why);
+			if (r)
+				return r;
+			h->channels[h->n_channels++] = c;
+			h->last_id = MAX(h->last_id, c->journal.last);
+			h->head = MAX(h->head, c->journal.last);
+			*is_short |= c->journal.is_short;
+		}
+	}
+	/* What was in memory is gone: a cursor from before is before its floor. */
+	h->head = MAX(h->head, h->last_id);
+	return 0;
+}
+
+static int open_journals(struct hub *h, char **why)
+{
+	struct absorbed *absorbed = NULL;
+	char *path = mem_printf("%s/witness", h->settings->hub.state_dir);
+	int r = witness_open(path, true, &h->witness);
+	if (r)
+		*why = mem_printf("%s: %s", path, strerror(-r));
+	free(path);
+	if (r)
+		return r;
+	bool is_short = absorb_all(h, &absorbed);
+	r = open_channels(h, &is_short, why);
+	if (!r && is_short) {
+		log_warning("the journals are not as they were left (see above): a new epoch of ids "
+			    "begins, and clients that come back receive a gap");
+		r = state_new_epoch(h->settings->hub.state_dir, h->epoch, why);
+	}
+	for (size_t i = 0; !r && i < h->n_channels; i++)
+		r = channel_begin(h->channels[i], why);
+	let_go_of_absorbed(absorbed);
+	return r;
 }
 
 /* As many as there are processors, within reason: one that waits for a disk, or for a
@@ -218,25 +346,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 				  "gone a new one is made)",
 				  s->hub.state_dir, strerror(-r));
 	if (!r)
-		absorb_cursors(h);
-	/* Channels on disk first: those in memory begin after all that these know. */
-	h->channels = mem_zero((s->n_channels + 1) * sizeof(h->channels[0]));
-	for (int memory = 0; memory < 2; memory++) {
-		for (size_t i = 0; !r && i < s->n_channels; i++) {
-			if ((s->channels[i].durability == DURABILITY_MEMORY) != memory ||
-			    s->channels[i].n_from)
-				continue;
-			struct channel *c;
-			r = channel_open(h, &s->channels[i], &c, why);
-			if (r)
-				break;
-			h->channels[h->n_channels++] = c;
-			h->last_id = MAX(h->last_id, c->journal.last);
-			h->head = MAX(h->head, c->journal.last);
-		}
-	}
-	/* What was in memory is gone: a cursor from before is before its floor. */
-	h->head = MAX(h->head, h->last_id);
+		r = open_journals(h, why);
 	if (!r)
 		r = helper_new(l, h->n_readers, true, &h->helper, why);
 	if (!r)
@@ -244,6 +354,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	if (r)
 		return r;
 	schema_note(h);
+	h->clock_offset_ns = clock_wall_ns() - clock_read(CLOCK_BOOTTIME);
 	h->housekeeping.fn = on_housekeeping;
 	loop_timer_set(l, &h->housekeeping, clock_mono_ns() + HOUSEKEEPING_NS);
 	return 0;
@@ -285,6 +396,8 @@ static int open_new(struct hub *h, struct settings *fresh, char **why)
 		} else if (!old) {
 			r = channel_open(h, s, &h->channels[h->n_channels], why);
 			h->n_channels += !r;
+			if (!r)
+				r = channel_begin(h->channels[h->n_channels - 1], why);
 		}
 	}
 	while (r && h->n_channels > before)
@@ -436,6 +549,9 @@ void hub_close(struct hub *h)
 	quota_free(h->quota_users);
 	access_close(&h->access);
 	free(h->view_buckets);
+	if (h->witness && (r = witness_sync(h->witness)))
+		log_warning("%s/witness: %s", h->settings->hub.state_dir, strerror(-r));
+	witness_close(h->witness);
 	if (state_mark_clean(h->settings->hub.state_dir, h->epoch))
 		log_warning("%s: could not note the clean end", h->settings->hub.state_dir);
 }

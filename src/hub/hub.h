@@ -30,6 +30,7 @@ struct quota;
 struct regexes;
 struct view;
 struct regex;
+struct witness;
 
 enum { PAGES_MAX = 32 }; /* of history, at once */
 
@@ -42,6 +43,7 @@ struct hub {
 	struct channel **channels;
 	size_t n_channels;
 	struct cursors *cursors;
+	struct witness *witness; /* of the journals; owned */
 	struct helper *helper; /* reads the journals */
 	size_t n_readers;
 	struct gate *gate;
@@ -82,6 +84,8 @@ struct hub {
 	struct loop_timer emptying;
 	int64_t empty_at_ns; /* loop time */
 	int64_t used_ns;     /* loop time at which somebody did last */
+	int64_t clock_offset_ns;   /* wall clock less the time since boot, some seconds ago */
+	int64_t expires_after_ns;  /* time since boot; until then nothing is too old */
 };
 
 /* Opens the state directory's journals.  0, or a negative errno with *why an

@@ -125,7 +125,7 @@ static int read_piece(struct locate *l, size_t i, struct filter_run *run, int64_
 	int ret = 0, got;
 	if (!p->offset)
 		p->lowest = p->below;
-	batch_reader_init(&r, part->segment->fd, p->offset ? p->offset : from, to);
+	batch_reader_init(&r, part->segment, p->offset ? p->offset : from, to);
 	for (uint64_t at = r.offset; !ret && (got = batch_next(&r, &b)) != 0; at = r.offset) {
 		p->offset = at;
 		if (got == 1)

@@ -8,20 +8,29 @@
 
 static void past_init(struct past *p, const struct past_channel *c, event_id after)
 {
-	*p = (struct past){.channel = c, .after = after, .seen = after};
+	*p = (struct past){.channel = c,
+			   .after = after,
+			   .seen = after,
+			   .own = c->snapshot.low,
+			   .next = ORDINAL_UNKNOWN};
 	/* A snapshot for reading back begins long before. */
 	while (p->part + 1 < c->snapshot.n && c->snapshot.parts[p->part + 1].n_places &&
 	       c->snapshot.parts[p->part + 1].places[0].first <= after)
 		p->part++;
 }
 
-/* Where to begin in a part for what comes after `after`. */
-static uint64_t start_of(const struct journal_part *part, event_id after)
+static void open_part(struct past *p, const struct journal_part *part)
 {
-	uint64_t start = part->start;
-	for (size_t i = 0; i < part->n_places && part->places[i].first <= after; i++)
+	uint64_t start = part->start, ordinal = part->ordinal;
+	/* Where to begin for what comes after `after`. */
+	for (size_t i = 0; i < part->n_places && part->places[i].first <= p->after; i++) {
 		start = part->places[i].offset;
-	return start;
+		ordinal = part->places[i].ordinal;
+	}
+	batch_reader_init(&p->reader, part->segment, start, part->size);
+	if (p->next == ORDINAL_UNKNOWN)
+		p->next = ordinal;
+	p->is_open = true;
 }
 
 static void past_fini(struct past *p)
@@ -30,37 +39,76 @@ static void past_fini(struct past *p)
 		batch_reader_fini(&p->reader);
 }
 
-static void yield_gap(struct past *p, event_id from, event_id to, const char *reason)
+static void yield_gap(struct past *p, event_id from, event_id to, int64_t count, const char *reason)
 {
 	p->id = to;
 	p->gap_from = from;
+	p->gap_count = count;
 	p->gap_reason = reason;
 }
 
+/* What lies between what was read and `to`, of which `n` events are missing. */
+static void yield_hole(struct past *p, event_id to, uint64_t n, bool damaged)
+{
+	/* A cursor from another channel may stand in the middle of it. */
+	bool is_exact = n && p->seen <= p->own;
+	yield_gap(p, p->seen, to, is_exact ? (int64_t)n : -1, damaged ? "damaged" : "missing");
+}
+
+/* Takes a batch over; true when something is missing before it, which is told first. */
+static bool take_batch(struct past *p, const struct journal_part *part, const struct batch *b,
+		       bool damaged)
+{
+	bool is_known = b->ordinal != ORDINAL_UNKNOWN && p->next != ORDINAL_UNKNOWN;
+	uint64_t n = is_known && b->ordinal > p->next ? b->ordinal - p->next : 0;
+	event_id to = b->first - 1, floor = part->segment->floor;
+	bool is_first = b->offset == segment_start(part->segment);
+	bool has_hole = (n || (damaged && !is_known)) && to > p->seen;
+	if (has_hole)
+		yield_hole(p, is_first && floor > p->seen ? floor : to, n, damaged);
+	p->own = MAX(p->own, b->last);
+	p->seen = MAX(p->seen, b->last);
+	if (b->ordinal == ORDINAL_UNKNOWN)
+		p->next = damaged || p->next == ORDINAL_UNKNOWN ? ORDINAL_UNKNOWN : p->next + b->n_events;
+	else if (!is_known || b->ordinal + b->n_events > p->next)
+		p->next = b->ordinal + b->n_events;
+	p->records = b->last > p->after ? b->records : (struct str){NULL, 0};
+	return has_hole;
+}
+
+/* The end of a journal that should go on. */
+static bool ends_early(struct past *p, bool damaged)
+{
+	const struct journal_snapshot *snap = &p->channel->snapshot;
+	uint64_t n = p->next != ORDINAL_UNKNOWN && snap->n_events > p->next
+			     ? snap->n_events - p->next
+			     : 0;
+	if (!n && !(damaged && p->next == ORDINAL_UNKNOWN))
+		return false;
+	p->next = snap->n_events;
+	if (p->seen >= snap->last)
+		return false;
+	yield_hole(p, snap->last, n, damaged);
+	p->seen = p->own = snap->last;
+	return true;
+}
+
 /* Moves to the next batch with something after `after`: 1, 0 at the end, or 2
- * when there is damage before it, which is told first.
+ * when something is missing before it, which is told first.
  */
 static int next_batch(struct past *p)
 {
 	const struct journal_snapshot *snap = &p->channel->snapshot;
 	bool damaged = false;
 	while (p->part < snap->n) {
-		if (!p->is_open) {
-			const struct journal_part *part = &snap->parts[p->part];
-			batch_reader_init(&p->reader, part->segment->fd, start_of(part, p->after),
-					  part->size);
-			p->is_open = true;
-		}
+		const struct journal_part *part = &snap->parts[p->part];
+		if (!p->is_open)
+			open_part(p, part);
 		struct batch b;
 		int got = batch_next(&p->reader, &b);
 		if (got == 1) {
-			event_id before = p->seen;
-			p->seen = MAX(p->seen, b.last);
-			p->records = b.last > p->after ? b.records : (struct str){NULL, 0};
-			if (damaged && b.first > before + 1) {
-				yield_gap(p, before, b.first - 1, "damaged");
+			if (take_batch(p, part, &b, damaged))
 				return 2;
-			}
 			damaged = false;
 			if (p->records.len)
 				return 1;
@@ -75,12 +123,7 @@ static int next_batch(struct past *p)
 		p->is_open = false;
 		p->part++;
 	}
-	if (damaged && p->seen < snap->last) {
-		yield_gap(p, p->seen, snap->last, "damaged");
-		p->seen = p->id;
-		return 2;
-	}
-	return 0;
+	return ends_early(p, damaged) ? 2 : 0;
 }
 
 void past_advance(struct past *p)
@@ -89,7 +132,8 @@ void past_advance(struct past *p)
 	p->gap_reason = NULL;
 	if (!p->gap_done && p->channel->gap_to) {
 		p->gap_done = true;
-		yield_gap(p, p->after, p->channel->gap_to, "expired");
+		yield_gap(p, p->after, p->channel->gap_to, -1, "expired");
+		p->seen = MAX(p->seen, p->id);
 		return;
 	}
 	for (;;) {

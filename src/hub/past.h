@@ -2,9 +2,10 @@
  *
  * past - the journals of some channels, read as one row in the order of ids.
  *
- * Says where something is missing: what retention has dropped and what is damaged
- * become gaps at their place in the order, so that a cursor taken from any of
- * them stays exact.  Runs in a helper thread, on snapshots alone.
+ * Says where something is missing: what retention has dropped (expired), what is
+ * damaged, and what was there and is not any more (missing) become gaps
+ * at their place in the order, so that a cursor taken from any of them stays exact.
+ * Runs in a helper thread, on snapshots alone.
  */
 #ifndef SLUICE_HUB_PAST_H
 #define SLUICE_HUB_PAST_H
@@ -28,12 +29,15 @@ struct past {
 	bool is_open; /* `reader` stands in that part */
 	struct batch_reader reader;
 	struct str records; /* of the batch being read */
-	event_id seen;      /* id of the last good batch */
+	event_id seen;      /* everything up to here has been read or told */
+	event_id own;       /* of that, what is certain to have been in this journal */
+	uint64_t next;      /* ordinal of the event that should follow, or ORDINAL_UNKNOWN */
 	bool gap_done;
 	/* what stands next; id 0 when there is nothing more */
 	event_id id;
 	event_id gap_from;
 	const char *gap_reason; /* NULL for an event */
+	int64_t gap_count;      /* events that are missing, or -1: not known */
 	struct event event;
 };
 

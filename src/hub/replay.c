@@ -52,7 +52,7 @@ static void write_one(struct pen *pen, const struct past *p)
 			   &(struct gap){.channel = p->channel->name,
 					 .from = p->gap_from,
 					 .to = p->id,
-					 .count = -1,
+					 .count = p->gap_count,
 					 .reason = p->gap_reason},
 			   first);
 	else

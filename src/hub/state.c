@@ -99,13 +99,34 @@ static int write_in_place(const char *path, struct str line)
 	return r;
 }
 
-/* One line: epoch, boot id of the machine, "open" or "clean". */
+enum { IDENTITY_LEN = 32 };
+
+/* What a directory has that its copies have not: the number of the file `lock`, and when
+ * it was made.
+ */
+static void identity_of_state(const char *dir, char ret[IDENTITY_LEN + 1])
+{
+	struct statx st = {0};
+	char *path = mem_printf("%s/lock", dir);
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st) < 0)
+		st.stx_ino = 0;
+	int64_t made_ns = st.stx_mask & STATX_BTIME
+				  ? st.stx_btime.tv_sec * NS_PER_SEC + st.stx_btime.tv_nsec
+				  : 0;
+	snprintf(ret, IDENTITY_LEN + 1, "%016llx%016llx", (unsigned long long)st.stx_ino,
+		 (unsigned long long)made_ns);
+	free(path);
+}
+
+/* One line: epoch, boot id of the machine, "open" or "clean", identity of the directory. */
 static int write_epoch(const char *dir, const char *epoch, const char *mark)
 {
 	struct buf boot = {0}, line = {0};
 	char *path = mem_printf("%s/epoch", dir);
+	char identity[IDENTITY_LEN + 1];
 	boot_id(&boot);
-	buf_printf(&line, "%s %s %-5s\n", epoch, buf_text(&boot), mark);
+	identity_of_state(dir, identity);
+	buf_printf(&line, "%s %s %-5s %s\n", epoch, buf_text(&boot), mark, identity);
 	int r = fd_replace_file(path, line.data, line.len);
 	if (r == -ENOSPC)
 		r = write_in_place(path, buf_str(&line));
@@ -115,28 +136,54 @@ static int write_epoch(const char *dir, const char *epoch, const char *mark)
 	return r;
 }
 
+/* Why the epoch cannot go on; NULL when it can. */
+static const char *why_not(const char *dir, const char *boot, const char *mark,
+			   const char *identity)
+{
+	struct buf now = {0};
+	char ours[IDENTITY_LEN + 1];
+	boot_id(&now);
+	identity_of_state(dir, ours);
+	bool same_boot = strcmp(boot, buf_text(&now)) == 0;
+	buf_fini(&now);
+	if (strcmp(mark, "clean") != 0 && !same_boot)
+		return "the machine went down without notice";
+	/* One that an earlier version wrote has no identity. */
+	if (*identity && strcmp(identity, ours) != 0)
+		return "hub.state_dir is a copy, or was restored from one";
+	return NULL;
+}
+
+int state_new_epoch(const char *dir, char epoch[EPOCH_MAX + 1], char **why)
+{
+	new_epoch(epoch);
+	int r = write_epoch(dir, epoch, "open");
+	if (r)
+		*why = mem_printf("%s/epoch cannot be written: %s", dir, strerror(-r));
+	return r;
+}
+
 int state_open(const char *dir, char epoch[EPOCH_MAX + 1], char **why)
 {
-	struct buf text = {0}, boot = {0};
+	struct buf text = {0};
 	char *path = mem_printf("%s/epoch", dir);
-	char old_epoch[EPOCH_MAX + 1] = "", old_boot[64] = "", mark[16] = "";
+	char old[EPOCH_MAX + 1] = "", boot[64] = "", mark[16] = "", identity[64] = "";
 	int r = fd_read_file(path, 4096, &text);
-	boot_id(&boot);
-	if (!r && sscanf(buf_text(&text), "%16s %63s %15s", old_epoch, old_boot, mark) == 3 &&
-	    (strcmp(mark, "clean") == 0 || strcmp(old_boot, buf_text(&boot)) == 0)) {
-		memcpy(epoch, old_epoch, sizeof(old_epoch));
-	} else {
-		if (!r)
-			log_warning("the machine went down without notice: a new epoch of ids "
-				    "begins, and "
-				    "clients that come back are told of a gap");
+	bool is_new = r != 0 || sscanf(buf_text(&text), "%16s %63s %15s %63s", old, boot, mark,
+				       identity) < 3;
+	const char *ended = is_new ? NULL : why_not(dir, boot, mark, identity);
+	if (ended)
+		log_warning("%s: a new epoch of ids begins, and clients that come back receive "
+			    "a gap",
+			    ended);
+	if (is_new || ended)
 		new_epoch(epoch);
-	}
+	else
+		memcpy(epoch, old, sizeof(old));
 	r = write_epoch(dir, epoch, "open");
 	if (r)
 		*why = mem_printf("%s cannot be written: %s", path, strerror(-r));
 	buf_fini(&text);
-	buf_fini(&boot);
 	free(path);
 	return r;
 }

@@ -4,7 +4,8 @@
  *
  * The epoch stays as long as the journals can vouch for every id that was
  * handed out.  After the machine itself went down without notice they cannot:
- * what was only in the page cache is gone, so a new epoch begins.
+ * what was only in the page cache is gone, so a new epoch begins.  The same when
+ * the directory is a copy, or was restored from one: what is in it may be old.
  */
 #ifndef SLUICE_HUB_STATE_H
 #define SLUICE_HUB_STATE_H
@@ -20,6 +21,9 @@ int state_lock(const char *dir, int wait_ms, char **why) must_check;
 
 /* Reads or begins the epoch.  0 or a negative errno, *why an owned sentence. */
 int state_open(const char *dir, char epoch[EPOCH_MAX + 1], char **why) must_check;
+
+/* Begins a new epoch: 0 or a negative errno, *why an owned sentence. */
+int state_new_epoch(const char *dir, char epoch[EPOCH_MAX + 1], char **why) must_check;
 
 int state_mark_clean(const char *dir, const char *epoch) must_check;
 

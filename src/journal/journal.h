@@ -5,12 +5,17 @@
  * A row of segments, the last one being written.  Events and the cursors of
  * the sources that they came from are appended in one write, so after a crash
  * both are there or neither is.  The oldest segments go when there are too
- * many bytes, when they are too old, or when the disk is full.
+ * many bytes, when they are too old, or when the disk is full; before that, a
+ * checkpoint beside them (journal/checkpoint.h) holds their cursors.
+ *
+ * What is missing is known: each batch has its ordinal, and the ends of the row
+ * are remembered by the witness (journal/witness.h).
  */
 #ifndef SLUICE_JOURNAL_JOURNAL_H
 #define SLUICE_JOURNAL_JOURNAL_H
 
 #include "journal/segment.h"
+#include "journal/witness.h"
 #include "wire/record.h"
 
 struct journal_config {
@@ -19,12 +24,16 @@ struct journal_config {
 	int64_t max_bytes;
 	int64_t max_age_ms; /* 0: any */
 	event_id start;     /* for a journal in memory: nothing before is known */
-	/* Called for each cursor found by recovery, in the order written. */
-	void (*on_cursor)(void *ctx, const struct cursor *c, event_id at);
-	/* Appends the newest cursors as records: a new segment begins with them,
-	 * for the old ones go with their segments.
+	/* Whoever appends has the disk sync it before anybody sees it, and the checkpoints too
+	 * (journal_place_checkpoint()).
 	 */
-	void (*checkpoint)(void *ctx, struct buf *records);
+	bool syncs;
+	struct witness *witness; /* borrowed; NULL: nobody remembers */
+	const char *name;        /* by which the witness knows it */
+	/* Called for each cursor found by recovery, with the id of the batch that set it. */
+	void (*on_cursor)(void *ctx, const struct cursor *c, event_id at);
+	/* Appends the newest cursors as entries of a checkpoint. */
+	void (*checkpoint)(void *ctx, struct buf *entries);
 	void *ctx;
 };
 
@@ -39,42 +48,77 @@ struct journal_point {
 
 struct journal {
 	struct journal_config config;
-	struct segment **segments; /* oldest first; refs; never empty once open */
+	struct segment **segments; /* oldest first; refs; never empty once begun */
 	size_t n;
 	uint64_t bytes;
-	uint64_t segment_size;              /* bytes at which the one being written ends */
-	uint64_t n_events;                  /* ever, the dropped ones included */
-	event_id last;                      /* of the newest batch */
-	uint64_t torn_bytes, corrupt_bytes; /* found by recovery */
-	bool has_new_file;                  /* the directory was not synced since one was made */
-	char *reserve; /* a file that is set aside for the next segment; owned */
+	uint64_t segment_size; /* bytes at which the one being written ends */
+	uint64_t n_events;     /* ever, the dropped ones included */
+	event_id last;         /* of the newest batch */
+	struct extent known;   /* what the witness was last told */
+	event_id low;          /* the low-watermark: the last id that retention has dropped */
+	uint64_t low_ordinal;  /* events up to it */
+	struct {
+		event_id upto;     /* the one in place covers the cursors up to here */
+		event_id written;  /* the next one does, once it is in place; 0: none is */
+		size_t bytes;      /* of the last one */
+		uint64_t appended; /* to the journal since then */
+	} checkpoint;
+	/* found by recovery */
+	uint64_t torn_bytes, corrupt_bytes;
+	uint64_t n_missing; /* events that were in it, and are not any more */
+	event_id hole;      /* the last id before which something is missing */
+	bool is_short;      /* its end or its cursors are not what was written last */
+
+	bool has_new_file; /* the directory was not synced since one was made */
+	bool is_sparing;   /* the disk is short: nothing is set aside */
+	bool has_reserve;  /* `reserve` is room on a full disk for a new segment to begin */
+	bool is_used;      /* something was appended since it was opened */
+	int64_t looked_ms; /* wall clock when its files were last looked for */
 };
 
 /* Opens and recovers.  A torn end is cut off; other damage is left where it is
  * and read around.  0, or a negative errno with *why set to an owned sentence.
  */
 int journal_open(const struct journal_config *config, struct journal *j, char **why) must_check;
+
+/* To be called once config.epoch is what it will be: a new segment begins where the last
+ * one cannot be gone on with.  Errors as above.
+ */
+int journal_begin(struct journal *j, char **why) must_check;
 void journal_close(struct journal *j);
 
 /* Paths of the segments in `dir`, oldest first, owned; 0 or a negative errno. */
 int journal_list(const char *dir, char ***ret, size_t *n) must_check;
 
-/* Appends a batch: BATCH_HEADER free bytes, then records.  0 or a negative
- * errno; then nothing was written and the same batch may be tried again.
+/* Appends a batch: BATCH_HEADER free bytes, then records; `now_ms` is the wall clock.
+ * 0 or a negative errno; then nothing was written and the same batch may be tried again.
  */
 int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
-		   uint32_t n_events) must_check;
+		   uint32_t n_events, int64_t now_ms) must_check;
 
 /* Keeps so much from now on; 0 for any age. */
 void journal_keep(struct journal *j, int64_t max_bytes, int64_t max_age_ms);
 
-/* Sets a file aside for the next segment, so that a disk that is full is no
- * trouble then; drops the oldest for it where it has to.  Call it now and then.
+/* To be called every few seconds: looks whether its files are still there, and sets a
+ * little room aside, so that a disk that is full is no trouble then.
  */
-void journal_set_aside(struct journal *j);
+void journal_tend(struct journal *j, int64_t now_ms);
+
+/* Gives back what is set aside on the disk; `is_sparing`: and sets nothing more aside. */
+void journal_spare(struct journal *j, bool is_sparing);
 
 /* Drops the oldest segment: false when the one being written is all there is. */
 bool journal_shrink(struct journal *j);
+
+/* Puts a checkpoint that was written in place, when the disk has it and all before it;
+ * may be called off the loop.  0 or a negative errno.
+ */
+int journal_place_checkpoint(const char *dir) must_check;
+/* Tells the journal that it has been done, of the one that covers `upto`. */
+void journal_checkpoint_placed(struct journal *j, event_id upto);
+
+/* Has the witness know that the journal came so far. */
+void journal_vouch(struct journal *j, event_id last, uint64_t n_events);
 
 /* The state as it is now; it holds a reference. */
 void journal_point_take(const struct journal *j, struct journal_point *ret);
@@ -93,32 +137,40 @@ struct journal_batch {
 int journal_rewrite(struct journal *j, const struct journal_point *p,
 		    const struct journal_batch *batches, size_t n) must_check;
 
+/* What is dated later than now was written while the clock was wrong: its age counts
+ * from now.
+ */
+void journal_correct_times(struct journal *j, int64_t now_ms);
+
 /* Drops what is too old; returns how many segments went. */
 int journal_expire(struct journal *j, int64_t now_ms);
 
 /* Has everything reach the disk, the names of the files too; 0 or a negative errno. */
-int journal_sync(const struct journal *j) must_check;
+int journal_sync(struct journal *j) must_check;
 
-/* The last id that was dropped, or 0: a reader before it has missed something. */
+/* The last id that retention has dropped, or 0: a reader before it has missed something. */
 event_id journal_floor(const struct journal *j);
 
 /* A view of the journal as it is now, for another thread. */
 struct journal_snapshot {
 	struct journal_part *parts; /* oldest first */
 	size_t n;
-	event_id last; /* of the newest batch in it */
+	event_id last;     /* of the newest batch in it */
+	uint64_t n_events; /* ever written up to there */
+	event_id low;      /* the low-watermark of the journal */
 };
 
 /* A segment, or what is to be read of it. */
 struct journal_part {
 	struct segment *segment; /* refs */
 	uint64_t start, size;    /* offsets of the first batch, and behind the last */
+	uint64_t ordinal;        /* events that were written before `start` */
 	/* Where batches begin, some of them, ascending; owned, and only when the
 	 * whole journal was asked for.
 	 */
 	struct journal_place {
 		event_id first; /* of the batch there */
-		uint64_t offset;
+		uint64_t offset, ordinal;
 	} * places;
 	size_t n_places;
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -20,19 +21,38 @@ enum {
 	WINDOW = 256 * 1024,
 	MARK_EVERY = 64 * 1024,
 	CRC_FROM = 8, /* magic and crc themselves are not covered */
+	HEADER_COPY = 64,
+	BATCH_HEADER_1 = 32, /* of version 1 */
 };
 
-static void put_header(char h[SEGMENT_HEADER], const struct segment *s)
+/* The magic, the version and all behind the checksum: nothing of a header is believed
+ * that this does not cover.  Every later version keeps these 64 bytes.
+ */
+static uint32_t header_crc(const char *h)
 {
-	memset(h, 0, SEGMENT_HEADER);
+	return crc32c(crc32c(0, h, 12), h + 16, HEADER_COPY - 16);
+}
+
+static void put_header(char h[HEADER_COPY], const struct segment *s, int64_t created_ms)
+{
+	memset(h, 0, HEADER_COPY);
 	memcpy(h, segment_magic, 8);
 	put_u32(h + 8, SEGMENT_VERSION);
 	memcpy(h + 16, s->epoch, strlen(s->epoch));
 	put_u64(h + 32, s->first);
 	put_u64(h + 40, s->floor);
 	put_u64(h + 48, s->ordinal);
-	put_u64(h + 56, (uint64_t)(clock_wall_ns() / NS_PER_MS));
-	put_u32(h + 12, crc32c(0, h + 16, SEGMENT_HEADER - 16));
+	put_u64(h + 56, (uint64_t)created_ms);
+	put_u32(h + 12, header_crc(h));
+}
+
+static int write_header(struct segment *s)
+{
+	char h[SEGMENT_HEADER];
+	put_header(h, s, s->written_ms);
+	memcpy(h + HEADER_COPY, h, HEADER_COPY);
+	ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
+	return w < 0 ? -errno : w != sizeof(h) ? -ENOSPC : 0;
 }
 
 static struct segment *new_segment(const char *dir, const char *epoch, event_id first,
@@ -41,47 +61,29 @@ static struct segment *new_segment(const char *dir, const char *epoch, event_id 
 	struct segment *s = mem_zero(sizeof(*s));
 	s->refs = 1;
 	s->fd = -1;
+	s->version = SEGMENT_VERSION;
 	memcpy(s->epoch, epoch, strnlen(epoch, EPOCH_MAX));
 	s->first = first;
 	s->floor = s->last = floor;
 	s->ordinal = ordinal;
-	s->size = SEGMENT_HEADER;
+	s->size = s->allocated = SEGMENT_HEADER;
 	s->written_ms = clock_wall_ns() / NS_PER_MS;
 	if (dir)
 		s->path = mem_printf("%s/%016llx.seg", dir, (unsigned long long)first);
 	return s;
 }
 
-static int write_header(struct segment *s)
-{
-	char h[SEGMENT_HEADER];
-	put_header(h, s);
-	ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
-	return w < 0 ? -errno : w != sizeof(h) ? -ENOSPC : 0;
-}
-
-static int set_space_aside(int fd, uint64_t size)
-{
-	if (size && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0 && errno == ENOSPC)
-		return -ENOSPC;
-	return 0; /* where a file system cannot do that, it is done without */
-}
-
-int segment_create(const char *dir, const char *epoch, event_id first, event_id floor,
-		   uint64_t ordinal, uint64_t prealloc, struct segment **ret)
+int segment_create(const char *dir, const char *at, const char *epoch, event_id first,
+		   event_id floor, uint64_t ordinal, struct segment **ret)
 {
 	struct segment *s = new_segment(dir, epoch, first, floor, ordinal);
-	s->fd = dir ? open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)
+	const char *path = at ? at : s->path;
+	s->fd = dir ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)
 		    : memfd_create("sluice-journal", MFD_CLOEXEC);
-	int r = s->fd < 0 ? -errno : 0;
-	/* Space is set aside now, so that a full disk is found here. */
-	if (!r && dir)
-		r = set_space_aside(s->fd, prealloc);
-	if (!r)
-		r = write_header(s);
+	int r = s->fd < 0 ? -errno : write_header(s);
 	if (r) {
-		if (s->path && s->fd >= 0)
-			unlink(s->path);
+		if (path && s->fd >= 0)
+			unlink(path);
 		segment_unref(s);
 		return r;
 	}
@@ -89,41 +91,44 @@ int segment_create(const char *dir, const char *epoch, event_id first, event_id 
 	return 0;
 }
 
-int segment_set_aside(const char *path, uint64_t size)
+/* Takes one copy of a header over: 0, -EBADMSG, or -EPROTO for a newer version. */
+static int take_header(const char *h, bool is_first, struct segment *s)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0)
+	uint32_t crc = get_u32(h + 12);
+	if (memcmp(h, segment_magic, 8) != 0)
+		return -EBADMSG;
+	s->version = get_u32(h + 8);
+	bool is_old = is_first && s->version == 1 && crc == crc32c(0, h + 16, HEADER_COPY - 16);
+	if (!is_old && crc != header_crc(h))
+		return -EBADMSG;
+	if (s->version > SEGMENT_VERSION)
+		return -EPROTO;
+	memcpy(s->epoch, h + 16, EPOCH_MAX);
+	s->first = get_u64(h + 32);
+	s->floor = s->last = get_u64(h + 40);
+	s->ordinal = get_u64(h + 48);
+	s->written_ms = (int64_t)get_u64(h + 56);
+	return 0;
+}
+
+static int read_header(struct segment *s, bool writable)
+{
+	char h[SEGMENT_HEADER] = "";
+	ssize_t n = pread(s->fd, h, sizeof(h), 0);
+	if (n < 0)
 		return -errno;
-	int r = set_space_aside(fd, size);
-	if (r)
-		unlink(path);
-	close(fd);
-	return r;
-}
-
-int segment_create_at(const char *reserve, const char *dir, const char *epoch, event_id first,
-		      event_id floor, uint64_t ordinal, struct segment **ret)
-{
-	struct segment *s = new_segment(dir, epoch, first, floor, ordinal);
-	s->fd = open(reserve, O_RDWR | O_CLOEXEC);
-	int r = s->fd < 0 ? -errno : write_header(s);
-	if (r) {
-		segment_unref(s);
-		s = NULL;
-	}
-	*ret = s;
-	return r;
-}
-
-int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
-			event_id floor, uint64_t ordinal, struct segment **ret)
-{
-	int r = segment_create_at(reserve, dir, epoch, first, floor, ordinal, ret);
-	if (!r && link(reserve, (*ret)->path) < 0) { /* never over a file that is there */
-		r = -errno;
-		segment_unref(*ret);
-	}
-	unlink(reserve);
+	int first = n < HEADER_COPY ? -EBADMSG : take_header(h, true, s);
+	if (first != -EBADMSG && (first || s->version == 1))
+		return first;
+	int second = n < SEGMENT_HEADER ? -EBADMSG : take_header(h + HEADER_COPY, false, s);
+	if (!first && !second)
+		return 0;
+	if (first && second)
+		return second;
+	const char *good = h + (first ? HEADER_COPY : 0);
+	int r = take_header(good, !first, s);
+	if (!r && writable && pwrite(s->fd, good, HEADER_COPY, first ? 0 : HEADER_COPY) < 0)
+		return -errno;
 	return r;
 }
 
@@ -132,31 +137,56 @@ int segment_open(const char *path, bool writable, struct segment **ret)
 	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	char h[SEGMENT_HEADER];
-	off_t size = lseek(fd, 0, SEEK_END);
-	int r = 0;
-	if (pread(fd, h, sizeof(h), 0) != sizeof(h) || memcmp(h, segment_magic, 8) != 0)
-		r = -EBADMSG;
-	else if (get_u32(h + 8) > SEGMENT_VERSION)
-		r = -EPROTO;
-	else if (get_u32(h + 12) != crc32c(0, h + 16, SEGMENT_HEADER - 16))
-		r = -EBADMSG;
-	if (r) {
-		close(fd);
-		return r;
-	}
 	struct segment *s = mem_zero(sizeof(*s));
+	struct stat st;
 	s->refs = 1;
 	s->fd = fd;
+	int r = fstat(fd, &st) < 0 ? -errno : read_header(s, writable);
+	if (r) {
+		segment_unref(s);
+		return r;
+	}
 	s->path = mem_strdup(path);
-	memcpy(s->epoch, h + 16, EPOCH_MAX);
-	s->first = get_u64(h + 32);
-	s->floor = s->last = get_u64(h + 40);
-	s->ordinal = get_u64(h + 48);
-	s->written_ms = (int64_t)get_u64(h + 56);
-	s->size = (uint64_t)size;
+	s->size = s->allocated = (uint64_t)st.st_size;
 	*ret = s;
 	return 0;
+}
+
+uint64_t segment_start(const struct segment *s)
+{
+	return s->version == 1 ? HEADER_COPY : SEGMENT_HEADER;
+}
+
+int segment_allocate(struct segment *s, uint64_t ahead)
+{
+	uint64_t end = s->size + ahead;
+	if (!s->path || end <= s->allocated)
+		return 0;
+	if (fallocate(s->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)end) < 0 && errno == ENOSPC)
+		return -ENOSPC;
+	s->allocated = end;
+	return 0;
+}
+
+void segment_give_back(struct segment *s)
+{
+	if (!s->path || s->allocated <= s->size)
+		return;
+	/* tmpfs frees what lies behind the end with the first, ext4 with the second. */
+	if (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->size,
+		      (off_t)(s->allocated - s->size)) < 0 &&
+	    errno != EOPNOTSUPP)
+		return;
+	if (ftruncate(s->fd, (off_t)s->size) == 0)
+		s->allocated = s->size;
+}
+
+bool segment_is_removed(const struct segment *s)
+{
+	struct stat ours, named;
+	return s->path && fstat(s->fd, &ours) == 0 &&
+	       (stat(s->path, &named) < 0 ? errno == ENOENT || errno == ENOTDIR
+					  : named.st_ino != ours.st_ino || named.st_dev != ours.st_dev);
 }
 
 struct segment *segment_ref(struct segment *s)
@@ -183,22 +213,32 @@ void segment_note(struct segment *s, const struct batch *b)
 			s->marks = mem_resize(s->marks,
 					      MAX(s->n_marks * 2, (size_t)1) * sizeof(s->marks[0]));
 		s->marks[s->n_marks++] =
-			(struct segment_mark){b->first, b->offset, s->ordinal + s->n_events};
+			(struct segment_mark){b->first, b->offset,
+					      b->ordinal == ORDINAL_UNKNOWN
+						      ? s->ordinal + s->n_events
+						      : b->ordinal};
 	}
-	s->n_events += b->n_events;
-	s->last = b->last;
+	if (b->ordinal == ORDINAL_UNKNOWN)
+		s->n_events += b->n_events;
+	else if (b->ordinal + b->n_events > s->ordinal + s->n_events)
+		s->n_events = b->ordinal + b->n_events - s->ordinal;
+	s->last = MAX(s->last, b->last);
 	s->written_ms = (int64_t)id_ms(b->last);
+	if (!s->begun_ms && b->n_events)
+		s->begun_ms = (int64_t)id_ms(b->first);
 }
 
 int segment_append(struct segment *s, struct buf *b, event_id first, event_id last,
-		   uint32_t n_events)
+		   uint32_t n_events, int64_t now_ms)
 {
 	char *h = b->data;
+	uint64_t ordinal = s->ordinal + s->n_events;
 	put_u32(h, batch_magic);
 	put_u32(h + 8, (uint32_t)(b->len - BATCH_HEADER));
 	put_u32(h + 12, n_events);
 	put_u64(h + 16, first);
 	put_u64(h + 24, last);
+	put_u64(h + 32, ordinal);
 	put_u32(h + 4, crc32c(0, h + CRC_FROM, b->len - CRC_FROM));
 	size_t done = 0;
 	while (done < b->len) {
@@ -213,13 +253,21 @@ int segment_append(struct segment *s, struct buf *b, event_id first, event_id la
 		}
 		done += (size_t)w;
 	}
-	struct batch noted = {first, last, n_events, s->size, {NULL, 0}};
-	segment_note(s, &noted);
+	bool begins = !s->begun_ms && n_events;
+	segment_note(s, &(struct batch){.first = first,
+					.last = last,
+					.n_events = n_events,
+					.ordinal = ordinal,
+					.offset = s->size});
 	s->size += b->len;
+	s->allocated = MAX(s->allocated, s->size);
+	s->written_ms = now_ms;
+	if (begins)
+		s->begun_ms = now_ms;
 	return 0;
 }
 
-uint64_t segment_seek(const struct segment *s, event_id after)
+uint64_t segment_seek(const struct segment *s, event_id after, uint64_t *ordinal)
 {
 	size_t lo = 0, hi = s->n_marks;
 	while (lo < hi) {
@@ -229,14 +277,19 @@ uint64_t segment_seek(const struct segment *s, event_id after)
 		else
 			hi = mid;
 	}
-	return lo ? s->marks[lo - 1].offset : SEGMENT_HEADER;
+	*ordinal = lo ? s->marks[lo - 1].ordinal : s->ordinal;
+	return lo ? s->marks[lo - 1].offset : segment_start(s);
 }
 
 /* ---- reading ----------------------------------------------------------------- */
 
-void batch_reader_init(struct batch_reader *r, int fd, uint64_t offset, uint64_t limit)
+void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t offset,
+		       uint64_t limit)
 {
-	*r = (struct batch_reader){.fd = fd, .offset = offset, .limit = limit};
+	*r = (struct batch_reader){.fd = s->fd,
+				   .header = s->version == 1 ? BATCH_HEADER_1 : BATCH_HEADER,
+				   .offset = offset,
+				   .limit = limit};
 }
 
 void batch_reader_fini(struct batch_reader *r)
@@ -279,23 +332,24 @@ int batch_next(struct batch_reader *r, struct batch *ret)
 	if (r->offset >= r->limit)
 		return 0;
 	const char *h;
-	int got = fetch(r, r->offset, BATCH_HEADER, &h);
+	int got = fetch(r, r->offset, r->header, &h);
 	if (got <= 0)
 		return got < 0 ? got : -EBADMSG;
 	uint32_t len = get_u32(h + 8);
 	if (get_u32(h) != batch_magic || len > BATCH_MAX)
 		return -EBADMSG;
-	got = fetch(r, r->offset, BATCH_HEADER + (size_t)len, &h);
+	got = fetch(r, r->offset, r->header + (size_t)len, &h);
 	if (got <= 0)
 		return got < 0 ? got : -EBADMSG;
-	if (get_u32(h + 4) != crc32c(0, h + CRC_FROM, BATCH_HEADER - CRC_FROM + (size_t)len))
+	if (get_u32(h + 4) != crc32c(0, h + CRC_FROM, r->header - CRC_FROM + (size_t)len))
 		return -EBADMSG;
 	ret->n_events = get_u32(h + 12);
 	ret->first = get_u64(h + 16);
 	ret->last = get_u64(h + 24);
+	ret->ordinal = r->header == BATCH_HEADER ? get_u64(h + 32) : ORDINAL_UNKNOWN;
 	ret->offset = r->offset;
-	ret->records = (struct str){h + BATCH_HEADER, len};
-	r->offset += BATCH_HEADER + (uint64_t)len;
+	ret->records = (struct str){h + r->header, len};
+	r->offset += r->header + (uint64_t)len;
 	return 1;
 }
 

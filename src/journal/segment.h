@@ -3,9 +3,15 @@
  * segment - one append-only file of a journal, and the batches in it.
  *
  *	header  magic, version, crc, epoch, first id, floor, ordinal, created
+ *	        and the same 64 bytes once more
  *	batch   magic, crc (of all that follows), length, number of events,
- *	        first id, last id, then records (wire/record.h)
+ *	        first id, last id, ordinal, then records (wire/record.h)
  *	batch   ...
+ *
+ * An ordinal is the number of events of the channel that were ever written before.
+ * So whatever does not follow on what stands before it shows how many are missing.
+ *
+ * Version 1 had one header and no ordinals in its batches; it is still read.
  *
  * Written with pwrite by the hub's loop, read with pread by the helper thread;
  * a reader never looks beyond the size that it was told.  A segment in memory
@@ -18,11 +24,13 @@
 #include "wire/id.h"
 
 enum {
-	SEGMENT_HEADER = 64,
-	SEGMENT_VERSION = 1,
-	BATCH_HEADER = 32,
+	SEGMENT_HEADER = 128, /* where the first batch begins */
+	SEGMENT_VERSION = 2,
+	BATCH_HEADER = 40,
 	BATCH_MAX = 256 * 1024 * 1024, /* bytes of records; more is corruption */
 };
+
+#define ORDINAL_UNKNOWN UINT64_MAX
 
 struct segment_mark {
 	event_id first; /* of the batch at `offset` */
@@ -34,14 +42,17 @@ struct segment {
 	int refs;   /* the journal's and those of readers; loop thread only */
 	int fd;     /* owned */
 	char *path; /* owned; NULL: in memory */
+	uint32_t version;
 	char epoch[EPOCH_MAX + 1];
 	event_id first;   /* names the file; ids in it are not smaller */
 	event_id last;    /* of the last batch; `floor` while there is none */
 	event_id floor;   /* the last id of the channel before this segment */
 	uint64_t ordinal; /* events of the channel before this segment */
-	uint64_t n_events;
+	uint64_t n_events;          /* written to it, those that are damaged included */
 	uint64_t size;              /* bytes that are whole batches */
-	int64_t written_ms;         /* wall clock of the last batch */
+	uint64_t allocated;         /* bytes for which the disk has room set aside */
+	int64_t begun_ms;           /* wall clock of its first event; 0: none yet */
+	int64_t written_ms;         /* of the last batch */
 	struct segment_mark *marks; /* sparse index, ascending */
 	size_t n_marks;
 };
@@ -49,59 +60,67 @@ struct segment {
 struct batch {
 	event_id first, last;
 	uint32_t n_events;
+	uint64_t ordinal;   /* events of the channel before it, or ORDINAL_UNKNOWN */
 	uint64_t offset;    /* of its header in the file */
 	struct str records; /* borrowed from the reader until its next call */
 };
 
-/* Creates a file in `dir`, or a memfd when `dir` is NULL, and writes its
- * header; `prealloc` bytes are set aside where the file system can.  0 or a
- * negative errno.
+/* Creates a file in `dir`, or a memfd when `dir` is NULL, and writes its header.
+ * `at`: the file's path while it is being written, for a rename later; NULL: its own.
+ * 0 or a negative errno; -EEXIST when its own path is taken.
  */
-int segment_create(const char *dir, const char *epoch, event_id first, event_id floor,
-		   uint64_t ordinal, uint64_t prealloc, struct segment **ret) must_check;
+int segment_create(const char *dir, const char *at, const char *epoch, event_id first,
+		   event_id floor, uint64_t ordinal, struct segment **ret) must_check;
 
-/* A file of which `size` bytes are set aside, to become a segment later. */
-int segment_set_aside(const char *path, uint64_t size) must_check;
-
-/* Makes the segment of a file that was set aside, which keeps its name for now. */
-int segment_create_at(const char *reserve, const char *dir, const char *epoch, event_id first,
-		      event_id floor, uint64_t ordinal, struct segment **ret) must_check;
-
-/* The same, and gives it its own name. */
-int segment_create_from(const char *reserve, const char *dir, const char *epoch, event_id first,
-			event_id floor, uint64_t ordinal, struct segment **ret) must_check;
-
-/* Opens an existing file, to go on writing it or not, and reads its header only.  -EBADMSG: no
+/* Opens an existing file, to go on writing it or not, and reads its header only; one
+ * that is damaged is read from its copy, and restored when `writable`.  -EBADMSG: no
  * header; -EPROTO: written by a newer version.
  */
 int segment_open(const char *path, bool writable, struct segment **ret) must_check;
+
+/* Where the first batch begins. */
+uint64_t segment_start(const struct segment *s) must_check;
+
+/* Has the disk set room aside for `ahead` bytes behind the end.  0, or -ENOSPC; where a
+ * file system cannot do that, it is done without.
+ */
+int segment_allocate(struct segment *s, uint64_t ahead) must_check;
+void segment_give_back(struct segment *s);
+
+/* Whether its file has been removed, or another one has its name. */
+bool segment_is_removed(const struct segment *s) must_check;
 
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 
 /* Fills in the header, for which the first BATCH_HEADER bytes of `b` were left
- * free, and writes the batch with one pwrite.  On error the file is as before.
+ * free, and writes the batch with one pwrite.  `now_ms` is the wall clock.  On error
+ * the file is as before.
  */
 int segment_append(struct segment *s, struct buf *b, event_id first, event_id last,
-		   uint32_t n_events) must_check;
+		   uint32_t n_events, int64_t now_ms) must_check;
 
 /* Enters a batch that is in the file into counts and index. */
 void segment_note(struct segment *s, const struct batch *b);
 
-/* Where to begin to read for everything after `after`. */
-uint64_t segment_seek(const struct segment *s, event_id after);
+/* Where to begin to read for everything after `after`; *ordinal gets the number of
+ * events before that place.
+ */
+uint64_t segment_seek(const struct segment *s, event_id after, uint64_t *ordinal);
 
 /* ---- reading --------------------------------------------------------------- */
 
 struct batch_reader {
 	int fd;          /* borrowed */
+	size_t header;   /* bytes of a batch's header */
 	uint64_t offset; /* of the next batch */
 	uint64_t limit;  /* bytes of the file that may be read */
 	struct buf window;
 	uint64_t window_at; /* file offset of window.data[0] */
 };
 
-void batch_reader_init(struct batch_reader *r, int fd, uint64_t offset, uint64_t limit);
+void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t offset,
+		       uint64_t limit);
 void batch_reader_fini(struct batch_reader *r);
 
 /* The next batch, its checksum verified: 1, 0 at the limit, -EBADMSG when what

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "hub/channel.h"
+#include "hub/cursors.h"
 #include "source/sources.h"
 
 #define STUCK_RETRY_NS (500 * NS_PER_MS)
@@ -235,7 +236,7 @@ static int take_events(struct source *s, struct str body)
 	if (s->lacks_redactor)
 		return 1;
 	int r = channel_take(s->channel, &from, body, &taken);
-	if (r == -EBADMSG)
+	if (r == -EBADMSG || r == -E2BIG)
 		return r;
 	if (r)
 		return 1;
@@ -248,7 +249,7 @@ static int take_events(struct source *s, struct str body)
 	return 0;
 }
 
-/* 0; 1 when the frame must be offered again later; -EBADMSG. */
+/* 0; 1 when the frame must be offered again later; -EBADMSG; -E2BIG. */
 static int take_frame(struct source *s, const struct frame *f)
 {
 	s->pinged_ns = 0;
@@ -331,13 +332,16 @@ static int take_frames(struct source *s, bool at_end)
 	return r ? r : MIN(got, 0);
 }
 
-static void accuse(struct source *s)
+static void accuse(struct source *s, int r)
 {
 	buf_reset(&s->in, 0);
 	s->in.len = 0;
-	source_kill(s,
-		    mem_strdup("sent what is no frame (the plugin has damaged its host's memory, "
-			       "or written to descriptor 3)"));
+	source_kill(s, r == -E2BIG
+			       ? mem_printf("keeps more than %d cursors or %d MiB of them (let it "
+					    "read fewer things, in several sources)",
+					    CURSORS_OF_SOURCE_MAX, CURSOR_BYTES_OF_SOURCE_MAX >> 20)
+			       : mem_strdup("sent what is no frame (the plugin has damaged its "
+					    "host's memory, or written to descriptor 3)"));
 }
 
 static void get_stuck(struct source *s)
@@ -366,7 +370,7 @@ static void read_some(struct source *s, int reads, bool at_end)
 		s->in.len += (size_t)n;
 		int r = take_frames(s, at_end);
 		if (r < 0) {
-			accuse(s);
+			accuse(s, r);
 			return;
 		}
 		if (r > 0) {
@@ -397,7 +401,7 @@ void intake_resume(struct source *s)
 	s->is_throttled = false;
 	int r = take_frames(s, false);
 	if (r < 0) {
-		accuse(s);
+		accuse(s, r);
 	} else if (r > 0) {
 		get_stuck(s);
 	} else {

@@ -203,11 +203,15 @@ def history_gives_way_when_space_runs_short(site):
             append(site, first, first + 9999)
             s.until_message(str(first + 9999), 30)
         before = channel(site)["held"]
-        with open(os.path.join(state, "filler"), "wb", buffering=0) as f, contextlib.suppress(OSError):
-            while True:
-                f.write(b"x" * 65536)
-        wait_for(lambda: site.json("/status")["segments_given_way"] > 0 and channel(site)["held"] < before,
-                 "history to give way", 30)
+        with open(os.path.join(state, "filler"), "wb", buffering=0) as f:
+            def has_given_way():
+                # What it gives is taken at once.
+                with contextlib.suppress(OSError):
+                    while f.write(b"x" * 4096):
+                        pass
+                return site.json("/status")["segments_given_way"] > 0 and channel(site)["held"] < before
+            wait_for(has_given_way, "history to give way", 30)
+        os.unlink(os.path.join(state, "filler"))
         append(site, 100001, 101000)
         check(numbers(s.until_message("101000", 30)) == list(range(100001, 101001)), "live stops")
     finally:

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	struct batch_reader r;
 	struct batch b;
-	batch_reader_init(&r, fd, 0, size);
+	struct segment s = {.fd = fd, .version = SEGMENT_VERSION};
+	batch_reader_init(&r, &s, 0, size);
 	for (;;) {
 		int got = batch_next(&r, &b);
 		if (got == 1) {
