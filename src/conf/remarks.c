@@ -109,6 +109,31 @@ static void look_at_lines(const struct telling *t, const struct source_settings 
 	buf_fini(&size);
 }
 
+/* Below this a journal keeps next to nothing of each source. */
+#define HISTORY_OF_SOURCE (128 * 1024)
+
+static void look_at_history(const struct telling *t, const struct channel_settings *c)
+{
+	const struct settings *s = t->settings;
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_sources; i++)
+		n += strcmp(s->sources[i].channel, c->name) == 0;
+	int64_t needs = MAX(2 * s->hub.event_size, (int64_t)n * HISTORY_OF_SOURCE);
+	if (c->n_from || !n || c->history_size >= needs)
+		return;
+	struct buf has = {0}, most = {0}, wants = {0};
+	unit_put_size(&has, c->history_size);
+	unit_put_size(&most, s->hub.event_size);
+	unit_put_size(&wants, needs);
+	say(t,
+	    "channels.%s.history.size: %s is too small for %zu source%s with events of up to %s "
+	    "(hub.limits.event_size); a client that is late finds its events gone (use at least %s)",
+	    c->name, buf_text(&has), n, n == 1 ? "" : "s", buf_text(&most), buf_text(&wants));
+	buf_fini(&has);
+	buf_fini(&most);
+	buf_fini(&wants);
+}
+
 void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
 {
 	const struct telling t = {s, tell, ctx};
@@ -118,6 +143,7 @@ void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
 			continue;
 		look_at_access(&t, c);
 		look_at_feed(&t, c);
+		look_at_history(&t, c);
 	}
 	for (size_t i = 0; i < s->n_sources; i++)
 		look_at_lines(&t, &s->sources[i]);

@@ -377,7 +377,299 @@ START_TEST(the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
 }
 END_TEST
 
-UNIT_MAIN("journal", what_was_appended_is_there_after_a_restart_with_its_cursor,
+/* ---- what is taken away from a journal ------------------------------------------------- */
+
+static struct journal_config watched(struct seen *s, struct witness *w)
+{
+	struct journal_config c = config(s);
+	c.max_bytes = 4 << 20;
+	c.witness = w;
+	c.name = "c";
+	c.checkpoint = put_checkpoint;
+	return c;
+}
+
+static void open_watched(struct journal *j, struct seen *s, struct witness **w)
+{
+	char path[100], *why = NULL;
+	snprintf(path, sizeof(path), "%s/witness", dir);
+	ck_assert_int_eq(witness_open(path, true, w), 0);
+	struct journal_config c = watched(s, *w);
+	*s = (struct seen){0};
+	ck_assert_msg(journal_open(&c, j, &why) == 0, "%s", why);
+	ck_assert_msg(journal_begin(j, &why) == 0, "%s", why);
+}
+
+static void close_watched(struct journal *j, struct witness *w)
+{
+	journal_close(j);
+	witness_close(w);
+}
+
+/* What a client gets that reads on from `after`: numbers in order, each once, and as many
+ * as gaps say are missing in between; returns the number of those that are delivered.
+ */
+static int read_and_check(struct journal *j, int after, int written)
+{
+	struct buf out = {0};
+	event_id from = id_make((uint64_t)after, 0);
+	int at = after, n_events = 0, n_missing = 0;
+	bool is_open = false;
+	replay_all(j, from, from < journal_floor(j) ? journal_floor(j) : 0, 0, &out);
+	for (const char *p = buf_text(&out); (p = strstr(p, "data: ")); p++) {
+		int n = atoi(p + 6);
+		const char *count = strstr(p, "\"count\":"), *end = strstr(p, "\n\n");
+		if (n) {
+			ck_assert_msg(n > at, "%d comes after %d", n, at);
+			int gone = n - at - 1;
+			ck_assert_msg(gone == n_missing || (is_open && gone >= n_missing),
+				      "%d to %d are not there, and %d missing", at + 1, n - 1,
+				      n_missing);
+			n_missing = is_open = 0;
+			at = n;
+			n_events++;
+		} else if (strncmp(count + 8, "null", 4) == 0) {
+			/* Only where a cursor stands in the middle of it. */
+			ck_assert_int_eq(at, after);
+			is_open = true;
+		} else {
+			ck_assert(count < end);
+			n_missing += atoi(count + 8);
+		}
+	}
+	ck_assert_int_le(at + n_missing, written);
+	ck_assert(is_open || at + n_missing == written);
+	buf_fini(&out);
+	return n_events;
+}
+
+static char **segments_of(size_t *n)
+{
+	char **paths;
+	ck_assert_int_eq(journal_list(dir, &paths, n), 0);
+	return paths;
+}
+
+static void free_paths(char **paths, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(paths[i]);
+	free(paths);
+}
+
+START_TEST(a_segment_that_is_gone_is_a_gap_with_its_exact_count)
+{
+	enum { N = 1000, PAD = 2000 };
+	struct journal j;
+	struct seen s;
+	struct witness *w;
+	for (size_t gone = 0;; gone++) {
+		make_dir();
+		open_watched(&j, &s, &w);
+		for (int i = 1; i <= N; i++)
+			append(&j, i, PAD);
+		close_watched(&j, w);
+		size_t n;
+		char **paths = segments_of(&n);
+		bool was_there = gone < n;
+		if (was_there)
+			ck_assert_int_eq(unlink(paths[gone]), 0);
+		open_watched(&j, &s, &w);
+		if (was_there) {
+			int got = read_and_check(&j, 0, N);
+			ck_assert_int_lt(got, N);
+			for (int after = 0; after < N; after += 97)
+				read_and_check(&j, after, N);
+			/* The last one's cursors are in no checkpoint. */
+			ck_assert_int_eq(j.is_short, gone == n - 1);
+		}
+		/* And it goes on behind it. */
+		append(&j, N + 1, PAD);
+		read_and_check(&j, 0, N + 1);
+		close_watched(&j, w);
+		free_paths(paths, n);
+		remove_dir();
+		if (!was_there)
+			break;
+	}
+}
+END_TEST
+
+START_TEST(a_flipped_bit_in_a_header_loses_nothing)
+{
+	struct journal j;
+	struct seen s;
+	struct witness *w;
+	make_dir();
+	open_watched(&j, &s, &w);
+	for (int i = 1; i <= 20; i++)
+		append(&j, i, 3);
+	close_watched(&j, w);
+	char *path = only_segment();
+	for (off_t at = 0; at < SEGMENT_HEADER; at++) {
+		for (int bit = 0; bit < 8; bit++) {
+			char byte, flipped;
+			int fd = open(path, O_RDWR);
+			ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+			flipped = (char)(byte ^ 1 << bit);
+			ck_assert_int_eq(pwrite(fd, &flipped, 1, at), 1);
+			open_watched(&j, &s, &w);
+			ck_assert_int_eq(read_and_check(&j, 0, 20), 20);
+			ck_assert(!j.is_short);
+			close_watched(&j, w);
+			/* It is as it was again. */
+			ck_assert_int_eq(pread(fd, &flipped, 1, at), 1);
+			ck_assert_int_eq(flipped, byte);
+			close(fd);
+		}
+	}
+	free(path);
+	remove_dir();
+}
+END_TEST
+
+static void copy_file(const char *from, const char *to)
+{
+	struct buf b = {0};
+	FILE *f = fopen(from, "r");
+	size_t n;
+	while (f && (n = fread(buf_reserve(&b, 65536), 1, 65536, f)) > 0)
+		b.len += n;
+	fclose(f);
+	f = fopen(to, "w");
+	fwrite(b.data, 1, b.len, f);
+	fclose(f);
+	buf_fini(&b);
+}
+
+/* One thing that may happen to a file while nothing runs; says whether it did. */
+static void tamper(char **paths, size_t n)
+{
+	size_t i = (size_t)random() % n;
+	struct stat st;
+	if (stat(paths[i], &st) < 0)
+		return;
+	char aside[400];
+	snprintf(aside, sizeof(aside), "%s.aside", paths[i]);
+	switch (random() % 5) {
+	case 0: unlink(paths[i]); return;
+	case 1: ck_assert_int_eq(truncate(paths[i], random() % st.st_size), 0); return;
+	case 2: /* an older copy of it */
+		copy_file(paths[i], aside);
+		ck_assert_int_eq(truncate(aside, st.st_size - st.st_size / 3), 0);
+		ck_assert_int_eq(rename(aside, paths[i]), 0);
+		return;
+	case 3:
+		snprintf(aside, sizeof(aside), "%s/cursors", dir);
+		unlink(aside);
+		return;
+	case 4: {
+		int fd = open(paths[i], O_RDWR);
+		off_t at = random() % st.st_size;
+		char byte;
+		ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+		byte = (char)(byte ^ 1 << random() % 8);
+		ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+		close(fd);
+		return;
+	}
+	}
+}
+
+START_TEST(whatever_is_taken_from_a_journal_is_declared)
+{
+	int rounds = getenv("TEST_LONG") && strcmp(getenv("TEST_LONG"), "1") == 0 ? 1000 : 20;
+	unsigned seed = (unsigned)getpid();
+	fprintf(stderr, "seed %u\n", seed);
+	srandom(seed);
+	for (int round = 0; round < rounds; round++) {
+		struct journal j;
+		struct seen s;
+		struct witness *w;
+		int written = 0;
+		make_dir();
+		for (int life = 0; life < 4; life++) {
+			open_watched(&j, &s, &w);
+			read_and_check(&j, (int)id_ms(journal_floor(&j)), written);
+			for (int i = 0; i < 8 && written; i++) {
+				int after = (int)(random() % written);
+				int low = (int)id_ms(journal_floor(&j));
+				read_and_check(&j, MAX(after, low), written);
+			}
+			for (int i = (int)(random() % 800) + 10; i--;)
+				append(&j, ++written, (size_t)(random() % 4000));
+			close_watched(&j, w);
+			size_t n;
+			char **paths = segments_of(&n);
+			for (long i = random() % 4; i--;)
+				tamper(paths, n);
+			free_paths(paths, n);
+		}
+		remove_dir();
+	}
+}
+END_TEST
+
+START_TEST(a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever)
+{
+	struct journal j;
+	struct seen s = {0};
+	char *why = NULL;
+	struct journal_config c = config(&s);
+	c.max_age_ms = 1000;
+	make_dir();
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert_int_eq(journal_begin(&j, &why), 0);
+	int64_t now = 1000000;
+	struct buf b = {0};
+	/* Events come while the clock is an hour ahead, and after it was set right; their ids
+	 * stay ahead, for they only grow.
+	 */
+	for (int i = 0; i < 200; i++, now += 20) {
+		event_id id = id_make(4600000, (uint32_t)i + 1);
+		b.len = 0;
+		buf_reserve(&b, BATCH_HEADER);
+		b.len = BATCH_HEADER;
+		record_put_event(&b, &(struct event){.id = id, .severity = SEVERITY_NONE,
+						     .type = STR("line"), .source = STR("s")});
+		ck_assert_int_eq(journal_append(&j, &b, id, id, 1, i < 10 ? now + 3600000 : now), 0);
+		journal_correct_times(&j, now);
+		journal_expire(&j, now);
+	}
+	ck_assert_uint_gt(j.low_ordinal, 100);
+	ck_assert_uint_lt(j.n, 10);
+	buf_fini(&b);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(an_idle_journal_takes_next_to_nothing_of_the_disk)
+{
+	struct journal j;
+	struct seen s;
+	struct stat st;
+	make_dir();
+	open_journal(&j, &s);
+	j.config.max_bytes = 512 << 20;
+	append(&j, 1, 100);
+	journal_tend(&j, 1);
+	ck_assert_int_eq(stat(j.segments[0]->path, &st), 0);
+	ck_assert_int_le(st.st_blocks * 512, 64 * 1024);
+	/* What is set aside grows with what comes, and goes when the disk is short. */
+	for (int i = 2; i < 100; i++)
+		append(&j, i, 2000);
+	journal_spare(&j, true);
+	ck_assert_int_eq(stat(j.segments[j.n - 1]->path, &st), 0);
+	ck_assert_int_le(st.st_blocks * 512, st.st_size + 8192);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+UNIT_MAIN("journal", a_segment_that_is_gone_is_a_gap_with_its_exact_count, a_flipped_bit_in_a_header_loses_nothing,
+	  whatever_is_taken_from_a_journal_is_declared, a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever,
+	  an_idle_journal_takes_next_to_nothing_of_the_disk, what_was_appended_is_there_after_a_restart_with_its_cursor,
 	  a_segment_cut_at_every_length_keeps_the_longest_good_prefix,
 	  a_flipped_byte_anywhere_loses_one_batch_and_says_so,
 	  retention_drops_whole_segments_and_carries_the_cursors_on,
