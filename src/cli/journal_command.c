@@ -41,13 +41,14 @@ struct look {
 	struct filter_run run;
 	struct buf out;
 	struct witness *witness; /* as it was before anything was read; NULL: there is none */
-	bool failed; /* something could not be read */
+	bool failed;             /* something could not be read */
 };
 
 /* What was found of one channel. */
 struct found {
 	uint64_t n_segments, n_events, n_cursors, bytes, damaged, unfinished, unread;
-	uint64_t next, n_missing; /* ordinal of the event that should follow; events that are gone */
+	uint64_t next,
+		n_missing; /* ordinal of the event that should follow; events that are gone */
 	bool knows_next;
 	event_id first, last;
 	char epoch[EPOCH_MAX + 1];

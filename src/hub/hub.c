@@ -301,8 +301,9 @@ static int open_journals(struct hub *h, char **why)
 	bool is_short = absorb_all(h, &absorbed);
 	r = open_channels(h, &is_short, why);
 	if (!r && is_short) {
-		log_warning("the journals are not as they were left (see above): a new epoch of ids "
-			    "begins, and clients that come back receive a gap");
+		log_warning(
+			"the journals are not as they were left (see above): a new epoch of ids "
+			"begins, and clients that come back receive a gap");
 		r = state_new_epoch(h->settings->hub.state_dir, h->epoch, why);
 	}
 	for (size_t i = 0; !r && i < h->n_channels; i++)

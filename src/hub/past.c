@@ -69,7 +69,8 @@ static bool take_batch(struct past *p, const struct journal_part *part, const st
 	p->own = MAX(p->own, b->last);
 	p->seen = MAX(p->seen, b->last);
 	if (b->ordinal == ORDINAL_UNKNOWN)
-		p->next = damaged || p->next == ORDINAL_UNKNOWN ? ORDINAL_UNKNOWN : p->next + b->n_events;
+		p->next = damaged || p->next == ORDINAL_UNKNOWN ? ORDINAL_UNKNOWN
+								: p->next + b->n_events;
 	else if (!is_known || b->ordinal + b->n_events > p->next)
 		p->next = b->ordinal + b->n_events;
 	p->records = b->last > p->after ? b->records : (struct str){NULL, 0};

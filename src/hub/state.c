@@ -169,8 +169,8 @@ int state_open(const char *dir, char epoch[EPOCH_MAX + 1], char **why)
 	char *path = mem_printf("%s/epoch", dir);
 	char old[EPOCH_MAX + 1] = "", boot[64] = "", mark[16] = "", identity[64] = "";
 	int r = fd_read_file(path, 4096, &text);
-	bool is_new = r != 0 || sscanf(buf_text(&text), "%16s %63s %15s %63s", old, boot, mark,
-				       identity) < 3;
+	bool is_new = r != 0 ||
+		      sscanf(buf_text(&text), "%16s %63s %15s %63s", old, boot, mark, identity) < 3;
 	const char *ended = is_new ? NULL : why_not(dir, boot, mark, identity);
 	if (ended)
 		log_warning("%s: a new epoch of ids begins, and clients that come back receive "

@@ -60,8 +60,8 @@ int checkpoint_write(const char *dir, event_id upto, struct str entries)
 	put_u32(h + 8, CHECKPOINT_VERSION);
 	put_u64(h + 16, upto);
 	put_u64(h + 24, entries.len);
-	put_u32(h + 12, crc32c(crc32c(0, h + CRC_FROM, sizeof(h) - CRC_FROM), entries.data,
-			       entries.len));
+	put_u32(h + 12,
+		crc32c(crc32c(0, h + CRC_FROM, sizeof(h) - CRC_FROM), entries.data, entries.len));
 	char *path = mem_printf("%s/cursors.new", dir);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	int r = fd < 0 ? -errno : write_all(fd, h, sizeof(h));

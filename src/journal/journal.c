@@ -16,13 +16,13 @@
 #include "journal/checkpoint.h"
 #include "journal/journal_internal.h"
 
-#define SEGMENT_MIN  (256LL * 1024)
-#define SEGMENT_MAX  (64LL * 1024 * 1024)
-#define AHEAD_MIN    (16ULL * 1024)
-#define AHEAD_MAX    (4ULL * 1024 * 1024)
-#define RESERVE      (64 * 1024)
-#define LOOK_MS      1000
-#define IDLE_MS      (60 * 1000)
+#define SEGMENT_MIN (256LL * 1024)
+#define SEGMENT_MAX (64LL * 1024 * 1024)
+#define AHEAD_MIN   (16ULL * 1024)
+#define AHEAD_MAX   (4ULL * 1024 * 1024)
+#define RESERVE     (64 * 1024)
+#define LOOK_MS     1000
+#define IDLE_MS     (60 * 1000)
 
 /* ---- what the witness knows --------------------------------------------------------- */
 
@@ -521,7 +521,8 @@ int journal_begin(struct journal *j, char **why)
 	j->segment_size = size_for_disk(j);
 	if (r)
 		*why = mem_printf("%s: cannot begin a segment: %s",
-				  j->config.dir ? j->config.dir : "journal in memory", strerror(-r));
+				  j->config.dir ? j->config.dir : "journal in memory",
+				  strerror(-r));
 	/* Its cursors are those that were found: a hole is told of once. */
 	if (!r && j->hole > j->checkpoint.upto)
 		r = write_checkpoint(j);

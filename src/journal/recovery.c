@@ -269,8 +269,7 @@ static bool holds_its_cursors(const struct journal *j)
 
 int journal_recover(struct journal *j, char **why)
 {
-	bool known = j->config.witness &&
-		     witness_get(j->config.witness, j->config.name, &j->known);
+	bool known = j->config.witness && witness_get(j->config.witness, j->config.name, &j->known);
 	j->low = j->known.low;
 	j->low_ordinal = j->known.low_ordinal;
 	int r = recover_files(j, why);
@@ -285,8 +284,8 @@ int journal_recover(struct journal *j, char **why)
 	/* Nobody's end is beyond what the witness has seen, or it was cut off. */
 	j->is_short = known && (j->last < j->known.last || j->n_events < j->known.n_events);
 	if (j->is_short) {
-		note_hole(j, j->known.last, j->known.n_events > j->n_events
-						    ? j->known.n_events - j->n_events : 0);
+		note_hole(j, j->known.last,
+			  j->known.n_events > j->n_events ? j->known.n_events - j->n_events : 0);
 		j->last = MAX(j->last, j->known.last);
 		j->n_events = MAX(j->n_events, j->known.n_events);
 	}

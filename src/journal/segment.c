@@ -185,8 +185,9 @@ bool segment_is_removed(const struct segment *s)
 {
 	struct stat ours, named;
 	return s->path && fstat(s->fd, &ours) == 0 &&
-	       (stat(s->path, &named) < 0 ? errno == ENOENT || errno == ENOTDIR
-					  : named.st_ino != ours.st_ino || named.st_dev != ours.st_dev);
+	       (stat(s->path, &named) < 0
+			? errno == ENOENT || errno == ENOTDIR
+			: named.st_ino != ours.st_ino || named.st_dev != ours.st_dev);
 }
 
 struct segment *segment_ref(struct segment *s)
@@ -212,11 +213,9 @@ void segment_note(struct segment *s, const struct batch *b)
 		if ((s->n_marks & (s->n_marks - 1)) == 0)
 			s->marks = mem_resize(s->marks,
 					      MAX(s->n_marks * 2, (size_t)1) * sizeof(s->marks[0]));
-		s->marks[s->n_marks++] =
-			(struct segment_mark){b->first, b->offset,
-					      b->ordinal == ORDINAL_UNKNOWN
-						      ? s->ordinal + s->n_events
-						      : b->ordinal};
+		s->marks[s->n_marks++] = (struct segment_mark){
+			b->first, b->offset,
+			b->ordinal == ORDINAL_UNKNOWN ? s->ordinal + s->n_events : b->ordinal};
 	}
 	if (b->ordinal == ORDINAL_UNKNOWN)
 		s->n_events += b->n_events;

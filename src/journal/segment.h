@@ -44,10 +44,10 @@ struct segment {
 	char *path; /* owned; NULL: in memory */
 	uint32_t version;
 	char epoch[EPOCH_MAX + 1];
-	event_id first;   /* names the file; ids in it are not smaller */
-	event_id last;    /* of the last batch; `floor` while there is none */
-	event_id floor;   /* the last id of the channel before this segment */
-	uint64_t ordinal; /* events of the channel before this segment */
+	event_id first;             /* names the file; ids in it are not smaller */
+	event_id last;              /* of the last batch; `floor` while there is none */
+	event_id floor;             /* the last id of the channel before this segment */
+	uint64_t ordinal;           /* events of the channel before this segment */
 	uint64_t n_events;          /* written to it, those that are damaged included */
 	uint64_t size;              /* bytes that are whole batches */
 	uint64_t allocated;         /* bytes for which the disk has room set aside */

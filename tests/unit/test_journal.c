@@ -630,9 +630,12 @@ START_TEST(a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever)
 		b.len = 0;
 		buf_reserve(&b, BATCH_HEADER);
 		b.len = BATCH_HEADER;
-		record_put_event(&b, &(struct event){.id = id, .severity = SEVERITY_NONE,
-						     .type = STR("line"), .source = STR("s")});
-		ck_assert_int_eq(journal_append(&j, &b, id, id, 1, i < 10 ? now + 3600000 : now), 0);
+		record_put_event(&b, &(struct event){.id = id,
+						     .severity = SEVERITY_NONE,
+						     .type = STR("line"),
+						     .source = STR("s")});
+		ck_assert_int_eq(journal_append(&j, &b, id, id, 1, i < 10 ? now + 3600000 : now),
+				 0);
 		journal_correct_times(&j, now);
 		journal_expire(&j, now);
 	}
@@ -667,9 +670,11 @@ START_TEST(an_idle_journal_takes_next_to_nothing_of_the_disk)
 }
 END_TEST
 
-UNIT_MAIN("journal", a_segment_that_is_gone_is_a_gap_with_its_exact_count, a_flipped_bit_in_a_header_loses_nothing,
-	  whatever_is_taken_from_a_journal_is_declared, a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever,
-	  an_idle_journal_takes_next_to_nothing_of_the_disk, what_was_appended_is_there_after_a_restart_with_its_cursor,
+UNIT_MAIN("journal", a_segment_that_is_gone_is_a_gap_with_its_exact_count,
+	  a_flipped_bit_in_a_header_loses_nothing, whatever_is_taken_from_a_journal_is_declared,
+	  a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever,
+	  an_idle_journal_takes_next_to_nothing_of_the_disk,
+	  what_was_appended_is_there_after_a_restart_with_its_cursor,
 	  a_segment_cut_at_every_length_keeps_the_longest_good_prefix,
 	  a_flipped_byte_anywhere_loses_one_batch_and_says_so,
 	  retention_drops_whole_segments_and_carries_the_cursors_on,
