@@ -3,9 +3,12 @@
  * mount - sluice mount SERVER: the lines that a web server needs, with this
  * installation's paths.
  */
+#include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -14,7 +17,8 @@
 
 static const char usage[] =
 	"usage: sluice mount SERVER [WAY] [--prefix /logs] [-c FILE]\n\n"
-	"Prints the configuration of the web server that mounts sluice at /logs/:\n"
+	"Prints the configuration of the web server that mounts sluice at /logs/, and\n"
+	"nowhere else; --prefix / takes all of the server:\n"
 	"  lighttpd            over sluice's socket; sluice runs as a service\n"
 	"  lighttpd spawned    started by lighttpd itself\n"
 	"  lighttpd cgi        a process for each request\n"
@@ -96,10 +100,47 @@ static void use_tcp(struct buf *text, const struct settings *s)
 	free(host);
 }
 
-static int print_mount(const char *file, const char *prefix, const struct settings *s)
+/* Without its line that holds `what`. */
+static void drop_line(struct buf *text, const char *what)
+{
+	const char *all = buf_text(text), *at = strstr(all, what);
+	if (!at)
+		return;
+	const char *begin = at, *end = at + strcspn(at, "\n");
+	while (begin > all && begin[-1] != '\n')
+		begin--;
+	struct buf rest = {0};
+	buf_put(&rest, all, (size_t)(begin - all));
+	buf_puts(&rest, *end ? end + 1 : end);
+	buf_fini(text);
+	*text = rest;
+}
+
+static void use_prefix(struct buf *text, const char *prefix)
+{
+	if (strcmp(prefix, "/") != 0) {
+		replace(text, "/logs", prefix);
+		return;
+	}
+	/* A path that is the prefix alone does not exist here. */
+	drop_line(text, "location = /logs ");
+	drop_line(text, "# Without this condition");
+	/* What an alias leaves of "/a" is "a". */
+	replace(text, "\"/logs\" => \"" SLUICE_FCGI "\"", "\"/\" => \"" SLUICE_FCGI "/\"");
+	replace(text, "\"/logs\" \"" SLUICE_FCGI "\"", "\"/\" \"" SLUICE_FCGI "/\"");
+	replace(text, "\"check-local\" => \"disable\"",
+		"\"check-local\" => \"disable\", \"fix-root-scriptname\" => \"enable\"");
+	replace(text, "/logs/", "/");
+	replace(text, "\"/logs\"", "\"/\"");
+	replace(text, "/logs", "");
+}
+
+static int print_mount(const char *file, const char *prefix, const char *config,
+		       const struct settings *s)
 {
 	const char *dir = getenv("SLUICE_MOUNT_DIR");
 	char *path = mem_printf("%s/%s", dir && *dir ? dir : SLUICE_MOUNT_DIR, file);
+	char fcgi[] = SLUICE_FCGI;
 	struct buf text = {0};
 	int r = fd_read_file(path, FILE_MAX, &text);
 	if (r) {
@@ -112,8 +153,12 @@ static int print_mount(const char *file, const char *prefix, const struct settin
 		replace(&text, "/run/sluice/fcgi.sock", socket);
 	else
 		use_tcp(&text, s);
+	char *folder = mem_printf("\"%s\"", dirname(fcgi));
 	replace(&text, "/usr/lib/sluice/sluice.fcgi", SLUICE_FCGI);
-	replace(&text, "/logs", prefix);
+	replace(&text, "\"/usr/lib/sluice\"", folder);
+	use_prefix(&text, prefix);
+	replace(&text, "/etc/sluice/sluice.yaml", config);
+	free(folder);
 	fputs(buf_text(&text), stdout);
 	buf_fini(&text);
 	free(path);
@@ -123,9 +168,61 @@ static int print_mount(const char *file, const char *prefix, const struct settin
 static bool prefix_is_good(const char *s)
 {
 	size_t n = strlen(s);
-	return n > 1 && s[0] == '/' && s[n - 1] != '/' &&
+	return s[0] == '/' && (n == 1 || s[n - 1] != '/') && !strstr(s, "//") &&
 	       s[strspn(s, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
 		       0;
+}
+
+/* What the lines can hold between quotation marks, whichever the web server. */
+static bool path_is_good(const char *s)
+{
+	return !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "/._-+,=@~ ")];
+}
+
+/* The absolute path of the configuration, owned; or NULL after saying why not.  The
+ * installed one need not be there yet.
+ */
+static char *config_path(const char *file, bool is_named)
+{
+	char *path = realpath(file, NULL);
+	if (path && access(path, R_OK) < 0) {
+		free(path);
+		path = NULL;
+	}
+	if (!path && !is_named && errno == ENOENT)
+		return mem_strdup(file);
+	if (!path)
+		fprintf(stderr,
+			"sluice: %s: %s (name the configuration that sluice is to run "
+			"with)\n",
+			file, strerror(errno));
+	else if (!path_is_good(path))
+		fprintf(stderr,
+			"sluice: %s: web servers would need quotes for this name (link it to a "
+			"plainer one)\n",
+			path);
+	if (path && path_is_good(path))
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* Where it is mounted, the responders have to know if they know anything. */
+static void remark_prefix(const char *prefix, const char *config, const struct settings *s)
+{
+	if (!*s->hub.prefix)
+		return;
+	for (const char *p = s->hub.prefix; *p; p += strspn(p, " ")) {
+		size_t n = strcspn(p, " ");
+		if (strlen(prefix) == n && memcmp(prefix, p, n) == 0)
+			return;
+		p += n;
+	}
+	fprintf(stderr,
+		"sluice: hub.prefix in %s does not list %s: requests there will be refused (add "
+		"it)\n",
+		config, prefix);
 }
 
 int mount_command(int argc, char **argv)
@@ -159,15 +256,20 @@ int mount_command(int argc, char **argv)
 	}
 	if (!prefix_is_good(prefix)) {
 		fprintf(stderr,
-			"sluice: --prefix %s: write it as /logs (for the root of a server "
-			"take the file as it is, and change it by hand)\n",
+			"sluice: --prefix %s: write it as /logs, or as / for all of the server\n",
 			prefix);
 		return 2;
 	}
+	const char *from_env = getenv("SLUICE_CONFIG");
+	char *config = config_path(file, n_rest || (from_env && *from_env));
+	if (!config)
+		return 2;
 	struct errors e = {0};
-	struct settings *s = settings_load(file, &e); /* only for its socket */
-	status = print_mount(file_of(server, way), prefix, s);
+	struct settings *s = settings_load(config, &e); /* only for where it is */
+	remark_prefix(prefix, config, s);
+	status = print_mount(file_of(server, way), prefix, config, s);
 	errors_fini(&e);
 	settings_free(s);
+	free(config);
 	return status;
 }

@@ -34,8 +34,10 @@ const struct sluice_option hub_options[] = {
 	 NULL},
 	{"plugin_dir", SLUICE_PATH, SLUICE_LIST, NULL, NULL, 0, 0, "where plugins are looked for",
 	 NULL},
-	{"prefix", SLUICE_STRING, 0, "", NULL, 0, 0,
-	 "the mount prefix, for front servers that do not tell it", NULL},
+	{"prefix", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "where it is mounted, such as /logs; else wherever the web server says.  Requests "
+	 "elsewhere are refused",
+	 NULL},
 	{"responders", SLUICE_INT, 0, "2", NULL, 1, 64, "processes that accept requests", NULL},
 	{"web_users", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	 "users whose processes may connect to our unix sockets, beside root and our own; else "
@@ -166,6 +168,27 @@ static void check_web_users(const struct hub_settings *hub, const struct option_
 				hub->web_users[i]);
 }
 
+/* As the responders get it: one behind the other, without a slash at their ends. */
+static char *read_prefix(const struct option_value *v, struct errors *e)
+{
+	struct buf all = {0};
+	for (size_t i = 0; v && i < v->n; i++) {
+		const char *s = v->items[i];
+		size_t n = strlen(s);
+		if (s[0] != '/')
+			errors_add(e, v->at, "hub.prefix",
+				   "\"%s\" does not begin with a slash (write /logs)", s);
+		else if (strpbrk(s, " \t") || strstr(s, "//"))
+			errors_add(e, v->at, "hub.prefix", "\"%s\" is no path (write /logs)", s);
+		while (n > 1 && s[n - 1] == '/')
+			n--;
+		buf_printf(&all, "%s%.*s", i ? " " : "", (int)n, s);
+	}
+	char *prefix = mem_strdup(buf_text(&all));
+	buf_fini(&all);
+	return prefix;
+}
+
 static void read_hub(const struct tree *root, struct hub_settings *hub, struct errors *e)
 {
 	static const struct tree nothing = {.kind = TREE_MAP};
@@ -182,13 +205,7 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 			   "longer than %d characters: a socket in it could not be named (choose a "
 			   "shorter path)",
 			   STATE_DIR_MAX);
-	hub->prefix = mem_strdup(values_text(hub_options, &v, "prefix"));
-	size_t n = strlen(hub->prefix);
-	if (n && hub->prefix[0] != '/')
-		errors_add(e, option_find(&v, "prefix")->at, "hub.prefix",
-			   "\"%s\" does not begin with a slash (write /logs)", hub->prefix);
-	while (n && hub->prefix[n - 1] == '/')
-		hub->prefix[--n] = 0;
+	hub->prefix = read_prefix(option_find(&v, "prefix"), e);
 	hub->responders = values_number(hub_options, &v, "responders");
 	hub->web_users = values_list(hub_options, &v, "web_users", &hub->n_web_users);
 	check_web_users(hub, option_find(&v, "web_users"), e);

@@ -23,7 +23,7 @@ struct hub_settings {
 	char *state_dir;
 	char **plugin_dirs;
 	size_t n_plugin_dirs;
-	char *prefix;       /* mount prefix when the front server does not tell; "" */
+	char *prefix;       /* where it is mounted, with blanks between; "": anywhere */
 	int64_t responders; /* processes */
 	char **web_users;   /* who may connect beside root and ourselves */
 	size_t n_web_users;

@@ -72,12 +72,13 @@ void request_respond_without_hub(struct request *q)
 	buf_fini(&b);
 }
 
-/* Only what can stand in a header as it is; the path came from the client. */
-static bool is_plain_path(const char *s)
+/* Only what can stand in a header as it is, and `more`; it came from the client. */
+static bool is_plain(const char *s, const char *more)
 {
 	for (; *s; s++)
 		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.~-",
-			    *s))
+			    *s) &&
+		    !strchr(more, *s))
 			return false;
 	return true;
 }
@@ -85,8 +86,10 @@ static bool is_plain_path(const char *s)
 static void respond_redirect(struct request *q)
 {
 	struct params *p = &q->params;
-	char *header = mem_printf("Location: %s%s/\r\n", p->script_name, p->path_info);
-	if (is_plain_path(p->script_name) && is_plain_path(p->path_info) &&
+	bool has_query = *p->query && is_plain(p->query, "?&=%+:;,");
+	char *header = mem_printf("Location: %s%s/%s%s\r\n", p->script_name, p->path_info,
+				  has_query ? "?" : "", has_query ? p->query : "");
+	if (is_plain(p->script_name, "") && is_plain(p->path_info, "") &&
 	    p->script_name[0] == '/' && p->script_name[1] != '/')
 		request_respond_text(q, "301 Moved Permanently", header,
 				     "The console is one slash further.\n");

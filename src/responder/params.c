@@ -31,6 +31,7 @@ static const struct {
 	{"REQUEST_METHOD", offsetof(struct params, method)},
 	{"SCRIPT_NAME", offsetof(struct params, script_name)},
 	{"PATH_INFO", offsetof(struct params, path_info)},
+	{"SLUICE_PREFIX", offsetof(struct params, prefix)},
 	{"QUERY_STRING", offsetof(struct params, query)},
 	{"REMOTE_ADDR", offsetof(struct params, address)},
 	{"REMOTE_USER", offsetof(struct params, user)},

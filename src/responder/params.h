@@ -17,8 +17,8 @@ struct params {
 	/* each owned and never NULL; "" when not sent */
 	char *method, *script_name, *path_info, *query, *accept, *accept_encoding, *last_event_id,
 		*address, *user, *if_none_match, *content_type, *host, *origin, *fetch_site,
-		*fetch_mode, *cookie, *verify, *software, *protocol, *server_port, *port, *via,
-		*forwarded_for, *varnish;
+		*fetch_mode, *cookie, *verify, *software, *protocol, *prefix, *server_port, *port,
+		*via, *forwarded_for, *varnish;
 	char *certificate; /* of the parameter that the configuration names */
 };
 

@@ -19,7 +19,7 @@ enum { RESPONDER_LISTEN_MAX = 32 };
 
 struct responder_config {
 	const char *hub_socket;
-	const char *prefix;
+	const char *prefix; /* where it is mounted, with blanks between; "" */
 	const char *console_dir;
 	const char *certificate;     /* parameter that names a certificate's holder; "" */
 	const char *origins;         /* that may read here, a blank between */

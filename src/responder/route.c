@@ -68,20 +68,34 @@ bool route_takes(const struct route *r, const char *method)
 	return false;
 }
 
-struct route route_find(const struct params *p, const char *prefix, const struct files *files)
+/* The mount points are known, one or several with blanks between: what lies below none
+ * of them is not ours, however alike it looks.
+ */
+static struct route by_prefix(const char *path, const char *prefixes, const struct files *files)
 {
-	size_t n = strlen(prefix);
+	for (const char *p = prefixes; *p; p += strspn(p, " ")) {
+		size_t n = strcspn(p, " "), len = n == 1 && *p == '/' ? 0 : n;
+		if (strncmp(path, p, len) == 0 && path[len] == '/')
+			return exact(path + len, files);
+		if (strncmp(path, p, len) == 0 && !path[len])
+			return (struct route){.kind = ROUTE_REDIRECT, .methods = ROUTE_READS};
+		p += n;
+	}
+	return (struct route){.kind = ROUTE_NONE, .methods = ROUTE_READS};
+}
+
+struct route route_find(const struct params *p, const char *prefixes, const struct files *files)
+{
 	char *whole = mem_printf("%s%s", p->script_name, p->path_info);
-	struct route r;
-	if (n && strncmp(whole, prefix, n) == 0) {
-		r = whole[n] ? exact(whole + n, files)
-			     : (struct route){.kind = ROUTE_REDIRECT, .methods = ROUTE_READS};
-	} else if (p->path_info[0]) {
+	struct route r = {.kind = ROUTE_NONE, .methods = ROUTE_READS};
+	if (p->prefix[0] || *prefixes) {
+		r = by_prefix(whole, p->prefix[0] ? p->prefix : prefixes, files);
+	} else if (p->path_info[0] == '/') {
 		r = exact(p->path_info, files);
 		/* lighttpd 1.4.69, mounted at "/", cuts behind the first part. */
 		if (r.kind == ROUTE_NONE)
 			r = exact(whole, files);
-	} else {
+	} else if (!p->path_info[0]) { /* else a prefix was cut off in the middle of a name */
 		r = by_ending(whole, files);
 	}
 	free(whole);

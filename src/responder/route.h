@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * route - which of our paths a request means, wherever we are mounted.
+ * route - which of our paths a request means, wherever we are mounted, and whether it
+ * means us at all.
  *
  * SCRIPT_NAME followed by PATH_INFO is the whole path with every front server;
  * where it is cut between them differs, and nginx sends no PATH_INFO at all.
@@ -32,6 +33,9 @@ struct route {
 /* Whether `method` is among the words of `methods`. */
 bool route_takes(const struct route *r, const char *method) must_check;
 
-struct route route_find(const struct params *p, const char *prefix, const struct files *files);
+/* `prefixes` are where it is mounted, with blanks between, or "" if nobody has said it.
+ * What the web server says itself (SLUICE_PREFIX) counts before.
+ */
+struct route route_find(const struct params *p, const char *prefixes, const struct files *files);
 
 #endif

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The web servers that sluice is mounted under, each with its file of contrib/mount, of
 which only paths and ports are replaced."""
+import copy
+
 from harness import *
 
 APACHE = """
@@ -84,7 +86,8 @@ class Mount:
         if self.change:
             conf = self.change(conf)
         for installed, here in (("/run/sluice/fcgi.sock", "fcgi.sock"), ("/run/lighttpd/sluice.sock", "spawned.sock"),
-                                ("/usr/lib/sluice/sluice.fcgi", "sluice.fcgi")):
+                                ("/usr/lib/sluice/sluice.fcgi", "sluice.fcgi"), ('/usr/lib/sluice"', '"'),
+                                ("/etc/sluice/sluice.yaml", "sluice.yaml")):
             conf = conf.replace(installed, site.path(here))
         conf += extra
         if self.program == "lighttpd":
@@ -151,6 +154,31 @@ class Mount:
             wait_for(lambda: not any(alive(p) and program_of(p) != "sluice" for p in family), "what it has left behind to end")
         # Responders that it has started, too; the hub lingers.
         wait_for(lambda: not any(alive(p) for p in family if role_of(p) is None), "the web server's children to end")
+
+
+def with_passwords(m, site, users):
+    """That mount with the lines of doc/access.md, word for word; `users` have these passwords."""
+    kind = {"apache2": "apache"}.get(m.program, m.program)
+    page = open(os.path.join(SRC, "doc/access.md")).read()
+    lines = page.split("```%s\n" % kind)[1].split("```")[0].replace("/etc/sluice/users", site.path("users"))
+    with open(site.path("users"), "w") as f:
+        for name, password in users.items():
+            f.write("%s:%s\n" % (name, subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True).strip()))
+    os.chmod(site.path("users"), 0o644)
+    if kind == "caddy":
+        hashes = ["%s %s" % (name, subprocess.check_output(["caddy", "hash-password", "--plaintext", password], text=True).strip())
+                  for name, password in users.items()]
+        lines = lines.replace("alice HASH", "\n\t".join(hashes))
+    ours = copy.copy(m)
+    change = m.change or (lambda conf: conf)
+    if kind == "apache":
+        ours.load = (*m.load, "auth_basic", "authn_core", "authn_file", "authz_user")
+    if kind == "nginx":
+        ours.change = lambda conf: change(conf).replace("fastcgi_pass", lines + "fastcgi_pass", 1).replace(
+            "#fastcgi_param REMOTE_USER", "fastcgi_param REMOTE_USER")
+    else:
+        ours.change = lambda conf: lines + change(conf)
+    return ours
 
 
 def program_of(pid):

@@ -4,7 +4,7 @@
 import base64
 
 from fastcgi import *
-from mounts import mount
+from mounts import mount, with_passwords
 
 SOURCES = """
 open: {type: file, channel: open, include: [DIR/open.log], read_from: beginning}
@@ -184,24 +184,10 @@ def passwords_by_the_recipes(site):
     site.lighttpd.wait()
     site.lighttpd = None
     require("openssl", "nginx", "caddy", "apache2")
-    users = {"alice": "secret", "mallory": "secret"}
-    with open(site.path("users"), "w") as f:
-        for name, password in users.items():
-            f.write("%s:%s\n" % (name, subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True).strip()))
-    os.chmod(site.path("users"), 0o644)
-    page = open(os.path.join(SRC, "doc/access.md")).read()
-    for name, kind in (("lighttpd", "lighttpd"), ("Apache mod_proxy_fcgi", "apache"), ("nginx", "nginx"), ("Caddy", "caddy")):
-        m = mount(name)
-        lines = page.split("```%s\n" % kind)[1].split("```")[0].replace("/etc/sluice/users", site.path("users"))
-        if kind == "caddy":
-            hashed = subprocess.check_output(["caddy", "hash-password", "--plaintext", "secret"], text=True).strip()
-            lines = lines.replace("alice HASH", "alice %s\n\tmallory %s" % (hashed, hashed))
-        if kind == "apache":
-            m.load = (*m.load, "auth_basic", "authn_core", "authn_file", "authz_user")
-        if kind == "nginx":
-            m.change = lambda conf: conf.replace("#fastcgi_param REMOTE_USER", "fastcgi_param REMOTE_USER")
+    for name in ("lighttpd", "Apache mod_proxy_fcgi", "nginx", "Caddy"):
+        m = with_passwords(mount(name), site, {"alice": "secret", "mallory": "secret"})
         m.prepare(site)
-        m.start(site, "\n" + lines)
+        m.start(site)
         try:
             for user, password, want in (("alice", "secret", 200), ("mallory", "secret", 404), ("alice", "wrong", 401)):
                 basic = {"Authorization": "Basic " + base64.b64encode(("%s:%s" % (user, password)).encode()).decode()}

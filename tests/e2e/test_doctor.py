@@ -128,8 +128,16 @@ def what_mount_prints(site):
         check(code == 0 and "/a/b" in out and "/logs" not in out, "%r: %s" % (args, out))
         check((site.path("fcgi.sock") in out) == (len(args) == 1), "%r: its socket: %s" % (args, out))
         check(len(args) == 1 or "/sluice.fcgi" in out, out)
+        check((site.path("sluice.yaml") in out) == (len(args) > 1), "%r: its configuration: %s" % (args, out))
+        code, out = site.sluice_command("mount", *args, "--prefix", "/")
+        check(code == 0 and "logs" not in out.replace("auth_basic \"logs\"", ""), "%r: %s" % (args, out))
+        # No lines for a configuration that is not there.
+        p = subprocess.run([SLUICE, "mount", *args, "-c", site.path("none.yaml")], capture_output=True, text=True)
+        check(p.returncode == 2 and not p.stdout and "none.yaml: No such file" in p.stderr, "%r" % p)
+        p = subprocess.run([SLUICE, "mount", *args], capture_output=True, text=True, env={**os.environ, "SLUICE_CONFIG": "none.yaml"})
+        check(p.returncode == 2 and not p.stdout, "%r" % p)
     for args, text in ((["iis"], "there is no way \"iis\""), ([], "usage"), (["nginx", "--prefix", "logs"], "write it as /logs"),
-                       (["nginx", "--prefix", "/"], "write it as /logs"), (["nginx", "--wrong"], "not understood")):
+                       (["nginx", "--prefix", "/x/"], "write it as /logs"), (["nginx", "--wrong"], "not understood")):
         code, out = site.sluice_command("mount", *args)
         check(code == 2 and text in out, "%r: %s" % (args, out))
 

@@ -195,11 +195,11 @@ def mounted_at_the_root_and_under_another_name(site):
     site.lighttpd.terminate()
     site.lighttpd.wait()
     for prefix in ("/a/b/c", ""):
-        conf = open(site.path("lighttpd.conf")).read().replace('"/logs"', '"%s"' % (prefix or "/"))
+        code, lines = site.sluice_command("mount", "lighttpd", "--prefix", prefix or "/")
+        check(code == 0, lines)
         site.port = free_port()
-        conf = re.sub(r"server.port = \d+", "server.port = %d" % site.port, conf)
         with open(site.path("mounted.conf"), "w") as f:
-            f.write(conf)
+            f.write('server.document-root = "%s"\nserver.bind = "127.0.0.1"\nserver.port = %d\n%s' % (site.dir, site.port, lines))
         site.lighttpd = subprocess.Popen(["lighttpd", "-D", "-f", site.path("mounted.conf")], stderr=subprocess.DEVNULL)
         wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", site.port)) == 0, "lighttpd")
         site.prefix = prefix
