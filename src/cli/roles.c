@@ -44,11 +44,16 @@ struct hub_process {
 	bool stopping;
 };
 
+static void on_drained(void *ctx)
+{
+	struct hub_process *p = ctx;
+	loop_stop(p->hub.loop);
+}
+
 static void on_sources_gone(void *ctx)
 {
 	struct hub_process *p = ctx;
-	hub_drain(&p->hub);
-	loop_stop(p->hub.loop);
+	hub_drain(&p->hub, on_drained, p);
 }
 
 static void on_stop(void *ctx, int signo maybe_unused)

@@ -25,7 +25,8 @@
 
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS   (5 * NS_PER_SEC)
-#define STOP_PATIENCE_NS (4500 * NS_PER_MS)
+/* Sources have 3 s, then clients 5 s for what they still read. */
+#define STOP_PATIENCE_NS (10 * NS_PER_SEC)
 #define PING_NS          (5 * NS_PER_SEC)
 #define HUB_ANSWERS_NS   (20 * NS_PER_SEC)
 

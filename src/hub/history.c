@@ -464,6 +464,16 @@ void history_open(struct hub *h, int fd, const struct door_request *r, const str
 	helper_submit(h->helper, &p->job);
 }
 
+int64_t histories_moved_ns(const struct hub *h)
+{
+	int64_t last = 0;
+	list_each (e, &h->histories) {
+		const struct page *p = list_entry(e, struct page, link);
+		last = MAX(last, p->is_running ? loop_now(h->loop) : p->outlet.moved_ns);
+	}
+	return last;
+}
+
 void histories_end_all(struct hub *h)
 {
 	list_each_safe (e, &h->histories)

@@ -16,6 +16,9 @@
 void history_open(struct hub *h, int fd, const struct door_request *r, const struct identity *who,
 		  struct subscription *sub);
 
+/* Loop time at which a client last took something of a page; now while one is read. */
+int64_t histories_moved_ns(const struct hub *h) must_check;
+
 /* Ends all; for the end of the hub. */
 void histories_end_all(struct hub *h);
 

@@ -511,22 +511,13 @@ void hub_refill(struct hub *h)
 	h->is_draining = false;
 }
 
-void hub_drain(struct hub *h)
-{
-	h->is_draining = true;
-	gate_close(h);
-	list_each (e, &h->views)
-		view_flush(list_entry(e, struct view, link));
-	list_each_safe (e, &h->streams)
-		stream_say_bye(list_entry(e, struct stream, link), "shutdown", NULL);
-}
-
 void hub_close(struct hub *h)
 {
 	int r;
 	loop_timer_cancel(h->loop, &h->housekeeping);
 	loop_timer_cancel(h->loop, &h->linger);
 	loop_timer_cancel(h->loop, &h->emptying);
+	loop_timer_cancel(h->loop, &h->farewell);
 	streams_end_all(h);
 	histories_end_all(h);
 	helper_free(h->helper);

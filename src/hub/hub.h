@@ -44,7 +44,7 @@ struct hub {
 	size_t n_channels;
 	struct cursors *cursors;
 	struct witness *witness; /* of the journals; owned */
-	struct helper *helper; /* reads the journals */
+	struct helper *helper;   /* reads the journals */
 	size_t n_readers;
 	struct gate *gate;
 	struct filter_run *reader_runs; /* one for each of its threads; owned */
@@ -82,10 +82,14 @@ struct hub {
 	void (*on_unused)(struct hub *h);
 	struct loop_timer linger;
 	struct loop_timer emptying;
-	int64_t empty_at_ns; /* loop time */
-	int64_t used_ns;     /* loop time at which somebody did last */
-	int64_t clock_offset_ns;   /* wall clock less the time since boot, some seconds ago */
-	int64_t expires_after_ns;  /* time since boot; until then nothing is too old */
+	int64_t empty_at_ns;      /* loop time */
+	int64_t used_ns;          /* loop time at which somebody did last */
+	int64_t clock_offset_ns;  /* wall clock less the time since boot, some seconds ago */
+	int64_t expires_after_ns; /* time since boot; until then nothing is too old */
+	struct loop_timer farewell;
+	int64_t farewell_ends_ns; /* loop time */
+	void (*on_drained)(void *ctx);
+	void *on_drained_ctx;
 };
 
 /* Opens the state directory's journals.  0, or a negative errno with *why an
@@ -108,8 +112,11 @@ void hub_watch_use(struct hub *h, void (*on_unused)(struct hub *h));
 void hub_empty(struct hub *h, int64_t over_ns);
 void hub_refill(struct hub *h);
 
-/* Takes no more requests, says bye on every stream and ends it. */
-void hub_drain(struct hub *h);
+/* Takes no more requests and says bye on every stream.  `done` is called once they have
+ * taken it; those that take nothing for two seconds are not waited for, and none is for
+ * more than five seconds.
+ */
+void hub_drain(struct hub *h, void (*done)(void *ctx), void *ctx);
 
 /* Closes the journals and notes that it ended well. */
 void hub_close(struct hub *h);

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Starting where something is in the way, and stopping."""
+import select
+
 from harness import *
 
 SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning}"
@@ -38,6 +40,40 @@ def sigterm_says_bye_and_leaves_nothing(site):
     check(s.until_type("hello").json()["mode"] == "resumed", "the cursor is not good any more")
     got = [e for e in site.stream("channel=logs&earliest=1").until_message("1000") if e.type == "line"]
     check(len(got) == 1000, "%d lines in the journal" % len(got))
+
+
+def clients_that_read_get_their_goodbye_though_half_read_nothing(site):
+    """It stands behind much that they have not read yet when SIGTERM comes."""
+    n = 500 if LONG else 30
+    with open(site.path("app.log"), "w") as f:
+        f.write("".join("%d %s\n" % (i, "x" * 1000) for i in range(10000)))
+    site.up(SOURCE)
+    wait_for(lambda: site.json("/channels")["channels"][0]["events"] == 10000, "the lines")
+    site.streams = [Stream(site, "channel=logs&earliest=1", rcvbuf=4096) for _ in range(2 * n)]
+    readers = site.streams[::2]
+    for s in site.streams:
+        s.until_type("hello")
+    behind = lambda: site.json("/status")["streams"]["catching_up"]
+    wait_for(lambda: behind() == 2 * n, "all to have more than they read")
+    site.sluice.send_signal(signal.SIGTERM)
+    poll, left = select.poll(), {s.sock.fileno(): s for s in readers}
+    for fd in left:
+        poll.register(fd, select.POLLIN)
+    deadline = time.monotonic() + 20 * PATIENCE
+    while left and time.monotonic() < deadline:
+        for fd, _ in poll.poll(1000):
+            left[fd].buffer = left[fd].buffer[-4096:]
+            if not left[fd].fill(0.1):
+                poll.unregister(fd)
+                del left[fd]
+    said = sum(b"event: bye" in s.buffer[-4096:] for s in readers)
+    check(said == n, "%d of %d were told; %d are still open" % (said, n, len(left)))
+    ends_within(site, 15)
+
+
+def ends_within(site, seconds):
+    site.stop(seconds)
+    check(site.sluice.returncode == 0 and "are ended" not in site.log(), site.log())
 
 
 def fails(site, *words, status=1):
@@ -105,6 +141,7 @@ def a_journal_of_a_newer_version_is_left_untouched(site):
     check(open(segment, "rb").read() == before, "it was changed")
 
 
-run(sigterm_says_bye_and_leaves_nothing, a_second_hub_on_one_state_directory_is_refused,
+run(sigterm_says_bye_and_leaves_nothing, clients_that_read_get_their_goodbye_though_half_read_nothing,
+    a_second_hub_on_one_state_directory_is_refused,
     a_listening_port_that_is_taken, a_socket_that_another_process_listens_on, a_stale_socket_is_replaced,
     a_state_directory_that_cannot_be_written, a_journal_of_a_newer_version_is_left_untouched)
