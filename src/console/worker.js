@@ -113,11 +113,15 @@ function counts() {
 
 // ---- what one page sees -----------------------------------------------------------
 
+// Plain text in either case, as grep= has it: with these flags a regex folds as Unicode's simple
+// case folding does.
+const inEitherCase = (text) => new RegExp(text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'), 'iu');
+
 class Session {
   constructor(port) {
     this.port = port;
     this.hidden = new Set(); // names of channels
-    this.needle = '';
+    this.pattern = null; // what is looked for, or nothing
     this.minimum = 8;
     this.matches = []; // sequence numbers, when anything is filtered
     this.trimmed = 0; // matches that were dropped from the front
@@ -130,14 +134,14 @@ class Session {
   }
 
   get filters() {
-    return this.needle !== '' || this.minimum < 8 || this.hidden.size > 0;
+    return this.pattern !== null || this.minimum < 8 || this.hidden.size > 0;
   }
 
   accepts(severity, channel, flags, text) {
     if (this.hidden.has(names[channel])) return false;
     if (flags & IS_GAP) return true;
     if (this.minimum < 8 && severity > this.minimum) return false;
-    return this.needle === '' || text.toLowerCase().includes(this.needle);
+    return this.pattern === null || this.pattern.test(text);
   }
 
   append(seq, severity, channel, flags, text) {
@@ -157,7 +161,7 @@ class Session {
       this.window = m.window;
       if (this.isDirty || m.force) this.post();
     } else if (m.type === 'filter') {
-      this.needle = m.needle.toLowerCase();
+      this.pattern = m.needle.trim() === '' ? null : inEitherCase(m.needle);
       this.minimum = m.minimum;
       this.hidden = new Set(m.hidden);
       this.refilter();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "filter/filter.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "filter/fold.h"
 #include "filter/internal.h"
 #include "filter/parse.h"
 
@@ -150,14 +150,6 @@ static void put_lines(struct buf *out, struct str s)
 			buf_putc(out, s.data[i]);
 }
 
-static bool has_capital(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (isupper((unsigned char)s.data[i]))
-			return true;
-	return false;
-}
-
 void filter_put_grep(struct buf *out, struct str text)
 {
 	struct buf lines = {0};
@@ -166,7 +158,7 @@ void filter_put_grep(struct buf *out, struct str text)
 	if (is_regex(text)) {
 		put_regex(out, text);
 	} else {
-		buf_puts(out, has_capital(text) ? "message contains " : "message icontains ");
+		buf_puts(out, fold_has_capital(text) ? "message contains " : "message icontains ");
 		filter_put_string(out, text);
 	}
 	buf_fini(&lines);

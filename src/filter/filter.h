@@ -78,8 +78,9 @@ struct filter_run {
 	size_t n_memos;
 	struct regex_set *set; /* borrowed, or NULL */
 	bool is_scanned;
-	bool is_lowered;
-	struct buf lower;   /* the message in small letters, once somebody has asked */
+	bool is_folded;
+	struct buf folded;  /* the message (fold_put()), once somebody has asked */
+	struct buf other;   /* the same of what was looked at last and is no message */
 	struct regex *slow; /* the one that went over its limit last; borrowed */
 };
 

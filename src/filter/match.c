@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "filter/fold.h"
 #include "filter/internal.h"
 #include "filter/regex_set.h"
 
@@ -18,7 +17,8 @@ void filter_run_fini(struct filter_run *run)
 {
 	regex_run_fini(&run->regex);
 	buf_fini(&run->scratch);
-	buf_fini(&run->lower);
+	buf_fini(&run->folded);
+	buf_fini(&run->other);
 	free(run->memos);
 }
 
@@ -28,7 +28,7 @@ void filter_run_event(struct filter_run *run, const struct event *ev, struct str
 	run->channel = channel;
 	run->turn++;
 	run->has_fields = false;
-	run->is_scanned = run->is_lowered = false;
+	run->is_scanned = run->is_folded = false;
 }
 
 static void scan(struct filter_run *run)
@@ -131,47 +131,24 @@ static struct value subject_of(struct filter_run *run, const struct node *n)
 
 /* ---- tests ----------------------------------------------------------------------------- */
 
-static void put_lower(struct buf *out, struct str s)
+/* The message is folded once for all who ask. */
+static struct str folded(struct filter_run *run, struct str s)
 {
-	char *p = buf_reserve(out, s.len);
-	for (size_t i = 0; i < s.len; i++)
-		p[i] = (char)tolower((unsigned char)s.data[i]);
-	out->len += s.len;
-}
-
-/* In linear time, as memmem(3) of glibc is; the message is lowered once for all who ask. */
-static bool contains_long_in_either_case(struct filter_run *run, struct str s, struct str what)
-{
-	struct buf own = {0}, lower_what = {0};
 	bool is_message = s.data == run->event->message.data && s.len == run->event->message.len;
-	struct buf *lower = is_message ? &run->lower : &own;
-	if (!is_message || !run->is_lowered) {
-		lower->len = 0;
-		put_lower(lower, s);
-		run->is_lowered |= is_message;
+	struct buf *to = is_message ? &run->folded : &run->other;
+	if (!is_message || !run->is_folded) {
+		to->len = 0;
+		fold_put(to, s);
+		run->is_folded |= is_message;
 	}
-	put_lower(&lower_what, what);
-	bool found = memmem(lower->data, lower->len, lower_what.data, lower_what.len) != NULL;
-	buf_fini(&own);
-	buf_fini(&lower_what);
-	return found;
+	return buf_str(to);
 }
 
-static bool contains_in_either_case(struct filter_run *run, struct str s, struct str what)
+/* In linear time, as memmem(3) of glibc is. */
+static bool contains_in_either_case(struct filter_run *run, const struct node *n, struct str s)
 {
-	enum { SHORT = 512 };
-	if (!what.len)
-		return true;
-	if (s.len > SHORT)
-		return contains_long_in_either_case(run, s, what);
-	int lower = tolower((unsigned char)what.data[0]),
-	    upper = toupper((unsigned char)what.data[0]);
-	for (size_t i = 0; i + what.len <= s.len; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-		if ((c == lower || c == upper) && strncasecmp(s.data + i, what.data, what.len) == 0)
-			return true;
-	}
-	return false;
+	struct str what = buf_str(&n->folded), in = folded(run, s);
+	return what.len <= in.len && memmem(in.data, in.len, what.data, what.len) != NULL;
 }
 
 static bool array_holds(struct str json, const struct value *v)
@@ -195,16 +172,18 @@ static bool text_test(struct filter_run *run, const struct node *n, const struct
 	struct str s = value_text(v, small);
 	if (v->type == VALUE_JSON)
 		return n->kind == NODE_CONTAINS && array_holds(v->string, &n->values[0]);
-	if (!s.data || what.len > s.len)
+	if (!s.data)
 		return false;
 	if (!what.len)
 		return true;
+	if (n->kind == NODE_ICONTAINS)
+		return contains_in_either_case(run, n, s);
+	if (what.len > s.len)
+		return false;
 	if (n->kind == NODE_STARTSWITH)
 		return memcmp(s.data, what.data, what.len) == 0;
 	if (n->kind == NODE_ENDSWITH)
 		return memcmp(s.data + s.len - what.len, what.data, what.len) == 0;
-	if (n->kind == NODE_ICONTAINS)
-		return contains_in_either_case(run, s, what);
 	return memmem(s.data, s.len, what.data, what.len) != NULL;
 }
 

@@ -28,6 +28,7 @@ void node_free(struct node *n)
 	for (size_t i = 0; i < n->n_values; i++)
 		free((char *)(uintptr_t)n->values[i].string.data);
 	regex_unref(n->regex);
+	buf_fini(&n->folded);
 	free(n->children);
 	free(n->values);
 	free(n->field);

@@ -25,7 +25,7 @@ enum node_kind {
 	NODE_GE,
 	NODE_IN,
 	NODE_CONTAINS,
-	NODE_ICONTAINS, /* letters of ASCII in either case */
+	NODE_ICONTAINS, /* in either case (fold.h) */
 	NODE_STARTSWITH,
 	NODE_ENDSWITH,
 	NODE_MATCHES,
@@ -49,6 +49,7 @@ struct node {
 	char *field;          /* its name; owned */
 	struct value *values; /* owned with their strings; one, or those of `in` */
 	size_t n_values;
+	struct buf folded;   /* what icontains looks for */
 	struct regex *regex; /* counted */
 };
 

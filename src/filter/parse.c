@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "base/unit.h"
+#include "filter/fold.h"
 #include "filter/lex.h"
 #include "filter/node.h"
 #include "filter/parse.h"
@@ -242,8 +243,11 @@ static struct value value_of_token(struct parser *p, const struct node *n)
 
 static void parse_value(struct parser *p, struct node *n)
 {
+	char small[32];
 	struct value v = value_of_token(p, n);
 	node_add_value(n, v);
+	if (n->kind == NODE_ICONTAINS)
+		fold_put(&n->folded, value_text(&v, small));
 	if (!p->failed)
 		advance(p);
 }

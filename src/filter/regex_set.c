@@ -50,12 +50,30 @@ static unsigned flags_of(const struct regex *r)
 	return f;
 }
 
+/* Whether it names a letter that is none of ASCII: of those the engine knows the cases of an
+ * older Unicode (of Vectorscan 5.4: not U+10D0 and U+1C90).
+ */
+static bool names_wide_letters(const char *pattern)
+{
+	for (const char *p = pattern; *p; p++) {
+		if (*p & 0x80)
+			return true;
+		if (*p == '\\' && *++p && strchr("xoNpP01234567", *p))
+			return true;
+		if (!*p)
+			break;
+	}
+	return false;
+}
+
 /* The engine has no extended syntax, and reads verbs and options in a pattern its
  * own way.
  */
 static bool is_suited(const struct regex *r)
 {
 	if (r->is_slow || strchr(r->flags, 'x') || strstr(r->pattern, "(*") || !r->pattern[0])
+		return false;
+	if (strchr(r->flags, 'i') && names_wide_letters(r->pattern))
 		return false;
 	for (const char *p = r->pattern; (p = strstr(p, "(?")); p += 2)
 		if (p[2] != ':')

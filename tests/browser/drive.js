@@ -139,6 +139,10 @@ const scenarios = {
     check(!(await rowTexts(page)).includes('and hay'), 'a line that does not match is shown');
     check((await page.textContent('#footer')).includes('match 4'), 'the matches are not counted');
     check(page.url().includes('filter=NEEDLE'), 'the filter is not in the URL');
+    // In the case of any letter, whatever else the text holds.
+    write('Der \u00c4RGER (5 \u212a) [x]\n');
+    await page.fill('#filter', '\u00e4rger (5 k) [X]');
+    await until('the filter', async () => (await rowTexts(page)).join() === 'Der \u00c4RGER (5 \u212a) [x]');
     await page.fill('#filter', '');
     await hasRow(page, 'and hay');
     // Minimum severity.

@@ -120,6 +120,23 @@ def a_time_is_taken_in_every_form(site):
             check(status == 400 and b"yesterday 14:00" in body and b"UTC" in body, "%s%s: %d %r" % (use, wrong, status, body))
 
 
+def either_case_is_that_of_any_letter(site):
+    begin(site, 0)
+    lines = ["Der \u00c4RGER", "\u041e\u0448\u0438\u0431\u043a\u0430 \u0434\u0438\u0441\u043a\u0430", "\u03a3\u03a5\u03a3", "5 \u212a", "GRO\u1e9e", "plain"]
+    add(site, *lines)
+    wait_for(lambda: len(ids(site)) == len(lines), "the lines")
+
+    def got(**parameters):
+        text = "&".join("%s=%s" % (k, "".join("%%%02x" % b for b in v.encode())) for k, v in parameters.items())
+        return [e["message"] for e in site.json("/history?channel=logs&" + text)["events"]]
+    for what, line in (("\u00e4rger", 0), ("\u043e\u0448\u0438\u0431\u043a\u0430", 1), ("\u03c3\u03c5\u03c2", 2), ("5 k", 3), ("gro\u00df", 4), ("plain", 5)):
+        for parameters in ({"grep": what}, {"filter": 'message icontains "%s"' % what.upper().replace("SS", "\u1e9e")}, {"grep": "/%s/i" % what}):
+            check(got(**parameters) == [lines[line]], "%r: %r" % (parameters, got(**parameters)))
+        check(got(exclude=what) == lines[:line] + lines[line + 1:], "exclude=" + what)
+    # A capital asks for the case that it has, here as in ASCII.
+    check(not got(grep="\u00c4rger") and got(grep="\u00c4RGER") == lines[:1], "a capital")
+
+
 # ---- what they expect ----------------------------------------------------------------
 
 
@@ -269,5 +286,5 @@ def events_may_come_without_a_name(site):
 
 
 run(a_polyfill_resumes_by_a_parameter, what_says_nothing_is_ignored, a_misspelling_is_refused_with_what_was_meant,
-    a_time_is_taken_in_every_form, no_block_is_empty_but_heartbeats, a_comment_moves_the_cursor_of_who_reads_lines,
+    a_time_is_taken_in_every_form, either_case_is_that_of_any_letter, no_block_is_empty_but_heartbeats, a_comment_moves_the_cursor_of_who_reads_lines,
     no_type_of_an_event_steers_a_client, events_may_come_without_a_name)

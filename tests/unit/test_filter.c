@@ -8,6 +8,7 @@
 
 #include "base/timestamp.h"
 #include "filter/filter.h"
+#include "filter/fold.h"
 #include "filter/regex_set.h"
 
 static struct regex_pool pool;
@@ -425,6 +426,239 @@ START_TEST(a_set_of_regexes_changes_no_result)
 }
 END_TEST
 
+static void put_utf8(struct buf *out, uint32_t c)
+{
+	if (c < 0x80)
+		buf_putc(out, (char)c);
+	else if (c < 0x800)
+		buf_printf(out, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 63));
+	else if (c < 0x10000)
+		buf_printf(out, "%c%c%c", 0xe0 | c >> 12, 0x80 | (c >> 6 & 63), 0x80 | (c & 63));
+	else
+		buf_printf(out, "%c%c%c%c", 0xf0 | c >> 18, 0x80 | (c >> 12 & 63),
+			   0x80 | (c >> 6 & 63), 0x80 | (c & 63));
+}
+
+static bool is_changed(pcre2_code *any, const char *replacement, struct str s)
+{
+	char out[16];
+	PCRE2_SIZE n = sizeof(out);
+	int got = pcre2_substitute(any, (PCRE2_SPTR)s.data, s.len, 0, PCRE2_SUBSTITUTE_EXTENDED,
+				   NULL, NULL, (PCRE2_SPTR)replacement, strlen(replacement),
+				   (PCRE2_UCHAR *)out, &n);
+	ck_assert_int_eq(got, 1);
+	return n != s.len || memcmp(out, s.data, n) != 0;
+}
+
+/* For every character that may have a case: icontains and the flag i mean the same. */
+enum { CASES_END = 0x20000 };
+
+START_TEST(folding_is_what_pcre2_means_by_either_case)
+{
+	int code;
+	PCRE2_SIZE at;
+	pcre2_code *same =
+		pcre2_compile((PCRE2_SPTR) "^(.)\\1$", PCRE2_ZERO_TERMINATED,
+			      PCRE2_UTF | PCRE2_CASELESS | PCRE2_DOTALL, &code, &at, NULL);
+	pcre2_code *any = pcre2_compile((PCRE2_SPTR) "^.", PCRE2_ZERO_TERMINATED,
+					PCRE2_UTF | PCRE2_DOTALL, &code, &at, NULL);
+	pcre2_jit_compile(same, PCRE2_JIT_COMPLETE);
+	pcre2_match_data *data = pcre2_match_data_create(2, NULL);
+	unsigned char *is_target = calloc(CASES_END / 8, 1);
+	size_t n_folded = 0;
+	struct buf c = {0}, f = {0};
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = 1; i < CASES_END; i++) {
+			if (i >= 0xd800 && i < 0xe000)
+				continue;
+			c.len = f.len = 0;
+			put_utf8(&c, i);
+			fold_put(&f, buf_str(&c));
+			bool folds = !str_eq(buf_str(&c), buf_str(&f));
+			if (folds && !round) {
+				struct buf both = {0};
+				buf_put_str(&both, buf_str(&c));
+				buf_put_str(&both, buf_str(&f));
+				ck_assert_msg(pcre2_match(same, (PCRE2_SPTR)both.data, both.len, 0,
+							  0, data, NULL) > 0,
+					      "U+%04X", i);
+				n_folded++;
+				both.len = 0;
+				fold_put(&both, buf_str(&f)); /* once is enough */
+				ck_assert(str_eq(buf_str(&both), buf_str(&f)));
+				buf_fini(&both);
+				uint32_t t = 0; /* what it folds to */
+				for (size_t k = 0; k < f.len; k++)
+					t = t << 6 | ((unsigned char)f.data[k] &
+						      (k            ? 63u
+						       : f.len == 1 ? 127u
+								    : 0xffu >> (f.len + 1)));
+				is_target[t / 8] |= (unsigned char)(1u << t % 8);
+			}
+			if (round && !folds && !(is_target[i / 8] & 1u << i % 8))
+				ck_assert_msg(!is_changed(any, "\\U$0", buf_str(&c)) &&
+						      !is_changed(any, "\\L$0", buf_str(&c)),
+					      "U+%04X has another case", i);
+		}
+	}
+	ck_assert_uint_ge(n_folded, 1400);
+	free(is_target);
+	buf_fini(&c);
+	buf_fini(&f);
+	pcre2_match_data_free(data);
+	pcre2_code_free(same);
+	pcre2_code_free(any);
+}
+END_TEST
+
+START_TEST(either_case_is_the_case_of_any_letter)
+{
+	static const struct {
+		const char *message, *what;
+		bool is;
+	} cases[] = {
+		{"Der \u00c4RGER ist gro\u00df", "\u00e4rger", true},
+		{"\u00e4rger", "\u00c4RGER", true},
+		{"\u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3",
+		 "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", true},
+		{"\u041e\u0428\u0418\u0411\u041a\u0410 \u0434\u0438\u0441\u043a\u0430",
+		 "\u043e\u0448\u0438\u0431\u043a\u0430", true},
+		{"5 \u212a", "5 k", true},           /* the sign of kelvin */
+		{"Congre\u017fs", "CONGRESS", true}, /* the long s */
+		{"5 k", "\u212a", true},
+		{"\u24b6", "\u24d0", true},
+		{"STRASSE", "stra\u00dfe", false}, /* one character for one */
+		{"STRA\u1e9eE", "stra\u00dfe", true},
+		{"\u0130stanbul", "istanbul", false}, /* nor by the rules of one language */
+		{"\u65e5\u672c\u8a9e", "\u672c", true},
+		{"\u65e5\u672c\u8a9e", "\u6771", false},
+		{"plain ASCII", "ascii", true},
+		{"plain", "plains", false},
+		{"\u023a", "\u2c65", true}, /* which is longer */
+		{"k\u023a", "\u2c65x", false},
+	};
+	setup();
+	struct buf text = {0};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		for (int by_regex = 0; by_regex < 2; by_regex++) {
+			text.len = 0;
+			buf_printf(&text, by_regex ? "message ~ /%s/i" : "message icontains \"%s\"",
+				   cases[i].what);
+			struct filter *f = parsed(buf_text(&text));
+			ck_assert_msg(decide(f, cases[i].message) == cases[i].is, "%s in %s",
+				      buf_text(&text), cases[i].message);
+			filter_unref(f);
+		}
+		/* and in a field, which is no message */
+		fields.len = 0;
+		field_put(&fields, &(struct field){.name = STR("text"),
+						   .type = FIELD_STRING,
+						   .string = str_of(cases[i].message)});
+		text.len = 0;
+		buf_printf(&text, "fields.text icontains \"%s\"", cases[i].what);
+		struct filter *f = parsed(buf_text(&text));
+		ck_assert(decide(f, "other") == cases[i].is);
+		filter_unref(f);
+	}
+	/* What is no UTF-8 stands for itself, and is not read beyond. */
+	static const char *const broken[] = {"\xc3", "\xe2\x84", "\xff\xfe", "\xf0\x9f\x98",
+					     "\xed\xa0\x80"};
+	for (size_t i = 0; i < array_size(broken); i++) {
+		char *copy = malloc(strlen(broken[i])); /* so that a sanitizer sees a step beyond */
+		memcpy(copy, broken[i], strlen(broken[i]));
+		struct str s = {copy, strlen(broken[i])};
+		text.len = 0;
+		fold_put(&text, s);
+		ck_assert(str_eq(buf_str(&text), s));
+		ck_assert(!fold_has_capital(s));
+		free(copy);
+	}
+	ck_assert(fold_has_capital(STR("\u00c4")) && fold_has_capital(STR("a\u0416")) &&
+		  fold_has_capital(STR("xY")) &&
+		  !fold_has_capital(STR("\u00e4 \u00df \u00b5 \u017f \u03c2 1")));
+	buf_fini(&text);
+	teardown();
+}
+END_TEST
+
+/* Whether a regex can match is asked of the set first, which has an engine of its own. */
+START_TEST(a_set_of_regexes_knows_the_case_of_any_letter)
+{
+	static const char *const patterns[] = {
+		"kelvin",
+		"\u00e4rger",
+		"\u00c4RGER",
+		"[a-z]elvin",
+		"congress",
+		"stra\u00dfe",
+		"\u03c3\u03c5\u03c2",
+		"[^k]\u00e4",
+		"\u24d0+",
+		"\\x{e4}r",
+		"\\x6belvin",
+		"[[:lower:]]elvin",
+		"\u2c65$",
+		"^\u10d0",
+		"(k|x)e",
+		"\\bs\\b",
+		"\u0131",
+		"istanbul",
+		"\ua726.",
+		"\u1c90",
+		"\u13a0",
+		"\uab70",
+		"[\u00e0-\u00fc]rger",
+		"\\N{U+e4}rger",
+	};
+	static const char *const messages[] = {
+		"\u212aelvin",
+		"Kelvin",
+		"\u00c4rger",
+		"\u00e4RGER",
+		"congre\u017fs",
+		"STRA\u1e9eE",
+		"\u03a3\u03a5\u03a3",
+		"x\u00c4",
+		"k\u00c4",
+		"\u24b6\u24d0",
+		"\u023a",
+		"\u1c90",
+		"a \u017f b",
+		"\u0130stanbul",
+		"\ua727x",
+		"\u10d0",
+		"\uab70",
+		"\u13a0",
+	};
+	enum { PATTERNS = array_size(patterns), MESSAGES = array_size(messages) };
+	struct filter *filters[PATTERNS];
+	int alone[MESSAGES][PATTERNS];
+	setup();
+	for (size_t i = 0; i < PATTERNS; i++) {
+		struct buf text = {0};
+		buf_printf(&text, "message ~ /%s/i", patterns[i]);
+		filters[i] = parsed(buf_text(&text));
+		buf_fini(&text);
+	}
+	for (size_t m = 0; m < MESSAGES; m++)
+		for (size_t i = 0; i < PATTERNS; i++)
+			alone[m][i] = decide(filters[i], messages[m]);
+	struct regex_set *set = regex_set_new(&pool);
+	regex_set_compile(set);
+	regex_set_adopt(set);
+	run.set = regex_set_size(set) ? set : NULL;
+	for (size_t m = 0; m < MESSAGES; m++)
+		for (size_t i = 0; i < PATTERNS; i++)
+			ck_assert_msg(decide(filters[i], messages[m]) == alone[m][i],
+				      "%s on \"%s\"", patterns[i], messages[m]);
+	run.set = NULL;
+	regex_set_free(set);
+	for (size_t i = 0; i < PATTERNS; i++)
+		filter_unref(filters[i]);
+	teardown();
+}
+END_TEST
+
 START_TEST(shorthands_become_the_language)
 {
 	setup();
@@ -432,6 +666,8 @@ START_TEST(shorthands_become_the_language)
 		const char *grep, *want;
 	} greps[] = {
 		{"error", "message icontains \"error\""},
+		{"\u00e4rger", "message icontains \"\u00e4rger\""},
+		{"\u00c4rger", "message contains \"\u00c4rger\""},
 		{"Error", "message contains \"Error\""},
 		{"/a.b/i", "message ~ /a.b/i"},
 		{"a\"b", "message icontains \"a\\\"b\""},
@@ -551,4 +787,6 @@ UNIT_MAIN("filter", a_long_line_is_searched_to_its_end_and_no_longer,
 	  what_differs_in_form_alone_is_one_filter, a_wrong_filter_is_refused_with_its_place,
 	  a_filter_has_bounds, a_regex_without_end_is_given_up,
 	  a_literal_is_found_only_where_it_is_certain, a_set_of_regexes_changes_no_result,
-	  shorthands_become_the_language, times_are_read_as_people_write_them)
+	  a_set_of_regexes_knows_the_case_of_any_letter, folding_is_what_pcre2_means_by_either_case,
+	  either_case_is_the_case_of_any_letter, shorthands_become_the_language,
+	  times_are_read_as_people_write_them)
