@@ -304,7 +304,8 @@ struct sluice_source {
 enum sluice_plugin_flag {
 	SLUICE_NEEDS_EXEC = 1,    /* starts programs: no sandbox around those */
 	SLUICE_NEEDS_NETWORK = 2, /* makes connections of its own */
-	SLUICE_MAY_BLOCK = 4      /* may not call the host for long: no watchdog */
+	SLUICE_MAY_BLOCK = 4,     /* may not call the host for long: no watchdog */
+	SLUICE_NEEDS_UNIX = 8     /* connects to unix sockets */
 };
 
 /* What the structs had when the plugin was built. */

@@ -240,6 +240,9 @@ int collect_filesystem(struct state *s, struct sample *m)
 			hung++;
 		} else if (a->error) {
 			sample_device_text(m, "error", strerror(a->error));
+		} else if (!a->st.f_bsize) {
+			/* FUSE answers so to any user but the one that has mounted it. */
+			sample_device_text(m, "error", "shows its sizes to another user only");
 		} else {
 			put_sizes(m, &a->st);
 		}

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/ancestry.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -54,32 +55,57 @@ int peers_parse(const char *text, struct peers *ret)
 	return 0;
 }
 
-static void tell(struct peers *p, uid_t who, const char *what)
+/* Whether the log is to be told; *n gets how many there were since. */
+static bool is_news(struct peers *p, unsigned long long *n)
 {
 	int64_t now = clock_mono_ns();
 	p->untold++;
 	if (p->told_ns && now - p->told_ns < NS_PER_SEC)
-		return;
-	log_warning("a connection of user %u to %s is closed (%llu since the last word on it): if "
-		    "the web server runs as that user, add its name (id -nu %u) to hub.web_users",
-		    (unsigned)who, what, (unsigned long long)p->untold, (unsigned)who);
+		return false;
+	*n = p->untold;
 	p->told_ns = now;
 	p->untold = 0;
+	return true;
+}
+
+static bool is_unix(int fd)
+{
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX;
+}
+
+bool peers_admit_origin(struct peers *p, int fd, const char *what)
+{
+	unsigned long long n;
+	if (!p->supervisor || !is_unix(fd))
+		return true;
+	int depth = ancestry_of_peer(fd, p->supervisor);
+	if (depth == -ESRCH || (depth >= 0 && depth <= p->depth))
+		return true;
+	if (depth > 0 && is_news(p, &n))
+		log_warning("a connection of process %d, which a source has started, to %s is "
+			    "closed (%llu since the last word on it)",
+			    (int)ancestry_peer(fd), what, n);
+	return false;
 }
 
 bool peers_admit(struct peers *p, int fd, const char *what)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	int domain = 0;
-	socklen_t domain_len = sizeof(domain);
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) == 0 && domain != AF_UNIX)
+	unsigned long long n;
+	if (!is_unix(fd))
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->uids[i] == cred.uid)
-			return true;
-	tell(p, cred.uid, what);
+			return peers_admit_origin(p, fd, what);
+	if (is_news(p, &n))
+		log_warning("a connection of user %u to %s is closed (%llu since the last word on "
+			    "it): if the web server runs as that user, add its name (id -nu %u) to "
+			    "hub.web_users",
+			    (unsigned)cred.uid, what, n, (unsigned)cred.uid);
 	return false;
 }

@@ -5,10 +5,12 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "conf/remarks.h"
 #include "hub/schema.h"
+#include "source/identity.h"
 
 static const char usage[] =
 	"usage: sluice check [-c FILE]\n\n"
@@ -18,6 +20,19 @@ static const char usage[] =
 static void print_remark(void *ctx maybe_unused, const char *sentence)
 {
 	puts(sentence);
+}
+
+/* Sources that are root, and need not be. */
+static void remark_users(const struct settings *s)
+{
+	for (size_t i = 0; geteuid() == 0 && i < s->n_sources; i++) {
+		const struct source_settings *src = &s->sources[i];
+		const char *why = src->user ? NULL : identity_stays(src);
+		if (why)
+			printf("%s: sources.%s runs as root, for %s (name another user with user:, "
+			       "or user: root to leave it so)\n",
+			       s->file, src->name, why);
+	}
 }
 
 int check_command(int argc, char **argv)
@@ -35,6 +50,7 @@ int check_command(int argc, char **argv)
 		       buf_text(&changes));
 	buf_fini(&changes);
 	settings_remarks(s, print_remark, NULL);
+	remark_users(s);
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
 			printf("%s: whoever can connect to %s can say who he is; let it be reached "

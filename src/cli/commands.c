@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/peers.h"
 #include "base/unit.h"
 #include "cli/listen.h"
 #include "cli/reload.h"
@@ -40,6 +41,7 @@ struct commands {
 	int fd;
 	struct loop_io io;
 	struct client clients[CLIENTS_MAX];
+	struct peers peers;
 };
 
 static struct loop *loop_of(const struct commands *c)
@@ -118,11 +120,25 @@ static void on_client(struct loop_io *io, uint32_t events maybe_unused)
 	obey(c, word);
 }
 
+/* Before it has said anything. */
+static void turn_away(int fd, const char *text)
+{
+	char *bytes = mem_printf("error\n%s\n", text);
+	ssize_t ignored = fd < 0 ? 0 : send(fd, bytes, strlen(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)ignored;
+	free(bytes);
+	fd_close(&fd);
+}
+
 static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct commands *all = container_of(io, struct commands, io);
 	int fd = accept4(all->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int64_t now = loop_now(loop_of(all));
+	if (fd >= 0 && !peers_admit(&all->peers, fd, "the control socket")) {
+		turn_away(fd, "a program that a source has started may not ask this");
+		return;
+	}
 	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {
 		struct client *c = &all->clients[i];
 		/* One that says nothing makes room. */
@@ -138,10 +154,7 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 		}
 		break;
 	}
-	static const char busy[] = "error\ntoo many ask at once; try again\n";
-	ssize_t ignored = fd < 0 ? 0 : send(fd, busy, strlen(busy), MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)ignored;
-	fd_close(&fd);
+	turn_away(fd, "too many ask at once; try again");
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -155,6 +168,8 @@ struct commands *commands_open(struct supervisor *s, char **why)
 {
 	struct commands *c = mem_zero(sizeof(*c));
 	c->supervisor = s;
+	peers_init(&c->peers);
+	c->peers.supervisor = getpid();
 	c->io.fd = -1;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		c->clients[i].fd = c->clients[i].io.fd = -1;

@@ -84,5 +84,6 @@ int plugin_settings(const char *name, int argc, char **argv, struct tables *tabl
 	free(ret->type);
 	ret->name = mem_strdup(tables->name);
 	ret->type = mem_strdup(tables->name);
+	ret->plugin_flags = tables->flags;
 	return plugin_options(argc, argv, tables->options, &ret->options) ? 2 : 0;
 }

@@ -135,6 +135,7 @@ void packed_put_source(struct buf *out, const struct source_settings *src)
 	put_list(out, src->allow_read, src->n_allow_read);
 	put_text(out, src->plugin);
 	put_text(out, src->trouble);
+	buf_put_u32(out, src->plugin_flags);
 	buf_put_u32(out, (uint32_t)src->options.n);
 	for (size_t i = 0; i < src->options.n; i++) {
 		const struct option_value *v = &src->options.all[i];
@@ -313,6 +314,7 @@ void packed_get_source(struct reader *r, struct source_settings *src)
 	src->allow_read = get_list(r, &src->n_allow_read);
 	src->plugin = get_text(r);
 	src->trouble = get_text(r);
+	src->plugin_flags = get_word(r);
 	size_t n = get_count(r);
 	src->options.all = mem_zero((n + 1) * sizeof(src->options.all[0]));
 	for (; src->options.n < n; src->options.n++) {

@@ -172,6 +172,8 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 void gate_reload(struct hub *h)
 {
 	settings_peers(&h->settings->hub, &h->gate->peers);
+	h->gate->peers.supervisor = getppid();
+	h->gate->peers.depth = 1; /* its responders */
 }
 
 bool gate_is_idle(const struct hub *h)

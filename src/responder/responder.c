@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/ancestry.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -32,6 +33,13 @@ static void on_pause_over(struct loop_timer *t)
 	set_listening(container_of(t, struct responder, pause), true);
 }
 
+static bool admits(struct responder *r, int fd)
+{
+	static const char what[] = "our FastCGI socket";
+	return r->config->checks_peers ? peers_admit(&r->peers, fd, what)
+				       : peers_admit_origin(&r->peers, fd, what);
+}
+
 static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct listener *l = container_of(io, struct listener, io);
@@ -48,7 +56,7 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 		}
 		if (fd < 0)
 			return;
-		if (r->config->checks_peers && !peers_admit(&r->peers, fd, "our FastCGI socket")) {
+		if (!admits(r, fd)) {
 			close(fd);
 			continue;
 		}
@@ -63,6 +71,8 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 static void on_connected(void *ctx)
 {
 	struct responder *r = ctx;
+	/* The supervisor listens there for the hub. */
+	r->peers.supervisor = ancestry_peer(r->link.fd);
 	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		if (q->state == ASKING)
@@ -204,6 +214,8 @@ int responder_main(const struct responder_config *config)
 	err = r->loop ? 0 : -ENOMEM;
 	if (!err && config->checks_peers)
 		err = peers_parse(config->peers, &r->peers);
+	if (config->checks_peers)
+		r->peers.supervisor = getppid();
 	if (!err && !config->is_cgi)
 		err = params_init();
 	if (!err)

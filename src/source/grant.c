@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -86,6 +87,9 @@ static int open_address(const char *address, const struct address_how *how, char
 		r = address_open(&a, how, why);
 	if (r >= 0 && fd_set_nonblocking(r))
 		r = -EIO;
+	/* It is for hearing: one of datagrams could send to any other socket here. */
+	if (r >= 0 && a.kind == ADDRESS_UNIX_DGRAM && shutdown(r, SHUT_WR) < 0)
+		r = -errno;
 	return r;
 }
 

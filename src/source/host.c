@@ -16,6 +16,7 @@
 #include "conf/packed.h"
 #include "source/confine.h"
 #include "source/emission.h"
+#include "source/identity.h"
 #include "source/plugin.h"
 
 enum {
@@ -445,44 +446,60 @@ static void read_tables(struct host *h, struct buf *tables)
 		send_refusal(h, "", "the plugin's tables are broken (see sluice-plugin(3))");
 }
 
+/* Gives up what its plugin must not have.  0, or -EINVAL with *why. */
+static int confine(struct host *h, bool *borrows, char **why)
+{
+	const struct source_settings *src = &h->opening.source;
+	struct buf has = {0}, lacks = {0}, body = {0};
+	int r = confine_limits(src, why);
+	if (!r)
+		r = identity_take(src, borrows, &has, &lacks, why);
+	if (!r)
+		r = confine_close(src, &has, &lacks, why);
+	if (!r) {
+		buf_put_short(&body, buf_str(&has));
+		buf_put_short(&body, buf_str(&lacks));
+		buf_put_u32(&body, src->plugin_flags);
+		uplink_send_simple(&h->up, FRAME_CONFINED, buf_str(&body));
+	}
+	buf_fini(&has);
+	buf_fini(&lacks);
+	buf_fini(&body);
+	return r;
+}
+
+/* It was confined by what an earlier file of that name has said. */
+static int check_rights(const struct host *h, char **why)
+{
+	const uint32_t rights = SLUICE_NEEDS_EXEC | SLUICE_NEEDS_NETWORK | SLUICE_NEEDS_UNIX;
+	if (!(h->plugin.flags & rights & ~h->opening.source.plugin_flags))
+		return 0;
+	*why = mem_printf("%s has been replaced by one that needs more rights (sluice reload asks "
+			  "it for them)",
+			  h->opening.source.plugin);
+	return -EINVAL;
+}
+
 /* Everything before the plugin has a say.  0, or -EINVAL after telling why. */
 static int prepare(struct host *h)
 {
 	const struct source_settings *src = &h->opening.source;
-	bool is_asked = h->opening.mode == OPENING_DESCRIBE;
+	bool is_asked = h->opening.mode == OPENING_DESCRIBE, borrows = false;
 	char *why = NULL;
-	int r = 0;
-	/* Its file lies in directories that its user may not even enter. */
-	r = plugin_check_file(src->plugin, &why);
-	if (!r && !is_asked)
-		r = confine_limits(src, &why);
-	if (!r && !is_asked)
-		r = confine_identity(src, &why);
+	int r = plugin_check_file(src->plugin, &why);
+	if (!r && is_asked)
+		confine_unknown(src);
+	else if (!r)
+		r = confine(h, &borrows, &why);
 	if (!r)
 		r = plugin_load(src->plugin, &h->plugin, &why);
+	if (borrows)
+		identity_give_back(src);
+	if (!r && !is_asked)
+		r = check_rights(h, &why);
 	if (r)
 		send_refusal(h, "", why);
 	free(why);
-	return r;
-}
-
-static int close_sandbox(struct host *h)
-{
-	struct buf has = {0}, lacks = {0}, body = {0};
-	char *why = NULL;
-	int r = confine_close(&h->opening.source, h->plugin.flags, &has, &lacks, &why);
-	if (r) {
-		send_refusal(h, "", why);
-	} else {
-		buf_put_short(&body, buf_str(&has));
-		buf_put_short(&body, buf_str(&lacks));
-		buf_put_u32(&body, h->plugin.flags);
-		uplink_send_simple(&h->up, FRAME_CONFINED, buf_str(&body));
-	}
-	free(why);
-	buf_fini(&has);
-	buf_fini(&lacks);
-	buf_fini(&body);
 	return r;
 }
 
@@ -504,7 +521,7 @@ int host_main(void)
 		if (h.opening.mode == OPENING_DESCRIBE) {
 			uplink_send_simple(&h.up, FRAME_DESCRIBE, buf_str(&tables));
 			ret = 0;
-		} else if (close_sandbox(&h) == 0) {
+		} else {
 			run_plugin(&h);
 			ret = 0;
 		}

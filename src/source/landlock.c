@@ -25,6 +25,7 @@ struct ruleset {
 #define FS_TRUNCATE  (1ULL << 14) /* 3 */
 #define NET_TCP      3ULL         /* 4: bind and connect */
 #define SCOPED       3ULL         /* 6: abstract sockets and signals */
+#define FS_UNIX      (1ULL << 16) /* 9: connecting to a unix socket by its path */
 #define FILE_RIGHTS                                                                                \
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
 	 LANDLOCK_ACCESS_FS_EXECUTE | FS_TRUNCATE)
@@ -114,7 +115,7 @@ static void allow_option(const struct rules *r, const struct option_value *v)
 	if (!(v->flags & (SLUICE_READ | SLUICE_WRITE)))
 		return;
 	if (v->flags & SLUICE_WRITE)
-		rights = r->restricted;
+		rights = r->restricted & ~FS_UNIX;
 	for (size_t i = 0; i < v->n; i++) {
 		struct stat st;
 		if (v->items[i][0] != '/')
@@ -137,7 +138,7 @@ static bool reads_anywhere(const struct source_settings *src)
 	return false;
 }
 
-int landlock_close(const struct source_settings *src, bool allow_network)
+int landlock_close(const struct source_settings *src, uint32_t plugin_flags, bool reads_all)
 {
 	int version =
 		(int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -145,14 +146,16 @@ int landlock_close(const struct source_settings *src, bool allow_network)
 		return -errno;
 	struct ruleset attr = {.fs = FS_VERSION_1};
 	size_t size = sizeof(attr.fs);
-	if (reads_anywhere(src))
+	if (reads_all || reads_anywhere(src))
 		attr.fs &= ~(uint64_t)(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
 	if (version >= 2)
 		attr.fs |= FS_REFER;
 	if (version >= 3)
 		attr.fs |= FS_TRUNCATE;
+	if (version >= 9 && !(plugin_flags & SLUICE_NEEDS_UNIX))
+		attr.fs |= FS_UNIX;
 	if (version >= 4) {
-		attr.net = allow_network ? 0 : NET_TCP;
+		attr.net = plugin_flags & SLUICE_NEEDS_NETWORK ? 0 : NET_TCP;
 		size = 2 * sizeof(uint64_t);
 	}
 	if (version >= 6) {

@@ -10,7 +10,10 @@
 
 #include "conf/settings.h"
 
-/* For good.  The version of Landlock that the kernel has, or a negative errno. */
-int landlock_close(const struct source_settings *src, bool allow_network) must_check;
+/* For good.  With `reads_all` reading stays free, for one whose options are not known yet.
+ * The version of Landlock that the kernel has, or a negative errno.
+ */
+int landlock_close(const struct source_settings *src, uint32_t plugin_flags,
+		   bool reads_all) must_check;
 
 #endif

@@ -236,7 +236,13 @@ int plugin_load(const char *path, struct sluice_plugin *ret, char **why)
 	}
 	void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!so) {
-		*why = mem_printf("cannot be loaded: %s", dlerror());
+		const char *said = dlerror();
+		/* Of a library that it needs: the sandbox is closed by now. */
+		bool is_library = strstr(said, "cannot open shared object") != NULL;
+		*why = mem_printf("cannot be loaded: %s%s", said,
+				  is_library ? " (allow_read lets it read a directory of libraries "
+					       "other than the system's and its own)"
+					     : "");
 		return -EINVAL;
 	}
 	const struct sluice_plugin *(*entry)(void) = NULL;

@@ -161,6 +161,7 @@ static void probe_source(struct settings *s, struct source_settings *src, struct
 	} else if (probe_describe(src->plugin, &tables, &why)) {
 		src->trouble = why;
 	} else {
+		src->plugin_flags = tables.flags;
 		settings_read_options(src, tables.options, e);
 		settings_read_types(src, tables.events);
 		check_open(src, where, e->count == before, e);

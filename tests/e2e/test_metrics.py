@@ -176,7 +176,7 @@ def a_hung_mount_stops_nothing(site):
         os.close(fuse)
         return hung_in_a_pipe(site, ctypes.get_errno())
     try:
-        site.up("m: {type: metrics, channel: m, interval: 300ms, timeout: 100ms, collectors: [filesystem, load]}\n")
+        site.up("m: {type: metrics, channel: m, interval: 300ms, timeout: 100ms, user: root, collectors: [filesystem, load]}\n")
         s = site.stream("channel=m&earliest=1")
         e = s.events(lambda e: e.type == "filesystem")[-1].json()
         dead = [d for d in e["fields"]["devices"] if d["system.filesystem.mountpoint"] == site.path("dead")]

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * syscalls - takes away from this process what a plugin has no business with:
+ * changing the machine, reaching into other processes, sockets that it has not
+ * declared, programs.
+ *
+ * seccomp(2).  A filter sees numbers and no memory: it knows a socket's family, but
+ * not whom it connects to.  So a plugin has a family of sockets or it has not.
+ */
+#ifndef SLUICE_SOURCE_SYSCALLS_H
+#define SLUICE_SOURCE_SYSCALLS_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+
+/* For good.  `plugin_flags` are those of enum sluice_plugin_flag.  0, or a negative errno
+ * of a kernel without seccomp.
+ */
+int syscalls_close(uint32_t plugin_flags) must_check;
+
+#endif
