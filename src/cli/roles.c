@@ -202,6 +202,7 @@ int responder_role(int argc, char **argv)
 		.hub_socket = argv[1],
 		.prefix = argv[2],
 		.console_dir = argv[3],
+		.ping_fd = RESPONDER_PING_FD,
 		.first_listen_fd = RESPONDER_FIRST_FD,
 		.n_listen = (size_t)n,
 		.checks_peers = true,

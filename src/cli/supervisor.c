@@ -20,6 +20,7 @@
 #include "cli/sockets.h"
 #include "cli/systemd.h"
 #include "cli/upgrade.h"
+#include "cli/watchdog.h"
 #include "conf/values.h"
 #include "hub/open_files.h"
 
@@ -27,8 +28,6 @@
 #define BACKOFF_MAX_NS   (5 * NS_PER_SEC)
 /* Sources have 3 s, then clients 5 s for what they still read. */
 #define STOP_PATIENCE_NS (10 * NS_PER_SEC)
-#define PING_NS          (5 * NS_PER_SEC)
-#define HUB_ANSWERS_NS   (20 * NS_PER_SEC)
 
 enum { FAILED_STARTS_MAX = 5 };
 
@@ -51,7 +50,7 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 		if (s->is_drained && supervisor_drain(s, 0))
 			log_warning("the new hub takes streams although it was drained");
 		break;
-	case CONTROL_PONG: s->pinged_ns = 0; break;
+	case CONTROL_PONG: watchdog_hears_hub(s); break;
 	case CONTROL_DRAINING: commands_answer(s->commands, COMMAND_DRAIN, true, text); break;
 	case CONTROL_UNUSED:
 		if (s->stopping)
@@ -114,8 +113,10 @@ static int spawn_hub(struct supervisor *s, char *parent, pid_t *pid)
 	return r;
 }
 
-static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
+static int spawn_responder(struct worker *w, char *parent, pid_t *pid)
 {
+	struct supervisor *s = w->supervisor;
+	struct fd_map map[LISTEN_MAX + 1];
 	char n[16];
 	char *console = mem_strdup(cli_console_dir());
 	struct peers peers;
@@ -137,7 +138,13 @@ static int spawn_responder(struct supervisor *s, char *parent, pid_t *pid)
 			(char *)(uintptr_t)buf_text(&origins),
 			(char *)(uintptr_t)buf_text(&ancestors),
 			NULL};
-	int r = process_spawn(argv, s->listen, s->n_listen, pid);
+	memcpy(map, s->listen, s->n_listen * sizeof(map[0]));
+	map[s->n_listen] = (struct fd_map){watchdog_open(w), RESPONDER_PING_FD};
+	int r = map[s->n_listen].from < 0 ? map[s->n_listen].from
+					  : process_spawn(argv, map, s->n_listen + 1, pid);
+	fd_close(&map[s->n_listen].from);
+	if (r)
+		watchdog_close(w);
 	buf_fini(&uids);
 	buf_fini(&origins);
 	buf_fini(&ancestors);
@@ -165,13 +172,12 @@ static void start(struct worker *w)
 	pid_t pid;
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	w->started_ns = clock_mono_ns();
-	if (w->kind == WORKER_HUB) {
-		w->supervisor->pinged_ns = 0;
+	w->pinged_ns = 0;
+	if (w->kind == WORKER_HUB)
 		w->supervisor->hub_is_ready = false;
-	}
 	loop_timer_cancel(w->supervisor->loop, &w->timer);
 	int r = w->kind == WORKER_HUB ? spawn_hub(w->supervisor, parent, &pid)
-				      : spawn_responder(w->supervisor, parent, &pid);
+				      : spawn_responder(w, parent, &pid);
 	if (r) {
 		log_error("cannot start the %s: %s", name_of(w), strerror(-r));
 		if (w->kind == WORKER_HUB && !w->supervisor->hub_was_ready)
@@ -200,6 +206,8 @@ static void add_worker(struct supervisor *s, enum worker_kind kind)
 			     .kind = kind,
 			     .timer.fn = on_timer,
 			     .task.fn = reap,
+			     .ping_fd = -1,
+			     .ping_io.fd = -1,
 			     .backoff_ns = BACKOFF_FIRST_NS};
 	list_append(&s->workers, &w->link);
 	start(w);
@@ -305,6 +313,7 @@ static void on_end(struct loop_child *c, int status)
 	struct worker *w = container_of(c, struct worker, child);
 	struct supervisor *s = w->supervisor;
 	c->pid = 0;
+	watchdog_close(w);
 	while (w->kind == WORKER_HUB && s->control_fd >= 0 && hear_hub(s))
 		continue; /* its last words: it may have been ready just before */
 	if (s->stopping) {
@@ -381,33 +390,6 @@ void supervisor_start_workers(struct supervisor *s)
 	}
 }
 
-/* ---- whether all is well -------------------------------------------------------------------- */
-
-/* A hub that does not answer is ended; its successor takes over where it was. */
-static void watch_hub(struct supervisor *s, int64_t now)
-{
-	const char ping = CONTROL_PING;
-	if (s->pinged_ns && now - s->pinged_ns > HUB_ANSWERS_NS) {
-		log_error("the hub has not answered for %d s: it is ended and started again",
-			  (int)(HUB_ANSWERS_NS / NS_PER_SEC));
-		s->pinged_ns = 0;
-		supervisor_signal(s, WORKER_HUB, SIGKILL);
-	} else if (!s->pinged_ns && s->hub_is_ready && s->control_fd >= 0 &&
-		   fd_send_packet(s->control_fd, &ping, 1, -1) == 0) {
-		s->pinged_ns = now;
-	}
-}
-
-static void on_watch(struct loop_timer *t)
-{
-	struct supervisor *s = container_of(t, struct supervisor, watch);
-	int64_t now = loop_now(s->loop), watchdog_ns = systemd_watchdog_ns();
-	watch_hub(s, now);
-	if (watchdog_ns)
-		systemd_notify("WATCHDOG=1");
-	loop_timer_set(s->loop, t, now + (watchdog_ns ? MIN(watchdog_ns / 3, PING_NS) : PING_NS));
-}
-
 /* ---- reload ----------------------------------------------------------------------------- */
 
 int supervisor_tell_hub(struct supervisor *s, enum control what, int fd)
@@ -481,8 +463,10 @@ static void close_all(struct supervisor *s)
 		loop_remove(s->loop, &s->control_io);
 	fd_close(&s->control_fd);
 	sockets_close(s);
-	list_each_safe (e, &s->workers)
+	list_each_safe (e, &s->workers) {
+		watchdog_close(list_entry(e, struct worker, link));
 		free(list_entry(e, struct worker, link));
+	}
 	settings_free(s->settings);
 	if (s->loop)
 		loop_free(s->loop);
@@ -504,7 +488,7 @@ static void serve(struct supervisor *s)
 		add_worker(s, WORKER_RESPONDER);
 	for (size_t i = 0; i < s->n_listen; i++)
 		log_info("listening on %s", s->settings->hub.listen[i]);
-	on_watch(&s->watch);
+	watchdog_start(s);
 }
 
 int supervise(struct settings *taken, bool is_attached)
@@ -516,8 +500,7 @@ int supervise(struct settings *taken, bool is_attached)
 			       .config_fd = -1,
 			       .control_fd = -1,
 			       .control_io.fd = -1,
-			       .patience.fn = on_patience_over,
-			       .watch.fn = on_watch};
+			       .patience.fn = on_patience_over};
 	list_init(&s.workers);
 	if (is_attached)
 		supervisor_attach_settings(taken);

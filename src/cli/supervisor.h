@@ -14,7 +14,8 @@
 #include "loop/loop.h"
 
 /* Descriptors as the hub and the responders find them. */
-enum { HUB_GATE_FD = 3, HUB_CONFIG_FD = 4, HUB_CONTROL_FD = 5, RESPONDER_FIRST_FD = 3 };
+enum { HUB_GATE_FD = 3, HUB_CONFIG_FD = 4, HUB_CONTROL_FD = 5 };
+enum { RESPONDER_PING_FD = 3, RESPONDER_FIRST_FD = 4 };
 
 /* Exit status of a hub that refuses to start; its log says why. */
 enum { HUB_CANNOT_OPEN = 3 };
@@ -51,7 +52,10 @@ struct worker {
 	struct loop_timer timer; /* start it again */
 	struct loop_task task;   /* frees it at the turn's end */
 	int64_t started_ns, backoff_ns;
-	bool is_retired; /* not started again once it has ended */
+	int ping_fd; /* to a responder, which echoes what comes there; else -1 */
+	struct loop_io ping_io;
+	int64_t pinged_ns; /* 0: no ping is unanswered */
+	bool is_retired;   /* not started again once it has ended */
 };
 
 struct supervisor {
@@ -69,8 +73,8 @@ struct supervisor {
 	struct reloader *reloader;
 	struct commands *commands;
 	struct upgrader *upgrader;
-	struct loop_timer watch; /* whether the hub still answers, and to tell systemd of us */
-	int64_t pinged_ns;       /* 0: no ping is unanswered */
+	struct loop_timer watch; /* whether all still answer, and to tell systemd of us */
+	int64_t watched_ns;      /* when it did so last */
 	bool hub_is_ready;       /* it has opened everything, and answers */
 	bool hub_was_ready;      /* this one, or one before it */
 	int n_failed_starts;     /* of hubs that died before any was ready */

@@ -162,6 +162,29 @@ static void on_retire(void *ctx, int signo maybe_unused)
 	on_retired(&r->retire);
 }
 
+/* ---- whether it lives ----------------------------------------------------------------------- */
+
+static void on_ping(struct loop_io *io, uint32_t events maybe_unused)
+{
+	struct responder *r = container_of(io, struct responder, ping_io);
+	char byte;
+	int none;
+	ssize_t n = fd_recv_packet(io->fd, &byte, 1, &none);
+	if (n == -EAGAIN)
+		return;
+	fd_close(&none);
+	int err = n <= 0 ? -ENOTCONN : fd_send_packet(io->fd, &byte, 1, -1);
+	if (err && err != -EAGAIN)
+		loop_remove(r->loop, io);
+}
+
+static int answer_pings(struct responder *r)
+{
+	int fd = r->config->ping_fd;
+	int err = fd ? fd_set_nonblocking(fd) : 0;
+	return fd && !err ? loop_add(r->loop, &r->ping_io, fd, EPOLLIN, on_ping) : err;
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static int listen_on_all(struct responder *r)
@@ -222,6 +245,8 @@ int responder_main(const struct responder_config *config)
 		err = loop_signal(r->loop, SIGTERM, on_stop, r);
 	if (!err)
 		err = loop_signal(r->loop, SIGHUP, on_retire, r);
+	if (!err)
+		err = answer_pings(r);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
 	if (!err)

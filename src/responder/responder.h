@@ -25,6 +25,7 @@ struct responder_config {
 	const char *origins;         /* that may read here, a blank between */
 	const char *frame_ancestors; /* as in a Content-Security-Policy */
 	bool is_cgi;                 /* one request, from the environment, to standard output */
+	int ping_fd;                 /* whoever asks there is echoed; 0: nobody does */
 	int first_listen_fd;         /* else listening sockets, n of them, in a row */
 	size_t n_listen;
 	bool checks_peers; /* who may connect to them: */

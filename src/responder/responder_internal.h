@@ -65,6 +65,7 @@ struct responder {
 	const struct responder_config *config;
 	struct files files;
 	struct peers peers;
+	struct loop_io ping_io;
 	struct listener listeners[RESPONDER_LISTEN_MAX];
 	struct loop_timer pause;  /* out of descriptors: accept again later */
 	struct loop_timer resend; /* the hub was behind: ask again */

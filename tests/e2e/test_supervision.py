@@ -105,6 +105,35 @@ def a_hundred_open_files_are_enough_for_one_source(site):
     Numbers(site, "logs").until(100)
 
 
+def processes_that_hang_are_replaced(site):
+    """Stopped, a responder accepts what nobody answers, and a hub holds up all."""
+    begin(site)
+    stopped = site.pids("responder") + (site.pids("hub") if LONG else [])
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: not any(alive(p) for p in stopped), "the processes to be replaced", 60)
+    site.ready()
+    check(site.log().count("has not answered for") == len(stopped), site.log())
+    check(not set(site.pids("responder")) & set(stopped), "those that were stopped are still there")
+    Numbers(site, "logs").until(100)
+
+
+def all_stopped_for_a_while_go_on(site):
+    """As a virtual machine is, or a job at a terminal: nobody has hung."""
+    begin(site)
+    everyone = [site.sluice.pid] + site.pids("hub") + site.pids("responder")
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(26)
+    os.kill(site.sluice.pid, signal.SIGCONT)
+    time.sleep(2)
+    for pid in everyone:
+        os.kill(pid, signal.SIGCONT)
+    site.ready()
+    check("has not answered" not in site.log(), site.log())
+
+
 run(a_refusal_ends_sluice_however_slow_the_start_was, a_hub_that_dies_over_every_start_ends_sluice,
     a_hub_that_was_ready_is_started_again_until_it_can, too_few_open_files_are_told_before_anything_begins,
-    a_hundred_open_files_are_enough_for_one_source)
+    a_hundred_open_files_are_enough_for_one_source, processes_that_hang_are_replaced,
+    *([all_stopped_for_a_while_go_on] if LONG else []))

@@ -284,14 +284,5 @@ def the_units_are_sound_and_tight(site):
     check("sluice" not in p.stderr and p.returncode == 0, p.stderr)
 
 
-def a_hub_that_hangs_is_replaced(site):
-    begin(site)
-    old = site.pids("hub")[0]
-    os.kill(old, signal.SIGSTOP)
-    wait_for(lambda: site.pids("hub") and site.pids("hub")[0] != old, "another hub", 40)
-    check("has not answered" in site.log(), site.log())
-    site.ready()
-
-
 run(upgrade_loses_nobody, what_comes_in_between, a_program_that_is_no_good_changes_nothing, draining_is_spread, a_mistake_made_during_an_upgrade, systemd_is_told,
-    the_units_are_sound_and_tight, *([a_hub_that_hangs_is_replaced] if LONG else []))
+    the_units_are_sound_and_tight)
