@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "conf/settings.h"
 #include "access/access.h"
+#include "hub/budget.h"
 #include "loop/loop.h"
 #include "wire/id.h"
 
@@ -66,6 +67,9 @@ struct hub {
 		int64_t at_ns; /* loop time */
 		struct quota_entry *of;
 	} promises[PAGES_MAX];
+	struct budget budget; /* of the views */
+	size_t n_aside;       /* views that are too dear for the loop */
+	uint64_t n_put_aside; /* ever */
 	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;

@@ -129,6 +129,8 @@ static void put_hub(struct hub *h, struct json *j)
 	}
 	json_int(j, "views", views);
 	json_int(j, "view_bytes", window);
+	json_int(j, "views_aside", (int64_t)h->n_aside);
+	json_int(j, "views_put_aside", (int64_t)h->n_put_aside);
 	regexes_report(h->regexes, j);
 	json_int(j, "pages", (int64_t)h->n_pages);
 	json_int(j, "segments_given_way", (int64_t)h->n_given_way);

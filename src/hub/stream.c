@@ -309,6 +309,8 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 	struct stream *s = mem_zero(sizeof(*s));
 	s->hub = h;
 	s->view = v;
+	if (!v->reader)
+		v->reader = reader_owner(who, READS_VIEW);
 	s->phase = STREAM_REPLAYING;
 	s->is_poll = v->sub.format == FORMAT_PAGE;
 	s->heartbeat.fn = on_heartbeat;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "hub/channel.h"
+#include "hub/replay.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
 #include "wire/query.h"
@@ -35,6 +36,8 @@ void stream_apply_change(struct stream *s)
 		stream_say_bye(s, "hub.limits.subscriptions", NULL);
 		return;
 	}
+	if (!v->reader)
+		v->reader = reader_owner(&s->who, READS_VIEW);
 	if (s->phase == STREAM_LIVE && !list_is_empty(&s->ready))
 		s->after = MAX(s->after, view_head(old));
 	stream_set_behind(s, false);

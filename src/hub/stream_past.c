@@ -15,7 +15,6 @@ enum {
 	REPLAY_BUDGET_MAX = 512 * 1024,
 	REPLAY_BUDGET_MIN = 16 * 1024,
 	REPLAY_BUDGET_ALL = 64 * 1024 * 1024,
-	POLL_EVENTS_MAX = 1000,
 	POLL_BYTES = 256 * 1024,
 	LATEST_AMONG = 1000, /* events that are looked at for the newest of each kind */
 };
@@ -121,42 +120,21 @@ static void start_replay(struct stream *s)
 	struct hub *h = s->hub;
 	struct view *v = s->view;
 	const struct subscription *sub = &v->sub;
-	struct replay *r = replay_new(sub->n_channels);
+	uint64_t tail = s->wants_latest ? LATEST_AMONG : s->tail;
+	struct replay *r = view_replay(v, s->after, view_head(v), tail);
 	stream_set_catching_up(s, true);
 	s->pos = view_join(v);
 	s->joined_whole = view_may_join(v, 0);
 	stream_set_behind(s, true);
 	r->owner = s;
 	r->done = on_replayed;
-	r->runs = h->reader_runs;
-	r->epoch = hub_epoch(h);
-	r->format = sub->format;
-	r->gzips = sub->gzips;
 	r->is_latest = s->wants_latest;
-	r->after = s->after;
-	r->upto = view_head(v);
-	r->tail = s->wants_latest ? LATEST_AMONG : s->tail;
 	r->budget = fair_budget(s);
-	r->group = s->is_poll ? 0 : VIEW_GROUP;
-	r->limit = s->is_poll ? POLL_EVENTS_MAX : 0;
 	r->head_room = s->outlet.framing == DOOR_FCGI ? FCGI_HEADER : 0;
 	buf_reserve(&r->out, r->head_room + 4096);
 	r->out.len = r->head_room;
-	for (size_t i = 0; i < sub->n_channels; i++) {
-		const struct journal *j = &sub->channels[i].channel->journal;
-		struct past_channel *c = &r->channels[i];
-		c->name = str_of(sub->channels[i].channel->settings.name);
-		c->filter = filter_ref(sub->channels[i].filter);
-		if (r->tail)
-			journal_snapshot_back(j, r->upto, &c->snapshot);
-		else
-			journal_snapshot(j, s->after, &c->snapshot);
-		c->snapshot.last = MIN(c->snapshot.last, r->upto);
-		c->gap_to = r->tail ? 0 : gap_of(s, i);
-	}
-	if (r->tail)
-		locate_init(&r->locate, r->channels, r->n_channels, r->upto, r->tail);
-	r->locate.is_cancelled = &r->is_cancelled;
+	for (size_t i = 0; i < sub->n_channels; i++)
+		r->channels[i].gap_to = r->tail ? 0 : gap_of(s, i);
 	s->replay = r;
 	replay_submit(h->helper, r, reader_owner(&s->who, READS_STREAM));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/view.h"
+#include "hub/view_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define STRIKE_NS         (2 * NS_PER_MS)
 #define STRIKES_WITHIN_NS (10 * NS_PER_SEC)
 
-enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20, STRIKE_BYTE_NS = 30, LONG_MESSAGE = 4096 };
+enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20, STRIKE_BYTE_NS = 30 };
 
 /* ---- the log ------------------------------------------------------------------ */
 
@@ -38,8 +38,11 @@ static void close_group(struct view *v)
 	v->is_open = false;
 	if (!v->is_raw)
 		format_end(&v->log, v->sub.format, hub_epoch(v->hub), g->last);
-	if (v->gzip)
+	if (v->gzip) {
+		int64_t begun = clock_mono_ns();
 		compress(v, g->at + (v->sub.framing == DOOR_FCGI ? FCGI_HEADER : 0));
+		v->spender.extra_ns += clock_mono_ns() - begun;
+	}
 	if (v->sub.framing == DOOR_FCGI)
 		fcgi_frame_stdout(&v->log, g->at, 1);
 }
@@ -91,6 +94,19 @@ static void halve_log(struct view *v)
 		v->groups[i].at -= bytes;
 }
 
+void view_append_rendered(struct view *v, struct str bytes, event_id last)
+{
+	close_group(v);
+	open_group(v, last, true);
+	struct view_group *g = &v->groups[v->n_groups - 1];
+	g->last = v->last = last;
+	buf_put_str(&v->log, bytes);
+	v->is_open = false;
+	v->joins = true; /* the compressor has not seen this */
+	if (v->sub.framing == DOOR_FCGI)
+		fcgi_frame_stdout(&v->log, g->at, 1);
+}
+
 static void append(struct view_link *of, const struct event *ev)
 {
 	struct view *v = of->view;
@@ -110,7 +126,7 @@ static void append(struct view_link *of, const struct event *ev)
 
 /* ---- events that wait for older ones ------------------------------------------------ */
 
-event_id view_head(const struct view *v)
+event_id view_published(const struct view *v)
 {
 	event_id head = v->hub->head;
 	for (size_t i = 0; v->has_disk && i < v->sub.n_channels; i++) {
@@ -119,6 +135,12 @@ event_id view_head(const struct view *v)
 			head = waiting - 1;
 	}
 	return head;
+}
+
+event_id view_head(const struct view *v)
+{
+	event_id head = view_published(v);
+	return v->is_aside ? MIN(head, v->seen) : head;
 }
 
 static bool must_wait(const struct view *v, event_id id)
@@ -131,15 +153,13 @@ static bool must_wait(const struct view *v, event_id id)
 	return false;
 }
 
-/* Too much to hold: its streams read it from the journal, once they can. */
-static void let_go_of_held(struct view *v)
+void view_drop_held(struct view *v)
 {
 	list_each_safe (e, &v->held) {
 		list_remove(e);
 		free(list_entry(e, struct view_held, link));
 	}
 	v->held_bytes = 0;
-	streams_read_on(v);
 }
 
 static void hold(struct view_link *of, const struct event *ev)
@@ -148,7 +168,9 @@ static void hold(struct view_link *of, const struct event *ev)
 	if (v->held_bytes > window_of(v)) {
 		view_flush(v);
 		v->from = MAX(v->hub->head, ev->id);
-		let_go_of_held(v);
+		/* Too much: its streams read it from the journal, once they can. */
+		view_drop_held(v);
+		streams_read_on(v);
 		return;
 	}
 	struct buf record = {0};
@@ -188,7 +210,7 @@ bool view_may_join(const struct view *v, event_id after)
 	return view_head(v) >= MAX(v->from, after);
 }
 
-static void wake_waiting(struct view *v)
+void view_wake_waiting(struct view *v)
 {
 	struct list now;
 	list_init(&now);
@@ -204,22 +226,23 @@ void view_release(struct channel *c)
 {
 	list_each_safe (e, &c->views) {
 		struct view *v = list_entry(e, struct view_link, link)->view;
+		if (v->is_aside)
+			view_aside_note(v, NULL);
 		release(v, UINT64_MAX);
-		wake_waiting(v);
+		view_wake_waiting(v);
 	}
 }
 
 /* ---- publishing ------------------------------------------------------------------------ */
 
-/* Regexes that each stay below their limit may still be too much together. */
+/* Comparisons and regexes that each stay below their limit may still be too much together. */
 static int match_in_time(struct view_link *of, struct filter_run *run, const struct event *ev)
 {
-	if (!filter_has_regex(of->filter) && ev->message.len < LONG_MESSAGE)
-		return filter_match(of->filter, run);
 	if (of->view->n_strikes >= STRIKES_MAX)
 		return 0; /* its streams are just taking their goodbye */
 	int64_t allowed_ns = STRIKE_NS + STRIKE_BYTE_NS * (int64_t)ev->message.len;
-	filter_run_prepare(run); /* what is done for all is nobody's fault */
+	if (filter_has_regex(of->filter))
+		filter_run_prepare(run); /* what is done for all is nobody's fault */
 	int64_t begun = clock_mono_ns();
 	int wanted = filter_match(of->filter, run);
 	if (clock_mono_ns() - begun < allowed_ns || wanted < 0)
@@ -243,36 +266,58 @@ static int match_in_time(struct view_link *of, struct filter_run *run, const str
 	return -ELIMIT;
 }
 
+/* Whether the event is for this view, which has its filter's memory of it. */
+static void publish_to(struct view_link *of, struct filter_run *run, const struct event *ev)
+{
+	struct view *v = of->view;
+	int wanted = of->filter ? match_in_time(of, run, ev) : 1;
+	if (wanted < 0) {
+		streams_lose_filter(v, run->slow);
+		return;
+	}
+	if (!wanted) {
+		v->n_passed++;
+		return;
+	}
+	if (v->has_disk)
+		release(v, ev->id);
+	if (v->has_disk && (must_wait(v, ev->id) || !list_is_empty(&v->held)))
+		hold(of, ev);
+	else
+		append(of, ev);
+}
+
+/* Whether the loop cannot afford it now. */
+static bool is_too_dear(const struct view *v)
+{
+	const struct hub *h = v->hub;
+	return budget_is_dear(&h->budget, &v->spender, h->n_views) &&
+	       (budget_is_exceeded(&h->budget) || loop_is_late(h->loop));
+}
+
 void view_publish(struct channel *c, const struct event *ev)
 {
-	struct filter_run *run = regexes_run(c->hub->regexes);
-	bool is_set = false;
+	struct hub *h = c->hub;
+	struct filter_run *run = regexes_run(h->regexes);
+	int64_t begun = 0;
+	filter_run_event(run, ev, str_of(c->settings.name));
 	list_each_safe (e, &c->views) {
 		struct view_link *of = list_entry(e, struct view_link, link);
 		struct view *v = of->view;
-		int wanted = 1;
 		if (ev->id <= v->from)
 			continue;
-		if (of->filter) {
-			if (!is_set)
-				filter_run_event(run, ev, str_of(c->settings.name));
-			is_set = true;
-			wanted = match_in_time(of, run, ev);
-		}
-		if (wanted < 0) {
-			streams_lose_filter(v, run->slow);
+		if (!v->is_aside && (of->filter || v->gzip) && is_too_dear(v))
+			view_put_aside(v, ev);
+		if (v->is_aside) {
+			view_aside_note(v, ev);
 			continue;
 		}
-		if (!wanted) {
-			v->n_passed++;
-			continue;
-		}
-		if (v->has_disk)
-			release(v, ev->id);
-		if (v->has_disk && (must_wait(v, ev->id) || !list_is_empty(&v->held)))
-			hold(of, ev);
-		else
-			append(of, ev);
+		if (!begun)
+			begun = clock_mono_ns();
+		publish_to(of, run, ev);
+		int64_t now = clock_mono_ns();
+		budget_charge(&h->budget, &v->spender, now, now - begun);
+		begun = now;
 	}
 }
 
@@ -448,6 +493,18 @@ struct view *view_get(struct hub *h, struct subscription *s)
 	return v;
 }
 
+void view_free(struct view *v)
+{
+	list_each_safe (e, &v->held)
+		free(list_entry(e, struct view_held, link));
+	subscription_fini(&v->sub);
+	gzip_free(v->gzip);
+	buf_fini(&v->log);
+	free(v->groups);
+	free(v->links);
+	free(v);
+}
+
 void view_put(struct view *v)
 {
 	if (--v->n_streams)
@@ -460,13 +517,7 @@ void view_put(struct view *v)
 	loop_timer_cancel(v->hub->loop, &v->timer);
 	loop_timer_cancel(v->hub->loop, &v->heartbeat);
 	v->hub->n_views--;
-	list_each_safe (e, &v->held)
-		free(list_entry(e, struct view_held, link));
 	regexes_changed(v->hub->regexes);
-	subscription_fini(&v->sub);
-	gzip_free(v->gzip);
-	buf_fini(&v->log);
-	free(v->groups);
-	free(v->links);
-	free(v);
+	if (!view_aside_end(v))
+		view_free(v);
 }

@@ -30,6 +30,7 @@ enum {
 	VIEW_BUCKETS = 1024,
 };
 
+struct replay;
 struct stream;
 
 struct view_group {
@@ -72,6 +73,20 @@ struct view {
 	 */
 	event_id from;
 	struct list waiting; /* streams */
+
+	/* Too dear for the loop (view_aside.c): it has seen everything up to `seen`, and a
+	 * reader goes on from there.
+	 */
+	bool is_aside;
+	event_id seen;
+	struct replay *replay; /* in the helper's hands */
+	struct loop_timer again;
+	uint64_t reader;                 /* whose turn among the readers it uses */
+	int64_t read_ns;                 /* loop time at which it was asked to read last */
+	int64_t aside_until_ns, back_ns; /* loop times */
+	int64_t aside_ns;                /* for how long it was put aside last */
+	event_id missed_after, missed;   /* transient events not seen since; 0: none */
+	struct spender spender;
 
 	struct list ready; /* streams that have everything that was flushed */
 	size_t n_streams;
@@ -120,6 +135,12 @@ event_id view_head(const struct view *v);
 
 /* Sends what is new to all ready streams. */
 void view_flush(struct view *v);
+
+/* What its streams see of (after, upto], or of the last `tail` events up to there; not yet
+ * submitted.
+ */
+struct replay *view_replay(const struct view *v, event_id after, event_id upto,
+			   uint64_t tail) must_check;
 
 /* Closes the open group and returns the position behind it: the next event
  * will stand there.

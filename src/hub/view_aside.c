@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A view that is too dear for the loop: a reader matches and renders for it, from the
+ * journal, in its turn among the readers.  What comes of it goes into the view's log as
+ * usual, so its streams notice nothing but a delay.
+ *
+ *	published    | in the log | being read | not yet |
+ *	                        seen                  view_published()
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "hub/channel.h"
+#include "hub/replay.h"
+#include "hub/stream.h"
+#include "hub/view_internal.h"
+
+#define ASIDE_MIN_NS (1 * NS_PER_SEC)
+#define ASIDE_MAX_NS (30 * NS_PER_SEC)
+#define PACE_NS      (2 * NS_PER_MS)
+#define PACE_EACH_NS (100 * 1000LL) /* and so much for each view that is aside */
+
+enum { PIECE_BYTES = 64 * 1024, PAGE_EVENTS = 1000, PAGE_BYTES = 256 * 1024 };
+
+/* What a channel has dropped that the view has not seen. */
+static event_id gap_of(const struct view *v, const struct channel *c)
+{
+	event_id floor = journal_floor(&c->journal), head = view_published(v);
+	if (floor > head) /* of cursors alone, or the head is another channel's event */
+		floor = head - 1;
+	return floor > v->seen ? floor : 0;
+}
+
+struct replay *view_replay(const struct view *v, event_id after, event_id upto, uint64_t tail)
+{
+	const struct subscription *sub = &v->sub;
+	struct replay *r = replay_new(sub->n_channels);
+	r->runs = v->hub->reader_runs;
+	r->epoch = hub_epoch(v->hub);
+	r->format = sub->format;
+	r->gzips = sub->gzips;
+	r->after = after;
+	r->upto = upto;
+	r->tail = tail;
+	r->group = sub->format == FORMAT_PAGE ? 0 : VIEW_GROUP;
+	r->limit = sub->format == FORMAT_PAGE ? PAGE_EVENTS : 0;
+	r->budget = PAGE_BYTES;
+	for (size_t i = 0; i < sub->n_channels; i++) {
+		const struct journal *j = &sub->channels[i].channel->journal;
+		struct past_channel *c = &r->channels[i];
+		c->name = str_of(sub->channels[i].channel->settings.name);
+		c->filter = filter_ref(sub->channels[i].filter);
+		if (tail)
+			journal_snapshot_back(j, upto, &c->snapshot);
+		else
+			journal_snapshot(j, after, &c->snapshot);
+		c->snapshot.last = MIN(c->snapshot.last, upto);
+	}
+	if (tail)
+		locate_init(&r->locate, r->channels, r->n_channels, upto, tail);
+	r->locate.is_cancelled = &r->is_cancelled;
+	return r;
+}
+
+static void arrange(struct view *v)
+{
+	int64_t pace_ns = PACE_NS + (int64_t)v->hub->n_aside * PACE_EACH_NS;
+	if (!v->replay && !v->again.slot)
+		loop_timer_set(v->hub->loop, &v->again,
+			       MAX(loop_now(v->hub->loop), v->read_ns + pace_ns));
+}
+
+/* Transient events are in no journal: who has missed some is told. */
+static void tell_missed(struct view *v)
+{
+	struct buf text = {0};
+	if (!v->missed || v->missed > v->seen)
+		return;
+	format_begin(&text, v->sub.format);
+	format_gap(&text, v->sub.format, hub_epoch(v->hub),
+		   &(struct gap){.from = v->missed_after,
+				 .to = v->missed,
+				 .at = v->seen,
+				 .count = -1,
+				 .reason = "slow"},
+		   true);
+	format_end(&text, v->sub.format, hub_epoch(v->hub), v->seen);
+	if (v->gzip) {
+		struct buf packed = {0};
+		gzip_put_alone(&packed, buf_str(&text));
+		buf_fini(&text);
+		text = packed;
+	}
+	view_append_rendered(v, buf_str(&text), v->seen);
+	v->missed = 0;
+	v->hub->n_gaps_told++;
+	buf_fini(&text);
+}
+
+static void come_back(struct view *v)
+{
+	v->is_aside = false;
+	v->back_ns = loop_now(v->hub->loop);
+	v->hub->n_aside--;
+	loop_timer_cancel(v->hub->loop, &v->again);
+}
+
+static void on_read(struct replay *r)
+{
+	struct view *v = r->owner;
+	v->replay = NULL;
+	subscription_release(&v->sub);
+	if (!v->n_streams) {
+		replay_free(r);
+		view_free(v);
+		return;
+	}
+	if (r->slow) {
+		streams_lose_filter(v, r->slow);
+	} else if (r->has_run) {
+		v->seen = r->last;
+		v->n_events += r->n_events;
+		if (r->out.len)
+			view_append_rendered(v, buf_str(&r->out), r->last);
+		tell_missed(v);
+		if (v->seen >= view_published(v) && loop_now(v->hub->loop) >= v->aside_until_ns)
+			come_back(v);
+		view_flush(v);
+		if (v->is_aside && v->seen < view_published(v))
+			arrange(v);
+		view_wake_waiting(v);
+	}
+	replay_free(r);
+}
+
+/* The newest that any of its channels may hold. */
+static event_id newest_of(const struct view *v)
+{
+	event_id newest = 0;
+	for (size_t i = 0; i < v->sub.n_channels; i++)
+		newest = MAX(newest, v->sub.channels[i].channel->journal.last);
+	return newest;
+}
+
+static void on_again(struct loop_timer *t)
+{
+	struct view *v = container_of(t, struct view, again);
+	event_id upto = view_published(v);
+	v->read_ns = loop_now(v->hub->loop);
+	if (v->seen >= upto)
+		return;
+	if (newest_of(v) <= v->seen) { /* only transient ones, or none of its own */
+		v->seen = upto;
+		tell_missed(v);
+		view_flush(v);
+		return;
+	}
+	struct replay *r = v->replay = view_replay(v, v->seen, upto, 0);
+	r->owner = v;
+	r->done = on_read;
+	if (v->sub.format != FORMAT_PAGE)
+		r->budget = PIECE_BYTES;
+	for (size_t i = 0; i < v->sub.n_channels; i++)
+		r->channels[i].gap_to = gap_of(v, v->sub.channels[i].channel);
+	subscription_hold(&v->sub);
+	replay_submit(v->hub->helper, r, v->reader);
+}
+
+void view_aside_note(struct view *v, const struct event *ev)
+{
+	if (ev && ev->flags & EVENT_TRANSIENT) {
+		if (!v->missed)
+			v->missed_after = ev->id - 1;
+		v->missed = ev->id;
+	}
+	arrange(v);
+}
+
+void view_put_aside(struct view *v, const struct event *ev)
+{
+	int64_t now = loop_now(v->hub->loop);
+	view_flush(v);
+	v->seen = MIN(view_published(v), ev->id - 1);
+	view_drop_held(v);
+	v->is_aside = true;
+	v->hub->n_aside++;
+	v->hub->n_put_aside++;
+	/* One that has just come back stays longer. */
+	bool is_again = v->back_ns && now - v->back_ns < 2 * v->aside_ns;
+	v->aside_ns = is_again ? MIN(2 * v->aside_ns, ASIDE_MAX_NS) : ASIDE_MIN_NS;
+	v->aside_until_ns = now + v->aside_ns / 2 + random() % v->aside_ns;
+	v->again.fn = on_again;
+}
+
+bool view_aside_end(struct view *v)
+{
+	loop_timer_cancel(v->hub->loop, &v->again);
+	v->hub->n_aside -= v->is_aside;
+	if (!v->replay)
+		return false;
+	if (!replay_cancel(v->replay))
+		return true;
+	subscription_release(&v->sub);
+	return false;
+}
