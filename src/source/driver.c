@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "source/names.h"
 
 enum { FRAME_MAX = 66 * 1024 * 1024, READ_SIZE = 65536 };
 
@@ -68,12 +69,20 @@ int driver_start(struct driver *d, enum opening_mode mode, const struct source_s
 	return 0;
 }
 
+static int listen_for(struct driver *d, struct str body, char **why)
+{
+	struct grant_wish wish;
+	int r = grant_get_wish(d->settings, body, &wish, why);
+	if (!r)
+		r = names_find_now(wish.owner, wish.group, &wish.how, why);
+	return r ? r : grant_listen(&d->grants, &wish, why);
+}
+
 static void answer(struct driver *d, const struct frame *f)
 {
 	char *why = NULL;
 	bool listens = f->type == FRAME_WANT_LISTEN;
-	int fd = listens ? grant_listen(&d->grants, d->settings, f->body, &why)
-			 : grant_open(d->settings, f->body, &why);
+	int fd = listens ? listen_for(d, f->body, &why) : grant_open(d->settings, f->body, &why);
 	int ignored = grant_answer(d->grant_fd, MIN(fd, 0), fd, why);
 	(void)ignored;
 	if (!listens)

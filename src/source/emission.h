@@ -11,6 +11,8 @@
 #include "source/tables.h"
 #include "source/uplink.h"
 
+enum { HOST_COUNTERS_MAX = 64 };
+
 struct host {
 	struct sluice_source src; /* first: what the plugin holds */
 	struct uplink up;
@@ -27,6 +29,16 @@ struct host {
 	bool is_open;        /* the plugin's open() has returned well */
 	bool is_left;        /* leave() has been called */
 	int left_with;
+	/* how many lines were logged since then, and how many not since that was told */
+	int64_t log_window_ns;
+	uint64_t n_logged, n_log_dropped;
+	struct host_counter {
+		char *name; /* owned */
+		uint64_t value;
+		int64_t sent_ns;
+		bool waits; /* its value has not been sent */
+	} counters[HOST_COUNTERS_MAX];
+	size_t n_counters, n_counters_waiting;
 };
 
 static inline struct host *host_of(struct sluice_source *src)

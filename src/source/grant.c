@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <grp.h>
 #include <linux/openat2.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -65,20 +63,6 @@ static bool is_address_of(const struct source_settings *src, const char *address
 	return false;
 }
 
-static int find_owner(const char *owner, const char *group, struct address_how *how, char **why)
-{
-	const struct passwd *p = *owner ? getpwnam(owner) : NULL;
-	const struct group *g = *group ? getgrnam(group) : NULL;
-	if ((*owner && !p) || (*group && !g)) {
-		*why = mem_printf("there is no %s \"%s\"", *owner && !p ? "user" : "group",
-				  *owner && !p ? owner : group);
-		return -EINVAL;
-	}
-	how->owner = p ? p->pw_uid : (uid_t)-1;
-	how->group = g ? g->gr_gid : (gid_t)-1;
-	return 0;
-}
-
 static int open_address(const char *address, const struct address_how *how, char **why)
 {
 	struct address a;
@@ -107,47 +91,49 @@ void grants_move(struct grants *from, const struct source_settings *of, struct g
 	}
 }
 
-int grant_listen(struct grants *g, const struct source_settings *src, struct str body, char **why)
+int grant_get_wish(const struct source_settings *src, struct str body, struct grant_wish *ret,
+		   char **why)
 {
 	struct reader r = reader_of(body.data, body.len);
-	struct str text = get_short_str(&r);
-	struct address_how how;
-	memset(&how, 0, sizeof(how)); /* compared as bytes */
-	how.mode = (mode_t)get_word(&r) & 0777;
-	struct str o = get_short_str(&r), gr = get_short_str(&r);
+	memset(ret, 0, sizeof(*ret)); /* `how` is compared as bytes */
+	ret->address = get_short_str(&r);
+	ret->how.mode = (mode_t)get_word(&r) & 0777;
+	ret->owner = get_short_str(&r);
+	ret->group = get_short_str(&r);
 	uint32_t receive_bytes = get_word(&r);
-	how.receive_bytes = (int)MIN(receive_bytes, 1u << 30);
+	ret->how.receive_bytes = (int)MIN(receive_bytes, 1u << 30);
 	if (r.failed)
 		return -EBADMSG;
-	char *address = mem_strndup(text.data, text.len);
-	char *owner = mem_strndup(o.data, o.len), *group = mem_strndup(gr.data, gr.len);
-	int fd = -EACCES;
+	char *address = mem_strndup(ret->address.data, ret->address.len);
+	bool is_known = is_address_of(src, address);
+	if (!is_known)
+		*why = mem_printf("\"%s\" is no address in the source's options", address);
+	free(address);
+	return is_known ? 0 : -EACCES;
+}
+
+int grant_listen(struct grants *g, const struct grant_wish *wish, char **why)
+{
 	size_t i = 0;
-	while (i < g->n && strcmp(g->all[i].address, address) != 0)
+	while (i < g->n && !str_is(wish->address, g->all[i].address))
 		i++;
-	int err = find_owner(owner, group, &how, why);
-	if (!err && i < g->n && memcmp(&g->all[i].how, &how, sizeof(how)) != 0) {
+	if (i < g->n && memcmp(&g->all[i].how, &wish->how, sizeof(wish->how)) != 0) {
 		drop(g, i); /* it is to be another one by now */
 		i = g->n;
 	}
-	if (err)
-		fd = err;
-	else if (!is_address_of(src, address))
-		*why = mem_printf("\"%s\" is no address in the source's options", address);
-	else if (i < g->n)
-		fd = g->all[i].fd;
-	else
-		fd = open_address(address, &how, why);
-	if (fd >= 0 && i == g->n) {
-		g->all = mem_resize(g->all, (g->n + 1) * sizeof(g->all[0]));
-		g->all[g->n++] =
-			(struct granted){.address = mem_strdup(address), .fd = fd, .how = how};
-	}
-	if (fd >= 0)
+	if (i < g->n) {
 		g->all[i].is_claimed = true;
-	free(address);
-	free(owner);
-	free(group);
+		return g->all[i].fd;
+	}
+	char *address = mem_strndup(wish->address.data, wish->address.len);
+	int fd = open_address(address, &wish->how, why);
+	if (fd < 0) {
+		free(address);
+		return fd;
+	}
+	g->all = mem_resize(g->all, (g->n + 1) * sizeof(g->all[0]));
+	g->all[g->n++] = (struct granted){
+		.address = address, .fd = fd, .is_claimed = true, .how = wish->how};
 	return fd;
 }
 

@@ -25,12 +25,23 @@ struct grants {
 
 void grants_fini(struct grants *g);
 
+/* What FRAME_WANT_LISTEN asks for.  The owner's numbers in `how` are still to be found. */
+struct grant_wish {
+	struct str address, owner, group; /* borrowed from the frame */
+	struct address_how how;
+};
+
+/* 0, or a negative errno with *why an owned sentence, or NULL: no address of the source's
+ * options.
+ */
+int grant_get_wish(const struct source_settings *src, struct str body, struct grant_wish *ret,
+		   char **why) must_check;
+
 /* What FRAME_WANT_LISTEN and FRAME_WANT_OPEN get: a descriptor (a socket is
  * borrowed from the grants, a file the caller's own); or a negative errno with
  * *why an owned sentence, or NULL.
  */
-int grant_listen(struct grants *g, const struct source_settings *src, struct str body,
-		 char **why) must_check;
+int grant_listen(struct grants *g, const struct grant_wish *wish, char **why) must_check;
 int grant_open(const struct source_settings *src, struct str path, char **why) must_check;
 
 /* Moves the socket of an address that `from` has no use for any more, since its

@@ -19,7 +19,10 @@
 #include "source/identity.h"
 #include "source/plugin.h"
 
+#define COUNTER_PACE_NS (50 * NS_PER_MS)
+
 enum {
+	LOGS_PER_SECOND = 100,
 	WAIT_FDS_MAX = 1024,
 	OWN_FDS = 3,
 	GRANT_TEXT_MAX = 1024,
@@ -77,22 +80,91 @@ static int host_refuse(struct sluice_source *src, const char *option, const char
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
+/* The hub logs far fewer; what is beyond is not even sent, so that it costs nobody time. */
+static bool may_log(struct host *h)
+{
+	int64_t now = clock_mono_ns();
+	if (now - h->log_window_ns > NS_PER_SEC) {
+		h->log_window_ns = now;
+		h->n_logged = 0;
+	}
+	h->n_log_dropped += ++h->n_logged > LOGS_PER_SECOND;
+	return h->n_logged <= LOGS_PER_SECOND;
+}
+
+static void tell_dropped(struct host *h)
+{
+	struct buf body = {0};
+	if (!h->n_log_dropped || clock_mono_ns() - h->log_window_ns <= NS_PER_SEC)
+		return;
+	buf_put_u64(&body, h->n_log_dropped);
+	uplink_send_simple(&h->up, FRAME_LOG_DROPPED, buf_str(&body));
+	h->n_log_dropped = 0;
+	buf_fini(&body);
+}
+
 void host_log(struct sluice_source *src, enum sluice_log_level level, const char *message)
 {
 	struct buf body = {0};
+	tell_dropped(host_of(src));
+	if (!may_log(host_of(src)))
+		return;
 	buf_put_u8(&body, (uint8_t)level);
 	buf_put_short(&body, (struct str){message, strnlen(message, 8192)});
 	uplink_send_simple(&host_of(src)->up, FRAME_LOG, buf_str(&body));
 	buf_fini(&body);
 }
 
-static void host_counter(struct sluice_source *src, const char *name, uint64_t value)
+static void send_counter(struct host *h, struct host_counter *c, int64_t now)
 {
 	struct buf body = {0};
-	buf_put_short(&body, str_of(name));
-	buf_put_u64(&body, value);
-	uplink_send_simple(&host_of(src)->up, FRAME_COUNTER, buf_str(&body));
+	buf_put_short(&body, str_of(c->name));
+	buf_put_u64(&body, c->value);
+	uplink_send_simple(&h->up, FRAME_COUNTER, buf_str(&body));
 	buf_fini(&body);
+	c->sent_ns = now;
+	c->waits = false;
+}
+
+/* Those whose newest value has not been sent. */
+static void send_counters(struct host *h)
+{
+	if (!h->n_counters_waiting)
+		return;
+	for (size_t i = 0; i < h->n_counters; i++)
+		if (h->counters[i].waits)
+			send_counter(h, &h->counters[i], clock_mono_ns());
+	h->n_counters_waiting = 0;
+}
+
+static struct host_counter *find_counter(struct host *h, const char *name)
+{
+	for (size_t i = 0; i < h->n_counters; i++)
+		if (strcmp(h->counters[i].name, name) == 0)
+			return &h->counters[i];
+	if (h->n_counters == HOST_COUNTERS_MAX)
+		return NULL; /* the hub shows no more either */
+	struct host_counter *c = &h->counters[h->n_counters++];
+	*c = (struct host_counter){.name = mem_strdup(name)};
+	return c;
+}
+
+/* A plugin may count every event: what is too soon waits until it waits. */
+static void host_counter(struct sluice_source *src, const char *name, uint64_t value)
+{
+	struct host *h = host_of(src);
+	struct host_counter *c = find_counter(h, name);
+	int64_t now = clock_mono_ns();
+	if (!c)
+		return;
+	c->value = value;
+	if (c->sent_ns && now - c->sent_ns < COUNTER_PACE_NS) {
+		h->n_counters_waiting += !c->waits;
+		c->waits = true;
+		return;
+	}
+	h->n_counters_waiting -= c->waits;
+	send_counter(h, c, now);
 }
 
 static const char *host_name(struct sluice_source *src)
@@ -203,6 +275,8 @@ static int host_wait(struct sluice_source *src, struct pollfd *fds, size_t n, in
 			return r;
 		if (h->reload.len)
 			take_over(h);
+		send_counters(h);
+		tell_dropped(h);
 		int ready = poll_all(h, fds, n, left_ms(until, timeout_ms), &woken);
 		if (h->up.stopping)
 			return -ECANCELED;
@@ -427,6 +501,7 @@ static void run_plugin(struct host *h)
 	uplink_send_simple(&h->up, FRAME_OPENED, (struct str){NULL, 0});
 	if (h->opening.mode == OPENING_RUN) {
 		int r = p->run(&h->src, h->state);
+		send_counters(h);
 		uplink_finish(&h->up);
 		if (r != -ECANCELED)
 			send_end(h, r);
@@ -528,6 +603,8 @@ int host_main(void)
 	}
 	tables_fini(&h.tables);
 	uplink_fini(&h.up);
+	for (size_t i = 0; i < h.n_counters; i++)
+		free(h.counters[i].name);
 	free(h.spawn_trouble);
 	buf_fini(&h.fields);
 	buf_fini(&h.reload);

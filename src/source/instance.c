@@ -28,7 +28,7 @@
 #define CLAIM_PATIENCE_NS (5 * NS_PER_SEC)
 #define STEADY_NS         (5 * 60 * NS_PER_SEC)
 
-enum { CREDIT_WINDOW = 1024 * 1024, SOCKET_BUFFER = 1024 * 1024 };
+enum { CONTROL_START = 10000, CREDIT_WINDOW = 1024 * 1024, SOCKET_BUFFER = 1024 * 1024 };
 
 const char *const source_state_names[] = {"starting", "running",  "waiting", "failed",
 					  "finished", "stopping", "gone"};
@@ -414,7 +414,9 @@ void source_start(struct source *s)
 	close_ends(&e);
 	queue_opening(s);
 	s->tokens = (double)MAX(s->settings.rate_burst, 1);
-	s->refilled_ns = now;
+	s->refilled_ns = s->control_ns = now;
+	s->control = CONTROL_START;
+	s->flooding_since_ns = 0;
 	if (s->settings.watchdog_ns)
 		loop_timer_set(loop_of(s), &s->watchdog, now + watch_every(s));
 	if (s->grants.n)

@@ -35,7 +35,8 @@ struct chatter {
 	struct source *source;
 	int fd; /* -1 while there is none */
 	struct buf line;
-	const char *name; /* of the stream */
+	const char *name;       /* of the stream */
+	struct loop_timer rest; /* until it is read again */
 };
 
 struct source {
@@ -68,6 +69,11 @@ struct source {
 	int64_t refilled_ns;
 	bool is_throttled;
 
+	/* The same for frames that are no events (intake.c). */
+	double control;
+	int64_t control_ns;
+	int64_t flooding_since_ns; /* 0: it does not */
+
 	int64_t started_ns, backoff_ns;
 	int n_crashes;             /* in a row, without anything done between */
 	bool has_ended;            /* its process said why it ends: no crash */
@@ -77,7 +83,7 @@ struct source {
 	bool lacks_redactor;       /* there are, and they cannot be used: nothing is taken */
 	uint64_t n_redacted, n_filtered, n_events, n_bytes, n_restarts, n_log_dropped, n_throttled;
 	uint64_t n_events_before; /* n_events when it was started last */
-	int n_logged;             /* lines in this window */
+	uint64_t n_logged;        /* lines in this window, those that were dropped too */
 	int64_t log_window_ns;
 	char *last_error;              /* owned; NULL: none yet */
 	char *sandbox, *sandbox_lacks; /* owned; NULL while not known */

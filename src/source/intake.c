@@ -14,15 +14,23 @@
 #include "base/utf8.h"
 #include "hub/channel.h"
 #include "hub/cursors.h"
+#include "source/names.h"
 #include "source/sources.h"
 
 #define STUCK_RETRY_NS (500 * NS_PER_MS)
 #define LOG_WINDOW_NS  (10 * NS_PER_SEC)
+#define REST_NS        (5 * NS_PER_MS)
+#define NAMES_RETRY_NS (10 * NS_PER_MS)
+#define FLOOD_NS       (10 * NS_PER_SEC)
 
 enum {
 	CREDIT_STEP = 128 * 1024,
-	READ_SIZE = 256 * 1024,
-	READS_PER_TURN = 4,
+	READ_SIZE = 64 * 1024,
+	PIPE_SIZE = 64 * 1024,
+	/* of frames that are no events, a second and at once */
+	CONTROL_RATE = 2000,
+	CONTROL_BURST = 10000,
+	READS_PER_TURN = 16,
 	READS_AT_END = 4096,
 	FRAME_SLACK = 2 * 1024 * 1024, /* what a frame may hold beside one message */
 	LOGS_PER_WINDOW = 20,
@@ -37,44 +45,102 @@ static struct loop *loop_of(const struct source *s)
 
 /* ---- its log -------------------------------------------------------------------------- */
 
-void intake_log(struct source *s, int level, struct str text)
+static void begin_log_window(struct source *s)
+{
+	int64_t now = loop_now(loop_of(s));
+	if (now - s->log_window_ns <= LOG_WINDOW_NS)
+		return;
+	if (s->n_logged > LOGS_PER_WINDOW)
+		log_warning("source %s: %llu more lines were not logged (more than %d in 10 s)",
+			    s->settings.name, (unsigned long long)(s->n_logged - LOGS_PER_WINDOW),
+			    LOGS_PER_WINDOW);
+	s->log_window_ns = now;
+	s->n_logged = 0;
+}
+
+static void drop_lines(struct source *s, uint64_t n)
+{
+	s->n_logged += n;
+	s->n_log_dropped += n;
+}
+
+/* Asked before anything is done for the line. */
+static bool may_log(struct source *s)
+{
+	begin_log_window(s);
+	if (s->n_logged >= LOGS_PER_WINDOW) {
+		drop_lines(s, 1);
+		return false;
+	}
+	s->n_logged++;
+	return true;
+}
+
+static void put_in_log(struct source *s, int level, struct str text)
 {
 	if (s->redactor)
 		text = redact_text(s->redactor, text);
-	int64_t now = loop_now(loop_of(s));
-	if (now - s->log_window_ns > LOG_WINDOW_NS) {
-		if (s->n_logged > LOGS_PER_WINDOW)
-			log_warning(
-				"source %s: %d more lines were not logged (more than %d in 10 s)",
-				s->settings.name, s->n_logged - LOGS_PER_WINDOW, LOGS_PER_WINDOW);
-		s->log_window_ns = now;
-		s->n_logged = 0;
-	}
-	if (++s->n_logged > LOGS_PER_WINDOW) {
-		s->n_log_dropped++;
-		return;
-	}
 	log_line((enum log_level)level, "source %s: %.*s", s->settings.name, (int)text.len,
 		 text.data);
+}
+
+void intake_log(struct source *s, int level, struct str text)
+{
+	if (may_log(s))
+		put_in_log(s, level, text);
 }
 
 static void tell_line(struct chatter *c)
 {
 	struct str text = buf_str(&c->line);
+	if (!may_log(c->source)) {
+		c->line.len = 0;
+		return;
+	}
 	char *line = mem_printf("wrote to its standard %s: %.*s", c->name,
 				(int)MIN(text.len, (size_t)TEXT_MAX), text.data);
-	intake_log(c->source, LOG_WARNING, str_of(line));
+	put_in_log(c->source, LOG_WARNING, str_of(line));
 	free(line);
 	c->line.len = 0;
 }
 
-static void on_chatter(struct loop_io *io, uint32_t events maybe_unused)
+/* Lines are only counted while there are too many; then it is read now and then, a whole
+ * pipe at once, so that one that writes without end waits instead of keeping the hub busy.
+ */
+static void skip_lines(struct chatter *c, const char *bytes, size_t n)
+{
+	uint64_t lines = 0;
+	const char *end = bytes + n;
+	for (const char *p = bytes; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+		lines++;
+	drop_lines(c->source, lines);
+	if (lines)
+		c->line.len = 0; /* what begins behind the last one is told without its beginning */
+	loop_change(loop_of(c->source), &c->io, 0);
+	loop_timer_set(loop_of(c->source), &c->rest, loop_now(loop_of(c->source)) + REST_NS);
+}
+
+static void on_rested(struct loop_timer *t)
+{
+	struct chatter *c = container_of(t, struct chatter, rest);
+	loop_change(loop_of(c->source), &c->io, EPOLLIN);
+}
+
+static void on_chatter(struct loop_io *io, uint32_t events)
 {
 	struct chatter *c = container_of(io, struct chatter, io);
-	char bytes[4096];
-	ssize_t n = read(c->fd, bytes, sizeof(bytes));
+	static char bytes[PIPE_SIZE];
+	begin_log_window(c->source);
+	bool skips = c->source->n_logged >= LOGS_PER_WINDOW;
+	if (!(events & EPOLLIN) && !(events & (EPOLLHUP | EPOLLERR)))
+		return;
+	ssize_t n = read(c->fd, bytes, skips ? sizeof(bytes) : sizeof(bytes) / 16);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n > 0 && skips) {
+		skip_lines(c, bytes, (size_t)n);
+		return;
+	}
 	for (ssize_t i = 0; i < n; i++) {
 		if (bytes[i] != '\n' && c->line.len < LINE_MAX)
 			buf_putc(&c->line, bytes[i]);
@@ -90,6 +156,7 @@ void chatter_open(struct chatter *c, struct source *s, int fd, const char *name)
 	c->source = s;
 	c->fd = fd;
 	c->name = name;
+	c->rest.fn = on_rested;
 	if (fd_set_nonblocking(fd) || loop_add(loop_of(s), &c->io, fd, EPOLLIN, on_chatter))
 		fd_close(&c->fd);
 }
@@ -100,6 +167,7 @@ void chatter_close(struct chatter *c)
 		return;
 	if (c->line.len)
 		tell_line(c);
+	loop_timer_cancel(loop_of(c->source), &c->rest);
 	loop_remove(loop_of(c->source), &c->io);
 	fd_close(&c->fd);
 	buf_fini(&c->line);
@@ -143,6 +211,14 @@ static void take_log(struct source *s, struct str body)
 		source_set_error(s, text_of(s, text));
 }
 
+static void take_log_dropped(struct source *s, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	uint64_t n = get_long(&r);
+	if (!r.failed && n < 1u << 31)
+		drop_lines(s, n);
+}
+
 static void take_counter(struct source *s, struct str body)
 {
 	struct reader r = reader_of(body.data, body.len);
@@ -158,8 +234,11 @@ static void take_counter(struct source *s, struct str body)
 	s->counters[i].value = value;
 }
 
+/* Only the first word of its end counts. */
 static void take_refusal(struct source *s, struct str body)
 {
+	if (s->has_ended)
+		return;
 	struct reader r = reader_of(body.data, body.len);
 	struct str option = get_short_str(&r), message = get_short_str(&r);
 	char *name = text_of(s, option), *text = text_of(s, message);
@@ -172,6 +251,8 @@ static void take_refusal(struct source *s, struct str body)
 
 static void take_end(struct source *s, struct str body)
 {
+	if (s->has_ended)
+		return;
 	struct reader r = reader_of(body.data, body.len);
 	uint8_t kind = get_byte(&r);
 	struct str why = get_bytes(&r, reader_left(&r));
@@ -209,15 +290,23 @@ static void answer(struct source *s, int fd, const char *why)
 			    mem_strdup("asks for sockets or files and does not take the answers"));
 }
 
-static void answer_listen(struct source *s, struct str body)
+/* 0; 1 when it must be offered again, for the name service has not answered yet. */
+static int answer_listen(struct source *s, struct str body)
 {
 	char *why = NULL;
-	struct reader r = reader_of(body.data, body.len);
-	struct str address = get_short_str(&r);
-	sources_move_socket(s, address);
-	int fd = grant_listen(&s->grants, &s->settings, body, &why);
+	struct grant_wish wish;
+	int fd = grant_get_wish(&s->settings, body, &wish, &why);
+	if (!fd)
+		fd = names_find(sources_names(s->hub), wish.owner, wish.group, &wish.how, &why);
+	if (fd == -EAGAIN)
+		return 1;
+	if (!fd) {
+		sources_move_socket(s, wish.address);
+		fd = grant_listen(&s->grants, &wish, &why);
+	}
 	answer(s, fd, why);
 	free(why);
+	return 0;
 }
 
 static void answer_open(struct source *s, struct str body)
@@ -260,11 +349,12 @@ static int take_frame(struct source *s, const struct frame *f)
 			source_set_state(s, STATE_RUNNING, NULL);
 		return 0;
 	case FRAME_LOG: take_log(s, f->body); return 0;
+	case FRAME_LOG_DROPPED: take_log_dropped(s, f->body); return 0;
 	case FRAME_COUNTER: take_counter(s, f->body); return 0;
 	case FRAME_REFUSED: take_refusal(s, f->body); return 0;
 	case FRAME_END: take_end(s, f->body); return 0;
 	case FRAME_CONFINED: take_confined(s, f->body); return 0;
-	case FRAME_WANT_LISTEN: answer_listen(s, f->body); return 0;
+	case FRAME_WANT_LISTEN: return answer_listen(s, f->body);
 	case FRAME_WANT_OPEN: answer_open(s, f->body); return 0;
 	case FRAME_PONG: return 0;
 	case FRAME_RELOADED:
@@ -311,6 +401,52 @@ static bool throttle(struct source *s)
 	return true;
 }
 
+/* ---- frames that are no events ---------------------------------------------------------------
+ */
+
+/* What they cost is paid back by time alone. */
+static double cost_of(enum frame_type type)
+{
+	if (type == FRAME_EVENTS)
+		return 0; /* they cost credit */
+	return type == FRAME_WANT_LISTEN ? 20 : type == FRAME_WANT_OPEN ? 5 : 1;
+}
+
+/* Whether it has sent too many; then it is not read for a while, and ended when it does not
+ * stop.
+ */
+static bool floods(struct source *s)
+{
+	int64_t now = loop_now(loop_of(s));
+	s->control += (double)(now - s->control_ns) * CONTROL_RATE / (double)NS_PER_SEC;
+	s->control = MIN(s->control, (double)CONTROL_BURST);
+	s->control_ns = now;
+	if (s->control > CONTROL_BURST / 2)
+		s->flooding_since_ns = 0;
+	if (s->control > 0)
+		return false;
+	if (!s->flooding_since_ns) {
+		s->flooding_since_ns = now;
+		s->n_throttled++;
+	}
+	s->is_throttled = true;
+	loop_timer_set(loop_of(s), &s->refill, now + 10 * NS_PER_MS);
+	if (now - s->flooding_since_ns > FLOOD_NS && !s->is_accused)
+		source_kill(s, mem_printf("floods the hub: more than %d frames that are no events "
+					  "a second (requests for files and sockets, log lines, "
+					  "counters) for %d s",
+					  CONTROL_RATE, (int)(FLOOD_NS / NS_PER_SEC)));
+	source_wait_for_io(s);
+	return true;
+}
+
+/* At its end nobody waits for an answer, and no more is said of what was too much. */
+static bool is_idle_talk(const struct source *s, const struct frame *f)
+{
+	return f->type != FRAME_EVENTS &&
+	       (s->control <= 0 || f->type == FRAME_WANT_LISTEN || f->type == FRAME_WANT_OPEN);
+}
+
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
@@ -321,10 +457,12 @@ static int take_frames(struct source *s, bool at_end)
 	struct frame f;
 	int r = 0, got = 1;
 	struct str before = rest;
-	while ((at_end || !throttle(s)) && (got = frame_next(&rest, max, &f)) == 1) {
-		r = take_frame(s, &f);
+	while ((at_end || (!throttle(s) && !floods(s))) &&
+	       (got = frame_next(&rest, max, &f)) == 1) {
+		r = at_end && is_idle_talk(s, &f) ? 0 : take_frame(s, &f);
 		if (r)
 			break;
+		s->control -= cost_of(f.type);
 		before = rest;
 	}
 	buf_drop(&s->in, s->in.len - before.len);
@@ -346,10 +484,16 @@ static void accuse(struct source *s, int r)
 
 static void get_stuck(struct source *s)
 {
-	/* The journal cannot be written: leave the rest where it is. */
+	/* The journal cannot be written, or a name is being looked up: leave the rest where it
+	 * is.
+	 */
+	struct frame f;
+	struct str rest = buf_str(&s->in);
+	bool is_name = frame_next(&rest, SIZE_MAX, &f) == 1 && f.type == FRAME_WANT_LISTEN;
 	s->is_stuck = true;
 	source_wait_for_io(s);
-	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STUCK_RETRY_NS);
+	loop_timer_set(loop_of(s), &s->timer,
+		       loop_now(loop_of(s)) + (is_name ? NAMES_RETRY_NS : STUCK_RETRY_NS));
 }
 
 static void read_some(struct source *s, int reads, bool at_end)
@@ -377,6 +521,8 @@ static void read_some(struct source *s, int reads, bool at_end)
 			get_stuck(s);
 			return;
 		}
+		if (!at_end && loop_is_late(loop_of(s)))
+			return;
 	}
 }
 
@@ -399,6 +545,8 @@ void intake_drain(struct source *s)
 void intake_resume(struct source *s)
 {
 	s->is_throttled = false;
+	if (s->is_accused)
+		return; /* it is being ended */
 	int r = take_frames(s, false);
 	if (r < 0) {
 		accuse(s, r);

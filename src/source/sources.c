@@ -10,11 +10,13 @@
 #include "conf/packed.h"
 #include "hub/notice.h"
 #include "source/instance.h"
+#include "source/names.h"
 
 struct sources {
 	struct hub *hub;
 	struct list all; /* of struct source */
 	int64_t event_size;
+	struct names *names;
 	bool stopping;
 	void (*done)(void *ctx);
 	void *ctx;
@@ -23,6 +25,11 @@ struct sources {
 static struct sources *sources_of(const struct hub *h)
 {
 	return h->report_ctx;
+}
+
+struct names *sources_names(const struct hub *h)
+{
+	return sources_of(h)->names;
 }
 
 static bool is_empty(const struct sources *all)
@@ -231,6 +238,7 @@ struct sources *sources_start(struct hub *h)
 	struct sources *all = mem_zero(sizeof(*all));
 	all->hub = h;
 	list_init(&all->all);
+	all->names = names_new(h->loop);
 	all->event_size = h->settings->hub.event_size;
 	h->report_sources = report;
 	h->sources_are_ready = are_ready;
@@ -290,5 +298,6 @@ void sources_free(struct sources *all)
 		list_remove(&s->link);
 		source_free(s);
 	}
+	names_free(all->names);
 	free(all);
 }

@@ -24,6 +24,9 @@ void sources_stop(struct sources *s, void (*done)(void *ctx), void *ctx);
 
 void sources_free(struct sources *s);
 
+struct names;
+struct names *sources_names(const struct hub *h) must_check;
+
 struct source;
 
 /* A source wants to listen where another one did: then it gets that socket. */

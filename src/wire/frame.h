@@ -31,6 +31,7 @@ enum frame_type {
 	FRAME_WANT_LISTEN,   /* address, mode u32, owner, group, receive buffer u32 */
 	FRAME_WANT_OPEN,     /* path */
 	FRAME_RELOADED,      /* u8: 1 taken over, 0 start me anew */
+	FRAME_LOG_DROPPED,   /* u64: lines that were not sent, for there were too many */
 };
 
 enum end_kind { END_LATER = 0, END_FOR_GOOD = 1, END_FINISHED = 2 };
