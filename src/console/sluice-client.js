@@ -33,7 +33,7 @@
  * @property {string} [exclude]
  * @property {string} [severity]
  * @property {string} [after]    resume strictly after this id; before any other start
- * @property {string} [since]    start at a time
+ * @property {string} [since]    start at a time, such as "1h30m" (ago) or "yesterday 14:00" (UTC)
  * @property {number} [tail]     start with the last so many events
  * @property {boolean} [earliest] start with the oldest
  * @property {Object<string, string>} [headers] sent with every request (not by EventSource)
@@ -56,40 +56,49 @@ const QUEUE_MAX = 1000;
 const URL_MAX = 2000;
 const SIGN_OF_LIFE_MS = 250;
 
+const find = (text, what, from) => {
+  const at = text.indexOf(what, from);
+  return at < 0 ? Infinity : at;
+};
+
 /** A parser of Server-Sent Events (WHATWG HTML, section 9.2.6), fed with text in any pieces. */
 export class SseParser {
   /** @param {{event: (id: string, type: string, data: string) => void, retry?: (ms: number) => void, id?: (id: string) => void}} on */
   constructor(on) {
     this.on = on;
-    this.rest = '';
+    this.parts = []; // of a line whose end has not come yet
+    this.afterCr = false;
     this.lastId = '';
     this.type = '';
     this.data = [];
     this.begun = false;
   }
 
-  /** @param {string} text */
+  /** Looks at each character once, whatever the pieces are.
+   * @param {string} text */
   feed(text) {
-    if (!this.begun && text) {
-      this.begun = true;
-      if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-    }
-    text = this.rest + text;
+    if (!text) return;
     let start = 0;
+    if (!this.begun && text.charCodeAt(0) === 0xfeff) start = 1;
+    else if (this.afterCr && text[0] === '\n') start = 1; // the other half of a line end
+    this.begun = true;
+    this.afterCr = false;
+    let lf = -1;
+    let cr = -1;
     for (;;) {
-      let end = text.indexOf('\n', start);
-      const cr = text.indexOf('\r', start);
-      let next = end + 1;
-      if (cr >= 0 && (end < 0 || cr < end)) {
-        if (cr + 1 === text.length) break; // an LF may follow in the next piece
-        end = cr;
-        next = text[cr + 1] === '\n' ? cr + 2 : cr + 1;
-      }
-      if (end < 0) break;
-      this.line(text.slice(start, end));
-      start = next;
+      if (lf < start) lf = find(text, '\n', start);
+      if (cr < start) cr = find(text, '\r', start);
+      const end = Math.min(lf, cr);
+      if (end === Infinity) break;
+      this.parts.push(text.slice(start, end));
+      this.line(this.parts.length === 1 ? this.parts[0] : this.parts.join(''));
+      this.parts = [];
+      start = end + 1;
+      if (end === lf) continue;
+      if (start === text.length) this.afterCr = true;
+      else if (text[start] === '\n') start++;
     }
-    this.rest = text.slice(start);
+    if (start < text.length) this.parts.push(text.slice(start));
   }
 
   line(line) {
@@ -121,6 +130,12 @@ export function compareIds(a, b) {
   return Number(ma) - Number(mb) || Number(na) - Number(nb);
 }
 
+/** The id behind this one: what is before it includes this one. */
+function idAfter(id) {
+  const [, start, n] = /^(.*-)(\d+)$/.exec(id);
+  return `${start}${Number(n) + 1}`;
+}
+
 /** The bytes of a field that holds base64.
  * @param {string} text @returns {Uint8Array} */
 export function fromBase64(text) {
@@ -133,8 +148,10 @@ export function fromBase64(text) {
 export async function history(base, parameters, options = {}) {
   const url = new URL('history', new URL(base, globalThis.location?.href));
   url.search = search(parameters).toString();
-  const response = await (options.fetch ?? fetch)(url, { headers: options.headers, signal: options.signal });
-  if (!response.ok) throw new SluiceError(response.status, await response.text());
+  const ask = options.fetch ?? fetch;
+  const init = { headers: options.headers, signal: options.signal };
+  const response = await ask(url, init);
+  await check(response, 'application/json', ask, url, init);
   return response.json();
 }
 
@@ -144,6 +161,50 @@ export class SluiceError extends Error {
     super(text.trim() || `HTTP ${status}`);
     this.name = 'SluiceError';
     this.status = status;
+  }
+}
+
+const pathOf = (address, base) => {
+  const url = new URL(address, base);
+  return url.origin === new URL(base).origin ? url.pathname : url.href;
+};
+
+/** Where somebody else has answered: a page for signing in, a proxy, a web server without sluice. */
+async function describe(response, type, ask, url, init) {
+  const what = type === 'text/event-stream' ? 'event stream' : 'answer of sluice';
+  let text = `this is no ${what}: status ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`;
+  let to = response.headers.get('Location');
+  if (to) text = `this is no ${what}: status ${response.status} to ${pathOf(to, url)}`;
+  if (response.redirected) {
+    // It was followed, which hides how it was meant; browsers do not tell in any way.
+    const first = await ask(url, { ...init, redirect: 'manual' }).catch(() => null);
+    await first?.body?.cancel().catch(() => {});
+    to = first?.headers.get('Location');
+    text = `this is no ${what}: ${to ? `status ${first.status} to ${pathOf(to, url)}` : `it was redirected to ${pathOf(response.url, url)}`}`;
+  }
+  const kind = (response.headers.get('Content-Type') ?? '').split(';')[0];
+  if (response.ok && !to) text += kind ? `, ${kind}` : ', without a type';
+  return text;
+}
+
+/** Nothing of what is not ours is taken for it. */
+async function check(response, type, ask, url, init) {
+  const kind = (response.headers.get('Content-Type') ?? '').split(';')[0].trim().toLowerCase();
+  if (response.status === 204) throw new SluiceEnd();
+  if (response.ok && kind === type) return;
+  // Our own refusals are plain text, a sentence that says what to do.
+  const own = !response.ok && kind === 'text/plain' ? (await response.text()).trim() : '';
+  if (!own) await response.body?.cancel().catch(() => {});
+  const e = new SluiceError(response.status, own || await describe(response, type, ask, url, init));
+  const after = Number(response.headers.get('Retry-After'));
+  if (after) e.retryAfterMs = after * 1000;
+  throw e;
+}
+
+/** 204: there is nothing more to come, as for EventSource. */
+class SluiceEnd extends Error {
+  constructor() {
+    super('the server has ended the stream (status 204)');
   }
 }
 
@@ -176,6 +237,8 @@ export class SluiceStream {
     this.abort = null;
     this.wake = () => {};
     this.mute = 0; // connections that never said a word, one after the other
+    this.attempts = 0;
+    this.startId = ''; // where it was to begin, for when the first connection never said it
     this.onOnline = () => this.wake();
     globalThis.addEventListener?.('online', this.onOnline);
     options.signal?.addEventListener('abort', () => this.close('aborted'), { once: true });
@@ -312,6 +375,37 @@ export class SluiceStream {
     return this.mute >= 2 ? 'poll' : 'fetch';
   }
 
+  /** Live from now on, or from some events before: where that is only the server knows. */
+  get beginsNow() {
+    return !this.lastId && !this.options.since && !this.options.earliest;
+  }
+
+  /** Beside the first connection, which may turn out to be held back on the way. */
+  async noteStart() {
+    try {
+      const { next } = await (await this.request('poll', this.parameters({ tail: 0, timeout: '0s' }))).json();
+      if (next) this.startId = next;
+    } catch {
+      // told as a gap, should it be needed
+    }
+  }
+
+  /** What has come since the start is asked for by its cursor; before it, the tail. */
+  async goOnFromStart() {
+    const { tail } = this.options;
+    const events = [];
+    const before = idAfter(this.startId);
+    for (let page = { older: before }; page.older && events.length < tail;) {
+      const parameters = search({ ...this.subscription(), before: page.older, limit: Math.min(tail - events.length, 5000) });
+      page = await (await this.request('history', parameters)).json();
+      events.unshift(...page.events);
+    }
+    let full;
+    for (const e of events) full = this.deliver(e) ?? full;
+    this.lastId = this.startId;
+    await full;
+  }
+
   async run() {
     while (this.state !== 'closed') {
       this.farewell = '';
@@ -323,10 +417,14 @@ export class SluiceStream {
       const begun = Date.now();
       const watchdog = setInterval(() => this.watch(begun), SIGN_OF_LIFE_MS);
       try {
+        if (this.options.transport === 'auto' && this.beginsNow && !this.startId && !this.mute) this.noteStart();
+        if (this.attempts++ && this.beginsNow && this.startId) await this.goOnFromStart();
         await { fetch: this.byFetch, eventsource: this.byEventSource, poll: this.byPoll }[this.transport()].call(this);
         why = this.farewell || why;
       } catch (e) {
-        if (e instanceof SluiceError && e.status < 500 && ![408, 425, 429].includes(e.status)) {
+        if (e instanceof SluiceEnd) {
+          this.close(e.message);
+        } else if (e instanceof SluiceError && e.status < 500 && ![408, 425, 429].includes(e.status)) {
           this.error = e;
           this.close(e.message);
         }
@@ -371,20 +469,19 @@ export class SluiceStream {
   async request(route, parameters) {
     const url = new URL(route, this.base);
     const { headers, credentials } = this.options;
-    const init = { headers: { Accept: route === 'poll' ? 'application/json' : 'text/event-stream', ...headers },
-      credentials, cache: 'no-store', signal: this.abort.signal };
-    if (this.options.method === 'POST' || parameters.toString().length > URL_MAX) {
+    const type = route === 'events' ? 'text/event-stream' : 'application/json';
+    const init = { headers: { Accept: type, ...headers }, credentials, cache: 'no-store', signal: this.abort.signal };
+    const text = parameters.toString();
+    // Some web servers refuse line ends and tabs in a URL.
+    if (this.options.method === 'POST' || text.length > URL_MAX || /%[01][0-9A-F]|%7F/.test(text)) {
       init.method = 'POST';
       init.body = parameters;
     } else {
-      url.search = parameters.toString();
+      url.search = text;
     }
     const response = await this.fetch(url, init);
-    if (response.ok) return response;
-    const e = new SluiceError(response.status, await response.text());
-    const after = Number(response.headers.get('Retry-After'));
-    if (after) e.retryAfterMs = after * 1000;
-    throw e;
+    await check(response, type, this.fetch, url, init);
+    return response;
   }
 
   async byFetch() {
@@ -422,14 +519,27 @@ export class SluiceStream {
       this.abort.signal.addEventListener('abort', () => end(() => fail(this.abort.signal.reason)), { once: true });
       for (const type of ['batch', 'hello', 'changed', 'bye', 'busy', 'ping', 'gap'])
         source.addEventListener(type, (e) => this.take(e.lastEventId, type, e.data));
-      // It would reconnect by itself, without backing off.
-      source.onerror = () => end(() => done());
+      // It would reconnect by itself, without backing off; or it has given up, and says nothing of why.
+      source.onerror = () => {
+        const gaveUp = source.readyState === 2;
+        end(() => (gaveUp ? this.whyNot().then(done, fail) : done()));
+      };
     });
   }
 
+  /** Throws what an EventSource does not tell. */
+  async whyNot() {
+    if (!this.fetch) return;
+    const response = await this.request('events', this.parameters({}));
+    await response.body?.cancel().catch(() => {});
+  }
+
   async byPoll() {
+    // Without a cursor nothing could be asked for again: it is taken first.
+    const isLate = this.beginsNow && !this.startId && this.mute > 0;
     for (;;) {
-      const response = await this.request('poll', this.parameters({ timeout: '25s' }));
+      const hasStart = !this.beginsNow || this.options.tail;
+      const response = await this.request('poll', this.parameters({ timeout: hasStart ? '25s' : '0s' }));
       const answer = await response.json();
       this.alive();
       if (answer.busy) {
@@ -440,6 +550,8 @@ export class SluiceStream {
       this.heartbeatMs = Math.max(this.heartbeatMs, 25000);
       this.failures = 0;
       let full;
+      if (isLate && !this.lastId) // what came before this is lost, and nobody knows how much
+        this.deliver({ id: answer.next, event: 'gap', reason: 'polling', count: null });
       for (const e of answer.events) full = this.deliver(e) ?? full;
       if (answer.next) this.beat(answer.next);
       await full;

@@ -3,6 +3,7 @@
 // Two files, DIR/a.log and DIR/b.log, are followed into the channels a and b.
 
 import { appendFileSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { SluiceError, SluiceStream, SseParser, compareIds, fromBase64, history } from '../../src/console/sluice-client.js';
@@ -83,6 +84,36 @@ async function proxy() {
   };
 }
 
+// A web server of somebody else's: `answer` per path.
+async function elsewhere(answer) {
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.url);
+    answer(request, response, new URL(request.url, 'http://x').pathname);
+  });
+  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+  return { url: `http://127.0.0.1:${server.address().port}/logs/`, asked, close: () => { server.closeAllConnections(); server.close(); } };
+}
+
+// A proxy that passes an answer on only when it is whole.
+const held = async (address, init) => {
+  const r = await fetch(address, init);
+  return new URL(address).pathname.endsWith('/events') ? new Response(new Blob([await r.arrayBuffer()]), r) : r;
+};
+
+// How long `work` takes for an amount, and how much longer for four times that: 4 when it is linear.
+function growth(work, amount) {
+  const time = (n) => {
+    const began = process.cpuUsage();
+    work(n);
+    const spent = process.cpuUsage(began);
+    return spent.user + spent.system;
+  };
+  time(amount / 4); // compiled
+  const all = [0, 1, 2].map(() => time(4 * amount) / time(amount));
+  return Math.min(...all);
+}
+
 async function resumes(options) {
   const got = [];
   const gaps = [];
@@ -90,7 +121,10 @@ async function resumes(options) {
     channels: ['a'], earliest: true, minRetryMs: 20, onevent: (e) => got.push(e.message), ongap: (g) => gaps.push(g), ...options });
   for (let i = 0; i < 2000; i += 100) {
     write('a', range(i, i + 100));
-    if (i % 600 === 500) await killHub();
+    if (i % 600 === 500) {
+      await until('it to be live', () => stream.state === 'live');
+      await killHub();
+    }
     await sleep(5);
   }
   await until('all lines', () => got.length >= 2000);
@@ -169,17 +203,131 @@ const scenarios = {
   },
 
   async what_is_held_back_on_the_way_is_polled() {
-    // A proxy that passes an answer on only when it is whole.
-    const held = async (address, init) => {
-      const r = await fetch(address, init);
-      return new URL(address).pathname.endsWith('/events') ? new Response(new Blob([await r.arrayBuffer()]), r) : r;
-    };
     const got = [];
     const stream = new SluiceStream(url, { channels: ['a'], earliest: true, fetch: held, helloMs: 300, minRetryMs: 20,
       onevent: (e) => got.push(e.message) });
     write('a', range(0, 100));
     await until('all lines', () => got.length === 100);
     check(stream.transport() === 'poll', stream.transport());
+    stream.close();
+  },
+
+  async polling_misses_nothing_that_came_before_it() {
+    write('a', range(0, 20));
+    await until('them to be there', async () => (await history(url, { channel: 'a', limit: 30 })).events.length === 20);
+    for (const [options, first] of [[{}, 20], [{ tail: 5 }, 15]]) {
+      const got = [];
+      const gaps = [];
+      const base = Number((await history(url, { channel: 'a', limit: 1 })).events[0].message) + 1;
+      const stream = new SluiceStream(url, { channels: ['a'], fetch: held, helloMs: 400, minRetryMs: 20,
+        onevent: (e) => got.push(e.message), ongap: (g) => gaps.push(g), ...options });
+      await until('it to know where it begins', () => stream.startId);
+      for (let i = 0; i < 40; i++) {
+        write('a', [base + i]);
+        await sleep(30);
+      }
+      await until('all lines', () => got.includes(String(base + 39)));
+      same(got, range(base - 20 + first, base + 40));
+      check(stream.transport() === 'poll' && !gaps.length, JSON.stringify([stream.transport(), gaps]));
+      stream.close();
+      await stream.closed;
+    }
+  },
+
+  async what_polling_has_missed_is_a_gap() {
+    // Held back, and the cursor cannot be had at first either.
+    let refuses = true;
+    const ask = (address, init) => (refuses && new URL(address).pathname.endsWith('/poll')
+      ? Promise.reject(new TypeError('no way')) : held(address, init));
+    const got = [];
+    const gaps = [];
+    const stream = new SluiceStream(url, { channels: ['a'], fetch: ask, helloMs: 200, minRetryMs: 20,
+      onevent: (e) => got.push(e.message), ongap: (g) => gaps.push(g) });
+    write('a', range(0, 5));
+    await until('it to poll', () => stream.transport() === 'poll');
+    refuses = false;
+    await until('it to be live', () => stream.state === 'live');
+    write('a', range(5, 10));
+    await until('the last line', () => got.includes('9'));
+    check(gaps.length === 1 && gaps[0].count === null && stream.stats.gaps === 1, JSON.stringify(gaps));
+    same(got, range(5, 10));
+    stream.close();
+  },
+
+  async what_is_not_sluice_is_told_in_a_sentence() {
+    const answers = {
+      login: (r, response, path) => (path === '/login'
+        ? response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html><h1>Sign in</h1></html>')
+        : response.writeHead(302, { Location: '/login?back=/logs' }).end()),
+      page: (r, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end('<html></html>'),
+      missing: (r, response) => response.writeHead(404, { 'Content-Type': 'text/html' }).end('<html><h1>404</h1></html>'),
+      plain: (r, response) => response.writeHead(200).end('hello'),
+      ours: (r, response) => response.writeHead(403, { 'Content-Type': 'text/plain; charset=utf-8' }).end('You may not.\n'),
+    };
+    const says = { login: /: status 302 to \/login/, page: /: status 200 OK, text\/html$/, missing: /: status 404 Not Found$/,
+      plain: /: status 200 OK, without a type$/, ours: /^You may not\.$/ };
+    // One that gives up as browsers do, and says nothing.
+    class SilentEventSource {
+      constructor() {
+        this.readyState = 2;
+        setTimeout(() => this.onerror?.());
+      }
+
+      addEventListener() {}
+
+      close() {}
+    }
+    for (const [name, answer] of Object.entries(answers)) {
+      const server = await elsewhere(answer);
+      for (const transport of ['fetch', 'poll', 'eventsource']) {
+        const stream = new SluiceStream(server.url, { channels: ['a'], transport, EventSource: SilentEventSource });
+        let error;
+        try {
+          for await (const e of stream) check(false, JSON.stringify(e));
+        } catch (e) {
+          error = e;
+        }
+        const where = transport === 'poll' ? /^this is no answer of sluice/ : /^this is no event stream/;
+        check(error instanceof SluiceError && says[name].test(error.message) && (name === 'ours' || where.test(error.message)),
+          `${name} by ${transport}: ${error}`);
+        check(stream.stats.reconnects === 0, `${name} by ${transport} was tried again`);
+      }
+      await history(server.url, { channel: 'a' }).then(() => check(false, 'a page'), (e) => check(says[name].test(e.message), String(e)));
+      server.close();
+    }
+    // What may pass is tried again, and told as shortly.
+    const server = await elsewhere((r, response) => response.writeHead(502, { 'Content-Type': 'text/html' }).end('<html>Bad Gateway</html>'));
+    const states = [];
+    const stream = new SluiceStream(server.url, { channels: ['a'], minRetryMs: 20, maxRetryMs: 40, onstate: (s, why) => states.push(`${s}: ${why}`) });
+    await until('another try', () => states.filter((s) => s.startsWith('waiting')).length > 2);
+    check(states.includes('waiting: this is no event stream: status 502 Bad Gateway'), JSON.stringify(states));
+    stream.close();
+    server.close();
+  },
+
+  async no_content_means_no_more() {
+    const server = await elsewhere((r, response) => response.writeHead(204).end());
+    for (const transport of ['fetch', 'poll']) {
+      const states = [];
+      const stream = new SluiceStream(server.url, { channels: ['a'], transport, minRetryMs: 10, onstate: (s, why) => states.push(`${s}: ${why}`) });
+      for await (const e of stream) check(false, JSON.stringify(e));
+      await stream.closed;
+      same(states, ['closed: the server has ended the stream (status 204)']);
+    }
+    check(server.asked.length === 2, JSON.stringify(server.asked));
+    server.close();
+  },
+
+  async white_space_in_a_filter_passes_any_web_server() {
+    const asked = [];
+    const got = [];
+    const ask = (address, init) => { asked.push([init.method ?? 'GET', String(address)]); return fetch(address, init); };
+    write('a', ['one', 'two']);
+    const stream = new SluiceStream(url, { channels: ['a'], earliest: true, filter: 'message\r\n\t== two\r\n', fetch: ask,
+      onevent: (e) => got.push(e.message) });
+    await until('the line', () => got.length === 1);
+    same(got, ['two']);
+    check(asked.every(([method, address]) => method === 'POST' && !address.includes('%')), JSON.stringify(asked));
     stream.close();
   },
 
@@ -201,6 +349,25 @@ const scenarios = {
       all = page.events.concat(all);
     }
     same(all.map((e) => e.message), range(0, 250));
+  },
+
+  async the_parser_looks_at_each_character_once() {
+    const feed = (text, size) => {
+      let n = 0;
+      let bytes = 0;
+      const p = new SseParser({ event: (id, type, data) => { n++; bytes += data.length; } });
+      for (let i = 0; i < text.length; i += size) p.feed(text.slice(i, i + size));
+      return [n, bytes];
+    };
+    const block = `id: e.1-1\nevent: line\ndata: ${'x'.repeat(80)}\n\n`;
+    same(feed(block.repeat(1000), 7), [1000, 80000]);
+    for (const [name, work] of [
+      ['many lines in one piece', (n) => feed(block.repeat(n / block.length), n)],
+      ['many lines with CR', (n) => feed(block.replaceAll('\n', '\r').repeat(n / block.length), n)],
+      ['one line in one piece', (n) => feed(`data: ${'x'.repeat(n)}\n\n`, n + 10)],
+      ['one line in many pieces', (n) => feed(`data: ${'x'.repeat(n)}\n\n`, 1000)],
+      ['a line of data for each character', (n) => feed(`${'data: x\n'.repeat(n / 8)}\n`, 1000)]])
+      check(growth(work, 2500000) < 9, `${name}: four times as much takes ${growth(work, 2500000).toFixed(1)} times as long`);
   },
 
   async the_parser_goes_by_the_book() {

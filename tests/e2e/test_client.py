@@ -25,4 +25,6 @@ require("node")
 run(*map(scenario, (
     "by_fetch", "by_post", "by_event_source", "by_poll", "an_iterator_holds_the_server_back",
     "a_change_goes_on_where_it_is", "what_is_refused_for_good_is_told_once", "a_silent_peer_is_left",
-    "what_is_held_back_on_the_way_is_polled", "gaps_are_counted", "the_past_in_pages", "the_parser_goes_by_the_book")))
+    "what_is_held_back_on_the_way_is_polled", "polling_misses_nothing_that_came_before_it", "what_polling_has_missed_is_a_gap",
+    "what_is_not_sluice_is_told_in_a_sentence", "no_content_means_no_more", "white_space_in_a_filter_passes_any_web_server",
+    "the_parser_looks_at_each_character_once", "gaps_are_counted", "the_past_in_pages", "the_parser_goes_by_the_book")))
