@@ -183,7 +183,7 @@ void report(struct state *s)
 
 static int refuse_line(struct sluice_source *src, const char *line)
 {
-	char why[1024], words[400] = "";
+	char why[1536], words[400] = "";
 	size_t n = 0;
 	for (const char *p = line; *p && n < sizeof(words) - 3; p++) {
 		if (*p != ' ' && *p != '\t')
