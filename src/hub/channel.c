@@ -343,7 +343,7 @@ int channel_take(struct channel *c, const struct channel_from *from, struct str 
 	if (!r && c->batch.len > BATCH_HEADER)
 		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept,
 				   clock_wall_ns() / NS_PER_MS);
-	if (r != -EBADMSG && r != -E2BIG)
+	if (r != -EBADMSG && r != -E2BIG && r != -EAGAIN)
 		tell_stuck(c, r);
 	if (r) {
 		redact_go_on_from(from->redactor, place);

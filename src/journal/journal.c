@@ -120,6 +120,26 @@ static bool may_drop(struct journal *j)
 	return !write_checkpoint(j) && needs <= j->checkpoint.upto;
 }
 
+/* On a full disk the oldest goes.  One that is being read frees nothing before that is over,
+ * and the others must not go for it in vain.  True when there may be room now.
+ */
+static bool drop_for_room(struct journal *j)
+{
+	if (j->leaving && j->leaving->refs > 1)
+		return false;
+	if (j->leaving) {
+		segment_unref(j->leaving);
+		j->leaving = NULL;
+		return true;
+	}
+	if (!may_drop(j))
+		return false;
+	if (j->segments[0]->refs > 1)
+		j->leaving = segment_ref(j->segments[0]);
+	drop_oldest(j);
+	return true;
+}
+
 /* ---- room -------------------------------------------------------------------------------- */
 
 static uint64_t usual_size(const struct journal *j)
@@ -177,11 +197,8 @@ static void allocate_ahead(struct journal *j, struct segment *s, size_t n)
 void journal_spare(struct journal *j, bool is_sparing)
 {
 	j->is_sparing = is_sparing;
-	if (!j->config.dir || !j->n)
-		return;
-	segment_give_back(j->segments[j->n - 1]);
-	if (j->has_reserve)
-		give_up_reserve(j);
+	if (j->n)
+		segment_give_back(j->segments[j->n - 1]);
 }
 
 /* ---- writing ---------------------------------------------------------------------- */
@@ -216,13 +233,11 @@ static int roll(struct journal *j, event_id first)
 	while ((r = create_segment(j, first, &s)) == -ENOSPC) {
 		if (j->has_reserve)
 			give_up_reserve(j);
-		else if (may_drop(j))
-			drop_oldest(j);
-		else
+		else if (!drop_for_room(j))
 			break;
 	}
 	if (r)
-		return r;
+		return j->leaving ? -EAGAIN : r;
 	if (j->n)
 		segment_give_back(j->segments[j->n - 1]);
 	j->has_new_file |= s->path != NULL;
@@ -251,10 +266,7 @@ static bool make_room(struct journal *j, event_id first)
 	const struct segment *s = j->segments[j->n - 1];
 	if (j->n == 1 && s->size >= (uint64_t)SEGMENT_MIN && j->has_reserve && roll(j, first))
 		return false;
-	if (!may_drop(j))
-		return false;
-	drop_oldest(j);
-	return true;
+	return drop_for_room(j);
 }
 
 /* When files were removed under it, the journal begins anew: what is in them would be
@@ -302,7 +314,7 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 	       make_room(j, first))
 		s = j->segments[j->n - 1];
 	if (r)
-		return r;
+		return r == -ENOSPC && j->leaving ? -EAGAIN : r;
 	j->is_used = true;
 	j->bytes += batch->len;
 	j->checkpoint.appended += batch->len;
@@ -554,9 +566,12 @@ int journal_sync(struct journal *j)
 void journal_close(struct journal *j)
 {
 	if (j->config.dir && j->n)
-		journal_spare(j, true);
+		segment_give_back(j->segments[j->n - 1]);
+	if (j->has_reserve)
+		give_up_reserve(j);
 	for (size_t i = 0; i < j->n; i++)
 		segment_unref(j->segments[i]);
+	segment_unref(j->leaving);
 	free(j->segments);
 	*j = (struct journal){0};
 }

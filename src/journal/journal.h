@@ -69,6 +69,7 @@ struct journal {
 	event_id hole;      /* the last id before which something is missing */
 	bool is_short;      /* its end or its cursors are not what was written last */
 
+	struct segment *leaving; /* dropped for its room, and still being read; refs; or NULL */
 	bool has_new_file; /* the directory was not synced since one was made */
 	bool is_sparing;   /* the disk is short: nothing is set aside */
 	bool has_reserve;  /* `reserve` is room on a full disk for a new segment to begin */
@@ -91,7 +92,8 @@ void journal_close(struct journal *j);
 int journal_list(const char *dir, char ***ret, size_t *n) must_check;
 
 /* Appends a batch: BATCH_HEADER free bytes, then records; `now_ms` is the wall clock.
- * 0 or a negative errno; then nothing was written and the same batch may be tried again.
+ * 0 or a negative errno; then nothing was written and the same batch may be tried again:
+ * at -EAGAIN soon, when what gave way on a full disk has been read.
  */
 int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
 		   uint32_t n_events, int64_t now_ms) must_check;
