@@ -62,9 +62,8 @@ static void emit_dropped(struct state *s)
 	fields_reset(&s->fields);
 	fields_cstr(&s->fields, "reason", "max_output_per_run");
 	fields_int(&s->fields, "bytes", (int64_t)s->dropped);
-	snprintf(message, sizeof(message),
-		 "%llu bytes of its output were dropped (max_output_per_run)",
-		 (unsigned long long)s->dropped);
+	snprintf(message, sizeof(message), "%llu %s of its output dropped (max_output_per_run)",
+		 (unsigned long long)s->dropped, plural(s->dropped, "byte", "bytes"));
 	emit(s, "gap", 4, SLUICE_GAP, message);
 }
 

@@ -28,6 +28,12 @@ static inline int64_t wall_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+/* Which of two words fits a number. */
+static inline const char *plural(uint64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
 /* Without memory there is nothing to be done: sluice starts the source again, and
  * its cursors are committed.
  */

@@ -117,6 +117,7 @@ int collect_processes(struct state *s, struct sample *m)
 	const char *text = read_proc(s, "stat");
 	if (text)
 		sample_counter(m, "system.process.created", find_number(text, "processes", 0), 1);
-	sample_say(m, "%lld processes, %lld running", (long long)all, (long long)counts[0]);
+	sample_say(m, "%lld %s, %lld running", (long long)all,
+		   plural((uint64_t)all, "process", "processes"), (long long)counts[0]);
 	return 0;
 }

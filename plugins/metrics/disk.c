@@ -53,6 +53,6 @@ int collect_disk(struct state *s, struct sample *m)
 		sample_int(m, "system.disk.pending_operations", (int64_t)c[IN_PROGRESS]);
 	}
 	sample_devices_end(m);
-	sample_say(m, "%d disk%s", n, n == 1 ? "" : "s");
+	sample_say(m, "%d %s", n, plural((uint64_t)n, "disk", "disks"));
 	return 0;
 }

@@ -250,7 +250,7 @@ int collect_filesystem(struct state *s, struct sample *m)
 	pthread_mutex_unlock(&f->mutex);
 	sample_devices_end(m);
 	sample_int(m, "system.filesystem.hung", hung);
-	sample_say(m, "%zu file system%s", n, n == 1 ? "" : "s");
+	sample_say(m, "%zu file %s", n, plural(n, "system", "systems"));
 	if (hung)
 		sample_say(m, ", %d of which do not answer", hung);
 	free(mounts);

@@ -46,6 +46,6 @@ int collect_network(struct state *s, struct sample *m)
 		sample_counter(m, "system.network.dropped.transmit", c[TX_DROPPED], 1);
 	}
 	sample_devices_end(m);
-	sample_say(m, "%d network interface%s", n, n == 1 ? "" : "s");
+	sample_say(m, "%d network %s", n, plural((uint64_t)n, "interface", "interfaces"));
 	return 0;
 }

@@ -221,9 +221,9 @@ static void count_drops(struct state *s, struct listener *l)
 	struct sluice_cursor c = cursor_of(l, &value);
 	int ignored =
 		deliver_gap(s, "dropped", n, NULL, &c,
-			    "%s: the kernel dropped %u datagrams: nobody had read them in time "
-			    "(raise receive_buffer)",
-			    l->address, n);
+			    "%s: the kernel dropped %u %s that nobody had read in time (raise "
+			    "receive_buffer)",
+			    l->address, n, plural(n, "datagram", "datagrams"));
 	(void)ignored;
 }
 

@@ -298,8 +298,8 @@ static void tell_limited(void *ctx, const char *peer, uint64_t n)
 {
 	struct state *s = ctx;
 	int ignored = deliver_gap(s, "rate_limit", (int64_t)n, peer, NULL,
-				  "%llu messages from %s were dropped (sender_rate_limit)",
-				  (unsigned long long)n, peer);
+				  "%llu %s from %s dropped (sender_rate_limit)",
+				  (unsigned long long)n, plural(n, "message", "messages"), peer);
 	(void)ignored;
 }
 

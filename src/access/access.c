@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/unit.h"
 #include "conf/subject.h"
 #include "wire/query.h"
 
@@ -262,8 +263,10 @@ void access_log_refusal(struct access *a, const struct door_request *r, const ch
 	a->n_denied++;
 	if (a->denied_second != second) {
 		if (a->denied_in_second > REFUSALS_A_SECOND)
-			log_warning("%d further requests were refused within a second",
-				    a->denied_in_second - REFUSALS_A_SECOND);
+			log_warning("%d further %s refused within a second",
+				    a->denied_in_second - REFUSALS_A_SECOND,
+				    plural((uint64_t)(a->denied_in_second - REFUSALS_A_SECOND),
+					   "request was", "requests were"));
 		a->denied_second = second;
 		a->denied_in_second = 0;
 	}

@@ -96,14 +96,14 @@ static bool is_command(uint32_t c)
 	       (c >= 0x2066 && c <= 0x2069);
 }
 
-void utf8_put_visible(struct buf *out, struct str s)
+static void put_visible(struct buf *out, struct str s, bool is_json)
 {
 	size_t from = 0, at = 0;
 	while (at < s.len) {
 		const unsigned char *p = (const unsigned char *)s.data + at;
 		size_t bad, len = one_char(p, s.len - at, &bad);
 		uint32_t code = len ? code_of(p, len) : 0;
-		if (len && !is_command(code)) {
+		if (len && (!is_command(code) || (is_json && code == '\n'))) {
 			at += len;
 			continue;
 		}
@@ -111,12 +111,38 @@ void utf8_put_visible(struct buf *out, struct str s)
 		for (size_t i = 0; !len && i < bad; i++)
 			buf_printf(out, "\\x%02x", p[i]);
 		if (len)
-			buf_printf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+			buf_printf(out, code < 0x100 && !is_json ? "\\x%02x" : "\\u%04x", code);
 		at += len ? len : bad;
 		from = at;
 	}
 	if (at > from)
 		buf_put(out, s.data + from, at - from);
+}
+
+void utf8_put_visible(struct buf *out, struct str s)
+{
+	put_visible(out, s, false);
+}
+
+void utf8_put_visible_json(struct buf *out, struct str s)
+{
+	put_visible(out, s, true);
+}
+
+void utf8_put_visible_lines(struct buf *out, struct str s, const char *indent)
+{
+	while (s.len) {
+		const char *end = memchr(s.data, '\n', s.len);
+		size_t n = end ? (size_t)(end - s.data) : s.len;
+		put_visible(out, (struct str){s.data, n}, false);
+		n += end != NULL;
+		s.data += n;
+		s.len -= n;
+		if (end)
+			buf_putc(out, '\n');
+		if (end && s.len)
+			buf_puts(out, indent);
+	}
 }
 
 size_t utf8_cut(struct str s, size_t max)

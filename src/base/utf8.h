@@ -21,6 +21,12 @@ void utf8_put(struct buf *out, struct str s);
  */
 void utf8_put_visible(struct buf *out, struct str s);
 
+/* The same of several lines; `indent` is put before all but the first. */
+void utf8_put_visible_lines(struct buf *out, struct str s, const char *indent);
+
+/* Of JSON text, which stays JSON of the same meaning: as \uHHHH within its strings. */
+void utf8_put_visible_json(struct buf *out, struct str s);
+
 /* The largest length <= `max` at which `s` can be cut without splitting a
  * character; `max` itself when the bytes there are no UTF-8 anyway.
  */

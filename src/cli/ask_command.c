@@ -10,40 +10,40 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 
 static const char reload_usage[] =
-	"usage: sluice reload [-c FILE]\n\n"
-	"Has the running sluice read its configuration again.  Everything is checked\n"
+	"usage: sluice reload [-c FILE]\n"
+	"\n"
+	"Makes the running sluice read its configuration again.  Everything is checked\n"
 	"first: on any mistake it is printed, the old configuration stays, and the exit\n"
 	"status is 2.  Sources that have not changed and all open streams go on\n"
-	"untouched.  SIGHUP does the same, and tells the log.\n";
+	"untouched.  SIGHUP does the same, and reports to the log.\n";
 
 static const char upgrade_usage[] =
-	"usage: sluice upgrade [-c FILE]\n\n"
-	"Has the running sluice become the program that has been installed in its place.\n"
-	"The new one checks the configuration first.  The process, its lock and its sockets\n"
-	"stay: no request is refused, and streams come back and go on where they were.\n"
-	"Sources start anew; those that listen themselves, as for syslog, are closed for a\n"
-	"moment.\n";
+	"usage: sluice upgrade [-c FILE]\n"
+	"\n"
+	"Makes the running sluice become the program that has been installed in its\n"
+	"place.  The new one checks the configuration first.  The process, its lock and\n"
+	"its sockets stay: no request is refused, and streams come back and go on where\n"
+	"they were.  Sources start anew; those that listen themselves, as for syslog,\n"
+	"are closed for a moment.\n";
 
 static const char drain_usage[] =
-	"usage: sluice drain [--over 30s | --cancel] [-c FILE]\n\n"
-	"Sends clients away one after the other, spread over that time, and takes no new\n"
-	"streams; /health/ready answers 503 so that a load balancer looks elsewhere.\n"
-	"--cancel takes streams again.\n";
+	"usage: sluice drain [--over DURATION | --cancel] [-c FILE]\n"
+	"\n"
+	"Sends clients away one after the other, spread over that time (default 30s),\n"
+	"and accepts no new streams; /health/ready answers 503 so that a load balancer\n"
+	"looks elsewhere.  --cancel accepts streams again.\n";
 
-static int ask(int argc, char **argv, const char *usage, const char *word)
+static int ask(const char *file, const char *word)
 {
-	int status;
 	struct errors e = {0};
-	const char *file = config_argument(argc, argv, usage, &status);
-	if (!file)
-		return status;
 	/* Only for where it runs; its mistakes are told by who reloads. */
 	struct settings *s = settings_load(file, &e);
-	status = commands_ask(s->hub.state_dir, word);
+	int status = commands_ask(s->hub.state_dir, word);
 	if (status == 1 && e.count) {
 		cli_print_errors(&e);
 		status = 2;
@@ -55,31 +55,53 @@ static int ask(int argc, char **argv, const char *usage, const char *word)
 
 int reload_command(int argc, char **argv)
 {
-	return ask(argc, argv, reload_usage, "reload\n");
+	int status;
+	const char *config = NULL;
+	struct arguments a = {.command = "reload", .usage = reload_usage, .config = &config};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	return ask(config_file(config), "reload\n");
 }
 
 int upgrade_command(int argc, char **argv)
 {
-	return ask(argc, argv, upgrade_usage, "upgrade\n");
+	int status;
+	const char *config = NULL;
+	struct arguments a = {.command = "upgrade", .usage = upgrade_usage, .config = &config};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	return ask(config_file(config), "upgrade\n");
+}
+
+static char *take_over(void *into, const char *value)
+{
+	int64_t ns;
+	if (unit_parse_duration(value, &ns) || ns < 0 || ns > 3600 * NS_PER_SEC)
+		return mem_strdup("not a duration from 0s to 1h, such as 30s");
+	*(int64_t *)into = ns;
+	return NULL;
 }
 
 int drain_command(int argc, char **argv)
 {
-	int64_t over_ns = 30 * NS_PER_SEC;
-	bool cancels = argc > 0 && strcmp(argv[0], "--cancel") == 0;
-	int used = cancels ? 1 : 0;
-	if (argc > 1 && strcmp(argv[0], "--over") == 0) {
-		used = 2;
-		if (unit_parse_duration(argv[1], &over_ns) || over_ns < 0 ||
-		    over_ns > 3600 * NS_PER_SEC) {
-			fprintf(stderr,
-				"sluice: --over %s: a duration from 0s to 1h, such as 30s\n",
-				argv[1]);
-			return 2;
-		}
-	}
+	enum { UNSET = -1 };
+	int status;
+	bool cancels = false;
+	int64_t over_ns = UNSET;
+	const char *config = NULL;
+	const struct flag flags[] = {{"over", 0, "DURATION", take_over, &over_ns},
+				     {"cancel", 0, NULL, take_yes, &cancels},
+				     {0}};
+	struct arguments a = {
+		.command = "drain", .usage = drain_usage, .flags = flags, .config = &config};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	if (cancels && over_ns != UNSET)
+		return arguments_refuse(&a, "--over and --cancel exclude each other: give one");
+	if (over_ns == UNSET)
+		over_ns = 30 * NS_PER_SEC;
 	char *word = mem_printf("drain %lld\n", cancels ? -1LL : (long long)(over_ns / NS_PER_MS));
-	int status = ask(argc - used, argv + used, drain_usage, word);
+	status = ask(config_file(config), word);
 	free(word);
 	return status;
 }

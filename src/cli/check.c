@@ -7,15 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/unit.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "conf/remarks.h"
 #include "hub/schema.h"
 #include "source/identity.h"
 
 static const char usage[] =
-	"usage: sluice check [-c FILE]\n\n"
+	"usage: sluice check [-c FILE]\n"
+	"\n"
 	"Reads the configuration and asks each source's plugin about its options.\n"
-	"Every mistake is told with its place; the exit status is 2 if there are any.\n";
+	"Every mistake is reported with its place, in the order of the lines; the exit\n"
+	"status is 2 if there are any.  Nothing is started.\n";
 
 static void print_remark(void *ctx maybe_unused, const char *sentence)
 {
@@ -38,26 +42,31 @@ static void remark_users(const struct settings *s)
 int check_command(int argc, char **argv)
 {
 	int status;
-	const char *file = config_argument(argc, argv, usage, &status);
-	if (!file)
+	const char *config = NULL;
+	struct arguments a = {.command = "check", .usage = usage, .config = &config};
+	if (!arguments_read(&a, argc, argv, &status))
 		return status;
+	const char *file = config_file(config);
 	struct settings *s = load_checked(file, true);
 	if (!s)
 		return 2;
 	struct buf changes = {0};
 	if (schema_compare(s, s->hub.state_dir, &changes))
-		printf("%s: clients may stumble over this against what runs now:\n%s", file,
-		       buf_text(&changes));
+		cli_print(stdout, "%s: clients may stumble over this against what runs now:\n%s",
+			  file, buf_text(&changes));
 	buf_fini(&changes);
 	settings_remarks(s, print_remark, NULL);
 	remark_users(s);
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
-			printf("%s: whoever can connect to %s can say who he is; let it be reached "
-			       "by the web server alone, or use a unix: socket\n",
-			       file, s->hub.listen[i]);
-	printf("%s: good: %zu source%s, %zu channel%s\n", file, s->n_sources,
-	       s->n_sources == 1 ? "" : "s", s->n_channels, s->n_channels == 1 ? "" : "s");
+			cli_print(stdout,
+				  "%s: whoever can connect to %s can say who he is; let it be "
+				  "reached "
+				  "by the web server alone, or use a unix: socket\n",
+				  file, s->hub.listen[i]);
+	cli_print(stdout, "%s: good: %zu %s, %zu %s\n", file, s->n_sources,
+		  plural(s->n_sources, "source", "sources"), s->n_channels,
+		  plural(s->n_channels, "channel", "channels"));
 	settings_free(s);
 	return 0;
 }

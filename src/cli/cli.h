@@ -8,6 +8,8 @@
 #ifndef SLUICE_CLI_CLI_H
 #define SLUICE_CLI_CLI_H
 
+#include <stdio.h>
+
 #include "conf/settings.h"
 #include "source/probe.h"
 
@@ -30,11 +32,8 @@ int hub_role(int argc, char **argv);
 int responder_role(int argc, char **argv);
 int source_role(int argc, char **argv);
 
-/* Reads -c FILE, --help and nothing else.  The file to use (borrowed), falling
- * back to SLUICE_CONFIG and then to the installed path; or NULL with *status
- * set: the command is over.
- */
-const char *config_argument(int argc, char **argv, const char *usage, int *status) must_check;
+/* Prints lines with what others have written in them, safe for a terminal. */
+void cli_print(FILE *out, const char *fmt, ...) printf_like(2, 3);
 
 /* Loads a configuration and checks it with its plugins.  Owned, or NULL after
  * printing every mistake on standard error.  A plugin that is no good is a

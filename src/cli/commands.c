@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/peers.h"
 #include "base/unit.h"
+#include "cli/cli.h"
 #include "cli/listen.h"
 #include "cli/reload.h"
 #include "cli/supervisor.h"
@@ -225,10 +226,10 @@ static int ask(int fd, const char *word)
 	const char *text = buf_text(&got);
 	int status = 1;
 	if (strncmp(text, "ok\n", 3) == 0) {
-		fputs(text + 3, stdout);
+		cli_print(stdout, "%s", text + 3);
 		status = 0;
 	} else if (strncmp(text, "error\n", 6) == 0) {
-		fputs(text + 6, stderr);
+		cli_print(stderr, "%s", text + 6);
 		fputs("sluice: nothing was changed\n", stderr);
 		status = 2;
 	} else {

@@ -6,33 +6,26 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/unit.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "conf/remarks.h"
 #include "source/probe.h"
 
-const char *config_argument(int argc, char **argv, const char *usage, int *status)
+void cli_print(FILE *out, const char *fmt, ...)
 {
-	const char *file = getenv("SLUICE_CONFIG");
-	if (!file || !*file)
-		file = SLUICE_CONF;
-	*status = 2;
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			fputs(usage, stdout);
-			*status = 0;
-			return NULL;
-		}
-		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-			file = argv[++i];
-			continue;
-		}
-		if (strcmp(argv[i], "-c") == 0)
-			fputs("sluice: -c needs the name of a file behind it\n", stderr);
-		else
-			fprintf(stderr, "sluice: \"%s\" is not understood\n%s", argv[i], usage);
-		return NULL;
-	}
-	return file;
+	struct buf text = {0}, visible = {0};
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	utf8_put_visible_lines(&visible, buf_str(&text), "");
+	if (out == stderr)
+		log_text(buf_str(&visible));
+	else
+		fputs(buf_text(&visible), out);
+	buf_fini(&text);
+	buf_fini(&visible);
 }
 
 void cli_put_origins(const struct access_settings *a, struct buf *out)
@@ -83,12 +76,9 @@ struct settings *load_checked(const char *file, bool strict)
 	if (strict)
 		probe_tell_troubles(s, &e);
 	if (e.count) {
-		struct buf last = {0};
 		cli_print_errors(&e);
-		buf_printf(&last, "sluice: %d mistake%s in %s; nothing was started\n", e.count,
-			   e.count == 1 ? "" : "s", file);
-		log_text(buf_str(&last));
-		buf_fini(&last);
+		cli_print(stderr, "sluice: %d %s in %s; nothing was started\n", e.count,
+			  plural((uint64_t)e.count, "mistake", "mistakes"), file);
 		settings_free(s);
 		s = NULL;
 	}

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "responder/responder.h"
 
@@ -186,11 +187,10 @@ static int refuse(bool cgi)
 int front_main(void)
 {
 	bool cgi = is_cgi();
-	int status;
 	struct errors e = {0};
 	struct front f = {0};
 	log_init("front");
-	const char *file = config_argument(0, NULL, "", &status);
+	const char *file = config_file(NULL);
 	f.settings = settings_load(file, &e);
 	if (e.count) {
 		cli_print_errors(&e);
@@ -206,7 +206,7 @@ int front_main(void)
 	cli_put_origins(&f.settings->access, &origins);
 	cli_put_frame_ancestors(&f.settings->access, &ancestors);
 	char *gate = mem_printf("%s/hub.sock", f.settings->hub.state_dir);
-	status = responder_main(&(struct responder_config){
+	int status = responder_main(&(struct responder_config){
 		.hub_socket = gate,
 		.prefix = f.settings->hub.prefix,
 		.console_dir = cli_console_dir(),

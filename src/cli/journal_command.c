@@ -14,6 +14,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "base/unit.h"
+#include "base/utf8.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "filter/filter.h"
 #include "journal/journal.h"
@@ -23,11 +26,13 @@ static const char usage[] =
 	"usage: sluice journal stat   [-c FILE | --state DIR] [CHANNEL...]\n"
 	"       sluice journal verify [-c FILE | --state DIR] [CHANNEL...]\n"
 	"       sluice journal cat    [-c FILE | --state DIR] [--filter EXPRESSION]\n"
-	"                             [--format text|ndjson] [--after ID] CHANNEL\n\n"
+	"                             [--format text|ndjson] [--after ID] CHANNEL\n"
+	"\n"
 	"stat    what each journal holds: segments, events, bytes, ids, times\n"
 	"verify  reads everything and reports each damage and each hole; the exit\n"
 	"        status is 1 if there is any\n"
-	"cat     prints the events, the oldest first\n\n"
+	"cat     prints the events, the oldest first\n"
+	"\n"
 	"Nothing is changed, and sluice may be running meanwhile.\n";
 
 struct look {
@@ -54,6 +59,19 @@ struct found {
 	char epoch[EPOCH_MAX + 1];
 };
 
+/* Text is safe for a terminal already. */
+static void print_events(struct look *l)
+{
+	struct buf visible = {0};
+	if (l->format == FORMAT_NDJSON)
+		utf8_put_visible_json(&visible, buf_str(&l->out));
+	const struct buf *out = l->format == FORMAT_NDJSON ? &visible : &l->out;
+	if (out->len)
+		fwrite(out->data, 1, out->len, stdout);
+	buf_fini(&visible);
+	l->out.len = 0;
+}
+
 static void put_event(struct look *l, const char *channel, const char *epoch,
 		      const struct event *ev)
 {
@@ -63,10 +81,8 @@ static void put_event(struct look *l, const char *channel, const char *epoch,
 	if (l->filter && filter_match(l->filter, &l->run) != 1)
 		return;
 	format_event(&l->out, l->format, str_of(epoch), str_of(channel), ev, true);
-	if (l->out.len > 65536) {
-		fwrite(l->out.data, 1, l->out.len, stdout);
-		l->out.len = 0;
-	}
+	if (l->out.len > 65536)
+		print_events(l);
 }
 
 /* Events that were there, and are not any more, before what stands at `path`. */
@@ -84,9 +100,9 @@ static void tell_missing(struct look *l, const char *path, uint64_t ordinal, str
 		timestamp_put(&when, (int64_t)id_ms(f->last) * NS_PER_MS);
 	else
 		buf_puts(&when, "the beginning");
-	fprintf(shows ? stderr : stdout, "%s%s: %llu event%s missing after %s\n",
-		shows ? "sluice: " : "", path, (unsigned long long)n, n == 1 ? " is" : "s are",
-		buf_text(&when));
+	cli_print(shows ? stderr : stdout, "%s%s: %llu %s missing after %s\n",
+		  shows ? "sluice: " : "", path, (unsigned long long)n,
+		  plural(n, "event is", "events are"), buf_text(&when));
 	buf_fini(&when);
 }
 
@@ -123,9 +139,9 @@ static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_
 		timestamp_put(&when, (int64_t)id_ms(after) * NS_PER_MS);
 	else
 		buf_puts(&when, "its beginning");
-	fprintf(shows ? stderr : stdout, "%s%s: damaged from byte %llu to %llu, after %s%s\n",
-		shows ? "sluice: " : "", path, (unsigned long long)from, (unsigned long long)to,
-		buf_text(&when), shows ? "; what was there is left out" : "");
+	cli_print(shows ? stderr : stdout, "%s%s: damaged from byte %llu to %llu, after %s%s\n",
+		  shows ? "sluice: " : "", path, (unsigned long long)from, (unsigned long long)to,
+		  buf_text(&when), shows ? "; what was there is left out" : "");
 	buf_fini(&when);
 }
 
@@ -135,11 +151,11 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	struct segment *s;
 	int r = segment_open(path, false, &s);
 	if (r) {
-		fprintf(stderr, "sluice: %s: %s\n", path,
-			r == -EPROTO    ? "written by a newer version of sluice"
-			: r == -EBADMSG ? "no journal segment (its header is damaged)"
-			: r == -EACCES  ? "Permission denied (run this as sluice's user, or root)"
-					: strerror(-r));
+		cli_print(stderr, "sluice: %s: %s\n", path,
+			  r == -EPROTO    ? "written by a newer version of sluice"
+			  : r == -EBADMSG ? "no journal segment (its header is damaged)"
+			  : r == -EACCES  ? "Permission denied (run this as sluice's user, or root)"
+					  : strerror(-r));
 		l->failed = true;
 		f->unread++;
 		return;
@@ -181,12 +197,20 @@ static void put_when(struct buf *out, const char *epoch, event_id id)
 	buf_putc(out, ')');
 }
 
+static void put_count(struct buf *out, uint64_t n, const char *one, const char *many)
+{
+	buf_printf(out, "%llu %s", (unsigned long long)n, plural(n, one, many));
+}
+
 static void print_found(const struct look *l, const char *channel, const struct found *f)
 {
 	struct buf b = {0};
-	buf_printf(&b, "%s: %llu events in %llu segments, %llu bytes", channel,
-		   (unsigned long long)f->n_events, (unsigned long long)f->n_segments,
-		   (unsigned long long)f->bytes);
+	buf_printf(&b, "%s: ", channel);
+	put_count(&b, f->n_events, "event", "events");
+	buf_puts(&b, " in ");
+	put_count(&b, f->n_segments, "segment", "segments");
+	buf_puts(&b, ", ");
+	put_count(&b, f->bytes, "byte", "bytes");
 	if (f->n_events && strcmp(l->verb, "stat") == 0) {
 		buf_puts(&b, "\n  oldest ");
 		put_when(&b, f->epoch, f->first);
@@ -196,22 +220,26 @@ static void print_found(const struct look *l, const char *channel, const struct 
 	}
 	if (f->damaged)
 		buf_printf(&b,
-			   "; %llu bytes are damaged (copies are kept beside the segments; "
-			   "clients see a gap there)",
-			   (unsigned long long)f->damaged);
+			   "; %llu %s damaged (copies are kept beside the segments; clients see a "
+			   "gap there)",
+			   (unsigned long long)f->damaged,
+			   plural(f->damaged, "byte is", "bytes are"));
 	if (f->unfinished)
 		buf_printf(&b,
-			   "; %llu bytes at the end are unfinished (being written, or cut off "
-			   "by a crash before they were published)",
-			   (unsigned long long)f->unfinished);
+			   "; %llu %s unfinished at the end (being written, or cut off by a "
+			   "crash before that was published)",
+			   (unsigned long long)f->unfinished,
+			   plural(f->unfinished, "byte is", "bytes are"));
 	if (f->unread)
-		buf_printf(&b, "; %llu segments could not be read", (unsigned long long)f->unread);
+		buf_printf(&b, "; %llu %s could not be read", (unsigned long long)f->unread,
+			   plural(f->unread, "segment", "segments"));
 	if (f->n_missing)
-		buf_printf(&b, "; %llu event%s missing (clients see a gap there)",
-			   (unsigned long long)f->n_missing, f->n_missing == 1 ? " is" : "s are");
+		buf_printf(&b, "; %llu %s missing (clients see a gap there)",
+			   (unsigned long long)f->n_missing,
+			   plural(f->n_missing, "event is", "events are"));
 	bool is_good = !f->damaged && !f->unfinished && !f->unread && !f->n_missing;
 	buf_puts(&b, is_good && strcmp(l->verb, "verify") == 0 ? "; good\n" : "\n");
-	fputs(buf_text(&b), stdout);
+	cli_print(stdout, "%s", buf_text(&b));
 	buf_fini(&b);
 }
 
@@ -241,7 +269,7 @@ static void look_at(struct look *l, const char *channel)
 	struct found f = {0};
 	int r = journal_list(dir, &paths, &n);
 	if (r) {
-		fprintf(stderr, "sluice: %s: %s\n", dir, strerror(-r));
+		cli_print(stderr, "sluice: %s: %s\n", dir, strerror(-r));
 		l->failed = true;
 	}
 	struct extent before, now;
@@ -269,9 +297,9 @@ static int look_at_all(struct look *l)
 	struct dirent **entries = NULL;
 	int n = scandir(folder, &entries, NULL, alphasort);
 	if (n < 0)
-		fprintf(stderr,
-			"sluice: %s: %s (which state directory? say -c FILE or --state DIR)\n",
-			folder, strerror(errno));
+		cli_print(stderr,
+			  "sluice: %s: %s (which state directory? say -c FILE or --state DIR)\n",
+			  folder, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		if (entries[i]->d_name[0] != '.')
 			look_at(l, entries[i]->d_name);
@@ -284,130 +312,121 @@ static int look_at_all(struct look *l)
 
 /* ---- arguments ------------------------------------------------------------------------ */
 
-static int set_filter(struct look *l, const char *text)
+static char *take_filter(void *into, const char *text)
 {
+	struct look *l = into;
 	struct buf why = {0};
 	filter_unref(l->filter);
 	l->filter = filter_parse(NULL, str_of(text), &why);
-	if (!l->filter)
-		fputs(buf_text(&why), stderr);
+	while (why.len && why.data[why.len - 1] == '\n')
+		why.len--;
+	char *ret = l->filter ? NULL : mem_strdup(buf_text(&why));
 	buf_fini(&why);
-	return l->filter ? 0 : 2;
+	return ret;
 }
 
-static int set_after(struct look *l, const char *text)
+static char *take_after(void *into, const char *text)
 {
+	struct look *l = into;
 	struct str epoch;
-	if (id_parse(str_of(text), &epoch, &l->after) == 0)
-		return 0;
-	fprintf(stderr, "sluice: \"%s\" is no event id (they look like k3f9.1763689264123-0)\n",
-		text);
-	return 2;
+	return id_parse(str_of(text), &epoch, &l->after) == 0
+		       ? NULL
+		       : mem_strdup("no event id (they look like k3f9.1763689264123-0)");
 }
 
-static int set_format(struct look *l, const char *text)
+static char *take_format(void *into, const char *text)
 {
+	struct look *l = into;
 	l->format = strcmp(text, "ndjson") == 0 ? FORMAT_NDJSON : FORMAT_TEXT;
-	if (l->format == FORMAT_NDJSON || strcmp(text, "text") == 0)
-		return 0;
-	fprintf(stderr, "sluice: --format is text or ndjson, not \"%s\"\n", text);
-	return 2;
+	return l->format == FORMAT_NDJSON || strcmp(text, "text") == 0
+		       ? NULL
+		       : mem_strdup("the formats are text or ndjson");
 }
 
-static int set_state(struct look *l, const char *text)
-{
-	free(l->state_dir);
-	l->state_dir = mem_strdup(text);
-	return 0;
-}
-
-static int set_config(struct look *l, const char *file)
+static int find_state(struct look *l, const char *file)
 {
 	struct errors e = {0};
 	struct settings *s = settings_load(file, &e);
-	int status = 0;
-	if (!s->hub.state_dir || e.count) {
+	int status = e.count ? 2 : 0;
+	if (e.count)
 		cli_print_errors(&e);
-		status = 2;
-	} else {
-		set_state(l, s->hub.state_dir);
-	}
+	else
+		l->state_dir = mem_strdup(s->hub.state_dir);
 	settings_free(s);
 	errors_fini(&e);
 	return status;
 }
 
-static int read_arguments(struct look *l, int argc, char **argv)
+static int refuse_verb(const struct arguments *a, const char *verb)
 {
-	static const struct {
-		const char *name;
-		int (*set)(struct look *l, const char *value);
-	} options[] = {{"-c", set_config},
-		       {"--state", set_state},
-		       {"--filter", set_filter},
-		       {"--format", set_format},
-		       {"--after", set_after}};
-	l->channels = argv;
-	for (int i = 0; i < argc; i++) {
-		size_t k = 0;
-		while (k < array_size(options) && strcmp(argv[i], options[k].name) != 0)
-			k++;
-		if (k < array_size(options) && i + 1 < argc) {
-			int status = options[k].set(l, argv[++i]);
-			if (status)
-				return status;
-		} else if (argv[i][0] == '-') {
-			fprintf(stderr, "sluice: \"%s\" is not understood, or lacks its value\n%s",
-				argv[i], usage);
-			return 2;
-		} else if (!name_is_valid(argv[i])) {
-			fprintf(stderr, "sluice: \"%s\" cannot name a channel\n", argv[i]);
-			return 2;
-		} else {
-			l->channels[l->n_channels++] = argv[i];
-		}
-	}
-	const char *from_env = getenv("SLUICE_CONFIG");
-	if (!l->state_dir)
-		return set_config(l, from_env && *from_env ? from_env : SLUICE_CONF);
+	static const char *const verbs[] = {"stat", "verify", "cat", NULL};
+	const char *near = unit_nearest(verb, verbs);
+	if (near)
+		return arguments_refuse(a, "\"%s\" is not understood: did you mean \"%s\"?", verb,
+					near);
+	return arguments_refuse(a,
+				"\"%s\" is not understood: usage: sluice journal stat, verify or "
+				"cat",
+				verb);
+}
+
+static int check_words(const struct arguments *a, struct look *l)
+{
+	if (!a->n_words)
+		return arguments_refuse(a, "which?  sluice journal stat, verify or cat");
+	l->verb = a->words[0];
+	l->channels = a->words + 1;
+	l->n_channels = a->n_words - 1;
+	if (strcmp(l->verb, "stat") != 0 && strcmp(l->verb, "verify") != 0 &&
+	    strcmp(l->verb, "cat") != 0)
+		return refuse_verb(a, l->verb);
+	for (int i = 0; i < l->n_channels; i++)
+		if (!name_is_valid(l->channels[i]))
+			return arguments_refuse(a, "\"%s\" cannot name a channel", l->channels[i]);
+	if (strcmp(l->verb, "cat") == 0 && l->n_channels != 1)
+		return arguments_refuse(a, "cat wants the name of one channel, not of %d",
+					l->n_channels);
 	return 0;
 }
 
-static bool is_verb(const char *s)
+static int look(struct look *l)
 {
-	return strcmp(s, "stat") == 0 || strcmp(s, "verify") == 0 || strcmp(s, "cat") == 0;
+	filter_run_init(&l->run);
+	l->witness = open_witness(l);
+	int status = l->n_channels ? 0 : look_at_all(l);
+	for (int i = 0; !status && i < l->n_channels; i++)
+		look_at(l, l->channels[i]);
+	print_events(l);
+	witness_close(l->witness);
+	filter_run_fini(&l->run);
+	return !status && l->failed ? 1 : status;
 }
 
 int journal_command(int argc, char **argv)
 {
 	struct look l = {.format = FORMAT_TEXT};
-	if (argc && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	if (!argc || !is_verb(argv[0])) {
-		fputs(usage, stderr);
-		return 2;
-	}
-	l.verb = argv[0];
-	filter_run_init(&l.run);
-	int status = read_arguments(&l, argc - 1, argv + 1);
-	if (!status && strcmp(l.verb, "cat") == 0 && l.n_channels != 1) {
-		fprintf(stderr, "sluice: cat wants the name of one channel\n%s", usage);
-		status = 2;
-	}
-	if (!status)
-		l.witness = open_witness(&l);
-	if (!status && !l.n_channels)
-		status = look_at_all(&l);
-	for (int i = 0; !status && i < l.n_channels; i++)
-		look_at(&l, l.channels[i]);
-	fwrite(l.out.data ? l.out.data : "", 1, l.out.len, stdout);
-	if (!status && l.failed)
-		status = 1;
+	const char *config = NULL, *state_dir = NULL;
+	int status;
+	const struct flag flags[] = {{"state", 0, "DIR", take_text, &state_dir},
+				     {"filter", 0, "EXPRESSION", take_filter, &l},
+				     {"format", 0, "text|ndjson", take_format, &l},
+				     {"after", 0, "ID", take_after, &l},
+				     {0}};
+	struct arguments a = {.command = "journal",
+			      .usage = usage,
+			      .flags = flags,
+			      .words_max = -1,
+			      .config = &config};
+	bool goes_on = arguments_read(&a, argc, argv, &status);
+	if (goes_on)
+		status = check_words(&a, &l);
+	if (goes_on && !status && state_dir)
+		l.state_dir = mem_strdup(state_dir);
+	else if (goes_on && !status)
+		status = find_state(&l, config_file(config));
+	if (goes_on && !status)
+		status = look(&l);
 	buf_fini(&l.out);
-	witness_close(l.witness);
-	filter_run_fini(&l.run);
 	filter_unref(l.filter);
 	free(l.state_dir);
 	return status;

@@ -42,10 +42,11 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < array_size(commands); i++)
 		if (commands[i].summary)
 			fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n  -c FILE    of run, check, reload: the configuration; else $SLUICE_CONFIG, "
-	      "else " SLUICE_CONF "\n"
-	      "  --help     this text; after a command, more on it\n"
-	      "  --version  the version\n\n"
+	fputs("\n  -c, --config FILE  the configuration, of all commands that need it; else that\n"
+	      "                     of $SLUICE_CONFIG, else\n"
+	      "                     " SLUICE_CONF "\n"
+	      "  --help             this text; after a command, more on it\n"
+	      "  --version          the version\n\n"
 	      "SLUICE_LOG=error|warning|info|debug sets how much is logged to standard error.\n",
 	      out);
 }
@@ -59,12 +60,35 @@ static int unknown(const char *name)
 			names[n++] = commands[i].name;
 	names[n] = NULL;
 	const char *near = unit_nearest(name, names);
-	fprintf(stderr, "sluice: unknown command \"%s\"", name);
-	if (near)
-		fprintf(stderr, " (did you mean \"%s\"?)\n", near);
+	if (name[0] == '-')
+		cli_print(stderr,
+			  "sluice: \"%s\" is not understood: options stand behind a command (see "
+			  "sluice --help)\n",
+			  name);
+	else if (near)
+		cli_print(stderr,
+			  "sluice: unknown command \"%s\" (did you mean \"%s\"?  See sluice "
+			  "--help)\n",
+			  name, near);
 	else
-		fputs(" (see sluice --help)\n", stderr);
+		cli_print(stderr, "sluice: unknown command \"%s\" (see sluice --help)\n", name);
 	return 2;
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < array_size(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* sluice help NAME; `argv` has room for the command's own arguments. */
+static int help_on(const char *name, char **argv)
+{
+	const struct command *c = find(name);
+	argv[1] = (char[]){"--help"};
+	return c && c->summary ? c->run(1, argv + 1) : unknown(name);
 }
 
 int main(int argc, char **argv)
@@ -84,12 +108,12 @@ int main(int argc, char **argv)
 		puts("sluice " SLUICE_VERSION);
 		return 0;
 	}
+	if (argc > 2 && strcmp(name, "help") == 0)
+		return help_on(argv[2], argv + 1);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		print_help(argc > 1 ? stdout : stderr);
 		return argc > 1 ? 0 : 2;
 	}
-	for (size_t i = 0; i < array_size(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return commands[i].run(argc - 2, argv + 2);
-	return unknown(name);
+	const struct command *c = find(name);
+	return c ? c->run(argc - 2, argv + 2) : unknown(name);
 }

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 
 static const char usage[] =
@@ -165,6 +166,35 @@ static int print_mount(const char *file, const char *prefix, const char *config,
 	return 0;
 }
 
+/* With the ways that this server has, or the server that was meant. */
+static int refuse_way(const struct arguments *a, const char *server, const char *way)
+{
+	const char *servers[array_size(mounts) + 1] = {NULL};
+	struct buf ways = {0}, all = {0};
+	for (size_t i = 0; i < array_size(mounts); i++) {
+		servers[i] = mounts[i].server;
+		if (!mounts[i].way[0])
+			buf_printf(&all, "%s%s", i ? ", " : "", mounts[i].server);
+		if (strcmp(mounts[i].server, server) == 0 && mounts[i].way[0])
+			buf_printf(&ways, "%s%s", ways.len ? ", " : "", mounts[i].way);
+	}
+	const char *near = unit_nearest(server, servers);
+	int status;
+	if (file_of(server, ""))
+		status = arguments_refuse(a, "\"%s %s\": there is no such way (there are: %s)",
+					  server, way,
+					  ways.len ? buf_text(&ways) : "none beside its socket");
+	else if (near)
+		status = arguments_refuse(a, "\"%s\" is not known: did you mean \"%s\"?", server,
+					  near);
+	else
+		status = arguments_refuse(a, "\"%s\" is not known (there are: %s)", server,
+					  buf_text(&all));
+	buf_fini(&all);
+	buf_fini(&ways);
+	return status;
+}
+
 static bool prefix_is_good(const char *s)
 {
 	size_t n = strlen(s);
@@ -193,15 +223,15 @@ static char *config_path(const char *file, bool is_named)
 	if (!path && !is_named && errno == ENOENT)
 		return mem_strdup(file);
 	if (!path)
-		fprintf(stderr,
-			"sluice: %s: %s (name the configuration that sluice is to run "
-			"with)\n",
-			file, strerror(errno));
+		cli_print(stderr,
+			  "sluice: %s: %s (name the configuration that sluice is to run "
+			  "with)\n",
+			  file, strerror(errno));
 	else if (!path_is_good(path))
-		fprintf(stderr,
-			"sluice: %s: web servers would need quotes for this name (link it to a "
-			"plainer one)\n",
-			path);
+		cli_print(stderr,
+			  "sluice: %s: web servers would need quotes for this name (link it to a "
+			  "plainer one)\n",
+			  path);
 	if (path && path_is_good(path))
 		return path;
 	free(path);
@@ -219,57 +249,49 @@ static void remark_prefix(const char *prefix, const char *config, const struct s
 			return;
 		p += n;
 	}
-	fprintf(stderr,
-		"sluice: hub.prefix in %s does not list %s: requests there will be refused (add "
-		"it)\n",
-		config, prefix);
+	cli_print(stderr,
+		  "sluice: hub.prefix in %s does not list %s: requests there will be refused (add "
+		  "it)\n",
+		  config, prefix);
+}
+
+static char *take_prefix(void *into, const char *value)
+{
+	*(const char **)into = value;
+	return prefix_is_good(value)
+		       ? NULL
+		       : mem_strdup("write it as /logs, or as / for all of the server");
 }
 
 int mount_command(int argc, char **argv)
 {
-	const char *server = NULL, *way = "", *prefix = "/logs";
-	char *rest[4];
-	int n_rest = 0, status;
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--prefix") == 0 && i + 1 < argc) {
-			prefix = argv[++i];
-		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && n_rest < 2) {
-			rest[n_rest++] = argv[i];
-			rest[n_rest++] = argv[++i];
-		} else if (argv[i][0] == '-') {
-			rest[n_rest < 3 ? n_rest++ : 3] = argv[i];
-		} else if (!server) {
-			server = argv[i];
-		} else {
-			way = argv[i];
-		}
-	}
-	const char *file = config_argument(n_rest, rest, usage, &status);
-	if (!file)
+	const char *prefix = "/logs", *config = NULL;
+	int status;
+	const struct flag flags[] = {{"prefix", 0, "/PATH", take_prefix, &prefix}, {0}};
+	struct arguments a = {.command = "mount",
+			      .usage = usage,
+			      .flags = flags,
+			      .words_max = 2,
+			      .config = &config};
+	if (!arguments_read(&a, argc, argv, &status))
 		return status;
-	if (!server || !file_of(server, way)) {
-		if (server)
-			fprintf(stderr, "sluice: there is no way \"%s%s%s\"\n", server,
-				*way ? " " : "", way);
+	if (!a.n_words) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (!prefix_is_good(prefix)) {
-		fprintf(stderr,
-			"sluice: --prefix %s: write it as /logs, or as / for all of the server\n",
-			prefix);
-		return 2;
-	}
-	const char *from_env = getenv("SLUICE_CONFIG");
-	char *config = config_path(file, n_rest || (from_env && *from_env));
-	if (!config)
+	const char *server = a.words[0], *way = a.n_words > 1 ? a.words[1] : "";
+	const char *mount = file_of(server, way), *from_env = getenv("SLUICE_CONFIG");
+	if (!mount)
+		return refuse_way(&a, server, way);
+	char *path = config_path(config_file(config), config || (from_env && *from_env));
+	if (!path)
 		return 2;
 	struct errors e = {0};
-	struct settings *s = settings_load(config, &e); /* only for where it is */
-	remark_prefix(prefix, config, s);
-	status = print_mount(file_of(server, way), prefix, config, s);
+	struct settings *s = settings_load(path, &e); /* only for where it is */
+	remark_prefix(prefix, path, s);
+	status = print_mount(mount, prefix, path, s);
 	errors_fini(&e);
 	settings_free(s);
-	free(config);
+	free(path);
 	return status;
 }

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 
 enum { TEMPLATE_MAX = 256 * 1024 };
@@ -99,35 +100,34 @@ int new_plugin_command(int argc, char **argv)
 	const char *dir = getenv("SLUICE_TEMPLATE_DIR");
 	if (!dir || !*dir)
 		dir = SLUICE_TEMPLATE_DIR;
-	if (argc != 1 || argv[0][0] == '-') {
-		bool help = argc == 1 && strcmp(argv[0], "--help") == 0;
-		fputs(usage, help ? stdout : stderr);
-		return help ? 0 : 2;
-	}
-	if (!is_good_name(argv[0])) {
-		fprintf(stderr,
-			"sluice: \"%s\" cannot name a plugin (small letters, digits, - and _, at "
-			"most 32, a letter first)\n",
-			argv[0]);
-		return 2;
-	}
+	int status;
+	struct arguments a = {.command = "new-plugin", .usage = usage, .words_max = 1};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	if (!a.n_words)
+		return arguments_refuse(&a, "how is it called?  sluice new-plugin NAME");
+	const char *name = a.words[0];
+	if (!is_good_name(name))
+		return arguments_refuse(
+			&a,
+			"\"%s\" cannot name a plugin: write small letters, digits, - "
+			"and _, at most 32, a letter first",
+			name);
 	static const char *const ours[] = {"file", "syslog", "command", "metrics"};
-	for (size_t i = 0; i < array_size(ours); i++) {
-		if (strcmp(argv[0], ours[i]) == 0) {
-			fprintf(stderr,
-				"sluice: \"%s\" is one of sluice's own plugins (take another "
-				"name)\n",
-				argv[0]);
-			return 2;
-		}
-	}
-	if (mkdir(argv[0], 0755) < 0) {
-		fprintf(stderr, "sluice: %s: %s\n", argv[0], strerror(errno));
+	for (size_t i = 0; i < array_size(ours); i++)
+		if (strcmp(name, ours[i]) == 0)
+			return arguments_refuse(
+				&a,
+				"\"%s\" is one of sluice's own plugins: take another "
+				"name",
+				name);
+	if (mkdir(name, 0755) < 0) {
+		cli_print(stderr, "sluice new-plugin: %s: %s\n", name, strerror(errno));
 		return 1;
 	}
 	for (size_t i = 0; i < array_size(files); i++)
-		if (make_file(dir, i, argv[0]))
+		if (make_file(dir, i, name))
 			return 1;
-	printf("\nnow: make -C %s check\n", argv[0]);
+	printf("\nnow: make -C %s check\n", name);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/unit.h"
 #include "cli/cli.h"
 #include "source/plugin.h"
 
@@ -26,45 +27,65 @@ char *plugin_argument(const char *name, char **why)
 	return plugin_find(&none, name, why);
 }
 
+/* The option of that name; NULL with *why, owned. */
+static const struct sluice_option *find_option(const struct sluice_option *table, const char *name,
+					       char **why)
+{
+	enum { NAMES_MAX = 256 };
+	const struct sluice_option *ret = option_lookup(table, name);
+	const char *names[NAMES_MAX + 1];
+	size_t n = 0;
+	for (const struct sluice_option *o = table; !ret && o && o->name && n < NAMES_MAX; o++)
+		names[n++] = o->name;
+	names[n] = NULL;
+	const char *near = ret ? NULL : unit_nearest(name, names);
+	if (near)
+		*why = mem_printf("the plugin has no such option (did you mean \"%s\"?)", near);
+	else if (!ret)
+		*why = mem_strdup("the plugin has no such option");
+	return ret;
+}
+
+/* One argument; an owned sentence when something is wrong with it, or NULL. */
+static char *take_option(const char *text, const struct sluice_option *table,
+			 struct option_values *ret)
+{
+	const char *equals = strchr(text, '=');
+	if (!equals)
+		return mem_strdup("not key=value");
+	char *name = mem_strndup(text, (size_t)(equals - text)), *why = NULL;
+	const struct sluice_option *o = find_option(table, name, &why);
+	bool is_many = o && ((o->flags & SLUICE_LIST) || o->type == SLUICE_MAP);
+	free(name);
+	if (o && !is_many && option_find(ret, o->name))
+		return mem_strdup("given twice");
+	if (o)
+		why = option_check(o, equals + 1);
+	if (!why)
+		option_add(ret, o, equals + 1, (struct place){0});
+	return why;
+}
+
 int plugin_options(int argc, char **argv, const struct sluice_option *table,
 		   struct option_values *ret)
 {
-	struct place nowhere = {0};
-	int bad = 0;
+	bool bad = false;
 	for (int i = 0; i < argc; i++) {
-		char *equals = strchr(argv[i], '=');
-		char *name = mem_strndup(argv[i], equals ? (size_t)(equals - argv[i]) : 0);
-		const struct sluice_option *o = option_lookup(table, name);
-		const struct option_value *before = o ? option_find(ret, o->name) : NULL;
-		char *why = NULL;
-		if (!equals)
-			why = mem_printf("\"%s\" is not key=value", argv[i]);
-		else if (!o)
-			why = mem_printf(
-				"%s: the plugin has no such option (sluice plugins FILE.so "
-				"lists them)",
-				name);
-		else if (before && !(o->flags & SLUICE_LIST) && o->type != SLUICE_MAP)
-			why = mem_printf("%s: given twice", name);
-		else
-			why = option_check(o, equals + 1);
+		char *why = take_option(argv[i], table, ret);
 		if (why)
-			fprintf(stderr, "sluice: %s\n", why);
-		else
-			option_add(ret, o, equals + 1, nowhere);
+			cli_print(stderr, "sluice: %s: %s\n", argv[i], why);
 		bad |= why != NULL;
 		free(why);
-		free(name);
 	}
 	char *why = bad ? NULL : option_check_all(ret, table);
 	if (why)
-		fprintf(stderr, "sluice: %s\n", why);
+		cli_print(stderr, "sluice: %s\n", why);
 	bad |= why != NULL;
 	free(why);
 	for (const struct sluice_option *o = table; !bad && o && o->name; o++)
 		if (o->fallback && !option_find(ret, o->name) &&
 		    (o->type == SLUICE_ADDRESS || (o->flags & (SLUICE_READ | SLUICE_WRITE))))
-			option_add(ret, o, o->fallback, nowhere);
+			option_add(ret, o, o->fallback, (struct place){0});
 	return bad ? -1 : 0;
 }
 
@@ -76,7 +97,7 @@ int plugin_settings(const char *name, int argc, char **argv, struct tables *tabl
 	source_settings_init(ret, "plugin", "plugin");
 	ret->plugin = path;
 	if (!path || probe_describe(path, tables, &why)) {
-		fprintf(stderr, "sluice: %s\n", why);
+		cli_print(stderr, "sluice: %s\n", why);
 		free(why);
 		return 1;
 	}
@@ -85,5 +106,8 @@ int plugin_settings(const char *name, int argc, char **argv, struct tables *tabl
 	ret->name = mem_strdup(tables->name);
 	ret->type = mem_strdup(tables->name);
 	ret->plugin_flags = tables->flags;
-	return plugin_options(argc, argv, tables->options, &ret->options) ? 2 : 0;
+	if (plugin_options(argc, argv, tables->options, &ret->options) == 0)
+		return 0;
+	cli_print(stderr, "sluice: see sluice plugins %s for its options\n", name);
+	return 2;
 }

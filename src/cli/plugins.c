@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "base/utf8.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "source/plugin.h"
 
@@ -203,6 +205,18 @@ static void json_of(const struct tables *t, const char *path, struct buf *out)
 	buf_putc(out, '\n');
 }
 
+/* A plugin's own words are in it. */
+static void print_form(enum form form, const struct buf *out)
+{
+	struct buf visible = {0};
+	if (form == FORM_JSON)
+		utf8_put_visible_json(&visible, buf_str(out));
+	else
+		utf8_put_visible_lines(&visible, buf_str(out), "");
+	fputs(buf_text(&visible), stdout);
+	buf_fini(&visible);
+}
+
 static int describe(const char *name, enum form form)
 {
 	char *why = NULL, *path = plugin_argument(name, &why);
@@ -210,7 +224,7 @@ static int describe(const char *name, enum form form)
 	struct buf out = {0};
 	int status = 1;
 	if (!path || probe_describe(path, &t, &why)) {
-		fprintf(stderr, "sluice: %s\n", why);
+		cli_print(stderr, "sluice plugins: %s\n", why);
 	} else {
 		if (form == FORM_JSON)
 			json_of(&t, path, &out);
@@ -218,7 +232,7 @@ static int describe(const char *name, enum form form)
 			markdown_of(&t, &out);
 		else
 			text_of(&t, &out);
-		fputs(buf_text(&out), stdout);
+		print_form(form, &out);
 		status = 0;
 	}
 	tables_fini(&t);
@@ -246,14 +260,14 @@ static void list_one(const char *path, enum form form, bool first)
 		if (!first)
 			putchar(',');
 		json_of(&t, path, &out);
-		fputs(buf_text(&out), stdout);
+		print_form(form, &out);
 	} else if (form != FORM_JSON) {
 		if (good)
-			printf("%-12s %-8s %s\n", t.name, t.version, t.summary);
+			cli_print(stdout, "%-12s %-8s %s\n", t.name, t.version, t.summary);
 		else
-			printf("%s: cannot be used: %s\n", path, why);
+			cli_print(stdout, "%s: cannot be used: %s\n", path, why);
 	} else {
-		fprintf(stderr, "sluice: %s\n", why);
+		cli_print(stderr, "sluice plugins: %s\n", why);
 	}
 	tables_fini(&t);
 	buf_fini(&out);
@@ -283,30 +297,33 @@ static int list(enum form form)
 	if (form == FORM_JSON)
 		puts("]");
 	else if (first)
-		fprintf(stderr, "sluice: there are no plugins in %s\n", dirs[0]);
+		cli_print(stderr, "sluice plugins: there are none in %s (set SLUICE_PLUGIN_DIR)\n",
+			  dirs[0]);
 	plugin_dirs_free(dirs);
 	return first;
+}
+
+static char *take_json(void *into, const char *value maybe_unused)
+{
+	*(enum form *)into = FORM_JSON;
+	return NULL;
+}
+
+static char *take_markdown(void *into, const char *value maybe_unused)
+{
+	*(enum form *)into = FORM_MARKDOWN;
+	return NULL;
 }
 
 int plugins_command(int argc, char **argv)
 {
 	enum form form = FORM_TEXT;
-	const char *name = NULL;
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (strcmp(argv[i], "--json") == 0) {
-			form = FORM_JSON;
-		} else if (strcmp(argv[i], "--markdown") == 0) {
-			form = FORM_MARKDOWN;
-		} else if (argv[i][0] == '-' || name) {
-			fprintf(stderr, "sluice: \"%s\" is not understood\n%s", argv[i], usage);
-			return 2;
-		} else {
-			name = argv[i];
-		}
-	}
-	return name ? describe(name, form) : list(form);
+	int status;
+	const struct flag flags[] = {{"json", 0, NULL, take_json, &form},
+				     {"markdown", 0, NULL, take_markdown, &form},
+				     {0}};
+	struct arguments a = {.command = "plugins", .usage = usage, .flags = flags, .words_max = 1};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	return a.n_words ? describe(a.words[0], form) : list(form);
 }

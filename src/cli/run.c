@@ -8,18 +8,21 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/inherit.h"
 #include "cli/systemd.h"
 
 static const char usage[] =
-	"usage: sluice run [-c FILE]\n\n"
+	"usage: sluice run [-c FILE]\n"
+	"\n"
 	"Checks the configuration, then follows its sources and serves their streams\n"
-	"to the web server at hub.listen.  Stays in the foreground and logs to standard\n"
-	"error; SIGTERM or Ctrl-C ends it and all that it has started, SIGHUP has it read\n"
-	"the configuration again.\n\n"
-	"With --attached it is for a web server that starts sluice.fcgi, which calls it so:\n"
-	"it listens nowhere, and ends when nobody has used it for hub.linger.\n";
+	"to the web server at hub.listen.  Stays in the foreground and logs to\n"
+	"standard error.  SIGTERM or Ctrl-C ends it and all that it has started;\n"
+	"SIGHUP makes it read the configuration again.\n"
+	"\n"
+	"--attached is for sluice.fcgi, which a web server starts and which calls it\n"
+	"so: it listens nowhere, and ends when nobody has used it for hub.linger.\n";
 
 enum { RETRY_S = 3 };
 
@@ -45,10 +48,13 @@ static struct settings *wait_for_settings(const char *file)
 int run_command(int argc, char **argv)
 {
 	int status;
-	bool is_attached = argc > 0 && strcmp(argv[argc - 1], "--attached") == 0;
-	const char *file = config_argument(argc - is_attached, argv, usage, &status);
-	if (!file)
+	bool is_attached = false;
+	const char *config = NULL;
+	const struct flag flags[] = {{"attached", 0, NULL, take_yes, &is_attached}, {0}};
+	struct arguments a = {.command = "run", .usage = usage, .flags = flags, .config = &config};
+	if (!arguments_read(&a, argc, argv, &status))
 		return status;
+	const char *file = config_file(config);
 	log_init("run");
 	if (is_attached) {
 		umask(022);

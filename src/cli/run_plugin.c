@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/utf8.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "source/driver.h"
 #include "wire/record.h"
@@ -36,14 +37,16 @@ static void on_signal(int signo maybe_unused)
 static int print_event(const struct event *raw)
 {
 	struct event ev = *raw;
-	struct buf out = {0}, message = {0}, fields = {0};
+	struct buf out = {0}, message = {0}, fields = {0}, visible = {0};
 	int r = fields_clean(raw->fields, &fields, &ev.fields);
 	utf8_put(&message, raw->message);
 	ev.message = buf_str(&message);
 	buf_printf(&out, "%.*s ", (int)ev.type.len, ev.type.data);
 	event_put_json(&out, STR("run-plugin"), STR("run-plugin"), &ev, false);
 	buf_putc(&out, '\n');
-	fwrite(out.data, 1, out.len, stdout);
+	utf8_put_visible_json(&visible, buf_str(&out));
+	fwrite(visible.data, 1, visible.len, stdout);
+	buf_fini(&visible);
 	buf_fini(&out);
 	buf_fini(&message);
 	buf_fini(&fields);
@@ -70,8 +73,8 @@ static void print_texts(const char *what, struct str body, bool short_strings)
 	struct str first = short_strings ? get_short_str(&r) : get_bytes(&r, 1);
 	struct str text = short_strings || reader_left(&r) < 2 ? get_short_str(&r)
 							       : get_bytes(&r, reader_left(&r));
-	fprintf(stderr, "sluice: %s%.*s%s%.*s\n", what, short_strings ? (int)first.len : 0,
-		first.data, short_strings && first.len ? ": " : "", (int)text.len, text.data);
+	cli_print(stderr, "sluice: %s%.*s%s%.*s\n", what, short_strings ? (int)first.len : 0,
+		  first.data, short_strings && first.len ? ": " : "", (int)text.len, text.data);
 }
 
 static void print_log(struct str body)
@@ -80,7 +83,7 @@ static void print_log(struct str body)
 	struct reader r = reader_of(body.data, body.len);
 	uint8_t level = get_byte(&r);
 	struct str text = get_short_str(&r);
-	fprintf(stderr, "sluice: %s: %.*s\n", levels[MIN(level, 3)], (int)text.len, text.data);
+	cli_print(stderr, "sluice: %s: %.*s\n", levels[MIN(level, 3)], (int)text.len, text.data);
 }
 
 /* 0 to go on. */
@@ -138,16 +141,18 @@ int run_plugin_command(int argc, char **argv)
 	struct source_settings settings;
 	struct driver d;
 	char *why = NULL;
-	if (argc < 1 || strcmp(argv[0], "--help") == 0) {
-		fputs(usage, argc ? stdout : stderr);
-		return argc ? 0 : 2;
-	}
-	int status = plugin_settings(argv[0], argc - 1, argv + 1, &tables, &settings);
+	int status;
+	struct arguments a = {.command = "run-plugin", .usage = usage, .words_max = -1};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	if (!a.n_words)
+		return arguments_refuse(&a, "which plugin?  Name it, or its file");
+	status = plugin_settings(a.words[0], a.n_words - 1, a.words + 1, &tables, &settings);
 	struct sigaction sa = {.sa_handler = on_signal};
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	if (!status && driver_start(&d, OPENING_RUN, &settings, (struct str){NULL, 0}, &why)) {
-		fprintf(stderr, "sluice: %s\n", why);
+		cli_print(stderr, "sluice: %s\n", why);
 		status = 1;
 	} else if (!status) {
 		status = drive(&d);

@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/utf8.h"
+#include "base/unit.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "conf/packed.h"
 #include "source/driver.h"
@@ -60,7 +62,7 @@ static void report(struct test *t, char *why, const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	if (why)
-		printf(": %s", why);
+		cli_print(stdout, ": %s", why);
 	putchar('\n');
 	fflush(stdout);
 	if (why)
@@ -316,8 +318,8 @@ static void test_run(struct test *t)
 	}
 	if (why && d.pid)
 		driver_end(&d, 0, NULL);
-	report(t, why, "runs (%llu events in at most %d ms)", (unsigned long long)t->n_events,
-	       EVENTS_MS);
+	report(t, why, "runs (%llu %s in at most %d ms)", (unsigned long long)t->n_events,
+	       plural(t->n_events, "event", "events"), EVENTS_MS);
 	if (!d.pid)
 		return;
 	if (!(t->tables.flags & SLUICE_MAY_BLOCK)) {
@@ -448,18 +450,20 @@ static void test_little_memory(struct test *t)
 		if (!driver_end(&d, STOP_MS, NULL))
 			why = mem_printf("hangs with %lld KiB of memory", (long long)kib);
 	}
-	report(t, why, "does not hang for want of memory (ended %d times of %d)", ended, tries);
+	report(t, why, "does not hang for want of memory (ended in %d of %d tries)", ended, tries);
 }
 
 int test_plugin_command(int argc, char **argv)
 {
 	struct test t = {0};
-	if (argc < 1 || strcmp(argv[0], "--help") == 0) {
-		fputs(usage, argc ? stdout : stderr);
-		return argc ? 0 : 2;
-	}
-	t.file = argv[0];
-	int status = plugin_settings(argv[0], argc - 1, argv + 1, &t.tables, &t.settings);
+	int status;
+	struct arguments a = {.command = "test-plugin", .usage = usage, .words_max = -1};
+	if (!arguments_read(&a, argc, argv, &status))
+		return status;
+	if (!a.n_words)
+		return arguments_refuse(&a, "which plugin?  Name its file");
+	t.file = a.words[0];
+	status = plugin_settings(t.file, a.n_words - 1, a.words + 1, &t.tables, &t.settings);
 	if (!status) {
 		int64_t memory = t.settings.limits.memory;
 		test_tables(&t);

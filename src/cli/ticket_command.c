@@ -2,76 +2,77 @@
  *
  * ticket_command - sluice ticket: makes a ticket, or takes one back.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "base/utf8.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "access/revoked.h"
 #include "access/ticket.h"
 
 static const char usage[] =
-	"usage: sluice ticket --channel NAME [--channel NAME]... [--user NAME] [--for 15m] [-c "
-	"FILE]\n"
-	"       sluice ticket --revoke TICKET [-c FILE]\n\n"
-	"Prints a ticket: whoever has it may read these channels until it expires, as that\n"
-	"user (\"guest\").  It goes into the query, ?ticket=..., or into a cookie named\n"
-	"sluice_ticket.  Signed with the key in hub.state_dir/ticket.key; without that file\n"
-	"all tickets are void.  A ticket that is revoked ends its streams within seconds.\n";
+	"usage: sluice ticket --channel NAME... [--user NAME] [--for 15m] [-c FILE]\n"
+	"       sluice ticket --revoke TICKET [-c FILE]\n"
+	"\n"
+	"Prints a ticket: whoever has it may read these channels until it expires, as\n"
+	"that user (default: guest).  It goes into the query, ?ticket=..., or into a\n"
+	"cookie named sluice_ticket.  --channel may be repeated.\n"
+	"\n"
+	"Signed with the key in hub.state_dir/ticket.key; without that file all tickets\n"
+	"are void.  A ticket that is revoked ends its streams within seconds.\n";
 
 #define LONGEST_S (31LL * 86400)
 
-struct arguments {
+/* Of a name what front servers and programs take in a header; of a ticket what a browser
+ * takes as a cookie (RFC 6265, section 6.1).
+ */
+enum { USER_MAX = 255, TEXT_MAX = 4000 };
+
+struct wish {
 	struct ticket ticket;
 	const char *revoke;
 	int64_t for_ns;
-	char *rest[8]; /* for config_argument(); borrowed */
-	int n_rest;
-	bool wants_help;
 };
 
-/* 0, or -1 after printing what is wrong. */
-static int read_arguments(int argc, char **argv, struct arguments *a)
+static char *take_user(void *into, const char *value)
 {
-	for (int i = 0; i < argc; i++) {
-		const char *key = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-		if (strcmp(key, "--help") == 0 || strcmp(key, "-h") == 0) {
-			a->wants_help = true;
-			return 0;
-		}
-		if (!value) {
-			fprintf(stderr, "sluice: \"%s\" needs a value behind it\n%s", key, usage);
-			return -1;
-		}
-		i++;
-		if (strcmp(key, "--user") == 0) {
-			free(a->ticket.user);
-			a->ticket.user = mem_strdup(value);
-		} else if (strcmp(key, "--channel") == 0 &&
-			   a->ticket.n_channels < TICKET_CHANNELS_MAX) {
-			a->ticket.channels[a->ticket.n_channels++] = mem_strdup(value);
-		} else if (strcmp(key, "--revoke") == 0) {
-			a->revoke = value;
-		} else if (strcmp(key, "--for") == 0) {
-			if (unit_parse_duration(value, &a->for_ns) || a->for_ns < NS_PER_SEC ||
-			    a->for_ns / NS_PER_SEC > LONGEST_S) {
-				fprintf(stderr,
-					"sluice: --for %s: a duration from 1s to 31d, such as "
-					"15m\n",
-					value);
-				return -1;
-			}
-		} else if (strcmp(key, "-c") == 0 && a->n_rest + 2 <= 8) {
-			a->rest[a->n_rest++] = argv[i - 1];
-			a->rest[a->n_rest++] = argv[i];
-		} else {
-			fprintf(stderr, "sluice: \"%s\" is not understood\n%s", key, usage);
-			return -1;
-		}
-	}
-	return 0;
+	struct wish *w = into;
+	struct buf visible = {0};
+	size_t n = strlen(value);
+	utf8_put_visible(&visible, str_of(value));
+	bool is_good = n > 0 && n <= USER_MAX && strcmp(buf_text(&visible), value) == 0 &&
+		       !strchr(value, '\t');
+	buf_fini(&visible);
+	if (!is_good)
+		return mem_printf("not a name of 1 to %d bytes without control characters (it has "
+				  "%zu)",
+				  USER_MAX, n);
+	free(w->ticket.user);
+	w->ticket.user = mem_strdup(value);
+	return NULL;
+}
+
+static char *take_channel(void *into, const char *value)
+{
+	struct wish *w = into;
+	if (w->ticket.n_channels >= TICKET_CHANNELS_MAX)
+		return mem_printf("a ticket is for %d channels at most", TICKET_CHANNELS_MAX);
+	w->ticket.channels[w->ticket.n_channels++] = mem_strdup(value);
+	return NULL;
+}
+
+static char *take_for(void *into, const char *value)
+{
+	struct wish *w = into;
+	if (unit_parse_duration(value, &w->for_ns) || w->for_ns < NS_PER_SEC ||
+	    w->for_ns / NS_PER_SEC > LONGEST_S)
+		return mem_strdup("not a duration from 1s to 31d, such as 15m");
+	return NULL;
 }
 
 static bool has_channel(const struct settings *s, const char *name)
@@ -82,27 +83,50 @@ static bool has_channel(const struct settings *s, const char *name)
 	return false;
 }
 
-static int make(const struct settings *s, const struct key *key, struct arguments *a)
+/* Of the configuration's channels the one that was meant, or all. */
+static int refuse_channel(const struct settings *s, const char *name)
 {
-	struct ticket *t = &a->ticket;
-	if (!t->n_channels) {
-		fprintf(stderr, "sluice: which channels?  Write --channel NAME\n");
-		return 2;
+	const char **names = mem_zero((s->n_channels + 1) * sizeof(names[0]));
+	struct buf all = {0};
+	for (size_t i = 0; i < s->n_channels; i++) {
+		names[i] = s->channels[i].name;
+		buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
 	}
-	for (size_t i = 0; i < t->n_channels; i++) {
-		if (has_channel(s, t->channels[i]))
-			continue;
-		fprintf(stderr, "sluice: there is no channel \"%s\" in %s\n", t->channels[i],
-			s->file);
-		return 2;
-	}
+	const char *near = unit_nearest(name, names);
+	if (near)
+		cli_print(
+			stderr,
+			"sluice ticket: there is no channel \"%s\" in %s (did you mean \"%s\"?)\n",
+			name, s->file, near);
+	else
+		cli_print(stderr,
+			  "sluice ticket: there is no channel \"%s\" in %s (there are: %s)\n", name,
+			  s->file, buf_text(&all));
+	buf_fini(&all);
+	free(names);
+	return 2;
+}
+
+static int make(const struct key *key, struct wish *w)
+{
+	struct ticket *t = &w->ticket;
 	struct buf text = {0};
-	t->expires_s = (clock_wall_ns() + a->for_ns) / NS_PER_SEC;
+	int status = 0;
+	t->expires_s = (clock_wall_ns() + w->for_ns) / NS_PER_SEC;
 	ticket_number(t);
 	ticket_put(&text, key, t);
-	puts(buf_text(&text));
+	if (text.len <= TEXT_MAX) {
+		puts(buf_text(&text));
+	} else {
+		fprintf(stderr,
+			"sluice ticket: this ticket would have %zu bytes, and a cookie has %d at "
+			"most "
+			"(name fewer channels)\n",
+			text.len, TEXT_MAX);
+		status = 2;
+	}
 	buf_fini(&text);
-	return 0;
+	return status;
 }
 
 static int revoke(const struct settings *s, const struct key *key, const char *text)
@@ -111,54 +135,73 @@ static int revoke(const struct settings *s, const struct key *key, const char *t
 	int64_t now_s = clock_wall_ns() / NS_PER_SEC;
 	const char *why = ticket_get(key, str_of(text), now_s, &t);
 	if (why) {
-		fprintf(stderr, "sluice: that ticket is void already: %s\n", why);
+		fprintf(stderr, "sluice ticket: that ticket is void already: %s\n", why);
 		return 1;
 	}
 	int r = revoked_add(s->hub.state_dir, t.id, t.expires_s);
 	if (r)
 		fprintf(stderr, "sluice: %s/tickets.revoked: %s\n", s->hub.state_dir, strerror(-r));
 	else
-		printf("revoked: the ticket of \"%s\" (its streams end within seconds)\n", t.user);
+		cli_print(stdout,
+			  "revoked: the ticket of \"%s\" (its streams end within seconds)\n",
+			  t.user);
 	ticket_fini(&t);
 	return r ? 1 : 0;
 }
 
-int ticket_command(int argc, char **argv)
+static int open_key(const struct settings *s, struct key *key)
 {
-	struct arguments a = {.ticket.user = mem_strdup("guest"), .for_ns = 15 * 60 * NS_PER_SEC};
+	int r = key_open(s->hub.state_dir, TICKET_KEY_FILE, key);
+	if (r)
+		cli_print(stderr, "sluice ticket: %s/ticket.key: %s (%s)\n", s->hub.state_dir,
+			  strerror(-r),
+			  r == -ENOENT ? "sluice makes hub.state_dir when it runs: start it first"
+				       : "run this as the user that sluice runs as");
+	return r;
+}
+
+static int make_or_revoke(const char *file, struct wish *w)
+{
 	struct errors e = {0};
-	struct settings *s = NULL;
+	struct settings *s = settings_load(file, &e);
 	struct key key;
-	int status = 2, r;
-	const char *file = NULL;
-	if (read_arguments(argc, argv, &a))
-		goto out;
-	if (a.wants_help) {
-		fputs(usage, stdout);
-		status = 0;
-		goto out;
-	}
-	file = config_argument(a.n_rest, a.rest, usage, &status);
-	if (!file)
-		goto out;
-	s = settings_load(file, &e);
+	int status = 0;
 	if (e.count) {
 		cli_print_errors(&e);
-		goto out;
+		status = 2;
 	}
-	r = key_open(s->hub.state_dir, TICKET_KEY_FILE, &key);
-	if (r) {
-		fprintf(stderr,
-			"sluice: %s/ticket.key: %s (run this as the user that sluice runs "
-			"as)\n",
-			s->hub.state_dir, strerror(-r));
+	for (size_t i = 0; !status && i < w->ticket.n_channels; i++)
+		if (!has_channel(s, w->ticket.channels[i]))
+			status = refuse_channel(s, w->ticket.channels[i]);
+	if (!status && open_key(s, &key))
 		status = 1;
-	} else {
-		status = a.revoke ? revoke(s, &key, a.revoke) : make(s, &key, &a);
-	}
-out:
-	ticket_fini(&a.ticket);
+	else if (!status)
+		status = w->revoke ? revoke(s, &key, w->revoke) : make(&key, w);
 	errors_fini(&e);
 	settings_free(s);
+	return status;
+}
+
+int ticket_command(int argc, char **argv)
+{
+	struct wish w = {.ticket.user = mem_strdup("guest"), .for_ns = 15 * 60 * NS_PER_SEC};
+	const char *config = NULL;
+	int status;
+	const struct flag flags[] = {{"channel", 0, "NAME", take_channel, &w},
+				     {"user", 0, "NAME", take_user, &w},
+				     {"for", 0, "DURATION", take_for, &w},
+				     {"revoke", 0, "TICKET", take_text, &w.revoke},
+				     {0}};
+	struct arguments a = {
+		.command = "ticket", .usage = usage, .flags = flags, .config = &config};
+	bool goes_on = arguments_read(&a, argc, argv, &status);
+	if (goes_on && !w.revoke && !w.ticket.n_channels)
+		status = arguments_refuse(&a, "which channels?  Write --channel NAME");
+	else if (goes_on && w.revoke && w.ticket.n_channels)
+		status =
+			arguments_refuse(&a, "--channel and --revoke exclude each other: give one");
+	else if (goes_on)
+		status = make_or_revoke(config_file(config), &w);
+	ticket_fini(&w.ticket);
 	return status;
 }

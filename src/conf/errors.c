@@ -28,21 +28,6 @@ void place_put(struct buf *out, struct place at)
 		buf_puts(out, ": ");
 }
 
-/* What follows the first line is indented: a value cannot pass for another mistake. */
-static void put_lines(struct buf *out, struct str s)
-{
-	while (s.len) {
-		const char *end = memchr(s.data, '\n', s.len);
-		size_t n = end ? (size_t)(end - s.data) : s.len;
-		utf8_put_visible(out, (struct str){s.data, n});
-		n += end != NULL;
-		s.data += n;
-		s.len -= n;
-		if (s.len)
-			buf_puts(out, "\n  ");
-	}
-}
-
 void errors_add(struct errors *e, struct place at, const char *where, const char *fmt, ...)
 {
 	struct buf what = {0}, text = {0};
@@ -55,7 +40,10 @@ void errors_add(struct errors *e, struct place at, const char *where, const char
 		utf8_put_visible(&text, str_of(where));
 		buf_puts(&text, ": ");
 	}
-	put_lines(&text, buf_str(&what));
+	while (what.len && what.data[what.len - 1] == '\n')
+		what.len--;
+	/* Indented, so that a value cannot pass for another mistake. */
+	utf8_put_visible_lines(&text, buf_str(&what), "  ");
 	e->all = mem_resize(e->all, ((size_t)e->count + 1) * sizeof(e->all[0]));
 	e->all[e->count] = (struct mistake){.file = mem_strdup(at.file ? at.file : ""),
 					    .line = at.line,

@@ -79,6 +79,7 @@ function schedule() {
 
 const age = (ms) => (ms < 60000 ? `${Math.round(ms / 1000)} s` : ms < 3600000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`);
 const amount = (n) => n.toLocaleString('en');
+const plural = (n, one, many) => `${amount(n)} ${n === 1 ? one : many}`;
 
 function drawState() {
   const { status } = view;
@@ -95,12 +96,12 @@ function drawState() {
     `${amount(view.total)}/${amount(view.max)} lines`, `${(view.bytes / 1048576).toFixed(1)} MB`,
     view.filters ? `match ${amount(view.end - view.first)}` : null,
     `received ${amount(c.received)}`, `lost ${amount(c.lost)}`, `gaps ${c.gaps}`, `dup ${c.duplicated}`,
-    `${status.kind} ${age(Date.now() - status.since)}`, c.reconnects ? `${c.reconnects} reconnects` : null,
+    `${status.kind} ${age(Date.now() - status.since)}`, c.reconnects ? plural(c.reconnects, 'reconnect', 'reconnects') : null,
   ].filter(Boolean).join(' \u00b7 ');
   const empty = $('empty');
   empty.hidden = view.end > view.first;
   if (!empty.hidden)
-    empty.textContent = view.filters && view.total ? `None of ${amount(view.total)} lines matches.` : 'No lines yet.';
+    empty.textContent = view.filters && view.total ? `None of ${plural(view.total, 'line', 'lines')} matches.` : 'No lines yet.';
 }
 
 function drawNotice() {
@@ -109,7 +110,7 @@ function drawNotice() {
   if (paused) {
     const waiting = view.end - paused.end;
     const bad = view.errors - paused.errors;
-    text = `Paused (${paused.why}): ${amount(waiting)} lines wait${bad ? `, ${amount(bad)} errors among them` : ''}. Space goes on.`;
+    text = `Paused (${paused.why}): ${plural(waiting, 'line waits', 'lines wait')}${bad ? `, ${plural(bad, 'error', 'errors')} among them` : ''}. Space goes on.`;
   } else if (!follow) {
     text = 'Not following: you have scrolled up. End follows again.';
   }

@@ -57,7 +57,8 @@ function onGap(gap) {
   const time = gap.time ? Date.parse(gap.time) : Date.now();
   channel.lost += gap.count ?? 0;
   const n = gap.count == null ? 'an unknown number of' : gap.count;
-  take(time, 4, channel, IS_GAP, `gap (${gap.reason}): ${gap.message || `${n} events are missing here`}`, gap);
+  const missing = gap.count === 1 ? 'event is' : 'events are';
+  take(time, 4, channel, IS_GAP, `gap (${gap.reason}): ${gap.message || `${n} ${missing} missing here`}`, gap);
 }
 
 // ---- the connection ---------------------------------------------------------

@@ -14,11 +14,13 @@
 #include "doctor/examine.h"
 
 static const char usage[] =
-	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n\n"
-	"URL is where sluice is mounted, such as http://localhost/logs/.  Fetches streams of\n"
-	"probes and says whether something between holds them back, compresses them, cuts\n"
-	"them off or allows only a few at once, and what to set.  --hold also keeps a quiet\n"
-	"stream open for that time.  The exit status is 1 when there is something to set.\n";
+	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n"
+	"\n"
+	"URL is where sluice is mounted, such as http://localhost/logs/.  Fetches\n"
+	"streams of probes and says whether something between holds them back,\n"
+	"compresses them, cuts them off or allows only a few at once, and what to set.\n"
+	"--hold also keeps a quiet stream open for that time.  The exit status is 1\n"
+	"when there is something to set.\n";
 
 enum trouble { HELD_BACK, COMPRESSED, CUT_OFF, FEW_AT_ONCE };
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/unit.h"
 #include "hub/commit.h"
 #include "hub/cursors.h"
 #include "hub/regexes.h"
@@ -102,10 +103,10 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 	}
 	c->lately[0] = c->lately[1] = c->journal.last;
 	if (c->journal.torn_bytes)
-		log_info("channel %s: cut %llu bytes of a write that a crash had broken off; they "
-			 "had "
-			 "not been published",
-			 settings->name, (unsigned long long)c->journal.torn_bytes);
+		log_info("channel %s: cut %llu %s of a write that a crash had broken off; nothing "
+			 "of it had been published",
+			 settings->name, (unsigned long long)c->journal.torn_bytes,
+			 plural(c->journal.torn_bytes, "byte", "bytes"));
 	*ret = c;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/unit.h"
 #include "hub/channel.h"
 #include "hub/cursors.h"
 #include "hub/gate.h"
@@ -494,7 +495,8 @@ static void on_emptying(struct loop_timer *t)
 	if (left_ns > 0)
 		loop_timer_set(h->loop, t, now + MIN(pause_ns, left_ns));
 	else
-		log_info("drained: %zu streams are left to take their goodbye", h->n_streams);
+		log_info("drained: %zu %s left to take their goodbye", h->n_streams,
+			 plural(h->n_streams, "stream is", "streams are"));
 }
 
 void hub_empty(struct hub *h, int64_t over_ns)

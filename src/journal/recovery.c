@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/unit.h"
 #include "journal/checkpoint.h"
 #include "journal/journal_internal.h"
 
@@ -120,9 +121,10 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 			quarantine(s, bad, r.offset);
 			damaged = true;
 			j->corrupt_bytes += r.offset - bad;
-			log_error("%s: %llu bytes at offset %llu are damaged and are skipped",
-				  s->path, (unsigned long long)(r.offset - bad),
-				  (unsigned long long)bad);
+			log_error("%s: from offset %llu on %llu %s skipped", s->path,
+				  (unsigned long long)bad, (unsigned long long)(r.offset - bad),
+				  plural(r.offset - bad, "byte is damaged and is",
+					 "bytes are damaged and are"));
 			continue;
 		}
 		if (is_newest) {

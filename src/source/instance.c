@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "base/unit.h"
 #include "conf/packed.h"
 #include "hub/channel.h"
 #include "hub/regexes.h"
@@ -204,10 +205,10 @@ static void start_again_later(struct source *s)
 	if (!s->has_ended)
 		s->n_crashes++;
 	if (s->settings.attempts && s->n_crashes >= s->settings.attempts) {
-		char *why =
-			mem_printf("given up after %d failures in a row, the last: %s (reload to "
-				   "try again)",
-				   s->n_crashes, s->last_error ? s->last_error : "not known");
+		char *why = mem_printf(
+			"given up after %d %s in a row, the last: %s (reload to try again)",
+			s->n_crashes, plural((uint64_t)s->n_crashes, "failure", "failures"),
+			s->last_error ? s->last_error : "not known");
 		source_set_state(s, STATE_FAILED, why);
 		free(why);
 		return;

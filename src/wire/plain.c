@@ -5,6 +5,7 @@
 
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "base/unit.h"
 #include "wire/format.h"
 
 /* Further lines are indented. */
@@ -45,7 +46,8 @@ void plain_put_gap(struct buf *out, struct str epoch, const struct gap *g)
 	buf_put_str(out, g->channel.len ? g->channel : STR("-"));
 	buf_printf(out, " (%s): ", g->reason);
 	if (g->count >= 0)
-		buf_printf(out, "%" PRId64 " events ", g->count);
+		buf_printf(out, "%" PRId64 " %s ", g->count,
+			   plural((uint64_t)g->count, "event", "events"));
 	buf_puts(out, "from ");
 	buf_put_id(out, epoch, g->from);
 	buf_puts(out, " to ");

@@ -199,7 +199,7 @@ def substitutions(site):
 def usage(site):
     for args, status, words in ((["--help"], 0, "usage: sluice COMMAND"), (["--version"], 0, "sluice 0."),
                                 (["runn"], 2, 'did you mean "run"?'), (["run", "-x"], 2, '"-x" is not understood'),
-                                (["run", "-c"], 2, "-c needs the name of a file"), (["check", "--help"], 0, "usage: sluice check"),
+                                (["run", "-c"], 2, "-c needs a value behind it: -c FILE"), (["check", "--help"], 0, "usage: sluice check"),
                                 (["hub"], 2, "started by sluice itself"), ([], 2, "usage")):
         done = subprocess.run([SLUICE, *args], capture_output=True, text=True)
         check(done.returncode == status and words in done.stdout + done.stderr,

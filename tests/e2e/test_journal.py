@@ -173,7 +173,7 @@ def a_flipped_byte_is_one_exact_gap(site):
         os.chmod(path, 0o600)
         p = subprocess.run([os.path.join(BUILD, "src/sluice"), "journal", "verify", "--state", site.path("state"), "logs"],
                            capture_output=True, text=True, user="nobody")
-        check(p.returncode == 1 and "run this as sluice's user" in p.stderr and "1 segments could not be read" in p.stdout
+        check(p.returncode == 1 and "run this as sluice's user" in p.stderr and "1 segment could not be read" in p.stdout
               and "good" not in p.stdout, "%r" % p)
     site.start()
     events = site.stream("channel=logs&earliest=1").until_message("300")
@@ -224,13 +224,13 @@ def what_people_see_of_it(site):
     site.up(SOURCE)
     site.stream("channel=logs&earliest=1").until_message("1000")
     status, text = journal(site, "stat")
-    check(status == 0 and "logs: 1000 events in 1 segments" in text and "oldest" in text, text)
+    check(status == 0 and "logs: 1000 events in 1 segment, " in text and "oldest" in text, text)
     status, text = journal(site, "cat", "logs", "--filter", "message endswith \"00\"", "--format", "ndjson")
     lines = [json.loads(l) for l in text.strip().split("\n")]
     check(status == 0 and [l["message"] for l in lines] == [str(i) for i in range(100, 1001, 100)], text)
     status, text = journal(site, "cat", "logs", "--after", lines[-2]["id"])
     check(status == 0 and len(text.strip().split("\n")) == 100 and text.endswith(" 1000\n"), text[-200:])
-    for args, words in ((("cat",), "name of one channel"), (("eat",), "usage"), (("cat", "logs", "--filter", "x ="), "the filter, at"),
+    for args, words in ((("cat",), "name of one channel"), (("eat",), 'did you mean "cat"?'), (("cat", "logs", "--filter", "x ="), "the filter, at"),
                         (("cat", "logs", "--after", "x"), "no event id"), (("stat", "nobody"), "No such file"),
                         (("cat", "logs", "--format", "xml"), "text or ndjson"), (("stat", "../x"), "cannot name a channel")):
         status, text = journal(site, *args)
