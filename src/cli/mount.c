@@ -26,7 +26,9 @@ static const char usage[] =
 	"  apache              over the socket, with mod_proxy_fcgi\n"
 	"  apache fcgid        started by Apache itself, with mod_fcgid\n"
 	"  apache cgi          a process for each request, with mod_cgid or mod_cgi\n"
-	"  nginx, caddy        over the socket\n";
+	"  nginx, caddy        over the socket\n"
+	"  haproxy             over the socket, without another web server\n"
+	"  varnish, squid      in front of one of the others\n";
 
 enum { FILE_MAX = 64 * 1024 };
 
@@ -41,6 +43,9 @@ static const struct {
 	{"apache", "cgi", "apache-cgi.conf"},
 	{"nginx", "", "nginx.conf"},
 	{"caddy", "", "Caddyfile"},
+	{"haproxy", "", "haproxy.cfg"},
+	{"varnish", "", "varnish.vcl"},
+	{"squid", "", "squid.conf"},
 };
 
 static const char *file_of(const char *server, const char *way)
@@ -95,6 +100,7 @@ static void use_tcp(struct buf *text, const struct settings *s)
 	replace(text, "unix:/run/sluice/fcgi.sock|", "");
 	replace(text, "fcgi://sluice/", apache);
 	replace(text, "unix:/run/sluice/fcgi.sock", address); /* nginx */
+	replace(text, "unix@/run/sluice/fcgi.sock", address); /* HAProxy */
 	replace(text, "unix//run/sluice/fcgi.sock", address); /* Caddy */
 	free(apache);
 	free(lighttpd);

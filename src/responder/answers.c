@@ -25,11 +25,11 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 			  const char *text)
 {
 	struct buf b = {0};
-	buf_printf(
-		&b,
-		"Status: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-		"Cache-Control: no-store\r\n" SAFE_HEADERS "%s",
-		status, strlen(text), more_headers);
+	/* Status behind Location: HAProxy 2.6 makes a 302 of it otherwise. */
+	buf_printf(&b,
+		   "%sStatus: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		   "Content-Length: %zu\r\nCache-Control: no-store\r\n" SAFE_HEADERS,
+		   more_headers, status, strlen(text));
 	request_put_cors(q, &b);
 	buf_printf(&b, "\r\n%s", text);
 	request_respond(q, buf_str(&b), false);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What each way of mounting does to a stream, from real runs: JSON, one object a line.
 
-mount_table.py [--short] [--only TEXT] [--write]: --write puts the table into
+mount_table.py [--short] [--only TEXT] [--write]: --write puts the rows into the table of
 doc/front-servers.md.  In full it takes a quarter of an hour, seven minutes of them silence.
 """
 import argparse
@@ -209,8 +209,8 @@ def http2(name, row):
     site, m = up(name, http2=True)
     try:
         row["http2"] = subprocess.run(["node", "-e", H2, str(site.h2_port)], stdout=subprocess.PIPE, text=True).stdout.strip()
-        if row["http2"] == "none" and m.program == "caddy":
-            row["http2"] = "needs TLS"
+        if row["http2"] in ("none", "0"):
+            row["http2"] = {"caddy": "needs TLS", "varnishd": "a pipe takes HTTP/1.1 alone"}.get(m.program, "not spoken")
     finally:
         down(site, m)
 
@@ -253,12 +253,14 @@ def write_table(rows):
     path = os.path.join(SRC, "doc/front-servers.md")
     text = open(path).read()
     begin, end = "<!-- table -->\n", "<!-- /table -->"
-    table = "| %s |\n|%s\n" % (" | ".join(title for _, title in COLUMNS), "---|" * len(COLUMNS))
-    for row in rows:
-        table += "| %s |\n" % " | ".join(row.get(key, "") for key, _ in COLUMNS)
     before, rest = text.split(begin)
+    old, after = rest.split(end)
+    lines = {line.split("|")[1].strip(): line for line in old.splitlines()[2:]}
+    lines.update({row["way"]: "| %s |" % " | ".join(row.get(key, "") for key, _ in COLUMNS) for row in rows})
+    table = "| %s |\n|%s\n" % (" | ".join(title for _, title in COLUMNS), "---|" * len(COLUMNS))
+    table += "".join(lines[m.name] + "\n" for m in MOUNTS if m.name in lines)
     with open(path, "w") as f:
-        f.write(before + begin + table + end + rest.split(end)[1])
+        f.write(before + begin + table + end + after)
 
 
 def main():
@@ -284,5 +286,5 @@ def main():
 
 
 if __name__ == "__main__":
-    require("lighttpd", "apache2", "nginx", "caddy", "node")
+    require("lighttpd", "apache2", "nginx", "caddy", "haproxy", "varnishd", "squid", "node")
     main()

@@ -37,6 +37,28 @@ http {
   server { listen 127.0.0.1:PORT backlog=4096; root DIR/www; CONF }
 }
 """
+HAPROXY = """
+global
+  maxconn 6000
+"""
+VARNISH = """
+vcl 4.1;
+backend default { .host = "127.0.0.1"; .port = "INNER"; }
+"""
+SQUID = """
+http_port 127.0.0.1:PORT accel no-vhost defaultsite=localhost
+cache_peer 127.0.0.1 parent INNER 0 no-query originserver
+http_access allow all
+cache_mem 8 MB
+access_log none
+cache_log DIR/squid.log
+pid_filename DIR/squid.pid
+coredump_dir DIR
+netdb_filename none
+pinger_enable off
+visible_hostname localhost
+shutdown_lifetime 0 seconds
+"""
 
 
 def apache_modules(*names):
@@ -49,6 +71,7 @@ class Mount:
     def __init__(self, name, file, program, spawns=False, load=(), mpm="event"):
         self.name, self.file, self.program, self.spawns, self.load, self.mpm = name, file, program, spawns, load, mpm
         self.server = None
+        self.inner_port = 0
         self.change = None  # a function that makes a mistake in its configuration
 
     def __repr__(self):
@@ -100,12 +123,23 @@ class Mount:
         elif self.program == "nginx":
             text = NGINX.replace("USER", "" if os.getuid() else "user www-data;").replace("CONF", conf)
             run = ["nginx", "-p", site.dir, "-c"]
+        elif self.program == "haproxy":
+            text = HAPROXY + conf.replace("bind :80", "bind 127.0.0.1:PORT")
+            run = ["haproxy", "-db", "-f"]
+        elif self.program == "varnishd":
+            text = VARNISH + conf
+            run = ["varnishd", "-F", "-j", "none", "-n", site.path("varnish"), "-a", "127.0.0.1:%d" % site.port,
+                   "-s", "malloc,16m", "-f"]
+        elif self.program == "squid":
+            text = SQUID + conf
+            run = ["squid", "-N", "-f"]
         else:
             text = "{\n\tgrace_period 1s\n\tadmin off\n\tauto_https off\n}\nhttp://:PORT {\nbind 127.0.0.1\n%s}\n" % conf
             run = ["caddy", "run", "--adapter", "caddyfile", "--config"]
         path = site.path(self.program + ".conf")
         with open(path, "w") as f:
-            f.write(text.replace("DIR", site.dir).replace("PORT", str(site.port)))
+            text = re.sub(r"\bPORT\b", str(site.port), text.replace("DIR", site.dir))
+            f.write(text.replace("INNER", str(self.inner_port)))
         os.chmod(path, 0o644)
         return run + [path]
 
@@ -128,7 +162,7 @@ class Mount:
 
     def log(self, site):
         text = ""
-        for name in (self.program + ".out", "apache.log", "lighttpd.err", "nginx.log"):
+        for name in (self.program + ".out", "apache.log", "lighttpd.err", "nginx.log", "squid.log"):
             with contextlib.suppress(OSError):
                 text += open(site.path(name), errors="replace").read()
         return text[-4000:]
@@ -181,6 +215,32 @@ def with_passwords(m, site, users):
     return ours
 
 
+class Proxy(Mount):
+    """Something in front of a lighttpd that sluice is mounted under."""
+
+    def __init__(self, name, file, program):
+        super().__init__(name, file, program)
+        self.inner = None
+
+    def prepare(self, site):
+        super().prepare(site)
+        if self.program == "squid" and not os.getuid():
+            os.chmod(site.dir, 0o777)  # it writes its files as a user of its own
+
+    def start(self, site, extra=""):
+        inner_site = copy.copy(site)
+        self.inner_port = inner_site.port = free_port()
+        self.inner = Mount("lighttpd", "lighttpd.conf", "lighttpd")
+        self.inner.start(inner_site)
+        super().start(site, extra)
+
+    def stop(self, signo=signal.SIGTERM):
+        super().stop(signo)
+        if self.inner:
+            self.inner.stop(signo)
+        self.inner = None
+
+
 def program_of(pid):
     with contextlib.suppress(OSError):
         return open("/proc/%d/comm" % pid).read().strip()
@@ -197,6 +257,9 @@ MOUNTS = [
     Mount("Apache mod_cgi", "apache-cgi.conf", "apache2", spawns=True, load=("cgi",), mpm="prefork"),
     Mount("nginx", "nginx.conf", "nginx"),
     Mount("Caddy", "Caddyfile", "caddy"),
+    Mount("HAProxy", "haproxy.cfg", "haproxy"),
+    Proxy("Varnish", "varnish.vcl", "varnishd"),
+    Proxy("Squid", "squid.conf", "squid"),
 ]
 
 
