@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/unit.h"
-#include "doctor/examine.h"
+#include "doctor/remedies.h"
 
 static const char usage[] =
 	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n"
@@ -22,86 +23,44 @@ static const char usage[] =
 	"--hold also keeps a quiet stream open for that time.  The exit status is 1\n"
 	"when there is something to set.\n";
 
-enum trouble { HELD_BACK, COMPRESSED, CUT_OFF, FEW_AT_ONCE };
-
-/* What to set, by web server and how sluice is mounted there ("" for any way). */
-static const struct {
-	enum trouble trouble;
-	const char *server, *way, *directive;
-} remedies[] = {
-	{HELD_BACK, "lighttpd", "", "server.stream-response-body = 2"},
-	{HELD_BACK, "Apache", "socket",
-	 "<Proxy \"fcgi://sluice/\">\n    ProxySet flushpackets=on\n  </Proxy>"},
-	{HELD_BACK, "Apache", "spawned", "FcgidOutputBufferSize 0"},
-	{HELD_BACK, "Apache", "cgi", "SetEnv no-gzip 1     (mod_deflate holds CGI output back)"},
-	{HELD_BACK, "nginx", "", "fastcgi_buffering off;"},
-	{HELD_BACK, "Caddy", "", "flush_interval -1"},
-	{COMPRESSED, "Apache", "", "SetEnv no-gzip 1     (in sluice's <Location>)"},
-	{COMPRESSED, "nginx", "", "gzip off;     (in sluice's location)"},
-	{COMPRESSED, "lighttpd", "", "deflate.mimetypes without text/event-stream"},
-	{COMPRESSED, "Caddy", "", "no \"encode\" for sluice's path"},
-	{CUT_OFF, "lighttpd", "", "server.max-write-idle = 360"},
-	{CUT_OFF, "Apache", "spawned", "FcgidIOTimeout 60"},
-	{CUT_OFF, "Apache", "", "Timeout 60"},
-	{CUT_OFF, "nginx", "", "fastcgi_read_timeout 60s;"},
-	{FEW_AT_ONCE, "lighttpd", "",
-	 "HTTP/1.1 for streams (lighttpd 1.4 allows 8 at once on an HTTP/2 connection)"},
-	{FEW_AT_ONCE, "Apache", "",
-	 "H2MaxWorkers 512 and H2MaxSessionStreams 100, or HTTP/1.1 for streams"},
-	{FEW_AT_ONCE, "nginx", "", "http2_max_concurrent_streams 128;"},
+/* What one kind of client gets. */
+struct form {
+	const char *what;
+	const struct examination *e;
+	const struct layers *layers;
 };
 
-/* What to set where nginx and the like only pass on to the web server in question. */
-static const struct {
-	enum trouble trouble;
-	const char *server, *directive;
-} proxy_remedies[] = {
-	{HELD_BACK, "nginx", "proxy_buffering off;"},
-	{HELD_BACK, "Apache", "ProxyPass ... flushpackets=on"},
-	{HELD_BACK, "Caddy", "flush_interval -1     (in reverse_proxy)"},
-	{CUT_OFF, "nginx", "proxy_read_timeout 60s;"},
-	{COMPRESSED, "nginx", "gzip off;"},
-};
+/* ---- delays ------------------------------------------------------------------------------ */
 
-static bool is_server(const char *text, const char *server)
+static int by_size(const void *a, const void *b)
 {
-	return strncasecmp(text, server, strlen(server)) == 0;
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
 }
 
-/* Whether the one who answers is another one than sluice is mounted under. */
-static bool has_proxy(const struct examination *e)
+/* By how much each frame was late, sorted: the fastest one shows how far the clocks are
+ * apart, and the last one is always fast, for nobody holds back the end of an answer.
+ */
+static void find_delays(const struct examination *e, int64_t *ret)
 {
-	size_t n = strcspn(e->software, "/ ");
-	return e->server[0] && e->software[0] && strncasecmp(e->server, e->software, n) != 0;
+	for (size_t i = 0; i < e->n; i++)
+		ret[i] = e->came_ms[i] - e->sent_ms[i];
+	qsort(ret, e->n, sizeof(ret[0]), by_size);
+	for (size_t i = e->n; i-- > 0;)
+		ret[i] -= ret[0];
 }
 
-static void print_remedy(const struct examination *e, enum trouble trouble)
+/* A single one may be late because a machine was busy. */
+static size_t count_late(const int64_t *delays, size_t n, int64_t interval_ms)
 {
-	for (size_t i = 0; has_proxy(e) && i < array_size(proxy_remedies); i++)
-		if (proxy_remedies[i].trouble == trouble &&
-		    is_server(e->server, proxy_remedies[i].server))
-			printf("  in %s, which passes on to %s:\n  %s\n", e->server, e->software,
-			       proxy_remedies[i].directive);
-	for (size_t i = 0; i < array_size(remedies); i++) {
-		if (remedies[i].trouble != trouble || !is_server(e->software, remedies[i].server) ||
-		    (remedies[i].way[0] && strcmp(remedies[i].way, e->way) != 0))
-			continue;
-		printf("  in %s:\n  %s\n", e->software, remedies[i].directive);
-		return;
-	}
-}
-
-/* Frames that did not come when they were sent, but together with a later one. */
-static size_t late_frames(const struct examination *e, int64_t interval_ms)
-{
+	int64_t limit_ms = MIN(interval_ms / 3, (int64_t)1000);
 	size_t late = 0;
-	for (size_t i = 0; i + 1 < e->n; i++) {
-		int64_t sent = e->sent_ms[i + 1] - e->sent_ms[i];
-		int64_t came = e->came_ms[i + 1] - e->came_ms[i];
-		late += sent > interval_ms / 2 && came < sent / 4;
-	}
-	return late;
+	for (size_t i = 0; i < n; i++)
+		late += delays[i] > limit_ms;
+	return late * 3 >= n ? late : 0;
 }
+
+/* ---- judgements --------------------------------------------------------------------------- */
 
 static int tell_no_answer(const struct examination *e, const char *base)
 {
@@ -122,56 +81,116 @@ static int tell_no_answer(const struct examination *e, const char *base)
 	else if (e->status == 200)
 		printf("answers with %s instead of a stream: somebody else is mounted there\n",
 		       e->type[0] ? e->type : "something");
+	else if (e->location[0])
+		printf("answers %ld and points to %s (give the doctor the address that is meant)\n",
+		       e->status, e->location);
 	else
 		printf("answers %ld\n", e->status);
 	return 1;
 }
 
-static int judge_frames(const struct examination *e, const struct examine_how *how,
-			const char *what)
+static bool is_stream(const struct examination *e)
 {
-	int bad = 0;
-	size_t late = late_frames(e, how->interval_ms);
-	if (late > 1) {
-		printf("PROBLEM: %s is held back: %zu of %zu frames came together with a later "
-		       "one; "
-		       "the first after %lld ms\n",
-		       what, late, e->n - 1, (long long)e->first_ms);
-		print_remedy(e, HELD_BACK);
-		bad = 1;
-	}
-	if (!e->has_last) {
-		printf("PROBLEM: %s is cut off after %lld ms, with %zu of %d frames\n", what,
-		       (long long)e->took_ms, e->n ? e->n - 1 : 0, how->frames);
-		print_remedy(e, CUT_OFF);
-		bad = 1;
-	}
-	if (!bad)
-		printf("good: %s comes frame by frame, the first after %lld ms\n", what,
-		       (long long)e->first_ms);
-	return bad;
+	return e->status == 200 && strncasecmp(e->type, "text/event-stream", 17) == 0;
 }
 
-static int judge_compression(struct examine_how how)
+/* Why it may be late: who changes it has to gather it. */
+static enum trouble trouble_of(const struct form *f, int64_t median_ms, int64_t interval_ms)
 {
-	struct examination e;
-	int bad = 0;
-	how.takes_gzip = true;
-	examine(&how, &e);
-	if (e.encoding[0]) {
-		printf("PROBLEM: something compresses the stream (%s), though sluice has not; it "
-		       "compresses streams better itself\n",
-		       e.encoding);
-		print_remedy(&e, COMPRESSED);
-		bad = 1;
-	}
-	if (e.n)
-		bad |= judge_frames(&e, &how, "a stream to a client that takes gzip");
-	examination_fini(&e);
-	return bad;
+	const struct examination *e = f->e;
+	if (e->n && e->is_packed && !e->encoding[0])
+		return UNPACKED;
+	if (e->n && !e->is_packed && e->encoding[0])
+		return COMPRESSED;
+	return median_ms < 2 * interval_ms ? DELAYED : HELD_BACK;
 }
 
-static int judge_http2(const struct examine_how *how, const struct examination *first)
+static int judge_lateness(const struct form *f, const struct examine_how *how)
+{
+	static const char *const why[] = {[COMPRESSED] = ", by somebody who compresses it",
+					  [UNPACKED] = ", by somebody who unpacks it",
+					  [FEW_AT_ONCE] = NULL};
+	const struct examination *e = f->e;
+	int64_t delays[EXAMINE_FRAMES_MAX];
+	find_delays(e, delays);
+	size_t late = count_late(delays, e->n, how->interval_ms);
+	if (!late)
+		return 0;
+	enum trouble trouble = trouble_of(f, delays[e->n / 2], how->interval_ms);
+	printf("PROBLEM: %s is held back%s: %zu of %zu frames came late, half of them by %lld ms "
+	       "or more; the first after %lld ms\n",
+	       f->what, why[trouble] ? why[trouble] : "", late, e->n,
+	       (long long)delays[e->n - late / 2 - 1], (long long)e->first_ms);
+	remedies_print(f->layers, trouble);
+	return 1;
+}
+
+/* Harmless while it comes at once, but good to know. */
+static void note_changes(const struct form *f)
+{
+	if (f->e->is_packed && !f->e->encoding[0])
+		printf("note: something between unpacks %s, which sluice has sent compressed\n",
+		       f->what);
+	else if (!f->e->is_packed && f->e->encoding[0])
+		printf("note: something between compresses %s (%s), which sluice has not\n",
+		       f->what, f->e->encoding);
+}
+
+/* All but the last event, which came too late for somebody who checks how a compressed
+ * answer ends: streams have no end, so none that is gzip's (Varnish drops what it has).
+ */
+static bool is_end_lost(const struct examination *e, const struct examine_how *how)
+{
+	return !e->has_last && e->is_packed && e->encoding[0] && e->n == (size_t)how->frames;
+}
+
+static int judge_frames(const struct form *f, const struct examine_how *how)
+{
+	const struct examination *e = f->e;
+	int bad = judge_lateness(f, how);
+	if (is_end_lost(e, how)) {
+		printf("note: the last event of %s is lost when it ends; clients come back all "
+		       "the same\n",
+		       f->what);
+	} else if (!e->has_last) {
+		printf("PROBLEM: %s is cut off after %lld ms, with %zu of %d frames\n", f->what,
+		       (long long)e->took_ms, e->n - 1, how->frames);
+		remedies_print(f->layers, CUT_OFF);
+		bad = 1;
+	}
+	if (bad)
+		return 1;
+	printf("good: %s comes frame by frame, the first after %lld ms\n", f->what,
+	       (long long)e->first_ms);
+	note_changes(f);
+	return 0;
+}
+
+/* There is an answer, and nothing in it.  Where another form does arrive, the difference
+ * is the compression.
+ */
+static int judge_nothing(const struct form *f, const struct examination *other)
+{
+	bool is_unpacked = other->n && other->is_packed;
+	printf("PROBLEM: %s is held back: nothing of it arrives%s\n", f->what,
+	       is_unpacked ? " (something between asks for gzip itself, unpacks the stream and "
+			     "passes nothing on)"
+			   : "");
+	remedies_print(f->layers, is_unpacked ? UNPACKED : HELD_BACK);
+	return 1;
+}
+
+static int judge_form(const struct form *f, const struct examine_how *how,
+		      const struct examination *other)
+{
+	if (f->e->n)
+		return judge_frames(f, how);
+	if (is_stream(f->e))
+		return judge_nothing(f, other);
+	return tell_no_answer(f->e, how->base);
+}
+
+static int judge_http2(const struct examine_how *how, const struct layers *layers)
 {
 	enum { AT_ONCE = 20 };
 	int n = examine_at_once(how, AT_ONCE);
@@ -185,59 +204,62 @@ static int judge_http2(const struct examine_how *how, const struct examination *
 	}
 	printf("PROBLEM: of %d streams over one HTTP/2 connection only %d begin; the others wait\n",
 	       AT_ONCE, n);
-	print_remedy(first, FEW_AT_ONCE);
+	remedies_print(layers, FEW_AT_ONCE);
 	return 1;
 }
 
 #define SIGN_NS (15 * NS_PER_SEC)
 
-static int judge_silence(struct examine_how how, int64_t hold_ns)
+static int judge_silence(struct examine_how how, const struct layers *layers, int64_t hold_ns)
 {
 	struct examination e;
 	how.interval_ms = (int)(SIGN_NS / NS_PER_MS);
 	how.frames = (int)MIN(hold_ns / NS_PER_MS / how.interval_ms + 1, (int64_t)200);
 	printf("holding a quiet stream for %d s...\n", (int)(how.frames * how.interval_ms / 1000));
 	fflush(stdout);
-	examine(&how, &e);
-	int bad = judge_frames(&e, &how, "a quiet stream with a sign of life every 15 s");
+	examine(&how, &e, 1);
+	struct form f = {"a quiet stream with a sign of life every 15 s", &e, layers};
+	int bad = judge_form(&f, &how, &(struct examination){0});
 	examination_fini(&e);
+	return bad;
+}
+
+static int judge_all(struct examine_how how, const struct examination *packed,
+		     const struct examination *plain, int64_t hold_ns)
+{
+	struct layers layers;
+	layers_find(how.base, packed, plain, &layers);
+	layers_print(&layers);
+	struct form browsers = {"a stream", packed, &layers},
+		    others = {"a stream to a client without gzip", plain, &layers};
+	int bad = judge_form(&browsers, &how, plain);
+	bad |= judge_form(&others, &how, packed);
+	how.takes_gzip = true;
+	if (strncmp(how.base, "https:", 6) == 0) /* without TLS no browser speaks it */
+		bad |= judge_http2(&how, &layers);
+	if (hold_ns)
+		bad |= judge_silence(how, &layers, hold_ns);
 	return bad;
 }
 
 static int run_all(struct examine_how how, int64_t hold_ns)
 {
-	struct examination e;
-	examine(&how, &e);
-	if (!e.n || e.status != 200) {
-		int bad = tell_no_answer(&e, how.base);
-		examination_fini(&e);
-		return bad;
-	}
-	static const struct {
-		const char *way, *text;
-	} ways[] = {{"socket", "over its socket"},
-		    {"spawned", "as FastCGI, started by it"},
-		    {"cgi", "as CGI"}};
-	for (size_t i = 0; i < array_size(ways); i++)
-		if (strcmp(ways[i].way, e.way) == 0)
-			printf("sluice is mounted under %s, %s\n",
-			       e.software[0] ? e.software : "a web server", ways[i].text);
-	if (has_proxy(&e))
-		printf("note: %s answers in its name: there is a proxy between\n", e.server);
-	int bad = judge_frames(&e, &how, "a stream");
-	bad |= judge_compression(how);
-	if (strncmp(how.base, "https:", 6) == 0) /* without TLS no browser speaks it */
-		bad |= judge_http2(&how, &e);
-	if (hold_ns)
-		bad |= judge_silence(how, hold_ns);
-	examination_fini(&e);
+	struct examine_how forms[] = {how, how};
+	struct examination got[array_size(forms)];
+	forms[0].takes_gzip = true;
+	forms[1].http1 = true;
+	examine(forms, got, array_size(forms));
+	int bad = is_stream(&got[0]) ? judge_all(how, &got[0], &got[1], hold_ns)
+				     : tell_no_answer(&got[0], how.base);
+	examination_fini(&got[0]);
+	examination_fini(&got[1]);
 	return bad;
 }
 
 int main(int argc, char **argv)
 {
 	fd_fill_standard();
-	struct examine_how how = {.frames = 10, .interval_ms = 200};
+	struct examine_how how = {.frames = 8, .interval_ms = 250};
 	int64_t hold_ns = 0;
 	const char *url = NULL;
 	for (int i = 1; i < argc; i++) {

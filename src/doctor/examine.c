@@ -4,18 +4,19 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/unit.h"
 
-enum { HEADER_MAX = 300 };
+enum { HEAD_MAX = 32 * 1024 };
 
 /* One fetch. */
 struct fetch {
 	struct examination *e;
+	bool is_http1;
 	struct buf line; /* what is no whole line yet */
 	char event[16];
 	int64_t begun_ns;
@@ -62,8 +63,12 @@ static void take_data(struct fetch *f, struct str data)
 	if (!json_check(data))
 		return;
 	if (strcmp(f->event, "hello") == 0) {
+		struct str packed;
 		text_of(data, "server", e->software, sizeof(e->software));
 		text_of(data, "way", e->way, sizeof(e->way));
+		e->is_packed = json_member(data, STR("gzip"), &packed) && str_is(packed, "true");
+		e->hello.len = 0;
+		buf_put_str(&e->hello, data);
 		e->first_ms = ms_since(f->begun_ns);
 	} else if (strcmp(f->event, "probe") != 0 && strcmp(f->event, "last") != 0) {
 		return;
@@ -99,26 +104,76 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
-static void keep(const char *line, const char *name, char *ret, size_t size)
+/* Whether the line is a field of that name. */
+static bool is_field(struct str line, const char *name)
 {
 	size_t n = strlen(name);
-	if (strncasecmp(line, name, n) != 0 || line[n] != ':')
-		return;
-	line += n + 1;
-	line += strspn(line, " ");
-	snprintf(ret, size, "%.*s", (int)strcspn(line, "\r\n"), line);
+	return line.len > n && strncasecmp(line.data, name, n) == 0 && line.data[n] == ':';
+}
+
+bool examine_field(const struct examination *e, const char *name, char *ret, size_t size)
+{
+	size_t at = 0;
+	bool has = false;
+	*ret = 0;
+	for (struct str rest = buf_str(&e->head); rest.len;) {
+		const char *nl = memchr(rest.data, '\n', rest.len);
+		struct str line = {rest.data, nl ? (size_t)(nl - rest.data) : rest.len};
+		size_t used = line.len + (nl != NULL);
+		rest = (struct str){rest.data + used, rest.len - used};
+		if (!is_field(line, name))
+			continue;
+		size_t skip = strlen(name) + 1;
+		while (skip < line.len && line.data[skip] == ' ')
+			skip++;
+		while (line.len > skip && line.data[line.len - 1] == '\r')
+			line.len--;
+		if (at < size)
+			at += (size_t)snprintf(ret + at, size - at, "%s%.*s", has ? ", " : "",
+					       (int)(line.len - skip), line.data + skip);
+		has = true;
+	}
 	make_plain(ret);
+	return has;
+}
+
+int64_t examine_number(const struct examination *e, const char *key)
+{
+	return e->hello.len ? number_of(buf_str(&e->hello), key) : 0;
+}
+
+void examine_text(const struct examination *e, const char *key, char *ret, size_t size)
+{
+	*ret = 0;
+	if (e->hello.len)
+		text_of(buf_str(&e->hello), key, ret, size);
 }
 
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
-	char line[HEADER_MAX];
-	snprintf(line, sizeof(line), "%.*s", (int)MIN(size * n, sizeof(line) - 1), p);
-	keep(line, "Server", f->e->server, sizeof(f->e->server));
-	keep(line, "Content-Encoding", f->e->encoding, sizeof(f->e->encoding));
-	keep(line, "Content-Type", f->e->type, sizeof(f->e->type));
-	return size * n;
+	struct examination *e = f->e;
+	struct str line = {p, size * n};
+	static const char *const ours[] = {"x-content-type-options:",
+					   "cross-origin-resource-policy:"};
+	if (line.len > 5 && memcmp(p, "HTTP/", 5) == 0) { /* an answer behind a 401 or a 100 */
+		f->is_http1 = p[5] == '1';
+		e->head.len = 0;
+	}
+	if (e->head.len + line.len < HEAD_MAX)
+		buf_put_str(&e->head, line);
+	for (size_t i = 0; i < array_size(ours) && f->is_http1; i++)
+		e->has_lower_case |=
+			line.len > strlen(ours[i]) && memcmp(p, ours[i], strlen(ours[i])) == 0;
+	return line.len;
+}
+
+static void take_head(struct examination *e)
+{
+	examine_field(e, "Server", e->server, sizeof(e->server));
+	examine_field(e, "Content-Encoding", e->encoding, sizeof(e->encoding));
+	examine_field(e, "Content-Type", e->type, sizeof(e->type));
+	examine_field(e, "Location", e->location, sizeof(e->location));
 }
 
 static CURL *prepare(const struct examine_how *how, struct fetch *f)
@@ -140,6 +195,8 @@ static CURL *prepare(const struct examine_how *how, struct fetch *f)
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "sluice-doctor");
 	if (how->takes_gzip) /* undone by libcurl; that it was done is in the header */
 		curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
+	if (how->http1)
+		curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	if (how->http2)
 		curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	if (how->insecure) {
@@ -152,26 +209,59 @@ static CURL *prepare(const struct examine_how *how, struct fetch *f)
 	return c;
 }
 
-void examine(const struct examine_how *how, struct examination *ret)
+static void finish(struct fetch *f, CURL *c, CURLcode code)
 {
-	*ret = (struct examination){0};
-	struct fetch f = {.e = ret};
-	CURL *c = prepare(how, &f);
-	long version = 0;
-	CURLcode code = curl_easy_perform(c);
-	ret->took_ms = ms_since(f.begun_ns);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &ret->status);
+	struct examination *e = f->e;
+	long version = 0, local_port = 0, port = 0;
+	take_head(e);
+	e->took_ms = ms_since(f->begun_ns);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &e->status);
 	curl_easy_getinfo(c, CURLINFO_HTTP_VERSION, &version);
-	ret->is_http2 = version == CURL_HTTP_VERSION_2_0;
-	if (code != CURLE_OK && !ret->status)
-		ret->error = mem_strdup(curl_easy_strerror(code));
-	curl_easy_cleanup(c);
-	buf_fini(&f.line);
+	curl_easy_getinfo(c, CURLINFO_LOCAL_PORT, &local_port);
+	curl_easy_getinfo(c, CURLINFO_PRIMARY_PORT, &port);
+	e->local_port = local_port;
+	e->port = port;
+	e->is_http2 = version == CURL_HTTP_VERSION_2_0;
+	if (code != CURLE_OK && !e->status)
+		e->error = mem_strdup(curl_easy_strerror(code));
+}
+
+void examine(const struct examine_how *how, struct examination *ret, size_t n)
+{
+	struct fetch all[EXAMINE_MAX] = {0};
+	CURL *handles[EXAMINE_MAX];
+	CURLM *m = curl_multi_init();
+	n = MIN(n, (size_t)EXAMINE_MAX);
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = (struct examination){0};
+		all[i].e = &ret[i];
+		handles[i] = prepare(&how[i], &all[i]);
+		curl_multi_add_handle(m, handles[i]);
+	}
+	for (int running = 1; running;) {
+		curl_multi_perform(m, &running);
+		const CURLMsg *done;
+		int left;
+		while ((done = curl_multi_info_read(m, &left)))
+			for (size_t i = 0; i < n; i++)
+				if (handles[i] == done->easy_handle)
+					finish(&all[i], handles[i], done->data.result);
+		if (running)
+			curl_multi_poll(m, NULL, 0, 100, NULL);
+	}
+	for (size_t i = 0; i < n; i++) {
+		curl_multi_remove_handle(m, handles[i]);
+		curl_easy_cleanup(handles[i]);
+		buf_fini(&all[i].line);
+	}
+	curl_multi_cleanup(m);
 }
 
 void examination_fini(struct examination *e)
 {
 	free(e->error);
+	buf_fini(&e->head);
+	buf_fini(&e->hello);
 	*e = (struct examination){0};
 }
 
