@@ -67,7 +67,7 @@ if not os.path.isdir(os.path.join(HERE, "node_modules/playwright-core")):
     sys.exit(77)
 HELD = """
 fastcgi.server += ( "/held" => (( "socket" => "SOCKET", "check-local" => "disable" )) )
-$HTTP["url"] =~ "^/held/probe" { server.stream-response-body = 0 }
+$HTTP["url"] =~ "^/held/(?!probe)" { server.stream-response-body = 2 }
 """
 LISTED = "default: allow\norigins: ['HTTP://LOCALHOST:PORT']\nframe_ancestors: ['http://localhost:PORT']"
 run(drive("a_page_of_a_listed_origin_imports_reads_and_frames", access=LISTED),

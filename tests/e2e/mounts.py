@@ -37,9 +37,17 @@ http {
   server { listen 127.0.0.1:PORT backlog=4096; root DIR/www; CONF }
 }
 """
+# "site" is what else the server has: nothing, unless a test says what.
 HAPROXY = """
 global
   maxconn 6000
+defaults
+  mode http
+  default_backend site
+"""
+HAPROXY_SITE = """
+backend site
+  http-request return status 404
 """
 VARNISH = """
 vcl 4.1;
@@ -124,7 +132,7 @@ class Mount:
             text = NGINX.replace("USER", "" if os.getuid() else "user www-data;").replace("CONF", conf)
             run = ["nginx", "-p", site.dir, "-c"]
         elif self.program == "haproxy":
-            text = HAPROXY + conf.replace("bind :80", "bind 127.0.0.1:PORT")
+            text = HAPROXY + conf.replace("bind :80", "bind 127.0.0.1:PORT") + ("" if "backend site" in conf else HAPROXY_SITE)
             run = ["haproxy", "-db", "-f"]
         elif self.program == "varnishd":
             text = VARNISH + conf
@@ -192,7 +200,7 @@ class Mount:
 
 def with_passwords(m, site, users):
     """That mount with the lines of doc/access.md, word for word; `users` have these passwords."""
-    kind = {"apache2": "apache"}.get(m.program, m.program)
+    kind = {"apache2": "apache", "varnishd": "lighttpd", "squid": "lighttpd"}.get(m.program, m.program)
     page = open(os.path.join(SRC, "doc/access.md")).read()
     lines = page.split("```%s\n" % kind)[1].split("```")[0].replace("/etc/sluice/users", site.path("users"))
     with open(site.path("users"), "w") as f:
@@ -207,20 +215,29 @@ def with_passwords(m, site, users):
     change = m.change or (lambda conf: conf)
     if kind == "apache":
         ours.load = (*m.load, "auth_basic", "authn_core", "authn_file", "authz_user")
-    if kind == "nginx":
+    if kind == "haproxy":
+        hashes = "\n".join("  user %s password %s" % (name, subprocess.check_output(["openssl", "passwd", "-5", password], text=True).strip())
+                           for name, password in users.items())
+        lines = lines.replace("  user alice password HASH", hashes)
+        users_list, rules = lines.split("\n\n")
+        ours.change = lambda conf: users_list + "\n" + change(conf).replace("  use-fcgi-app", rules + "  use-fcgi-app", 1).replace(
+            "#set-param REMOTE_USER", "set-param REMOTE_USER")
+    elif kind == "nginx":
         ours.change = lambda conf: change(conf).replace("fastcgi_pass", lines + "fastcgi_pass", 1).replace(
             "#fastcgi_param REMOTE_USER", "fastcgi_param REMOTE_USER")
+    elif isinstance(m, Proxy):
+        ours.inner_change = lambda conf: lines + conf
     else:
         ours.change = lambda conf: lines + change(conf)
     return ours
 
 
 class Proxy(Mount):
-    """Something in front of a lighttpd that sluice is mounted under."""
+    """Something in front of a lighttpd that sluice is mounted under; `inner_change` is for the latter."""
 
     def __init__(self, name, file, program):
         super().__init__(name, file, program)
-        self.inner = None
+        self.inner = self.inner_change = None
 
     def prepare(self, site):
         super().prepare(site)
@@ -231,6 +248,7 @@ class Proxy(Mount):
         inner_site = copy.copy(site)
         self.inner_port = inner_site.port = free_port()
         self.inner = Mount("lighttpd", "lighttpd.conf", "lighttpd")
+        self.inner.change = self.inner_change
         self.inner.start(inner_site)
         super().start(site, extra)
 

@@ -34,6 +34,9 @@ def begin(site, m):
 
 
 def extra(m):
+    if m.program == "haproxy":
+        return ("\nbackend site\n  http-request return status 200 content-type text/plain string \"the site's own\" if { path %s }\n"
+                "  http-request return status 404\n" % " ".join(SITES))
     return "root * DIR/www\nfile_server\n" if m.program == "caddy" else ""
 
 
@@ -163,7 +166,7 @@ def whatever_a_web_server_says(site):
 
 WAYS = {"lighttpd": ["lighttpd"], "lighttpd bin-path": ["lighttpd", "spawned"], "lighttpd CGI": ["lighttpd", "cgi"],
         "Apache mod_proxy_fcgi": ["apache"], "Apache mod_fcgid": ["apache", "fcgid"], "Apache mod_cgid": ["apache", "cgi"],
-        "Apache mod_cgi": ["apache", "cgi"], "nginx": ["nginx"], "Caddy": ["caddy"]}
+        "Apache mod_cgi": ["apache", "cgi"], "nginx": ["nginx"], "Caddy": ["caddy"], "HAProxy": ["haproxy"]}
 
 
 def printed(site, *args):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """sluice doctor with proxies in front: each is named with its own directive, and nothing is blamed
 that passes streams on."""
+import base64
 import concurrent.futures
 import threading
 
@@ -168,6 +169,24 @@ def compression_of_the_web_server_leaves_real_streams_alone(site):
     check(code == 0 and "PROBLEM" not in out, out)
 
 
+def haproxy_says_who_asks(site):
+    """With the lines of doc/access.md: a name whose password was looked at, and no other."""
+    require("haproxy", "openssl")
+    site.write_config(SOURCE, access="", channels="n: {access: [user:alice]}")
+    open(site.path("n.log"), "w").close()
+    m = with_passwords(mount("HAProxy"), site, {"alice": "secret", "bob": "other"})
+    m.prepare(site)
+    site.start()
+    m.start(site)
+    try:
+        for user, want in (("alice:secret", 200), ("bob:other", 404), ("alice:wrong", 401), ("", 401)):
+            head = {"Authorization": "Basic " + base64.b64encode(user.encode()).decode(), "Remote-User": "alice"} if user else {"Remote-User": "alice"}
+            got = site.get("/history?channel=n", head)
+            check(got[0] == want, "%s: %r" % (user, got))
+    finally:
+        m.stop()
+
+
 class Relay:
     """A proxy that no doctor knows: passes one connection after the other on, changed by `change`."""
 
@@ -239,4 +258,5 @@ if __name__ == "__main__":
         haproxy_delays_each_event, haproxy_before_lighttpd_delays_each_event, haproxy_before_lighttpd_passes_at_once,
         behind_haproxy_lighttpd_holds_back, varnish_unpacks_for_clients_without_gzip, nginx_before_lighttpd_holds_back,
         nginx_before_nginx_is_found, a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once,
-        compression_of_the_web_server_leaves_real_streams_alone, what_the_doctor_does_not_know_is_said, another_address_is_told)
+        compression_of_the_web_server_leaves_real_streams_alone, haproxy_says_who_asks,
+        what_the_doctor_does_not_know_is_said, another_address_is_told)
