@@ -96,10 +96,14 @@ void sse_put_gap(struct buf *out, const struct gap *g, struct str epoch)
 	buf_put(out, "\n\n", 2);
 }
 
-static void begin_unnamed(struct buf *out, struct str epoch, event_id id)
+/* The id stands last: some clients take it as soon as its line is there, and must not ask
+ * for what is behind an event that they have only half of.
+ */
+static void end_unnamed(struct buf *out, struct str epoch, event_id id)
 {
+	buf_putc(out, '\n');
 	put_id(out, epoch, id);
-	buf_put(out, "\ndata: ", 7);
+	buf_put(out, "\n\n", 2);
 }
 
 /* The text line of a gap, as data. */
@@ -114,7 +118,7 @@ void sse_put_unnamed_event(struct buf *out, struct str epoch, struct str channel
 			   const struct event *ev, enum sse_data data)
 {
 	struct buf line = {0};
-	begin_unnamed(out, epoch, ev->id);
+	buf_puts(out, "data: ");
 	if (data == SSE_DATA_JSON) {
 		event_put_json(out, epoch, channel, ev, true);
 	} else if (ev->flags & EVENT_GAP) {
@@ -123,18 +127,18 @@ void sse_put_unnamed_event(struct buf *out, struct str epoch, struct str channel
 	} else {
 		put_split(out, ev->message, data);
 	}
-	buf_put(out, "\n\n", 2);
+	end_unnamed(out, epoch, ev->id);
 }
 
 void sse_put_unnamed_gap(struct buf *out, const struct gap *g, struct str epoch, enum sse_data data)
 {
 	struct buf line = {0};
-	begin_unnamed(out, epoch, g->at ? g->at : g->to);
+	buf_puts(out, "data: ");
 	if (data == SSE_DATA_JSON) {
 		gap_put_json(out, epoch, g, true);
 	} else {
 		plain_put_gap(&line, epoch, g);
 		put_plain(out, &line, data);
 	}
-	buf_put(out, "\n\n", 2);
+	end_unnamed(out, epoch, g->at ? g->at : g->to);
 }

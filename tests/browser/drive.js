@@ -5,6 +5,7 @@
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const [scenario, url, dir] = process.argv.slice(2);
@@ -67,6 +68,42 @@ async function openEventSource(page, query) {
     window.source.onmessage = () => { window.unnamed++; };
   }, `${url}events?${query}`);
   await until('hello', () => page.evaluate(() => window.hellos.length > 0));
+}
+
+const modules = fileURLToPath(new URL('node_modules', import.meta.url));
+
+// Lines from 1 on, while streams are broken; `isBack` says whether the client has come back so often.
+async function writeWhileStreamsEnd(isBack, end = killHub) {
+  let n = 0;
+  for (let round = 1; round <= 3; round++) {
+    for (let i = 0; i < 200; i++) write(`${++n}\n`);
+    await end();
+    await until('the client to come back', () => isBack(round));
+  }
+  for (let i = 0; i < 200; i++) write(`${++n}\n`);
+  return n;
+}
+
+// htmx puts what it gets into the page.
+async function htmxShowsEveryLine(page, reports, scripts, markup) {
+  await page.goto(new URL('/somebody-elses', url).href);
+  for (const script of scripts) await page.addScriptTag({ path: join(modules, script) });
+  await page.evaluate((html) => {
+    document.body.innerHTML = html;
+    window.htmx.process(document.body);
+  }, markup(`${url}events?channel=logs&earliest=1&event=message&data=html`));
+  const lines = () => page.textContent('#out');
+  const opened = async () => (await status()).streams.open === 1;
+  await until('the stream', opened);
+  const evil = '<b>bold</b><img src=x onerror="document.title=1"> &amp; "x"';
+  write(`${evil}\n`);
+  await until('the line', async () => (await lines()) === evil);
+  check(!(await page.$('#out b, #out img')), 'a line has become markup');
+  const n = await writeWhileStreamsEnd(opened);
+  const want = evil + Array.from({ length: n }, (_, i) => String(i + 1)).join('');
+  await until('all lines', async () => (await lines()).length >= want.length);
+  check((await lines()) === want, `not each once: ${(await lines()).slice(0, 300)}`);
+  check(!reports.length, `${reports}`);
 }
 
 const scenarios = {
@@ -242,6 +279,42 @@ const scenarios = {
     }));
     for (const s of stats)
       check(s.inOrder && s.events === n && s.gaps === 0 && s.duplicates === 0, JSON.stringify(s));
+  },
+
+  async htmx_2_shows_every_line_as_text(page, reports) {
+    await htmxShowsEveryLine(page, reports, ['htmx-ext-sse/node_modules/htmx.org/dist/htmx.js', 'htmx-ext-sse/sse.js'],
+      (address) => `<div hx-ext="sse" sse-connect="${address}"><div id="out" sse-swap="message" hx-swap="beforeend"></div></div>`);
+  },
+
+  async htmx_4_shows_every_line_as_text(page, reports) {
+    await htmxShowsEveryLine(page, reports, ['htmx.org/dist/htmx.js', 'htmx.org/dist/ext/hx-sse.js'],
+      (address) => `<div id="out" hx-sse:connect="${address}" hx-swap="beforeend"></div>`);
+  },
+
+  async eventsource_polyfill_misses_nothing(page) {
+    await page.goto(new URL('/somebody-elses', url).href);
+    await page.evaluate(() => { window._eventSourceImportPrefix = 'Poly'; });
+    await page.addScriptTag({ path: join(modules, 'eventsource-polyfill/dist/eventsource.js') });
+    await page.evaluate((address) => {
+      window.got = [];
+      window.hellos = [];
+      window.strange = [];
+      window.source = new window.PolyEventSource(address);
+      window.source.addEventListener('line', (e) => window.got.push(JSON.parse(e.data).message));
+      window.source.addEventListener('hello', (e) => window.hellos.push(JSON.parse(e.data)));
+      for (const type of ['message', 'gap']) window.source.addEventListener(type, (e) => window.strange.push(e.data));
+    }, `${url}events?channel=logs&earliest=1`);
+    await until('hello', () => page.evaluate(() => window.hellos.length > 0));
+    // It gives up for good when a connection breaks, and only comes back from one that ends.
+    const end = async () => {
+      const { token } = (await page.evaluate(() => window.hellos)).at(-1);
+      check((await fetch(`${url}streams/${token}`, { method: 'DELETE' })).ok, 'the stream was not to be ended');
+    };
+    const n = await writeWhileStreamsEnd((round) => page.evaluate((r) => window.hellos.length > r, round), end);
+    await until('all lines', () => page.evaluate((all) => window.got.length >= all, n));
+    const { got, hellos, strange } = await page.evaluate(() => ({ got: window.got, hellos: window.hellos, strange: window.strange }));
+    check(got.length === n && got.every((text, i) => text === String(i + 1)), `got ${got.length} of ${n}`);
+    check(hellos.slice(1).every((h) => h.mode === 'resumed') && !strange.length, `${JSON.stringify(hellos)} ${strange}`);
   },
 
   // The same server under another name is another site to the browser.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The console and native EventSource, in a real Chromium behind a real lighttpd."""
+"""The console, native EventSource, a polyfill of it and htmx, in a real Chromium behind a real lighttpd."""
 import os
 import subprocess
 import sys
@@ -79,4 +79,7 @@ run(drive("a_page_of_a_listed_origin_imports_reads_and_frames", access=LISTED),
     "a_heartbeat_moves_last_event_id_and_wakes_no_script",
     "the_client_library_misses_nothing_by_any_transport",
     "event_source_reconnects_after_the_hub_restarts_and_misses_nothing",
+    "eventsource_polyfill_misses_nothing",
+    "htmx_2_shows_every_line_as_text",
+    "htmx_4_shows_every_line_as_text",
 )))

@@ -447,19 +447,20 @@ START_TEST(events_and_gaps_without_a_name_say_what_they_are)
 		"\"to\":\"e.0-2\",\"count\":3,\"reason\":\"slow\"}";
 	struct buf out = {0}, want = {0};
 	put_both(&out, FORMAT_SSE_UNNAMED);
-	buf_printf(&want, "id: e.0-1\ndata: %s\n\nid: e.0-2\ndata: %s\n\n", event, gap);
+	buf_printf(&want, "data: %s\nid: e.0-1\n\ndata: %s\nid: e.0-2\n\n", event, gap);
 	ck_str_is(buf_str(&out), buf_text(&want));
 	put_both(&out, FORMAT_SSE_UNNAMED_BATCH);
 	want.len = 0;
 	buf_printf(&want, "data: [%s,%s]\nid: e.0-2\n\n", event, gap);
 	ck_str_is(buf_str(&out), buf_text(&want));
 	put_both(&out, FORMAT_SSE_UNNAMED_MESSAGE);
-	ck_str_is(buf_str(&out), "id: e.0-1\ndata: <b>&\ndata: \"x'\n\nid: e.0-2\ndata: # gap c "
-				 "(slow): 3 events from e.0-1 to e.0-2\n\n");
+	ck_str_is(buf_str(&out),
+		  "data: <b>&\ndata: \"x'\nid: e.0-1\n\ndata: # gap c (slow): 3 events "
+		  "from e.0-1 to e.0-2\nid: e.0-2\n\n");
 	put_both(&out, FORMAT_SSE_UNNAMED_HTML);
 	ck_str_is(buf_str(&out),
-		  "id: e.0-1\ndata: &lt;b&gt;&amp;\ndata: &quot;x&#39;\n\nid: e.0-2\ndata: # gap c "
-		  "(slow): 3 events from e.0-1 to e.0-2\n\n");
+		  "data: &lt;b&gt;&amp;\ndata: &quot;x&#39;\nid: e.0-1\n\ndata: # gap c "
+		  "(slow): 3 events from e.0-1 to e.0-2\nid: e.0-2\n\n");
 	put_both(&out, FORMAT_SSE_HTML);
 	ck_assert_ptr_nonnull(strstr(buf_text(&out),
 				     "event: line\ndata: &lt;b&gt;&amp;\ndata: &quot;x&#39;\n\n"));
