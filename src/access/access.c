@@ -3,13 +3,17 @@
 
 #include <stdlib.h>
 
+#include "access/forwarded.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/net.h"
 #include "base/unit.h"
 #include "conf/subject.h"
 #include "wire/query.h"
+
+#define TELL_OF_PROXY_NS (600 * NS_PER_SEC)
 
 enum { NAME_MAX_BYTES = 256, REFUSALS_A_SECOND = 5 };
 
@@ -75,12 +79,46 @@ static int take_ticket(struct access *a, struct str text, struct identity *who, 
 	return 0;
 }
 
+static void tell_of_proxy(struct access *a, const struct forwarded *f)
+{
+	int64_t now = clock_mono_ns();
+	if ((a->told_of_proxy_ns && now - a->told_of_proxy_ns < TELL_OF_PROXY_NS) ||
+	    !settings_use_net(a->settings))
+		return;
+	a->told_of_proxy_ns = now;
+	int n = (int)MIN(f->address.len, (size_t)64);
+	if (f->is_client)
+		log_warning(
+			"%.*s passes on requests (X-Forwarded-For, Forwarded or X-Real-IP), and "
+			"is not in access.trusted_proxies: net: takes it for the client",
+			n, f->address.data);
+	else
+		log_warning(
+			"%.*s passes on requests (X-Forwarded-For, Forwarded or X-Real-IP): net: "
+			"gives them no right (list your proxies in access.trusted_proxies, or "
+			"[] if there are none)",
+			n, f->address.data);
+}
+
+/* Whose request it is, as far as the web server and proxies of ours say it. */
+static void find_address(struct access *a, const struct door_request *r, struct identity *ret)
+{
+	char text[NET_TEXT_MAX];
+	struct forwarded f = forwarded_read(&a->settings->access, r);
+	ret->is_proxy = !f.is_client;
+	ret->address = net_put_address(f.address, text)
+			       ? mem_strdup(text)
+			       : mem_strndup(f.address.data, f.address.len);
+	if (f.is_unlisted)
+		tell_of_proxy(a, &f);
+}
+
 int identity_of(struct access *a, const struct door_request *r, struct identity *ret,
 		struct buf *why)
 {
 	struct str name = r->user.len ? r->user : r->certificate;
-	*ret = (struct identity){.user = mem_strndup(name.data, is_name(name) ? name.len : 0),
-				 .address = mem_strndup(r->address.data, r->address.len)};
+	*ret = (struct identity){.user = mem_strndup(name.data, is_name(name) ? name.len : 0)};
+	find_address(a, r, ret);
 	if (!is_name(name)) {
 		buf_puts(why, "The name that the web server gives for you is not one.\n");
 		return 403;
@@ -99,6 +137,7 @@ void identity_copy(const struct identity *from, struct identity *ret)
 {
 	*ret = (struct identity){.user = mem_strdup(from->user),
 				 .address = mem_strdup(from->address),
+				 .is_proxy = from->is_proxy,
 				 .has_ticket = from->has_ticket};
 	if (!from->has_ticket)
 		return;
@@ -152,7 +191,9 @@ static bool is_one_of(const struct access *a, const struct who *list, const stru
 		case SUBJECT_AUTHENTICATED: is = who->user[0] != 0; break;
 		case SUBJECT_USER: is = who->user[0] && strcmp(who->user, s.name) == 0; break;
 		case SUBJECT_GROUP: is = is_member(&a->settings->access, s.name, who->user); break;
-		case SUBJECT_NET: is = subject_holds_address(&s, str_of(who->address)); break;
+		case SUBJECT_NET:
+			is = !who->is_proxy && subject_holds_address(&s, str_of(who->address));
+			break;
 		}
 		if (is)
 			return true;
@@ -257,7 +298,8 @@ const char *access_lost(const struct access *a, const struct identity *who, stru
 	return NULL;
 }
 
-void access_log_refusal(struct access *a, const struct door_request *r, const char *what)
+void access_log_refusal(struct access *a, const struct door_request *r, const struct identity *who,
+			const char *what)
 {
 	int64_t second = clock_mono_ns() / NS_PER_SEC;
 	a->n_denied++;
@@ -272,9 +314,8 @@ void access_log_refusal(struct access *a, const struct door_request *r, const ch
 	}
 	if (++a->denied_in_second > REFUSALS_A_SECOND)
 		return;
-	log_warning("refused: %.*s (user \"%.*s\", address %.*s, host \"%.*s\", %.*s)",
+	log_warning("refused: %.*s (user \"%.*s\", address %.64s, host \"%.*s\", %.*s)",
 		    (int)strcspn(what, "\n"), what, (int)MIN(r->user.len, (size_t)64), r->user.data,
-		    (int)MIN(r->address.len, (size_t)64), r->address.data,
-		    (int)MIN(r->host.len, (size_t)64), r->host.data,
+		    who->address, (int)MIN(r->host.len, (size_t)64), r->host.data,
 		    (int)MIN(r->route.len, (size_t)64), r->route.data);
 }

@@ -17,6 +17,7 @@ struct access {
 	const struct settings *settings; /* borrowed */
 	struct key key;
 	struct revoked revoked;
+	int64_t told_of_proxy_ns; /* of the monotonic clock: when the log was told last */
 	uint64_t n_denied;
 	int64_t denied_second; /* of the monotonic clock */
 	int denied_in_second;
@@ -31,7 +32,8 @@ void access_close(struct access *a);
  */
 struct identity {
 	char *user;    /* "": nobody knows */
-	char *address; /* of the client */
+	char *address; /* of the client, in one way of writing */
+	bool is_proxy; /* that address is one, and whom it passes on is not known */
 	bool has_ticket;
 	struct ticket ticket;
 };
@@ -62,6 +64,7 @@ const char *access_lost(const struct access *a, const struct identity *who, stru
 			enum right right) must_check;
 
 /* Notes in the log that somebody was refused, a few times a second at most. */
-void access_log_refusal(struct access *a, const struct door_request *r, const char *what);
+void access_log_refusal(struct access *a, const struct door_request *r, const struct identity *who,
+			const char *what);
 
 #endif

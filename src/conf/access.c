@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/net.h"
 #include "conf/subject.h"
 #include "conf/values.h"
 #include "wire/origin.h"
@@ -36,6 +37,10 @@ const struct sluice_option access_options[] = {
 	 "names that requests may be for (Host), such as logs.example.org or *.example.org; else "
 	 "any",
 	 NULL},
+	{"trusted_proxies", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	 "networks of the proxies in front of the web server, or unix:, whose X-Forwarded-For and "
+	 "Forwarded name the client; [] if there are none",
+	 NULL},
 	{0},
 };
 
@@ -54,6 +59,7 @@ void access_settings_fini(struct access_settings *a)
 	list_free(a->origins, a->n_origins);
 	list_free(a->frame_ancestors, a->n_frame_ancestors);
 	list_free(a->hosts, a->n_hosts);
+	list_free(a->trusted_proxies, a->n_trusted_proxies);
 	*a = (struct access_settings){0};
 }
 
@@ -198,6 +204,18 @@ static void check_hosts(const struct option_value *v, struct errors *e)
 				   v->items[i]);
 }
 
+static void check_proxies(const struct option_value *v, struct errors *e)
+{
+	struct net ignored;
+	for (size_t i = 0; v && i < v->n; i++)
+		if (strcmp(v->items[i], "unix:") != 0 && net_parse(v->items[i], &ignored))
+			errors_add(e, v->at, "access.trusted_proxies",
+				   "\"%s\" is no network (write 10.0.0.7, 10.0.0.0/8, "
+				   "2001:db8::/32, or unix: for proxies that connect by a unix "
+				   "socket)",
+				   v->items[i]);
+}
+
 void access_read(struct access_settings *a, const struct tree *map, struct errors *e)
 {
 	static const struct tree nothing = {.kind = TREE_MAP};
@@ -214,6 +232,7 @@ void access_read(struct access_settings *a, const struct tree *map, struct error
 	check_origins(option_find(&v, "origins"), e);
 	check_frame_ancestors(option_find(&v, "frame_ancestors"), e);
 	check_hosts(option_find(&v, "hosts"), e);
+	check_proxies(option_find(&v, "trusted_proxies"), e);
 	a->certificate = mem_strdup(certificate ? certificate->items[0] : "");
 	a->origins = values_list(access_options, &v, "origins", &a->n_origins);
 	for (size_t i = 0; i < a->n_origins; i++)
@@ -221,5 +240,25 @@ void access_read(struct access_settings *a, const struct tree *map, struct error
 	a->frame_ancestors =
 		values_list(access_options, &v, "frame_ancestors", &a->n_frame_ancestors);
 	a->hosts = values_list(access_options, &v, "hosts", &a->n_hosts);
+	a->trusted_proxies =
+		values_list(access_options, &v, "trusted_proxies", &a->n_trusted_proxies);
+	a->lists_proxies = option_find(&v, "trusted_proxies") != NULL;
 	option_values_fini(&v);
+}
+
+static bool lists_net(const struct who *w)
+{
+	for (size_t i = 0; w && i < w->n; i++)
+		if (strncmp(w->items[i], "net:", 4) == 0)
+			return true;
+	return false;
+}
+
+bool settings_use_net(const struct settings *s)
+{
+	bool uses = lists_net(s->access.admin);
+	for (size_t i = 0; !uses && i < s->n_channels; i++)
+		uses = lists_net(s->channels[i].access) || lists_net(s->channels[i].replay) ||
+		       lists_net(s->channels[i].admin);
+	return uses;
 }

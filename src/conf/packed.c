@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-enum { FORMAT = 4 };
+enum { FORMAT = 5 };
 
 /* ---- putting ---- */
 
@@ -45,6 +45,8 @@ static void put_access(struct buf *out, const struct access_settings *a)
 	put_list(out, a->origins, a->n_origins);
 	put_list(out, a->frame_ancestors, a->n_frame_ancestors);
 	put_list(out, a->hosts, a->n_hosts);
+	put_list(out, a->trusted_proxies, a->n_trusted_proxies);
+	buf_put_u8(out, a->lists_proxies);
 }
 
 static void put_hub(struct buf *out, const struct hub_settings *h)
@@ -214,6 +216,8 @@ static void get_access(struct reader *r, struct access_settings *a)
 	a->origins = get_list(r, &a->n_origins);
 	a->frame_ancestors = get_list(r, &a->n_frame_ancestors);
 	a->hosts = get_list(r, &a->n_hosts);
+	a->trusted_proxies = get_list(r, &a->n_trusted_proxies);
+	a->lists_proxies = get_byte(r) != 0;
 	r->failed |= !a->certificate;
 }
 

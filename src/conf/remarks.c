@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/net.h"
 #include "base/unit.h"
 #include "base/utf8.h"
 
@@ -127,16 +128,44 @@ static void look_at_history(const struct telling *t, const struct channel_settin
 	unit_put_size(&wants, needs);
 	say(t,
 	    "channels.%s.history.size: %s is too small for %zu source%s with events of up to %s "
-	    "(hub.limits.event_size); a client that is late finds its events gone (use at least %s)",
+	    "(hub.limits.event_size); a client that is late finds its events gone (use at least "
+	    "%s)",
 	    c->name, buf_text(&has), n, n == 1 ? "" : "s", buf_text(&most), buf_text(&wants));
 	buf_fini(&has);
 	buf_fini(&most);
 	buf_fini(&wants);
 }
 
+/* Rights by address are worth what is known of the address. */
+static void look_at_networks(const struct telling *t)
+{
+	const struct access_settings *a = &t->settings->access;
+	struct net net;
+	for (size_t i = 0; i < a->n_trusted_proxies; i++)
+		if (net_parse(a->trusted_proxies[i], &net) == 0 &&
+		    (net.bits == 0 || net.bits == 96))
+			say(t,
+			    "access.trusted_proxies: %s trusts everybody, so each client can claim "
+			    "any address (name the proxies alone)",
+			    a->trusted_proxies[i]);
+	if (!settings_use_net(t->settings))
+		return;
+	if (!a->lists_proxies)
+		say(t,
+		    "net: gives rights to the address that connects to the web server, and behind "
+		    "a proxy that is the proxy's (list your proxies in access.trusted_proxies, "
+		    "or write [] if there are none)");
+	if (!a->n_hosts)
+		say(t,
+		    "net: gives rights, and access.hosts is missing: a site that points its own "
+		    "name at this machine reads whatever a browser in that network may (list the "
+		    "names by which people reach this sluice)");
+}
+
 void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
 {
 	const struct telling t = {s, tell, ctx};
+	look_at_networks(&t);
 	for (size_t i = 0; i < s->n_channels; i++) {
 		const struct channel_settings *c = &s->channels[i];
 		if (strcmp(c->name, SETTINGS_OWN_CHANNEL) == 0)

@@ -55,6 +55,9 @@ struct access_settings {
 	size_t n_frame_ancestors;
 	char **hosts;
 	size_t n_hosts;
+	char **trusted_proxies; /* networks, or "unix:" */
+	size_t n_trusted_proxies;
+	bool lists_proxies; /* also if there are none: whoever else connects is a client */
 };
 
 enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS, DURABILITY_DISK };
@@ -153,6 +156,9 @@ struct settings {
  */
 struct settings *settings_load(const char *file, struct errors *e) must_check;
 void settings_free(struct settings *s);
+
+/* Whether an access list names a network. */
+bool settings_use_net(const struct settings *s) must_check;
 
 /* Who may connect to the unix sockets: root, whoever runs this, and the web server. */
 void settings_peers(const struct hub_settings *hub, struct peers *ret);

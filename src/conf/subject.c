@@ -1,46 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/subject.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/unit.h"
-
-/* Both families as 16 bytes; -1 for neither.  Returns how many bits stand before an
- * address of that family.
- */
-static int address_bytes(const char *text, unsigned char ret[16])
-{
-	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	if (inet_pton(AF_INET6, text, ret) == 1)
-		return 0;
-	memcpy(ret, mapped, sizeof(mapped));
-	return inet_pton(AF_INET, text, ret + 12) == 1 ? 96 : -1;
-}
-
-static bool same_bits(const unsigned char a[16], const unsigned char b[16], int bits)
-{
-	int whole = bits / 8, rest = bits % 8;
-	if (memcmp(a, b, (size_t)whole) != 0)
-		return false;
-	return !rest || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
-}
 
 static int parse_net(const char *text, struct subject *ret, char **why)
 {
-	const char *slash = strchr(text, '/');
-	char *address = slash ? mem_strndup(text, (size_t)(slash - text)) : mem_strdup(text);
-	int before = address_bytes(address, ret->net);
-	int64_t bits = 128 - before;
-	bool bad = before < 0 ||
-		   (slash && (unit_parse_int(slash + 1, &bits) || bits < 0 || bits > 128 - before));
-	free(address);
-	if (!bad) {
-		ret->bits = before + (int)bits;
+	if (net_parse(text, &ret->net) == 0)
 		return 0;
-	}
 	*why = mem_printf("\"net:%s\" is no network (write net:10.0.0.0/8, net:192.0.2.7 or "
 			  "net:2001:db8::/32)",
 			  text);
@@ -77,11 +46,5 @@ int subject_parse(const char *text, struct subject *ret, char **why)
 
 bool subject_holds_address(const struct subject *s, struct str address)
 {
-	char text[64];
-	unsigned char bytes[16];
-	if (address.len >= sizeof(text))
-		return false;
-	memcpy(text, address.data, address.len);
-	text[address.len] = 0;
-	return address_bytes(text, bytes) >= 0 && same_bits(bytes, s->net, s->bits);
+	return net_holds(&s->net, address);
 }

@@ -7,7 +7,7 @@
 #ifndef SLUICE_CONF_SUBJECT_H
 #define SLUICE_CONF_SUBJECT_H
 
-#include "base/buf.h"
+#include "base/net.h"
 
 enum subject_kind {
 	SUBJECT_ANYONE,
@@ -19,9 +19,8 @@ enum subject_kind {
 
 struct subject {
 	enum subject_kind kind;
-	const char *name;      /* of a user or group, borrowed */
-	unsigned char net[16]; /* IPv4 as its IPv6 form ::ffff:a.b.c.d */
-	int bits;              /* of it that count, from 0 to 128 */
+	const char *name; /* of a user or group, borrowed */
+	struct net net;
 };
 
 /* 0, or -EINVAL with *why an owned sentence.  `ret` borrows from `text`. */

@@ -451,7 +451,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, const str
 	if (p->is_backward)
 		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
 	p->locate.is_cancelled = &p->is_cancelled;
-	p->quota = quota_take(h->quota_pages, r->address);
+	p->quota = quota_take(h->quota_pages, str_of(who->address));
 	h->n_pages++;
 	h->n_pages_open++;
 	if (outlet_open(&p->outlet, h->loop, fd, r->fcgi_id, r->framing)) {

@@ -449,6 +449,7 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 		h->channels[i]->is_removed = !has_channel(fresh, h->channels[i]->settings.name);
 	h->settings = fresh;
 	h->access.settings = fresh;
+	h->access.told_of_proxy_ns = 0;
 	gate_reload(h);
 	streams_check_access(h);
 	schema_note(h);

@@ -307,7 +307,7 @@ void reception_ask(struct hub *h, struct connection *c, const struct door_reques
 	else if (!status)
 		status = safety_check(&h->access, r, &a.who, &why);
 	if (status) {
-		access_log_refusal(&h->access, r, buf_text(&why));
+		access_log_refusal(&h->access, r, &a.who, buf_text(&why));
 		answer_document(&a, status, "text/plain; charset=utf-8", buf_str(&why));
 	} else if (str_is(r->method, "OPTIONS")) {
 		answer_preflight(&a);

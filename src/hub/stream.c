@@ -317,7 +317,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 	s->reaper.fn = reap;
 	s->outlet.on_room = on_room;
 	s->outlet.on_gone = on_gone;
-	s->quotas[0] = quota_take(h->quota_addresses, r->address);
+	s->quotas[0] = quota_take(h->quota_addresses, str_of(who->address));
 	s->quotas[1] = quota_take(h->quota_users, str_of(who->user));
 	identity_copy(who, &s->who);
 	make_token(s->token);

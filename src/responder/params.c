@@ -52,6 +52,8 @@ static const struct {
 	{"REMOTE_PORT", offsetof(struct params, port)},
 	{"HTTP_VIA", offsetof(struct params, via)},
 	{"HTTP_X_FORWARDED_FOR", offsetof(struct params, forwarded_for)},
+	{"HTTP_FORWARDED", offsetof(struct params, forwarded)},
+	{"HTTP_X_REAL_IP", offsetof(struct params, real_ip)},
 	{"HTTP_X_VARNISH", offsetof(struct params, varnish)},
 };
 
@@ -85,6 +87,31 @@ static bool is_there_twice(char *const *envp, const char *name)
 	for (; *envp; envp++)
 		n += is_named(*envp, name);
 	return n > 1;
+}
+
+/* nginx 1.22 passes on each line of a header field as a parameter of its own: what a
+ * proxy has added is the last of them, not the first.  With any other web server a second
+ * one is a client's X_Forwarded_For, and which is which cannot be told.
+ */
+static void join(char **value, char *const *envp, const char *name, bool is_nginx)
+{
+	struct buf all = {0};
+	int n = 0;
+	for (; *envp; envp++)
+		if (is_named(*envp, name))
+			buf_printf(&all, "%s%s", n++ ? ", " : "", *envp + strlen(name) + 1);
+	if (n > 1 && !is_nginx)
+		buf_puts(&all, ", unknown");
+	free(*value);
+	*value = mem_strdup(buf_text(&all));
+	buf_fini(&all);
+}
+
+static void join_fields(struct params *p, char *const *envp)
+{
+	bool is_nginx = strncmp(p->software, "nginx/", 6) == 0;
+	join(&p->forwarded_for, envp, "HTTP_X_FORWARDED_FOR", is_nginx);
+	join(&p->forwarded, envp, "HTTP_FORWARDED", is_nginx);
 }
 
 static bool has_twins(char *const *envp, const char *certificate)
@@ -124,6 +151,7 @@ int params_read(const struct fcgi_request *request, const char *certificate, str
 		for (size_t i = 0; i < array_size(known); i++)
 			take(ret, i, FCGX_GetParam(known[i].name, r.envp));
 		take_certificate(ret, *certificate ? FCGX_GetParam(certificate, r.envp) : NULL);
+		join_fields(ret, r.envp);
 		twins = has_twins(r.envp, certificate);
 	}
 	/* Never FCGX_Finish_r: it would answer the request. */
@@ -142,6 +170,7 @@ int params_read_environment(const char *certificate, struct params *ret)
 	for (size_t i = 0; i < array_size(known); i++)
 		take(ret, i, getenv(known[i].name));
 	take_certificate(ret, *certificate ? getenv(certificate) : NULL);
+	join_fields(ret, environ);
 	return has_twins(environ, certificate) ? -EEXIST : 0;
 }
 

@@ -75,6 +75,21 @@ static struct str ticket_cookie(const char *cookies)
 	return (struct str){"", 0};
 }
 
+/* Caddy appends the one who connects to it: that it says anyway. */
+static struct str forwarded_for(const struct params *p)
+{
+	struct str s = str_of(p->forwarded_for);
+	size_t n = strlen(p->address);
+	if (strncmp(p->software, "Caddy", 5) != 0 || s.len < n ||
+	    strcmp(s.data + s.len - n, p->address) != 0)
+		return s;
+	if (s.len == n)
+		return (struct str){"", 0};
+	if (s.len > n + 1 && memcmp(s.data + s.len - n - 2, ", ", 2) == 0)
+		s.len -= n + 2;
+	return s;
+}
+
 static struct door_request question(const struct request *q, enum door_kind kind)
 {
 	return (struct door_request){
@@ -88,6 +103,9 @@ static struct door_request question(const struct request *q, enum door_kind kind
 		.accept = str_of(q->params.accept),
 		.last_event_id = str_of(q->params.last_event_id),
 		.address = str_of(q->params.address),
+		.forwarded_for = forwarded_for(&q->params),
+		.forwarded = str_of(q->params.forwarded),
+		.real_ip = str_of(q->params.real_ip),
 		.user = str_of(q->params.user),
 		.certificate = str_of(q->params.certificate),
 		.ticket = ticket_cookie(q->params.cookie),

@@ -15,6 +15,9 @@ void door_put_request(struct buf *out, const struct door_request *r)
 	buf_put_short(out, r->accept);
 	buf_put_short(out, r->last_event_id);
 	buf_put_short(out, r->address);
+	buf_put_short(out, r->forwarded_for);
+	buf_put_short(out, r->forwarded);
+	buf_put_short(out, r->real_ip);
 	buf_put_short(out, r->user);
 	buf_put_short(out, r->certificate);
 	buf_put_short(out, r->ticket);
@@ -38,6 +41,9 @@ int door_get_request(struct str s, struct door_request *ret)
 	ret->accept = get_short_str(&r);
 	ret->last_event_id = get_short_str(&r);
 	ret->address = get_short_str(&r);
+	ret->forwarded_for = get_short_str(&r);
+	ret->forwarded = get_short_str(&r);
+	ret->real_ip = get_short_str(&r);
 	ret->user = get_short_str(&r);
 	ret->certificate = get_short_str(&r);
 	ret->ticket = get_short_str(&r);

@@ -30,7 +30,8 @@ struct door_request {
 	struct str query;
 	struct str accept;
 	struct str last_event_id;
-	struct str address;                  /* of the client, as the front server says */
+	struct str address; /* of the client, or the last proxy, as the front server says */
+	struct str forwarded_for, forwarded, real_ip; /* header fields of proxies */
 	struct str user;                     /* whom the front server has let in; empty: nobody */
 	struct str certificate;              /* the holder of a verified client certificate */
 	struct str ticket;                   /* of a cookie */

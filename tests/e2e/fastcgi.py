@@ -33,7 +33,7 @@ def head(params, body=b"", id=1):
 class Fcgi:
     """One request.  `env` overrides and adds parameters, as a dict or a list of pairs."""
 
-    def __init__(self, site, path, query="", method="GET", env=(), body=b"", connect=None):
+    def __init__(self, site, path, query="", method="GET", env=(), body=b"", connect=None, more=()):
         params = [("REQUEST_METHOD", method), ("SCRIPT_NAME", "/logs"), ("PATH_INFO", path), ("QUERY_STRING", query),
                   ("REMOTE_ADDR", "192.0.2.9"), ("HTTP_HOST", "logs.example.org")]
         if body:
@@ -42,6 +42,7 @@ class Fcgi:
             params = [(n, v) for n, v in params if n not in env] + list(env.items())
         else:
             params += list(env)
+        params += list(more)  # also of a name that is there already
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20 * PATIENCE)
         self.sock.connect(connect or site.path("fcgi.sock"))

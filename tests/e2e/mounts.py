@@ -34,7 +34,7 @@ events { worker_connections 16384; }
 http {
   access_log off;
   client_body_temp_path DIR/b; proxy_temp_path DIR/p; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
-  server { listen 127.0.0.1:PORT backlog=4096; root DIR/www; CONF }
+  server { listen 127.0.0.1:PORT backlog=4096LISTEN; root DIR/www; CONF }
 }
 """
 # "site" is what else the server has: nothing, unless a test says what.
@@ -80,6 +80,7 @@ class Mount:
         self.name, self.file, self.program, self.spawns, self.load, self.mpm = name, file, program, spawns, load, mpm
         self.server = None
         self.inner_port = 0
+        self.speaks_proxy = False  # what connects to it begins with a line of the PROXY protocol
         self.change = None  # a function that makes a mistake in its configuration
 
     def __repr__(self):
@@ -129,7 +130,8 @@ class Mount:
             text = APACHE.replace("MPM", self.mpm).replace("LOAD", apache_modules(*self.load)) + conf
             run = ["apache2", "-DFOREGROUND", "-f"]
         elif self.program == "nginx":
-            text = NGINX.replace("USER", "" if os.getuid() else "user www-data;").replace("CONF", conf)
+            text = NGINX.replace("USER", "" if os.getuid() else "user www-data;").replace("CONF", conf).replace(
+                "LISTEN", " proxy_protocol" if self.speaks_proxy else "")
             run = ["nginx", "-p", site.dir, "-c"]
         elif self.program == "haproxy":
             text = HAPROXY + conf.replace("bind :80", "bind 127.0.0.1:PORT") + ("" if "backend site" in conf else HAPROXY_SITE)
@@ -162,6 +164,8 @@ class Mount:
         def answers():
             # More than a connection: Apache opens its port, closes it, and opens it again.
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", site.port), 1) as s:
+                if self.speaks_proxy:
+                    s.sendall(b"PROXY TCP4 127.0.0.9 127.0.0.1 1 2\r\n")
                 s.sendall(b"GET /is-it-there HTTP/1.0\r\nHost: localhost\r\n\r\n")
                 return s.recv(1)
             check(self.server.poll() is None, self.log(site))
@@ -279,6 +283,21 @@ MOUNTS = [
     Proxy("Varnish", "varnish.vcl", "varnishd"),
     Proxy("Squid", "squid.conf", "squid"),
 ]
+
+
+def belongs(site, pid):
+    """Whether it is a sluice that works on this site."""
+    with contextlib.suppress(OSError):
+        return program_of(int(pid)) == "sluice" and site.dir.encode() in open("/proc/%s/cmdline" % pid, "rb").read()
+    return False
+
+
+def end_spawned(site, m):
+    if not m.spawns:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int(open(site.path("state/lock")).read()), signal.SIGTERM)
+    wait_for(lambda: not [p for p in os.listdir("/proc") if p.isdigit() and belongs(site, p)], "what was started to end", 30)
 
 
 def mount(name):

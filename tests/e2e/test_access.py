@@ -554,6 +554,8 @@ def mistakes_are_told(site):
     says("default: deny", "web: {replay: 'user:'}", "names nobody")
     says("frame_ancestors: portal.example.org", "", "names no page (write self, https://host")
     says("frame_ancestors: \"https://x; script-src *\"", "", "names no page")
+    says("trusted_proxies: [10.0.0.0/33]", "", "is no network (write 10.0.0.7")
+    says("trusted_proxies: [proxy.example.org]", "", "is no network")
     says("hosts: 'http://logs.example.org/'", "", "is no name of a host (write logs.example.org")
     says("hosts: 'logs.example.org:80'", "", "is no name of a host")
     says("default: deny", "web: {access: 'user: alice'}", "without blanks around a name")
@@ -565,6 +567,10 @@ def mistakes_are_told(site):
                                    ("", "a: {access: 'group:ops'}", 'nobody may read the channel "a"'),
                                    ("", "a: {access: []}", 'nobody may read the channel "a"'),
                                    ("default: allow", "alogs: {}", 'no source feeds the channel "alogs"'),
+                                   ("hosts: [x]", "a: {access: 'net:10.0.0.0/8'}", "or write [] if there are none"),
+                                   ("trusted_proxies: []", "a: {access: 'net:10.0.0.0/8'}", "access.hosts is missing"),
+                                   ("admin: 'net:10.0.0.0/8'", "a: {access: anyone}", "access.hosts is missing"),
+                                   ("trusted_proxies: ['::/0']", "a: {access: anyone}", "trusts everybody"),
                                    ("default: allow", "b: {}", 'no source feeds the channel "b"')):
         site.write_config(source, channels, access=access)
         code, out = site.sluice_command("check")

@@ -113,21 +113,6 @@ def scenario(m):
     return fn
 
 
-def belongs(site, pid):
-    """Whether it is a sluice that works on this site."""
-    with contextlib.suppress(OSError):
-        return program_of(int(pid)) == "sluice" and site.dir.encode() in open("/proc/%s/cmdline" % pid, "rb").read()
-    return False
-
-
-def end_spawned(site, m):
-    if not m.spawns:
-        return
-    with contextlib.suppress(OSError, ValueError):
-        os.kill(int(open(site.path("state/lock")).read()), signal.SIGTERM)
-    wait_for(lambda: not [p for p in os.listdir("/proc") if p.isdigit() and belongs(site, p)], "what was started to end", 30)
-
-
 def whatever_a_web_server_says(site):
     """Each form in which a prefix that was cut too short, or in the wrong place, arrives."""
     site.write_config(SOURCE)

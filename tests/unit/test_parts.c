@@ -9,6 +9,7 @@
 
 #include "../../plugins/common/stamp.h"
 #include "../../plugins/syslog/framing.h"
+#include "access/forwarded.h"
 #include "base/address.h"
 #include "base/json.h"
 #include "base/unit.h"
@@ -197,6 +198,9 @@ START_TEST(settings_survive_packing_and_nothing_else_does)
 	s.hub.state_dir = (char[]){"/s"};
 	s.hub.prefix = (char[]){""};
 	s.access.certificate = (char[]){""};
+	s.access.trusted_proxies = (char *[]){(char[]){"10.0.0.0/8"}};
+	s.access.n_trusted_proxies = 1;
+	s.access.lists_proxies = true;
 	s.access.admin = &(struct who){.items = (char *[]){(char[]){"user:root"}}, .n = 1};
 	src.redact = calloc(1, sizeof(src.redact[0]));
 	src.redact[src.n_redact++] =
@@ -207,6 +211,8 @@ START_TEST(settings_survive_packing_and_nothing_else_does)
 	ck_assert_str_eq(back->sources[0].options.all[0].items[0], "/a/*.log");
 	ck_assert_int_eq(back->sources[0].limits.memory, src.limits.memory);
 	ck_assert_str_eq(back->access.admin->items[0], "user:root");
+	ck_assert_str_eq(back->access.trusted_proxies[0], "10.0.0.0/8");
+	ck_assert(back->access.lists_proxies);
 	ck_assert_str_eq(back->sources[0].redact[0].field, "message");
 	ck_assert_int_eq(back->sources[0].redact[0].how, REDACT_HASH);
 	settings_free(back);
@@ -223,7 +229,128 @@ START_TEST(settings_survive_packing_and_nothing_else_does)
 }
 END_TEST
 
+START_TEST(a_proxy_is_believed_as_far_as_it_is_listed)
+{
+	char *listed[] = {(char[]){"10.0.0.0/8"}, (char[]){"2001:db8::/32"}, (char[]){"unix:"}};
+	static const struct {
+		const char *peer, *list, *field; /* X-Forwarded-For, Forwarded */
+		const char *address;             /* in front of it "?": whose it is nobody knows */
+	} all[] = {
+		{"192.0.2.9", "", "", "192.0.2.9"},
+		{"192.0.2.9", "10.9.9.9", "", "192.0.2.9"},
+		{"10.0.0.1", "", "", "10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9", "", "192.0.2.9"},
+		{"10.0.0.1", "10.9.9.9, 192.0.2.9", "", "192.0.2.9"},
+		{"10.0.0.1", "192.0.2.9,10.0.0.2 ,\t10.0.0.3", "", "192.0.2.9"},
+		{"10.0.0.1", "10.0.0.3, 10.0.0.2", "", "10.0.0.3"},
+		{"10.0.0.1", "evil, 192.0.2.9", "", "192.0.2.9"},
+		{"10.0.0.1", "192.0.2.9, unknown", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, unknown, 10.0.0.2", "", "?10.0.0.2"},
+		{"10.0.0.1", "192.0.2.9 10.0.0.2", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, 1.2.3", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, 10.0.0.300", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, 10.0.0.0/8", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, [2001:db8::1", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, [2001:db8::1]x", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9, \"10.0.0.2", "", "?10.0.0.1"},
+		{"10.0.0.1", "192.0.2.9,,10.0.0.2,", "", "192.0.2.9"},
+		{"10.0.0.1", "192.0.2.9:4711", "", "192.0.2.9"},
+		{"10.0.0.1", "[2001:db9::1]:4711, [2001:db8::7]", "", "2001:db9::1"},
+		{"10.0.0.1", "2001:db9::1, 2001:DB8:0::7", "", "2001:db9::1"},
+		{"::ffff:10.0.0.1", "::ffff:192.0.2.9", "", "::ffff:192.0.2.9"},
+		{"", "192.0.2.9", "", "192.0.2.9"},
+		{"unix:", "192.0.2.9", "", "192.0.2.9"},
+		{"/run/x.sock", "192.0.2.9", "", "192.0.2.9"},
+		{"10.0.0.1", "192.0.2.9, unix:", "", "192.0.2.9"},
+		{"10.0.0.1", "", "for=192.0.2.9", "192.0.2.9"},
+		{"10.0.0.1", "", "FOR=192.0.2.9;proto=http;by=10.0.0.1", "192.0.2.9"},
+		{"10.0.0.1", "", "proto=http ; For=\"192.0.2.9:80\"", "192.0.2.9"},
+		{"10.0.0.1", "", "for=10.9.9.9, for=192.0.2.9, for=10.0.0.2", "192.0.2.9"},
+		{"10.0.0.1", "", "for=\"[2001:db9::1]:4711\", for=\"[2001:db8::7]\"",
+		 "2001:db9::1"},
+		{"10.0.0.1", "", "for=192.0.2.9;x=\"a, for=10.9.9.9\"", "192.0.2.9"},
+		{"10.0.0.1", "", "for=unknown", "?10.0.0.1"},
+		{"10.0.0.1", "", "for=\"_hidden\", for=10.0.0.2", "?10.0.0.2"},
+		{"10.0.0.1", "", "by=192.0.2.9", "?10.0.0.1"},
+		{"10.0.0.1", "", "for=10.9.9.9;for=192.0.2.9", "?10.0.0.1"},
+		{"10.0.0.1", "", "for=192.0.2.9 for=10.0.0.2", "?10.0.0.1"},
+		{"10.0.0.1", "", "for=", "?10.0.0.1"},
+		{"10.0.0.1", "", "192.0.2.9", "?10.0.0.1"},
+		/* An open quotation mark of a client swallows nothing that a proxy has added. */
+		{"10.0.0.1", "", "for=10.9.9.9;x=\", for=192.0.2.9", "?10.0.0.1"},
+		{"10.0.0.1", "", "for=10.9.9.9;x=\", for=\"[2001:db9::1]:1\"", "?10.0.0.1"},
+		{"10.0.0.1", "", "for=10.9.9.9;x=\"\\\", for=\"[2001:db9::1]:1\"", "?10.0.0.1"},
+		{"10.0.0.1", "", "garbage~~, for=192.0.2.9", "192.0.2.9"},
+		/* Both, of which one is what the client has made up. */
+		{"10.0.0.1", "192.0.2.9", "for=192.0.2.9", "192.0.2.9"},
+		{"10.0.0.1", "192.0.2.9", "for=10.9.9.9", "?10.0.0.1"},
+		{"10.0.0.1", "10.9.9.9", "for=192.0.2.9", "?10.0.0.1"},
+		{"192.0.2.9", "10.9.9.9", "for=10.9.9.8", "192.0.2.9"},
+	};
+	struct access_settings s = {
+		.trusted_proxies = listed, .n_trusted_proxies = 3, .lists_proxies = true};
+	for (size_t i = 0; i < array_size(all); i++) {
+		struct door_request r = {.address = str_of(all[i].peer),
+					 .forwarded_for = str_of(all[i].list),
+					 .forwarded = str_of(all[i].field)};
+		struct forwarded f = forwarded_read(&s, &r);
+		bool known = all[i].address[0] != '?';
+		struct str want = str_of(all[i].address + !known);
+		ck_assert_msg(str_eq(f.address, want) && f.is_client == known,
+			      "%s, \"%s\", \"%s\": %.*s, %s", all[i].peer, all[i].list,
+			      all[i].field, (int)f.address.len, f.address.data,
+			      f.is_client ? "known" : "unknown");
+	}
+	/* More hops than there are: those nearest to us count. */
+	struct buf many = {0};
+	for (int i = 0; i < 100; i++)
+		buf_puts(&many, "10.9.9.9, ");
+	buf_puts(&many, "192.0.2.9, 10.0.0.2");
+	struct forwarded f =
+		forwarded_read(&s, &(struct door_request){.address = STR("10.0.0.1"),
+							  .forwarded_for = buf_str(&many)});
+	ck_str_is(f.address, "192.0.2.9");
+	buf_fini(&many);
+}
+END_TEST
+
+START_TEST(who_passes_requests_on_unlisted_gets_no_right_by_its_address)
+{
+	static const struct {
+		const char *peer, *list, *field, *real_ip;
+		bool is_client, is_unlisted;
+	} all[] = {
+		{"127.0.0.1", "", "", "", true, false},
+		{"127.0.0.1", "192.0.2.9", "", "", false, true},
+		{"127.0.0.1", "", "for=192.0.2.9", "", false, true},
+		{"127.0.0.1", "", "", "192.0.2.9", false, true},
+		{"127.0.0.1", "unknown", "", "", false, true},
+		{"127.0.0.1", "127.0.0.1", "", "", true, true},
+		{"192.0.2.9", "192.0.2.9", "", "192.0.2.9", true, false},
+		{"192.0.2.9", "10.0.0.1, 192.0.2.9", "", "", false, true},
+	};
+	struct access_settings none = {.lists_proxies = true}, silent = {0};
+	for (size_t i = 0; i < array_size(all); i++) {
+		struct door_request r = {.address = str_of(all[i].peer),
+					 .forwarded_for = str_of(all[i].list),
+					 .forwarded = str_of(all[i].field),
+					 .real_ip = str_of(all[i].real_ip)};
+		struct forwarded f = forwarded_read(&silent, &r);
+		ck_assert_msg(f.is_client == all[i].is_client &&
+				      f.is_unlisted == all[i].is_unlisted,
+			      "%zu: %d %d", i, f.is_client, f.is_unlisted);
+		ck_str_is(f.address, all[i].peer);
+		/* Where there are no proxies, whoever connects is the client. */
+		f = forwarded_read(&none, &r);
+		ck_assert(f.is_client);
+		ck_str_is(f.address, all[i].peer);
+	}
+}
+END_TEST
+
 UNIT_MAIN("parts", json_is_checked_as_rfc_8259_says, addresses_are_refused_with_a_sentence,
 	  ranges_of_durations, times_as_logs_write_them,
 	  a_stream_has_the_same_frames_however_it_is_cut,
-	  settings_survive_packing_and_nothing_else_does)
+	  settings_survive_packing_and_nothing_else_does,
+	  a_proxy_is_believed_as_far_as_it_is_listed,
+	  who_passes_requests_on_unlisted_gets_no_right_by_its_address)
