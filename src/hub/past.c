@@ -61,11 +61,14 @@ static bool take_batch(struct past *p, const struct journal_part *part, const st
 {
 	bool is_known = b->ordinal != ORDINAL_UNKNOWN && p->next != ORDINAL_UNKNOWN;
 	uint64_t n = is_known && b->ordinal > p->next ? b->ordinal - p->next : 0;
-	event_id to = b->first - 1, floor = part->segment->floor;
+	/* Of a segment it is known which id went before it; whoever has come so far has been
+	 * told.
+	 */
 	bool is_first = b->offset == segment_start(part->segment);
+	event_id to = is_first ? part->segment->floor : b->first - 1;
 	bool has_hole = (n || (damaged && !is_known)) && to > p->seen;
 	if (has_hole)
-		yield_hole(p, is_first && floor > p->seen ? floor : to, n, damaged);
+		yield_hole(p, to, n, damaged);
 	p->own = MAX(p->own, b->last);
 	p->seen = MAX(p->seen, b->last);
 	if (b->ordinal == ORDINAL_UNKNOWN)

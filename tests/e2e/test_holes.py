@@ -67,6 +67,7 @@ def removed_segment(site, take_away):
     got, gaps = read(site, "earliest=1", N)
     missing = check_hole(got, gaps, 1, N)
     check(gaps[0]["from"] == ids[missing[0] - 1] and ids[missing[-1]] <= gaps[0]["to"] < ids[missing[-1] + 1], "%r" % gaps)
+    gaps_to = gaps[0]["to"]
     # Those that come back from before it, and with the last one before it.
     for after in (missing[0] - 100, missing[0] - 1):
         again, gaps = read(site, "after=" + ids[after], N)
@@ -74,6 +75,8 @@ def removed_segment(site, take_away):
     # Nothing is missing for those who are past it.
     again, gaps = read(site, "after=" + ids[missing[-1] + 1], N)
     check(again == list(range(missing[-1] + 2, N + 1)) and not gaps, "%r %r" % (again[:3], gaps))
+    again, gaps = read(site, "after=" + gaps_to, N)
+    check(again == list(range(missing[-1] + 1, N + 1)) and not gaps, "told twice: %r %r" % (again[:3], gaps))
     # A page backwards, across it.
     page = site.json("/history?channel=logs&limit=1000&before=" + ids[missing[-1] + 400])
     told = [e for e in page["events"] if e.get("reason") == "missing"]
