@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+
+enum { LARGE = 256 * 1024, MUCH = 8 * 1024 * 1024 };
 
 static void *or_abort(void *p)
 {
@@ -47,4 +51,37 @@ char *mem_printf(const char *fmt, ...)
 	int n = vasprintf(&s, fmt, ap);
 	va_end(ap);
 	return or_abort(n < 0 ? NULL : s);
+}
+
+void mem_hold_little(void)
+{
+	/* Without this glibc raises the limit with each large block that is freed, and keeps them.
+	 */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_TRIM_THRESHOLD, MUCH);
+}
+
+static size_t resident(void)
+{
+	unsigned long long size, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu %llu", &size, &pages) != 2)
+		pages = 0;
+	fclose(f);
+	return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void mem_give_back(size_t *held)
+{
+	size_t now = resident();
+	if (now <= *held + MUCH) {
+		*held = *held ? (now < *held ? now : *held) : now;
+		return;
+	}
+	if (mallinfo2().fordblks < MUCH)
+		return;
+	malloc_trim(0);
+	*held = resident();
 }

@@ -19,6 +19,15 @@ void *mem_resize(void *p, size_t size) must_check;
 char *mem_strdup(const char *s) must_check;
 char *mem_strndup(const char *s, size_t n) must_check;
 
+/* For a process that is large now and then.  At its start: large blocks are given back as
+ * soon as they are freed.
+ */
+void mem_hold_little(void);
+/* Now and then: gives back what is free, when it holds much more than after the last time.
+ * *held is kept by the caller, 0 at first: bytes.
+ */
+void mem_give_back(size_t *held);
+
 /* A formatted string; returns owned. */
 char *mem_printf(const char *fmt, ...) printf_like(1, 2) must_check;
 

@@ -157,6 +157,7 @@ int hub_role(int argc, char **argv)
 	for (int fd = HUB_GATE_FD; fd <= HUB_CONTROL_FD; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fd_raise_limit();
+	mem_hold_little();
 	srandom((unsigned)clock_wall_ns());
 	struct hub_process p = {0};
 	struct loop *loop = loop_new();

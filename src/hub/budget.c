@@ -4,12 +4,12 @@
 #include "base/clock.h"
 
 #define WINDOW_NS  (100 * NS_PER_MS)
-#define BUDGET_NS  (30 * NS_PER_MS) /* in a window */
+#define BUDGET_NS  (15 * NS_PER_MS) /* in a window */
 #define TRIFLE_NS  5000LL           /* for an event: never dear */
 #define TRIFLES_NS (2 * NS_PER_MS)  /* the same, of all views together */
 #define OUTLIER_NS 50000LL
 
-enum { OUTLIER_FACTOR = 8, SMOOTHING = 8 };
+enum { OUTLIER_FACTOR = 8, SMOOTHING = 8, RESERVED_EVENTS = 10 };
 
 static void open_window(struct budget *b, int64_t now_ns)
 {
@@ -37,6 +37,16 @@ void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t 
 	s->is_known = true;
 	s->spent_ns += took_ns;
 	b->spent_ns += took_ns;
+}
+
+bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns)
+{
+	open_window(b, now_ns);
+	int64_t wants_ns = RESERVED_EVENTS * s->usual_ns;
+	if (b->spent_ns + wants_ns > BUDGET_NS / 2)
+		return false;
+	b->spent_ns += wants_ns;
+	return true;
 }
 
 bool budget_is_exceeded(const struct budget *b)

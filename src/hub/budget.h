@@ -34,6 +34,9 @@ struct spender {
 /* An event took so long; `now_ns` is the monotonic clock. */
 void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t took_ns);
 
+/* Whether there is room for one more that was sent away; then some of it is its own. */
+bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns) must_check;
+
 bool budget_is_exceeded(const struct budget *b) must_check;
 
 /* Whether it is among those that an exceeded budget is due to, of so many in all. */

@@ -7,16 +7,19 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/reception.h"
+#include "loop/lanes.h"
 
 enum {
 	ACCEPTS_PER_TURN = 64,
 	PACKETS_PER_TURN = 128,
 	SEND_BUFFER = 1024 * 1024,
-	PENDING_MAX = 32 * 1024 * 1024
+	PENDING_MAX = 32 * 1024 * 1024,
+	WAITING_MAX = 4096,
 };
 
 struct gate {
@@ -25,7 +28,20 @@ struct gate {
 	int fd;
 	struct list connections;
 	struct peers peers;
+	struct lanes waiting; /* of struct question */
+	size_t n_waiting;
+	struct loop_task serving;
 	char packet[DOOR_PACKET_MAX];
+};
+
+/* One that waits for its turn. */
+struct question {
+	struct list link; /* in gate.waiting */
+	struct list of;   /* in connection.questions, for what has to be answered there */
+	struct connection *connection; /* NULL: it was cut off */
+	int fd;                        /* passed with it, or -1; owned */
+	size_t len;
+	char packet[];
 };
 
 struct connection {
@@ -35,6 +51,7 @@ struct connection {
 	int fd;
 	struct buf pending; /* packets that it has not taken yet, each behind its length (u32) */
 	size_t pending_at;
+	struct list questions; /* that wait */
 	struct loop_task reaper;
 };
 
@@ -49,6 +66,10 @@ static void cut_off(struct connection *c)
 {
 	if (c->fd < 0)
 		return;
+	list_each_safe (e, &c->questions) {
+		list_entry(e, struct question, of)->connection = NULL;
+		list_remove(e);
+	}
 	list_remove(&c->link);
 	loop_remove(c->hub->loop, &c->io);
 	fd_close(&c->fd);
@@ -115,6 +136,67 @@ void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdic
 	}
 }
 
+/* Takes `fd`. */
+static void serve(struct hub *h, struct connection *c, const struct door_request *r, int fd)
+{
+	if (r->kind == DOOR_TAKE) {
+		reception_take(h, r, fd);
+		return;
+	}
+	fd_close(&fd);
+	if (c)
+		reception_ask(h, c, r);
+}
+
+static uint64_t owner_of(const struct door_request *r)
+{
+	uint64_t address = crc32c(0, r->address.data, r->address.len);
+	return address << 32 | crc32c(0, r->user.data, r->user.len);
+}
+
+static void put_question(struct gate *g, struct connection *c, const struct door_request *r, int fd,
+			 size_t len)
+{
+	struct question *q = mem_zero(sizeof(*q) + len);
+	q->connection = c;
+	q->fd = fd;
+	q->len = len;
+	memcpy(q->packet, g->packet, len);
+	list_append(&c->questions, &q->of);
+	lanes_put(&g->waiting, owner_of(r), &q->link);
+	g->n_waiting++;
+	loop_defer(g->hub->loop, &g->serving);
+}
+
+static struct question *next_question(struct gate *g)
+{
+	struct list *e = lanes_take(&g->waiting);
+	if (!e)
+		return NULL;
+	struct question *q = list_entry(e, struct question, link);
+	g->n_waiting--;
+	list_remove(&q->of);
+	return q;
+}
+
+/* At least one in each turn. */
+static void on_serving(struct loop_task *t)
+{
+	struct gate *g = container_of(t, struct gate, serving);
+	struct hub *h = g->hub;
+	struct question *q;
+	do {
+		struct door_request r;
+		if (!(q = next_question(g)))
+			return;
+		if (door_get_request((struct str){q->packet, q->len}, &r) == 0)
+			serve(h, q->connection, &r, q->fd);
+		free(q);
+	} while (!loop_is_late(h->loop));
+	if (g->n_waiting)
+		loop_defer(h->loop, t);
+}
+
 static void on_packets(struct loop_io *io, uint32_t events)
 {
 	struct connection *c = container_of(io, struct connection, io);
@@ -123,7 +205,7 @@ static void on_packets(struct loop_io *io, uint32_t events)
 		cut_off(c);
 		return;
 	}
-	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0; i++) {
+	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0 && g->n_waiting < WAITING_MAX; i++) {
 		int passed;
 		struct door_request r;
 		ssize_t n = fd_recv_packet(c->fd, g->packet, sizeof(g->packet), &passed);
@@ -136,12 +218,10 @@ static void on_packets(struct loop_io *io, uint32_t events)
 			cut_off(c);
 			return;
 		}
-		if (r.kind == DOOR_TAKE) {
-			reception_take(c->hub, &r, passed);
-		} else {
-			fd_close(&passed);
-			reception_ask(c->hub, c, &r);
-		}
+		if (g->n_waiting || loop_is_late(c->hub->loop))
+			put_question(g, c, &r, passed, (size_t)n);
+		else
+			serve(c->hub, c, &r, passed);
 	}
 }
 
@@ -163,6 +243,7 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 		c->hub = h;
 		c->fd = fd;
 		c->reaper.fn = reap;
+		list_init(&c->questions);
 		list_append(&g->connections, &c->link);
 		if (loop_add(h->loop, &c->io, fd, EPOLLIN, on_packets))
 			cut_off(c);
@@ -188,6 +269,9 @@ int gate_open(struct hub *h, int fd, char **why)
 	g->fd = fd;
 	g->io.fd = -1;
 	list_init(&g->connections);
+	lanes_init(&g->waiting);
+	list_init(&g->serving.link);
+	g->serving.fn = on_serving;
 	h->gate = g;
 	gate_reload(h);
 	int r = fd_set_nonblocking(fd);
@@ -209,6 +293,10 @@ void gate_close(struct hub *h)
 		list_remove(&c->reaper.link);
 		free(c);
 	}
+	for (struct question *q; (q = next_question(g)); free(q))
+		fd_close(&q->fd);
+	lanes_fini(&g->waiting);
+	list_remove(&g->serving.link);
 	loop_remove(h->loop, &g->io);
 	fd_close(&g->fd);
 	free(g);

@@ -4,6 +4,9 @@
  *
  * One SEQPACKET connection per responder process.  The hub never waits for a
  * responder: one that does not read its answers is cut off and asks again.
+ *
+ * What comes while a turn is late waits for the next one, in turns of the clients: one
+ * whose filters take long to parse and compile delays nobody but itself.
  */
 #ifndef SLUICE_HUB_GATE_H
 #define SLUICE_HUB_GATE_H

@@ -161,6 +161,8 @@ static void on_housekeeping(struct loop_timer *t)
 	for (size_t i = 0; i < h->n_channels; i++)
 		journal_tend(&h->channels[i]->journal, now_ms);
 	close_removed(h);
+	mem_give_back(&h->held_bytes);
+	h->longest_turn_ns = loop_longest_turn(h->loop);
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }
 

@@ -390,20 +390,39 @@ void view_flush(struct view *v)
 		halve_log(v);
 }
 
+/* Compressing takes a while: at least one view in each turn, the rest in the next ones. */
+static bool flush_must_wait(const struct view *v)
+{
+	struct hub *h = v->hub;
+	if (!v->gzip)
+		return false;
+	if (h->compressed_ns == loop_now(h->loop) && loop_is_late(h->loop))
+		return true;
+	h->compressed_ns = loop_now(h->loop);
+	return false;
+}
+
 static void on_timer(struct loop_timer *t)
 {
-	view_flush(container_of(t, struct view, timer));
+	struct view *v = container_of(t, struct view, timer);
+	if (flush_must_wait(v))
+		loop_defer(v->hub->loop, &v->task);
+	else
+		view_flush(v);
 }
 
 /* A quiet view flushes at the end of the turn, a busy one when its time has come. */
 static void on_turn_end(struct loop_task *t)
 {
 	struct view *v = container_of(t, struct view, task);
+	struct loop *l = v->hub->loop;
 	int64_t due = v->flushed_ns + v->sub.coalesce_ns;
-	if (loop_now(v->hub->loop) >= due)
+	if (loop_now(l) >= due && flush_must_wait(v))
+		loop_defer(l, t);
+	else if (loop_now(l) >= due)
 		view_flush(v);
 	else if (!v->timer.slot)
-		loop_timer_set(v->hub->loop, &v->timer, due);
+		loop_timer_set(l, &v->timer, due);
 }
 
 /* A compressed stream cannot be given anything of its own: what it looks back on

@@ -19,7 +19,7 @@
 #define ASIDE_MIN_NS (1 * NS_PER_SEC)
 #define ASIDE_MAX_NS (30 * NS_PER_SEC)
 #define PACE_NS      (2 * NS_PER_MS)
-#define PACE_EACH_NS (100 * 1000LL) /* and so much for each view that is aside */
+#define PACE_EACH_NS (500 * 1000LL) /* and so much for each view that is aside */
 
 enum { PIECE_BYTES = 64 * 1024, PAGE_EVENTS = 1000, PAGE_BYTES = 256 * 1024 };
 
@@ -124,7 +124,8 @@ static void on_read(struct replay *r)
 		if (r->out.len)
 			view_append_rendered(v, buf_str(&r->out), r->last);
 		tell_missed(v);
-		if (v->seen >= view_published(v) && loop_now(v->hub->loop) >= v->aside_until_ns)
+		if (v->seen >= view_published(v) && loop_now(v->hub->loop) >= v->aside_until_ns &&
+		    budget_reserve(&v->hub->budget, &v->spender, clock_mono_ns()))
 			come_back(v);
 		view_flush(v);
 		if (v->is_aside && v->seen < view_published(v))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,12 +49,20 @@ static struct helper_job *job_of(struct list *e)
 	return e ? list_entry(e, struct helper_job, link) : NULL;
 }
 
+static void give_way(void)
+{
+	struct sched_param none = {0};
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + GIVEN_WAY);
+	if (sched_setscheduler(0, SCHED_BATCH, &none) < 0)
+		return; /* it was only to be asked for */
+}
+
 static void *thread_main(void *arg)
 {
 	struct helper_thread *self = arg;
 	struct helper *h = self->helper;
-	if (h->gives_way) /* Linux: of this thread alone */
-		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + GIVEN_WAY);
+	if (h->gives_way) /* Linux: both are of this thread alone */
+		give_way();
 	pthread_mutex_lock(&h->lock);
 	while (!h->ending) {
 		struct helper_job *job = job_of(lanes_take(&h->todo));

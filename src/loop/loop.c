@@ -24,6 +24,7 @@ struct loop {
 	bool adopts; /* reaps children that nobody watches */
 	void (*on_orphans)(struct loop *l);
 	int64_t now_ns;
+	int64_t cpu_ns, longest_ns; /* of this thread, when the last turn ended; of a turn */
 	struct epoll_event ready[BATCH];
 	int n_ready; /* of this turn; entries before `at` are dispatched */
 	int at;
@@ -77,6 +78,21 @@ int64_t loop_now(const struct loop *l)
 bool loop_is_late(const struct loop *l)
 {
 	return clock_mono_ns() - l->now_ns > LATE_NS;
+}
+
+int64_t loop_longest_turn(struct loop *l)
+{
+	int64_t ret = l->longest_ns;
+	l->longest_ns = 0;
+	return ret;
+}
+
+static void note_turn(struct loop *l)
+{
+	int64_t before = l->cpu_ns;
+	l->cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+	if (before)
+		l->longest_ns = MAX(l->longest_ns, l->cpu_ns - before);
 }
 
 /* ---- descriptors ------------------------------------------------------- */
@@ -344,6 +360,7 @@ void loop_run(struct loop *l)
 		dispatch(l, next_timeout_ms(l));
 		run_timers(l);
 		run_tasks(l);
+		note_turn(l);
 		log_flush();
 	}
 }

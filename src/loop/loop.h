@@ -82,6 +82,9 @@ int64_t loop_now(const struct loop *l);
  */
 bool loop_is_late(const struct loop *l) must_check;
 
+/* The processor's time that the longest turn since the last call has used, in nanoseconds. */
+int64_t loop_longest_turn(struct loop *l);
+
 /* Children that nobody watches are reaped from now on: those that a subreaper
  * inherits (prctl(2), PR_SET_CHILD_SUBREAPER).  `fn` (may be NULL) is called
  * after some were, for they may have left children of theirs.

@@ -402,6 +402,8 @@ def one(row, n, seconds, megabytes):
         join(asker)
         asker = None
         result["loaded"]["history_ms"] = json.load(open(site.path("pages")))
+        status = site.json("/status")
+        result["loop"] = {k: status.get(k) for k in ("longest_turn_us", "views", "views_aside", "views_put_aside")}
         open(site.path("stop"), "w").close()
         join(loader)
         loader = None
