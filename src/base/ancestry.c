@@ -2,6 +2,7 @@
 #include "base/ancestry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,20 +28,24 @@ struct process {
 /* proc_pid_stat(5): the name, in parentheses, may hold any character. */
 static int look_at(pid_t pid, struct process *ret)
 {
-	char path[32];
-	struct buf text = {0};
-	int parent = 0;
+	char path[32], text[1024];
+	int parent;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int r = fd_read_file(path, 4096, &text);
-	const char *rest = r ? NULL : strrchr(buf_text(&text), ')');
-	if (!r && (!rest || sscanf(rest + 1,
-				   " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-				   "%*d %*d %*d %*d %llu",
-				   &parent, &ret->started) != 2))
-		r = -EIO;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int r = n < 0 ? -errno : 0;
+	fd_close(&fd);
+	if (r)
+		return r == -ESRCH ? -ENOENT : r;
+	text[n] = 0;
+	const char *rest = strrchr(text, ')');
+	if (!rest || sscanf(rest + 1,
+			    " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			    "%*d %*d %llu",
+			    &parent, &ret->started) != 2)
+		return -EIO;
 	ret->parent = parent;
-	buf_fini(&text);
-	return r;
+	return 0;
 }
 
 /* -EAGAIN when a number has changed its owner meanwhile: nobody is older than its parents. */

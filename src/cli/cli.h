@@ -31,6 +31,7 @@ int test_plugin_command(int argc, char **argv);
 int hub_role(int argc, char **argv);
 int responder_role(int argc, char **argv);
 int source_role(int argc, char **argv);
+int nursery_role(int argc, char **argv);
 
 /* Prints lines with what others have written in them, safe for a terminal. */
 void cli_print(FILE *out, const char *fmt, ...) printf_like(2, 3);

@@ -31,6 +31,7 @@ static const struct command {
 	{"hub", hub_role, NULL},
 	{"responder", responder_role, NULL},
 	{"source", source_role, NULL},
+	{"nursery", nursery_role, NULL},
 };
 
 static void print_help(FILE *out)

@@ -21,6 +21,7 @@
 #include "hub/hub.h"
 #include "responder/responder.h"
 #include "source/host.h"
+#include "source/nursery.h"
 #include "source/opening.h"
 #include "source/sources.h"
 
@@ -221,4 +222,15 @@ int source_role(int argc, char **argv)
 		return 2;
 	close_range(GRANT_FD + 1, ~0U, 0); /* whatever else was inherited */
 	return host_main();
+}
+
+int nursery_role(int argc, char **argv)
+{
+	log_init("source");
+	if (role_parent(argc, argv, SIGKILL))
+		return 2;
+	/* Ctrl-C reaches the whole terminal; this ends with the process that has started it. */
+	signal(SIGINT, SIG_IGN);
+	close_range(SOURCE_FD + 1, ~0U, 0);
+	return nursery_main(getppid(), argv - 2, host_main);
 }

@@ -151,7 +151,8 @@ int run_plugin_command(int argc, char **argv)
 	struct sigaction sa = {.sa_handler = on_signal};
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	if (!status && driver_start(&d, OPENING_RUN, &settings, (struct str){NULL, 0}, &why)) {
+	if (!status &&
+	    driver_start(&d, NULL, OPENING_RUN, &settings, (struct str){NULL, 0}, &why)) {
 		cli_print(stderr, "sluice: %s\n", why);
 		status = 1;
 	} else if (!status) {

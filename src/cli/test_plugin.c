@@ -265,7 +265,7 @@ static char *pump(struct test *t, struct driver *d, int ms, enum frame_type unti
 static char *begin(struct test *t, struct driver *d)
 {
 	char *why = NULL;
-	if (driver_start(d, OPENING_RUN, &t->settings, buf_str(&t->cursors), &why))
+	if (driver_start(d, NULL, OPENING_RUN, &t->settings, buf_str(&t->cursors), &why))
 		return why;
 	struct frame f;
 	bool opened = false;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,8 +38,23 @@ static void close_pair(int pair[2])
 	fd_close(&pair[1]);
 }
 
-int driver_start(struct driver *d, enum opening_mode mode, const struct source_settings *settings,
-		 struct str cursors, char **why)
+static int spawn(struct driver *d, const struct nursery *nursery, const struct fd_map *map,
+		 size_t n_map)
+{
+	char parent[16];
+	char *name = d->settings->name;
+	pid_t pid = nursery ? nursery_start(nursery, name, "", map, n_map) : 0;
+	if (pid > 0) {
+		d->pid = pid;
+		return 0;
+	}
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
+	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent, name, NULL};
+	return process_spawn(argv, map, n_map, &d->pid);
+}
+
+int driver_start(struct driver *d, const struct nursery *nursery, enum opening_mode mode,
+		 const struct source_settings *settings, struct str cursors, char **why)
 {
 	int link[2] = {-1, -1}, grant[2] = {-1, -1};
 	*d = (struct driver){.settings = settings, .fd = -1, .grant_fd = -1};
@@ -46,12 +62,9 @@ int driver_start(struct driver *d, enum opening_mode mode, const struct source_s
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, grant) < 0)
 		r = -errno;
-	char parent[16];
-	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent, settings->name, NULL};
 	const struct fd_map map[] = {{link[1], SOURCE_FD}, {grant[1], GRANT_FD}};
 	if (!r)
-		r = process_spawn(argv, map, array_size(map), &d->pid);
+		r = spawn(d, nursery, map, array_size(map));
 	fd_close(&link[1]);
 	fd_close(&grant[1]);
 	if (r) {
@@ -147,19 +160,27 @@ void driver_credit(struct driver *d, uint32_t bytes)
 	driver_send(d, FRAME_CREDIT, (struct str){body, sizeof(body)});
 }
 
+/* A process descriptor becomes readable when the process has ended. */
+static bool ends_within(pid_t pid, int patience_ms)
+{
+	int64_t until = clock_mono_ns() + patience_ms * NS_PER_MS, left;
+	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	int ready = 0;
+	while (p.fd >= 0 && (left = until - clock_mono_ns()) >= 0 &&
+	       (ready = poll(&p, 1, (int)(left / NS_PER_MS))) < 0 && errno == EINTR)
+		continue;
+	fd_close(&p.fd);
+	return ready > 0;
+}
+
 bool driver_end(struct driver *d, int patience_ms, int *ret)
 {
 	int status = 0;
-	int64_t until = clock_mono_ns() + patience_ms * NS_PER_MS;
-	pid_t done = 0;
-	while (d->pid && !(done = waitpid(d->pid, &status, WNOHANG)) && clock_mono_ns() < until)
-		usleep(1000);
-	bool in_time = !d->pid || done;
-	if (!in_time) {
+	bool in_time = !d->pid || ends_within(d->pid, patience_ms);
+	if (!in_time)
 		kill(d->pid, SIGKILL);
-		while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
-			continue;
-	}
+	while (d->pid && waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
+		continue;
 	fd_close(&d->fd);
 	fd_close(&d->grant_fd);
 	buf_fini(&d->in);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "source/grant.h"
+#include "source/nursery.h"
 #include "source/opening.h"
 
 struct driver {
@@ -20,9 +21,11 @@ struct driver {
 	struct grants grants;
 };
 
-/* Starts it.  0, or a negative errno with *why an owned sentence. */
-int driver_start(struct driver *d, enum opening_mode mode, const struct source_settings *settings,
-		 struct str cursors, char **why) must_check;
+/* Starts it; in a nursery, where there is one.  0, or a negative errno with *why an owned
+ * sentence.
+ */
+int driver_start(struct driver *d, const struct nursery *nursery, enum opening_mode mode,
+		 const struct source_settings *settings, struct str cursors, char **why) must_check;
 
 /* The next frame, borrowed until the next call: 1; 0 when `timeout_ms` are over
  * (-1: never); -EPIPE when the process has ended; -EBADMSG for what is no frame.

@@ -368,15 +368,11 @@ static int open_ends(struct ends *e)
 
 static int spawn(struct source *s, struct ends *e, pid_t *pid)
 {
-	char parent[16];
-	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent,
-			s->settings.name,   s->settings.type,   NULL};
 	const struct fd_map map[] = {{e->link[1], SOURCE_FD},
 				     {e->grant[1], GRANT_FD},
 				     {e->out[1], STDOUT_FILENO},
 				     {e->err[1], STDERR_FILENO}};
-	return process_spawn(argv, map, array_size(map), pid);
+	return sources_spawn(s, map, array_size(map), pid);
 }
 
 void source_start(struct source *s)

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -16,10 +18,10 @@ enum { PATIENCE_MS = 10000 };
 /* The first frame that settles the question, with the process left to its end.
  * 0, or -EIO with *why.
  */
-static int ask(struct driver *d, enum opening_mode mode, const struct source_settings *src,
-	       struct frame *ret, char **why)
+static int ask(struct driver *d, const struct nursery *nursery, enum opening_mode mode,
+	       const struct source_settings *src, struct frame *ret, char **why)
 {
-	int r = driver_start(d, mode, src, (struct str){NULL, 0}, why);
+	int r = driver_start(d, nursery, mode, src, (struct str){NULL, 0}, why);
 	int64_t until = clock_mono_ns() + PATIENCE_MS * NS_PER_MS;
 	while (!r) {
 		int64_t left = (until - clock_mono_ns()) / NS_PER_MS;
@@ -49,7 +51,7 @@ static char *text_of(struct str s)
 	return mem_strndup(s.data, s.len);
 }
 
-int probe_describe(const char *path, struct tables *ret, char **why)
+static int describe(const struct nursery *nursery, const char *path, struct tables *ret, char **why)
 {
 	struct driver d;
 	struct frame f;
@@ -57,7 +59,7 @@ int probe_describe(const char *path, struct tables *ret, char **why)
 	source_settings_init(&src, "describe", "");
 	src.plugin = mem_strdup(path);
 	*ret = (struct tables){0};
-	int r = ask(&d, OPENING_DESCRIBE, &src, &f, why) ? -EINVAL : 0;
+	int r = ask(&d, nursery, OPENING_DESCRIBE, &src, &f, why) ? -EINVAL : 0;
 	if (!r && f.type == FRAME_REFUSED) {
 		struct reader rd = reader_of(f.body.data, f.body.len);
 		get_short_str(&rd);
@@ -74,12 +76,18 @@ int probe_describe(const char *path, struct tables *ret, char **why)
 	return r;
 }
 
-int probe_open(const struct source_settings *src, char **option, char **why)
+int probe_describe(const char *path, struct tables *ret, char **why)
+{
+	return describe(NULL, path, ret, why);
+}
+
+static int open_with(const struct nursery *nursery, const struct source_settings *src,
+		     char **option, char **why)
 {
 	struct driver d;
 	struct frame f;
 	*option = NULL;
-	int r = ask(&d, OPENING_CHECK, src, &f, why);
+	int r = ask(&d, nursery, OPENING_CHECK, src, &f, why);
 	if (!r && f.type == FRAME_REFUSED) {
 		struct reader rd = reader_of(f.body.data, f.body.len);
 		struct str name = get_short_str(&rd);
@@ -100,6 +108,53 @@ int probe_open(const struct source_settings *src, char **option, char **why)
 	return r;
 }
 
+int probe_open(const struct source_settings *src, char **option, char **why)
+{
+	return open_with(NULL, src, option, why);
+}
+
+/* ---- all sources of a configuration -------------------------------------------------- */
+
+/* What a plugin has said of itself, asked once for all its instances. */
+struct answer {
+	char *path;
+	int result;
+	struct tables tables;
+	char *why;
+};
+
+struct asker {
+	struct nursery nursery;
+	struct answer *all;
+	size_t n;
+};
+
+static const struct answer *describe_once(struct asker *a, const char *path)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->all[i].path, path) == 0)
+			return &a->all[i];
+	a->all = mem_resize(a->all, (a->n + 1) * sizeof(a->all[0]));
+	struct answer *ret = &a->all[a->n++];
+	*ret = (struct answer){.path = mem_strdup(path)};
+	ret->result = describe(&a->nursery, path, &ret->tables, &ret->why);
+	return ret;
+}
+
+static void asker_fini(struct asker *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		tables_fini(&a->all[i].tables);
+		free(a->all[i].path);
+		free(a->all[i].why);
+	}
+	free(a->all);
+	pid_t pid = a->nursery.pid;
+	nursery_close(&a->nursery);
+	while (pid && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
 /* Whether the configuration itself says it, not the fallback. */
 static bool is_given(const struct source_settings *src, const struct option_value *v)
 {
@@ -110,11 +165,11 @@ static bool is_given(const struct source_settings *src, const struct option_valu
 /* Where options are missing because they were wrong, only a refusal of one that is there
  * and right is told: the others may follow from that.
  */
-static void check_open(struct source_settings *src, const char *where, bool is_whole,
-		       struct errors *e)
+static void check_open(struct asker *a, struct source_settings *src, const char *where,
+		       bool is_whole, struct errors *e)
 {
 	char *why = NULL, *option = NULL;
-	int r = probe_open(src, &option, &why);
+	int r = open_with(&a->nursery, src, &option, &why);
 	const struct option_value *v = option ? option_find(&src->options, option) : NULL;
 	if (r == -EINVAL && (is_whole || is_given(src, v))) {
 		char *full = option ? mem_printf("%s.%s", where, option) : mem_strdup(where);
@@ -129,51 +184,53 @@ static void check_open(struct source_settings *src, const char *where, bool is_w
 }
 
 /* As the plugin whose name was meant, so that a mistake in the name hides no other. */
-static void check_as_nearest(const struct settings *s, struct source_settings *src,
+static void check_as_nearest(struct asker *a, const struct settings *s, struct source_settings *src,
 			     const char *type, struct errors *e)
 {
-	char *why = NULL, *path = plugin_nearest(&s->hub, type);
-	struct tables tables = {0};
-	if (path && probe_describe(path, &tables, &why) == 0) {
-		settings_read_options(src, tables.options, e);
-		tables_fini(&tables);
-	}
-	free(why);
+	char *path = plugin_nearest(&s->hub, type);
+	const struct answer *said = path ? describe_once(a, path) : NULL;
+	if (said && !said->result)
+		settings_read_options(src, said->tables.options, e);
 	free(path);
 }
 
-static void probe_source(struct settings *s, struct source_settings *src, struct errors *e)
+static void probe_source(struct asker *a, struct settings *s, struct source_settings *src,
+			 struct errors *e)
 {
 	const struct tree *type = tree_get(src->tree, "type");
 	if (!type || type->kind != TREE_SCALAR)
 		return; /* the error is told */
 	char *where = mem_printf("sources.%s", src->name);
 	char *why = NULL;
-	struct tables tables = {0};
 	int before = e->count;
 	if (src->type)
 		src->plugin = plugin_find(&s->hub, src->type, &why);
 	if (why)
 		errors_add(e, type->at, where, "%s", why);
-	if (!src->plugin) {
-		free(why);
-		check_as_nearest(s, src, type->text, e);
-	} else if (probe_describe(src->plugin, &tables, &why)) {
-		src->trouble = why;
+	free(why);
+	const struct answer *said = src->plugin ? describe_once(a, src->plugin) : NULL;
+	if (!said) {
+		check_as_nearest(a, s, src, type->text, e);
+	} else if (said->result) {
+		src->trouble = mem_strdup(said->why);
 	} else {
-		src->plugin_flags = tables.flags;
-		settings_read_options(src, tables.options, e);
-		settings_read_types(src, tables.events);
-		check_open(src, where, e->count == before, e);
-		tables_fini(&tables);
+		src->plugin_flags = said->tables.flags;
+		settings_read_options(src, said->tables.options, e);
+		settings_read_types(src, said->tables.events);
+		check_open(a, src, where, e->count == before, e);
 	}
 	free(where);
 }
 
 void probe_sources(struct settings *s, struct errors *e)
 {
+	struct asker a = {.nursery.fd = -1};
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (s->n_sources > 1 && nursery_open(&a.nursery))
+		nursery_close(&a.nursery); /* each process is started by itself */
 	for (size_t i = 0; i < s->n_sources; i++)
-		probe_source(s, &s->sources[i], e);
+		probe_source(&a, s, &s->sources[i], e);
+	asker_fini(&a);
 }
 
 void probe_tell_troubles(const struct settings *s, struct errors *e)

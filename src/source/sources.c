@@ -2,8 +2,11 @@
 #include "source/sources.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
@@ -11,6 +14,7 @@
 #include "hub/notice.h"
 #include "source/instance.h"
 #include "source/names.h"
+#include "source/nursery.h"
 
 struct sources {
 	struct hub *hub;
@@ -20,6 +24,8 @@ struct sources {
 	bool stopping;
 	void (*done)(void *ctx);
 	void *ctx;
+	struct nursery nursery;
+	struct loop_child nursery_child;
 };
 
 static struct sources *sources_of(const struct hub *h)
@@ -237,6 +243,7 @@ struct sources *sources_start(struct hub *h)
 {
 	struct sources *all = mem_zero(sizeof(*all));
 	all->hub = h;
+	all->nursery.fd = -1;
 	list_init(&all->all);
 	all->names = names_new(h->loop);
 	all->event_size = h->settings->hub.event_size;
@@ -280,6 +287,36 @@ void sources_move_socket(struct source *to, struct str address)
 	}
 }
 
+static void on_nursery_end(struct loop_child *c, int status maybe_unused)
+{
+	nursery_close(&container_of(c, struct sources, nursery_child)->nursery);
+}
+
+/* One that does not answer goes, and with the next source comes another. */
+static void lose_nursery(struct sources *all)
+{
+	if (all->nursery.pid)
+		kill(all->nursery.pid, SIGKILL);
+	fd_close(&all->nursery.fd);
+}
+
+int sources_spawn(struct source *s, const struct fd_map *map, size_t n, pid_t *pid)
+{
+	struct sources *all = sources_of(s->hub);
+	struct loop *l = s->hub->loop;
+	if (!all->nursery.pid && nursery_open(&all->nursery) == 0)
+		loop_watch_child(l, &all->nursery_child, all->nursery.pid, on_nursery_end);
+	*pid = nursery_start(&all->nursery, s->settings.name, s->settings.type, map, n);
+	if (*pid > 0)
+		return 0;
+	lose_nursery(all);
+	char parent[16];
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
+	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent,
+			s->settings.name,   s->settings.type,   NULL};
+	return process_spawn(argv, map, n, pid);
+}
+
 static void end_orphan(void *ctx, pid_t pid)
 {
 	if (!loop_watches(ctx, pid))
@@ -299,5 +336,7 @@ void sources_free(struct sources *all)
 		source_free(s);
 	}
 	names_free(all->names);
+	loop_unwatch_child(&all->nursery_child);
+	nursery_close(&all->nursery); /* its process goes with the others */
 	free(all);
 }

@@ -5,6 +5,7 @@
 #ifndef SLUICE_SOURCE_SOURCES_H
 #define SLUICE_SOURCE_SOURCES_H
 
+#include "base/process.h"
 #include "hub/hub.h"
 
 struct sources;
@@ -31,6 +32,9 @@ struct source;
 
 /* A source wants to listen where another one did: then it gets that socket. */
 void sources_move_socket(struct source *to, struct str address);
+
+/* A process for it, with these descriptors.  0 or a negative errno. */
+int sources_spawn(struct source *s, const struct fd_map *map, size_t n, pid_t *pid) must_check;
 
 /* Ends children of this process that the loop does not watch: what a source that
  * is no more had started, and what that had started.

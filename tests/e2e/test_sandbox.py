@@ -5,7 +5,7 @@ user; who is started by a source gets into no socket of sluice; ordinary plugins
 import errno
 import resource
 
-from harness import *
+from fastcgi import *
 
 HUB = "plugin_dir: DIR/plugins\n"
 SANITIZED = os.environ.get("TEST_SANITIZED") == "1"
@@ -115,10 +115,15 @@ def record(kind, body):
 def params(**kw):
     return b"".join(bytes([len(k), len(v)]) + k.encode() + v.encode() for k, v in kw.items())
 fcgi = (record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) + record(4, params(REQUEST_METHOD="GET", SCRIPT_NAME="/logs",
-        PATH_INFO="/history", QUERY_STRING="channel=secret&tail=5", REMOTE_USER="alice")) + record(4, b"") + record(5, b""))
+        PATH_INFO="/history", QUERY_STRING="channel=secret", REMOTE_USER="alice")) + record(4, b"") + record(5, b""))
 print("control", ask(socket.SOCK_STREAM, "DIR/state/control.sock", b"drain 0\\n"))
 print("gate", ask(socket.SOCK_SEQPACKET, "DIR/state/hub.sock", b"x"))
-print("fcgi", ask(socket.SOCK_STREAM, "DIR/fcgi.sock", fcgi))
+for _ in range(100):     # until the secret is there to be read
+    said = ask(socket.SOCK_STREAM, "DIR/fcgi.sock", fcgi)
+    if b"12345" in said or not said.startswith(b"\\1"):
+        break
+    time.sleep(0.1)
+print("fcgi", said)
 sys.stdout.flush()
 """
 
@@ -138,6 +143,7 @@ def intrude(site, *more):
 
 
 def gets_in_nowhere(site, said):
+    check(b"12345" in ask(site, "/history", "channel=secret", env={"REMOTE_USER": "alice"})[2], "nor does alice")
     check("12345" not in said, "it reads as alice: %s" % said)
     check("may not ask" in said, "the control socket says: %s" % said)
     check("1000 streams" not in said and "sent away" not in said, "it drains: %s" % said)
@@ -150,6 +156,35 @@ def a_program_that_a_source_starts_gets_into_no_socket_of_ours(site):
 
 def nor_does_an_orphan_of_one(site):
     gets_in_nowhere(site, intrude(site, "twice"))
+
+
+def nor_one_of_a_sluice_that_a_web_server_starts(site):
+    """There the FastCGI socket is the web server's, and sluice.fcgi has it as descriptor 0."""
+    with open(site.path("intruder.py"), "w") as f:
+        f.write(INTRUDER.replace("DIR", site.dir))
+    site.write_config("c: {type: command, channel: c, mode: daemon, emit_exit: false, backoff: 1h..1h, "
+                      "argv: [%s]}\ns: {type: file, channel: secret, include: [DIR/secret.log], "
+                      "read_from: beginning}\n" % ", ".join([sys.executable, site.path("intruder.py")]),
+                      channels="c: {access: anyone}\nsecret: {access: 'user:alice'}", hub="linger: 1s",
+                      access="default: deny")
+    with open(site.path("secret.log"), "w") as f:
+        f.write("the combination is 12345\n")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(site.path("fcgi.sock"))
+    listening.listen()
+    front = subprocess.Popen([SLUICE], stdin=listening, stderr=open(site.path("sluice.log"), "ab"),
+                             env={**os.environ, "SLUICE_FRONT": "1", "SLUICE_CONFIG": site.path("sluice.yaml")})
+    try:
+        said = lambda: ask(site, "/history", "channel=c&format=text")[2]
+        text = wait_for(lambda: (lambda b: b if b"fcgi b" in b else None)(said()), "the intruder's report").decode()
+        check("12345" not in text, "it reads as alice: %s" % text)
+        check(b"12345" in ask(site, "/history", "channel=secret", env={"REMOTE_USER": "alice"})[2],
+              "alice does not")
+    finally:
+        front.terminate()
+        front.wait()
+        listening.close()
+        wait_for(lambda: not os.path.exists(site.path("state/control.sock")), "it to end")
 
 
 def who_is_no_descendant_gets_in(site):
@@ -219,5 +254,5 @@ run(a_plugin_of_sluices_own_user_gets_nowhere, a_plugin_with_a_user_of_its_own_g
     one_that_declares_the_network_gets_there_and_nowhere_else,
     one_that_declares_unix_sockets_gets_to_others_but_not_to_ours,
     a_program_that_a_source_starts_gets_into_no_socket_of_ours, nor_does_an_orphan_of_one,
-    who_is_no_descendant_gets_in, check_tells_which_sources_stay_root,
+    nor_one_of_a_sluice_that_a_web_server_starts, who_is_no_descendant_gets_in, check_tells_which_sources_stay_root,
     a_source_with_a_user_of_its_own_reads_what_root_reads, each_source_has_the_same_user_after_a_restart)

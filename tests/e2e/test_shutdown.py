@@ -21,7 +21,7 @@ def sigterm_says_bye_and_leaves_nothing(site):
     for s in streams:
         s.until_type("hello")
     everyone = children(site.sluice.pid)
-    check(len(everyone) == 4, "hub, two responders and a source: %s" % everyone)
+    check(len(everyone) == 5, "hub, nursery, two responders and a source: %s" % everyone)
     site.stop(5)
     check(site.sluice.returncode == 0, "exit status %d" % site.sluice.returncode)
     retries = set()
