@@ -52,11 +52,16 @@ unpack_syslog_ng() {
 BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev libpcre2-dev
 	libseccomp-dev libjansson-dev libssl-dev zlib1g-dev libvectorscan-dev nettle-dev libcurl4-openssl-dev lowdown"
 
+# Whether the build in DIR is there and nothing has changed since.
+is_built() {
+	[ -x "$1/sluice" ] && [ -f "$1/Makefile" ] && make -q -s -C "$1" >/dev/null 2>&1
+}
+
 # build DIR CONFIGURE-ARGUMENT...: builds the tree in $top there.
 build() {
 	dir=$1
 	shift
-	[ ! -f "$top/config.status" ] || {
+	[ "$dir" = "$top" ] || [ ! -f "$top/config.status" ] || {
 		echo "$top is configured for a build of its own: make -C $top distclean" >&2
 		return 1
 	}

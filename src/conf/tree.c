@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #include "base/fd.h"
@@ -266,7 +267,13 @@ struct tree *tree_load(const char *file, struct errors *e)
 	struct tree *root = NULL;
 	int r = fd_read_file(file, FILE_MAX, &l.text);
 	if (r == -ENOENT) {
-		errors_add(e, whole, NULL, "no such file (name one with -c FILE or SLUICE_CONFIG)");
+		if (access(SLUICE_SAMPLE, R_OK) == 0)
+			errors_add(e, whole, NULL,
+				   "no such file (name one with -c FILE or SLUICE_CONFIG, or "
+				   "copy " SLUICE_SAMPLE " there)");
+		else
+			errors_add(e, whole, NULL,
+				   "no such file (name one with -c FILE or SLUICE_CONFIG)");
 		goto out;
 	}
 	if (r) {

@@ -15,6 +15,41 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define TELL_NS (200 * NS_PER_MS)
+
+/* The process that has noted itself in the lock file; owned. */
+static char *holder(int fd)
+{
+	char pid[16] = "unknown";
+	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+	if (n > 0)
+		pid[n] = 0;
+	return mem_strdup(pid);
+}
+
+/* 0 or a negative errno.  Who starts it should not wonder what it waits for. */
+static int lock_file(int fd, const char *dir, int wait_ms)
+{
+	int64_t began = clock_mono_ns(), waited = 0;
+	bool is_told = false;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		waited = clock_mono_ns() - began;
+		if (errno != EWOULDBLOCK || waited > wait_ms * NS_PER_MS)
+			return -errno;
+		if (!is_told && waited > TELL_NS) {
+			char *pid = holder(fd);
+			log_info("hub.state_dir %s is in use by another sluice (process %s): "
+				 "waiting "
+				 "%d s for it to end",
+				 dir, pid, wait_ms / 1000);
+			free(pid);
+			is_told = true;
+		}
+		usleep(20 * 1000);
+	}
+	return 0;
+}
+
 int state_lock(const char *dir, int wait_ms, char **why)
 {
 	int r = fd_make_dirs(dir);
@@ -35,21 +70,14 @@ int state_lock(const char *dir, int wait_ms, char **why)
 		free(path);
 		return r;
 	}
-	int64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK && clock_mono_ns() < until) {
-			usleep(20 * 1000);
-			continue;
-		}
-		r = -errno;
-		char pid[16] = "unknown";
-		ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
-		if (n > 0)
-			pid[n] = 0;
+	r = lock_file(fd, dir, wait_ms);
+	if (r) {
+		char *pid = holder(fd);
 		*why = mem_printf(
 			"hub.state_dir %s is in use by another sluice (process %s): stop that "
 			"one, or name another directory",
 			dir, pid);
+		free(pid);
 		close(fd);
 		free(path);
 		return r;

@@ -142,5 +142,23 @@ def lines_do_not_command_the_terminal(site):
     check(not COMMANDING.search(site.log()), "%r" % site.log())
 
 
+def a_second_sluice_says_what_it_waits_for(site):
+    """Within half a second; and starts as soon as the first one has gone."""
+    site.up("numbers: {type: file, channel: logs, include: DIR/a.log}")
+    first = site.sluice
+    log = site.path("second.log")
+    command = [SLUICE, "run", "-c", site.path("sluice.yaml")]
+    with open(log, "wb") as f:
+        second = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+    told = "in use by another sluice (process %d): waiting" % first.pid
+    wait_for(lambda: told in open(log).read(), "it to say so", 0.5 * (1 if PATIENCE == 1 else 4))
+    site.sluice = second
+    first.terminate()
+    first.wait(10 * PATIENCE)
+    wait_for(lambda: "listening on" in open(log).read(), "the second one to take over")
+    third = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30 * PATIENCE)
+    check(third.returncode == 1 and "stop that one, or name another directory" in third.stdout, third.stdout)
+
+
 run(help_of_every_command_fits_a_terminal, a_mistake_on_the_command_line_names_itself, options_are_written_as_everywhere,
-    a_ticket_that_no_header_would_take_is_refused, words_of_a_plugin_do_not_command_the_terminal, lines_do_not_command_the_terminal)
+    a_ticket_that_no_header_would_take_is_refused, words_of_a_plugin_do_not_command_the_terminal, lines_do_not_command_the_terminal, a_second_sluice_says_what_it_waits_for)
