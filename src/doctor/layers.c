@@ -13,7 +13,7 @@ static const struct {
 	const char *field;  /* one that only it sends; or NULL */
 } products[] = {
 	{LIGHTTPD, "lighttpd", "lighttpd", "lighttpd", NULL},
-	{APACHE, "Apache", "Apache", "Apache/", NULL},
+	{APACHE, "Apache", "Apache", "apache", NULL},
 	{NGINX, "nginx", "nginx", "nginx", NULL},
 	{CADDY, "Caddy", "Caddy", "caddy", NULL},
 	{HAPROXY, "HAProxy", "HAProxy", "haproxy", NULL},
@@ -96,15 +96,20 @@ static void add_via(struct layers *l, const struct examination *e)
 	}
 }
 
+/* Caddy adds its own to that of the server behind it. */
 static void add_server(struct layers *l, const struct examination *e)
 {
-	enum product p = by_server(e->server);
 	size_t n = strcspn(e->software, "/ ");
-	bool is_mount = e->software[0] && strncasecmp(e->server, e->software, n) == 0;
-	char sign[160];
-	snprintf(sign, sizeof(sign), "Server: %s", e->server);
-	if (e->server[0] && e->software[0] && !is_mount)
-		add(l, p, e->server, sign);
+	char all[sizeof(e->server)];
+	snprintf(all, sizeof(all), "%s", e->server);
+	for (char *rest = NULL, *one = strtok_r(all, ",", &rest); one && e->software[0];
+	     one = strtok_r(NULL, ",", &rest)) {
+		char sign[160];
+		one += strspn(one, " ");
+		snprintf(sign, sizeof(sign), "Server: %s", one);
+		if (strncasecmp(one, e->software, n) != 0)
+			add(l, by_server(one), one, sign);
+	}
 }
 
 static void add_fields(struct layers *l, const struct examination *e)
@@ -135,6 +140,17 @@ static void add_lower_case(struct layers *l, const struct examination *plain)
 
 /* ---- the request, as sluice has seen it ----------------------------------------------------- */
 
+static bool has_seen(const struct examination *e, const char *field)
+{
+	struct str fields, one;
+	if (!e->hello.len || !json_member(buf_str(&e->hello), STR("fields"), &fields))
+		return false;
+	while (json_next_element(&fields, &one))
+		if (one.len == strlen(field) + 2 && memcmp(one.data + 1, field, one.len - 2) == 0)
+			return true;
+	return false;
+}
+
 static void add_seen(struct layers *l, const struct examination *e)
 {
 	struct str words, word;
@@ -149,8 +165,12 @@ static void add_seen(struct layers *l, const struct examination *e)
 				add(l, p, name_of(p), "Via of the request");
 		}
 	}
-	if (json_member(buf_str(&e->hello), STR("varnish"), &word) && str_is(word, "true"))
+	if (has_seen(e, "X-Varnish"))
 		add(l, VARNISH, "Varnish", "X-Varnish of the request");
+	if (has_seen(e, "X-Forwarded-Server") && has_seen(e, "X-Real-Ip"))
+		add(l, TRAEFIK, "Traefik", "X-Forwarded-Server and X-Real-Ip of the request");
+	else if (has_seen(e, "X-Forwarded-Server"))
+		add(l, APACHE, "Apache", "X-Forwarded-Server of the request");
 }
 
 /* Somebody who says nothing of himself, when nobody else is known to be there. */
@@ -159,7 +179,6 @@ static void add_hidden(struct layers *l, const struct examination *e)
 	int64_t port = examine_number(e, "client_port"), asked = examine_number(e, "server_port");
 	char protocol[16] = "";
 	examine_text(e, "protocol", protocol, sizeof(protocol));
-	struct str forwarded;
 	const char *sign = NULL;
 	if (port && port != e->local_port)
 		sign = "the connection that reaches the web server is another one than yours";
@@ -167,8 +186,7 @@ static void add_hidden(struct layers *l, const struct examination *e)
 		sign = "the web server was asked at another port than you have";
 	else if (strcmp(protocol, "HTTP/1.0") == 0)
 		sign = "the web server was asked with HTTP/1.0";
-	else if (e->hello.len && json_member(buf_str(&e->hello), STR("forwarded"), &forwarded) &&
-		 str_is(forwarded, "true"))
+	else if (has_seen(e, "X-Forwarded-For") || has_seen(e, "Via"))
 		sign = "X-Forwarded-For or Via of the request";
 	if (sign && !l->n)
 		add(l, UNKNOWN, "a proxy that does not name itself", sign);
@@ -182,9 +200,10 @@ void layers_find(const char *base, const struct examination *packed,
 	*ret = (struct layers){0};
 	snprintf(ret->path, sizeof(ret->path), "%s", path ? path : "");
 	snprintf(ret->way, sizeof(ret->way), "%s", e->way);
-	snprintf(ret->mount.name, sizeof(ret->mount.name), "%s",
-		 e->software[0] ? e->software : "a web server");
-	ret->mount.product = by_server(e->software);
+	/* Where nothing arrives, the one who answers is all that is known. */
+	const char *mount = e->software[0] ? e->software : e->server;
+	snprintf(ret->mount.name, sizeof(ret->mount.name), "%s", mount[0] ? mount : "a web server");
+	ret->mount.product = by_server(mount);
 	add_server(ret, e);
 	add_via(ret, plain);
 	add_via(ret, packed);

@@ -57,6 +57,7 @@ static const struct remedy {
 	{UNPACKED, NGINX, PROXY, "gunzip off;     (in sluice's location)"},
 	{UNPACKED, APACHE, "", "no INFLATE among the filters of sluice's <Location>"},
 	{UNPACKED, APACHE, PROXY, "no INFLATE among the filters of sluice's <Location>"},
+	{UNPACKED, CADDY, PROXY, "transport http { compression off }     (in reverse_proxy)"},
 	{UNPACKED, ENVOY, PROXY, "no decompressor on sluice's route"},
 	{CUT_OFF, LIGHTTPD, "", "server.max-write-idle = 360"},
 	{CUT_OFF, LIGHTTPD, PROXY, "server.max-write-idle = 360"},

@@ -53,6 +53,7 @@ static const struct {
 	{"HTTP_VIA", offsetof(struct params, via)},
 	{"HTTP_X_FORWARDED_FOR", offsetof(struct params, forwarded_for)},
 	{"HTTP_FORWARDED", offsetof(struct params, forwarded)},
+	{"HTTP_X_FORWARDED_SERVER", offsetof(struct params, forwarded_server)},
 	{"HTTP_X_REAL_IP", offsetof(struct params, real_ip)},
 	{"HTTP_X_VARNISH", offsetof(struct params, varnish)},
 };

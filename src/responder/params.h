@@ -18,7 +18,7 @@ struct params {
 	char *method, *script_name, *path_info, *query, *accept, *accept_encoding, *last_event_id,
 		*address, *user, *if_none_match, *content_type, *host, *origin, *fetch_site,
 		*fetch_mode, *cookie, *verify, *software, *protocol, *prefix, *server_port, *port,
-		*via, *forwarded_for, *forwarded, *real_ip, *varnish;
+		*via, *forwarded_for, *forwarded, *forwarded_server, *real_ip, *varnish;
 	char *certificate; /* of the parameter that the configuration names */
 };
 

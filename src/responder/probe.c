@@ -85,6 +85,23 @@ static void put_via(struct json *j, const char *via)
 	json_close(j, ']');
 }
 
+/* Which fields proxies have added, without what these say. */
+static void put_fields(struct json *j, const struct params *p)
+{
+	const struct {
+		const char *name, *value;
+	} fields[] = {{"Via", p->via},
+		      {"X-Forwarded-For", p->forwarded_for},
+		      {"X-Forwarded-Server", p->forwarded_server},
+		      {"X-Real-Ip", p->real_ip},
+		      {"X-Varnish", p->varnish}};
+	json_open(j, "fields", '[');
+	for (size_t i = 0; i < array_size(fields); i++)
+		if (fields[i].value[0])
+			json_cstr(j, NULL, fields[i].name);
+	json_close(j, ']');
+}
+
 static void put_port(struct json *j, const char *key, const char *text)
 {
 	int64_t n;
@@ -99,8 +116,7 @@ static void put_way_here(struct json *j, const struct params *p)
 	put_port(j, "client_port", p->port);
 	put_port(j, "server_port", p->server_port);
 	put_via(j, p->via);
-	json_bool(j, "forwarded", p->forwarded_for[0] || p->via[0]);
-	json_bool(j, "varnish", p->varnish[0]);
+	put_fields(j, p);
 }
 
 static void put_hello(struct probe *p, struct buf *out)

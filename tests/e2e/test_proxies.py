@@ -32,6 +32,22 @@ http {
 """
 
 
+APACHE_PROXY = """
+ServerRoot "DIR"
+ServerName localhost
+PidFile "DIR/proxy.pid"
+DefaultRuntimeDir "DIR"
+Mutex file:DIR default
+Listen 127.0.0.1:PORT
+ErrorLog "DIR/proxy.log"
+User www-data
+Group www-data
+""" + apache_modules("mpm_event", "authz_core", "proxy", "proxy_http") + """
+ProxyPass / http://127.0.0.1:INNER/
+"""
+CADDY_PROXY = "{\n\tadmin off\n\tauto_https off\n}\nhttp://:PORT {\nbind 127.0.0.1\nreverse_proxy 127.0.0.1:INNER\n}\n"
+
+
 @contextlib.contextmanager
 def behind(site, command, conf, inner="lighttpd", change=None):
     """A proxy in front of a web server of site.port; yields the proxy's port."""
@@ -44,13 +60,14 @@ def behind(site, command, conf, inner="lighttpd", change=None):
     site.start()
     m.change = change
     m.start(site)
-    text = conf.replace("DIR", site.dir).replace("PORT", str(port)).replace("INNER", str(site.port))
+    text = re.sub(r"\bPORT\b", str(port), conf.replace("DIR", site.dir)).replace("INNER", str(site.port))
     text = text.replace("USER", "" if os.getuid() else "user www-data;")
     with open(site.path("proxy.conf"), "w") as f:
         f.write(text)
     with open(site.path("proxy.out"), "wb") as log:
         p = subprocess.Popen([a.replace("DIR", site.dir).replace("PORT", str(port)) for a in command] + [site.path("proxy.conf")],
-                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                             env={**os.environ, "HOME": site.dir, "XDG_DATA_HOME": site.dir, "XDG_CONFIG_HOME": site.dir})
 
     def answers():
         check(p.poll() is None, open(site.path("proxy.out"), errors="replace").read())
@@ -149,6 +166,20 @@ def nginx_before_nginx_is_found(site):
     with behind(site, NGINX, NGINX_PROXY.replace("MORE", "proxy_http_version 1.1; proxy_set_header Host $http_host;"), "nginx") as port:
         code, out = ask(port)
         check(code == 0 and "note: a proxy that does not name itself is between" in out, out)
+
+
+def apache_before_lighttpd_is_found(site):
+    """It leaves lighttpd's name in the answer; what it adds to the request tells."""
+    with behind(site, ["apache2", "-DFOREGROUND", "-f"], APACHE_PROXY) as port:
+        code, out = ask(port)
+        check(code == 0 and "note: Apache is between (X-Forwarded-Server of the request)" in out, out)
+
+
+def caddy_before_lighttpd_unpacks_and_passes_at_once(site):
+    with behind(site, ["caddy", "run", "--adapter", "caddyfile", "--config"], CADDY_PROXY) as port:
+        code, out = ask(port)
+        check(code == 0 and "note: Caddy is between (Server: Caddy)" in out and "PROBLEM" not in out, out)
+        check("note: something between unpacks a stream to a client without gzip, which sluice has sent compressed" in out, out)
 
 
 def a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once(site):
@@ -257,6 +288,7 @@ if __name__ == "__main__":
     run(*[good_with(n) for n in ("HAProxy", "Varnish", "Squid")],
         haproxy_delays_each_event, haproxy_before_lighttpd_delays_each_event, haproxy_before_lighttpd_passes_at_once,
         behind_haproxy_lighttpd_holds_back, varnish_unpacks_for_clients_without_gzip, nginx_before_lighttpd_holds_back,
-        nginx_before_nginx_is_found, a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once,
+        nginx_before_nginx_is_found, apache_before_lighttpd_is_found,
+        caddy_before_lighttpd_unpacks_and_passes_at_once, a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once,
         compression_of_the_web_server_leaves_real_streams_alone, haproxy_says_who_asks,
         what_the_doctor_does_not_know_is_said, another_address_is_told)
