@@ -194,7 +194,7 @@ static int refuse_way(const struct arguments *a, const char *server, const char 
 		status = arguments_refuse(a, "\"%s\" is not known: did you mean \"%s\"?", server,
 					  near);
 	else
-		status = arguments_refuse(a, "\"%s\" is not known (there are: %s)", server,
+		status = arguments_refuse(a, "there is no way \"%s\" (there are: %s)", server,
 					  buf_text(&all));
 	buf_fini(&all);
 	buf_fini(&ways);
