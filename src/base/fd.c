@@ -196,6 +196,20 @@ int64_t fd_limit(void)
 	return (int64_t)MIN(r.rlim_cur, (rlim_t)INT_MAX);
 }
 
+int fd_lowest_free(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return fd;
+}
+
+bool fd_is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
+}
+
 void fd_restore_limit(void)
 {
 	struct rlimit r;

@@ -64,6 +64,14 @@ int64_t fd_raise_limit(void);
  */
 int64_t fd_limit(void);
 
+/* The lowest descriptor that is free, and so the next one: all below it are in use.  A
+ * negative errno when there is none.
+ */
+int fd_lowest_free(void);
+
+/* Whether an error says that there are no descriptors, or no memory for them, just now. */
+bool fd_is_shortage(int error);
+
 /* Sets the soft limit to what it was when the first process of sluice raised it.  For
  * between fork and exec: it only makes system calls.
  */

@@ -88,6 +88,7 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 		.start = dir ? 0 : hub_next_id(h, clock_wall_ns() / NS_PER_MS),
 		.syncs = settings->durability == DURABILITY_DISK,
 		.witness = dir ? h->witness : NULL,
+		.spare_fd = &h->open_files.spare_fd,
 		.name = c->settings.name,
 		.on_cursor = on_cursor,
 		.checkpoint = checkpoint,

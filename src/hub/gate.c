@@ -7,12 +7,16 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/open_files.h"
 #include "hub/reception.h"
 #include "loop/lanes.h"
+
+#define PAUSE_NS (100 * NS_PER_MS)
 
 enum {
 	ACCEPTS_PER_TURN = 64,
@@ -26,6 +30,7 @@ struct gate {
 	struct hub *hub;
 	struct loop_io io; /* the listening socket */
 	int fd;
+	struct loop_timer pause; /* short of descriptors: accept again later */
 	struct list connections;
 	struct peers peers;
 	struct lanes waiting; /* of struct question */
@@ -197,6 +202,12 @@ static void on_serving(struct loop_task *t)
 		loop_defer(h->loop, t);
 }
 
+/* A question that waits may hold a descriptor: those of the reserve are not for that. */
+static bool has_room(const struct gate *g)
+{
+	return !g->n_waiting || (g->n_waiting < WAITING_MAX && open_files_admit_responder(g->hub));
+}
+
 static void on_packets(struct loop_io *io, uint32_t events)
 {
 	struct connection *c = container_of(io, struct connection, io);
@@ -205,7 +216,7 @@ static void on_packets(struct loop_io *io, uint32_t events)
 		cut_off(c);
 		return;
 	}
-	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0 && g->n_waiting < WAITING_MAX; i++) {
+	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0 && has_room(g); i++) {
 		int passed;
 		struct door_request r;
 		ssize_t n = fd_recv_packet(c->fd, g->packet, sizeof(g->packet), &passed);
@@ -225,11 +236,22 @@ static void on_packets(struct loop_io *io, uint32_t events)
 	}
 }
 
+static void on_pause_over(struct loop_timer *t)
+{
+	struct gate *g = container_of(t, struct gate, pause);
+	loop_change(g->hub->loop, &g->io, EPOLLIN);
+}
+
 static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct gate *g = container_of(io, struct gate, io);
 	struct hub *h = g->hub;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		if (!open_files_admit_responder(h)) {
+			loop_change(h->loop, &g->io, 0);
+			loop_timer_set(h->loop, &g->pause, loop_now(h->loop) + PAUSE_NS);
+			return;
+		}
 		int fd = accept4(g->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
@@ -268,6 +290,7 @@ int gate_open(struct hub *h, int fd, char **why)
 	g->hub = h;
 	g->fd = fd;
 	g->io.fd = -1;
+	g->pause.fn = on_pause_over;
 	list_init(&g->connections);
 	lanes_init(&g->waiting);
 	list_init(&g->serving.link);
@@ -298,6 +321,7 @@ void gate_close(struct hub *h)
 	lanes_fini(&g->waiting);
 	list_remove(&g->serving.link);
 	loop_remove(h->loop, &g->io);
+	loop_timer_cancel(h->loop, &g->pause);
 	fd_close(&g->fd);
 	free(g);
 	h->gate = NULL;

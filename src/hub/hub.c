@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/unit.h"
@@ -16,6 +17,7 @@
 #include "hub/cursors.h"
 #include "hub/gate.h"
 #include "hub/history.h"
+#include "hub/open_files.h"
 #include "hub/quota.h"
 #include "hub/regexes.h"
 #include "hub/schema.h"
@@ -163,6 +165,7 @@ static void on_housekeeping(struct loop_timer *t)
 	close_removed(h);
 	mem_give_back(&h->held_bytes);
 	h->longest_turn_ns = loop_longest_turn(h->loop);
+	open_files_look(h);
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }
 
@@ -326,7 +329,8 @@ static size_t count_readers(void)
 
 int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why)
 {
-	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
+	*h = (struct hub){
+		.open_files.spare_fd = -1, .loop = l, .settings = s, .started_ns = clock_wall_ns()};
 	list_init(&h->views);
 	h->view_buckets = mem_zero(VIEW_BUCKETS * sizeof(h->view_buckets[0]));
 	for (int i = 0; i < VIEW_BUCKETS; i++)
@@ -358,6 +362,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	if (r)
 		return r;
 	schema_note(h);
+	open_files_look(h);
 	h->clock_offset_ns = clock_wall_ns() - clock_read(CLOCK_BOOTTIME);
 	h->housekeeping.fn = on_housekeeping;
 	loop_timer_set(l, &h->housekeeping, clock_mono_ns() + HOUSEKEEPING_NS);
@@ -453,6 +458,7 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	h->access.settings = fresh;
 	h->access.told_of_proxy_ns = 0;
 	gate_reload(h);
+	open_files_look(h);
 	streams_check_access(h);
 	schema_note(h);
 	return 0;
@@ -545,6 +551,7 @@ void hub_close(struct hub *h)
 	quota_free(h->quota_pages);
 	quota_free(h->quota_users);
 	access_close(&h->access);
+	fd_close(&h->open_files.spare_fd);
 	free(h->view_buckets);
 	if (h->witness && (r = witness_sync(h->witness)))
 		log_warning("%s/witness: %s", h->settings->hub.state_dir, strerror(-r));

@@ -79,6 +79,13 @@ struct hub {
 	int64_t started_ns;
 	struct loop_timer housekeeping;
 	bool is_draining, is_short_of_space;
+	struct open_files {
+		int spare_fd;           /* for a journal that has no other; or -1 */
+		int64_t reserve;        /* descriptors that no client gets */
+		bool is_short;          /* less than the journals and sources may need */
+		bool is_nearly_reached; /* the limit, as was told */
+		uint64_t n_refused, n_lost;
+	} open_files;
 	uint64_t n_given_way; /* segments dropped for free space */
 	/* What the floor above knows of the sources; set by it. */
 	void (*report_sources)(void *ctx, const struct identity *who, struct json *j);

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/open_files.h"
 
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/channel.h"
+#include "hub/notice.h"
+
 enum {
 	FOR_ITSELF = 32,  /* sockets, responders, what threads read */
 	OF_A_CHANNEL = 3, /* its segment, the next one, a sync of the directory */
@@ -20,4 +28,107 @@ int64_t open_files_needed(const struct settings *s)
 {
 	return (int64_t)(FOR_ITSELF + OF_A_CHANNEL * n_journals(s) + OF_A_SOURCE * s->n_sources +
 			 CLIENTS_MIN);
+}
+
+/* What the journals may still take until their histories are full, and the sources when
+ * all of them are started again.
+ */
+static int64_t wanted_reserve(const struct hub *h)
+{
+	int64_t n = FOR_ITSELF + OF_A_SOURCE * (int64_t)h->settings->n_sources;
+	for (size_t i = 0; i < h->n_channels; i++) {
+		const struct journal *j = &h->channels[i]->journal;
+		int64_t segments = j->config.max_bytes / (int64_t)MAX(j->segment_size, 1u) + 2;
+		n += OF_A_CHANNEL + MAX(segments - (int64_t)j->n, (int64_t)0);
+	}
+	return n;
+}
+
+/* Near enough to warn by: connections of responders come and go. */
+static int64_t in_use(const struct hub *h)
+{
+	int64_t n = FOR_ITSELF / 2 + OF_A_SOURCE / 2 * (int64_t)h->settings->n_sources +
+		    (int64_t)(h->n_streams + h->n_pages_open);
+	for (size_t i = 0; i < h->n_channels; i++)
+		n += (int64_t)h->channels[i]->journal.n;
+	return n;
+}
+
+static int64_t for_clients(const struct hub *h)
+{
+	return fd_limit() - h->open_files.reserve;
+}
+
+static void tell_nearly_reached(struct hub *h, int64_t used, int64_t limit)
+{
+	struct buf fields = {0};
+	char *text =
+		mem_printf("%lld of %lld files that may be open at once are open; from %lld on, "
+			   "new clients are turned away (raise LimitNOFILE, or ulimit -n)",
+			   (long long)used, (long long)limit, (long long)for_clients(h));
+	log_warning("%s", text);
+	field_put(&fields,
+		  &(struct field){.name = STR("open"), .type = FIELD_INT, .integer = used});
+	field_put(&fields,
+		  &(struct field){.name = STR("limit"), .type = FIELD_INT, .integer = limit});
+	notice(h, "open_files", 4, buf_str(&fields), "%s", text);
+	buf_fini(&fields);
+	free(text);
+}
+
+void open_files_look(struct hub *h)
+{
+	struct open_files *f = &h->open_files;
+	int64_t limit = fd_limit(), wanted = wanted_reserve(h), used = in_use(h);
+	f->reserve = MIN(wanted, limit / 2);
+	if (wanted > limit / 2 && !f->is_short)
+		log_warning(
+			"%lld files may be open at once, and full journals and the sources take "
+			"up to %lld more than now: when there are none left, the oldest "
+			"history gives way (raise LimitNOFILE, or ulimit -n)",
+			(long long)limit, (long long)wanted);
+	f->is_short = wanted > limit / 2;
+	int64_t end = for_clients(h);
+	if (used * 10 >= end * 8 && !f->is_nearly_reached) {
+		f->is_nearly_reached = true;
+		tell_nearly_reached(h, used, limit);
+	} else if (used * 10 < end * 7) {
+		f->is_nearly_reached = false;
+	}
+}
+
+static bool is_below(int fd, int64_t end)
+{
+	return fd >= 0 && fd < end;
+}
+
+bool open_files_admit(struct hub *h, int fd)
+{
+	bool good = is_below(fd < 0 ? fd_lowest_free() : fd, for_clients(h));
+	h->open_files.n_refused += !good;
+	return good;
+}
+
+bool open_files_admit_responder(const struct hub *h)
+{
+	return is_below(fd_lowest_free(), for_clients(h) + h->open_files.reserve / 2);
+}
+
+void open_files_lost_one(struct hub *h)
+{
+	if (!h->open_files.n_lost++)
+		log_error("the connection of a client did not arrive, and it got an empty answer: "
+			  "%lld files are open (raise LimitNOFILE, or ulimit -n)",
+			  (long long)fd_limit());
+}
+
+void open_files_report(const struct hub *h, struct json *j)
+{
+	json_open(j, "open_files", '{');
+	json_int(j, "open", in_use(h));
+	json_int(j, "limit", fd_limit());
+	json_int(j, "reserved", h->open_files.reserve);
+	json_int(j, "refused", (int64_t)h->open_files.n_refused);
+	json_int(j, "lost", (int64_t)h->open_files.n_lost);
+	json_close(j, '}');
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "access/access.h"
 #include "hub/history.h"
+#include "hub/open_files.h"
 #include "hub/quota.h"
 #include "hub/report.h"
 #include "access/safety.h"
@@ -41,8 +42,8 @@ static void answer_document(struct asking *a, int status, const char *type, stru
 	struct buf out = {0};
 	buf_printf(&out,
 		   "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		   "Cache-Control: no-store\r\nVary: Origin\r\n" SAFE_HEADERS,
-		   status, type, body.len);
+		   "Cache-Control: no-store\r\nVary: Origin\r\n" SAFE_HEADERS "%s",
+		   status, type, body.len, status == 503 ? "Retry-After: 5\r\n" : "");
 	safety_put_headers(&a->hub->access, a->request, &out);
 	buf_puts(&out, "\r\n");
 	buf_put_str(&out, body);
@@ -93,11 +94,15 @@ static void keep_promise(struct hub *h, const struct identity *who)
 	quota_give(of);
 }
 
-/* The limit that one more stream would exceed, or NULL. */
+/* The limit that one more stream, on `fd` or for now on none (-1), would exceed, or NULL. */
 static const char *limit_reached(struct hub *h, const struct identity *who,
-				 const struct subscription *sub, enum subscription_use use)
+				 const struct subscription *sub, enum subscription_use use, int fd)
 {
 	const struct hub_settings *s = &h->settings->hub;
+	if (!open_files_admit(h, fd))
+		return OPEN_FILES_LIMIT;
+	if (use == USE_HISTORY && fd >= 0)
+		return NULL; /* the asking has decided */
 	if (use == USE_HISTORY)
 		return pages_are_full(h, who) ? "too many pages of history at once" : NULL;
 	if (h->is_draining)
@@ -149,6 +154,14 @@ static void answer_busy(struct asking *a, struct subscription *sub, const char *
 	buf_fini(&out);
 }
 
+static void answer_page_later(struct asking *a, const char *reason)
+{
+	struct buf body = {0};
+	buf_printf(&body, "Busy: %s. Ask again in a moment.\n", reason);
+	answer_document(a, 503, "text/plain; charset=utf-8", buf_str(&body));
+	buf_fini(&body);
+}
+
 /* For requests that the hub answers on their descriptor itself. */
 static void ask_for_events(struct asking *a, enum subscription_use use)
 {
@@ -156,15 +169,13 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
-	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use);
+	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use, -1);
 	if (status == 503)
 		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
 	else if (status)
 		answer_document(a, status, "text/plain; charset=utf-8", buf_str(&why));
 	else if (limit && use == USE_HISTORY)
-		answer_document(a, 503, "text/plain; charset=utf-8",
-				STR("Too many pages of history are being read: ask again in a "
-				    "moment.\n"));
+		answer_page_later(a, limit);
 	else if (limit)
 		answer_busy(a, &sub, limit);
 	else {
@@ -361,8 +372,7 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 		keep_promise(h, who);
 	if (subscription_parse(h, r, who, use, &sub, &why))
 		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
-	else if (use != USE_HISTORY && /* of pages the asking decides */
-		 (limit = limit_reached(h, who, &sub, use)))
+	else if ((limit = limit_reached(h, who, &sub, use, fd)))
 		turn_away(h, r, &sub, limit, fd);
 	else if (use == USE_HISTORY)
 		history_open(h, fd, r, who, &sub);
@@ -377,8 +387,10 @@ void reception_take(struct hub *h, const struct door_request *r, int fd)
 	struct identity who;
 	struct buf why = {0};
 	int use = use_of(r->route);
-	if (fd < 0)
+	if (fd < 0) {
+		open_files_lost_one(h);
 		return;
+	}
 	if (identity_of(&h->access, r, &who, &why) || use < 0)
 		fd_close(&fd);
 	else

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "hub/channel.h"
 #include "hub/commit.h"
+#include "hub/open_files.h"
 #include "hub/regexes.h"
 #include "hub/view.h"
 
@@ -122,6 +123,7 @@ static void put_hub(struct hub *h, struct json *j)
 	json_int(j, "denied", (int64_t)h->access.n_denied);
 	json_int(j, "limit", h->settings->hub.max_streams);
 	json_close(j, '}');
+	open_files_report(h, j);
 	int64_t views = 0, window = 0;
 	list_each (e, &h->views) {
 		views++;

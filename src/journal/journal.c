@@ -224,18 +224,52 @@ static void remove_empty(struct journal *j)
 	forget_segment(j, j->n - 1);
 }
 
-/* Begins a new segment; on a full disk the oldest goes for it. */
+static void take_spare(struct journal *j)
+{
+	if (j->config.spare_fd && *j->config.spare_fd < 0)
+		*j->config.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* The same for want of a descriptor.  Nothing may be dropped before its cursors are in a
+ * checkpoint, and writing that takes a descriptor, too: the spare one.
+ */
+static bool drop_for_file(struct journal *j, int r)
+{
+	size_t before = j->n;
+	bool had_spare = j->config.spare_fd && *j->config.spare_fd >= 0;
+	if (had_spare)
+		fd_close(j->config.spare_fd);
+	bool is_dropped = drop_for_room(j);
+	if (is_dropped && !j->leaving)
+		take_spare(j);
+	if (j->n < before && !j->is_short_of_files)
+		log_warning("%s: %s: the oldest segment goes for each new one (raise LimitNOFILE, "
+			    "or ulimit -n)",
+			    j->config.dir ? j->config.dir : "a journal in memory", strerror(-r));
+	j->is_short_of_files = true;
+	return is_dropped || had_spare;
+}
+
+/* Begins a new segment; on a full disk, or without a descriptor, the oldest goes for it. */
 static int roll(struct journal *j, event_id first)
 {
 	struct segment *s;
 	int r;
+	bool is_short = false;
 	remove_empty(j);
-	while ((r = create_segment(j, first, &s)) == -ENOSPC) {
-		if (j->has_reserve)
+	take_spare(j);
+	while ((r = create_segment(j, first, &s)) == -ENOSPC || fd_is_shortage(r)) {
+		is_short |= fd_is_shortage(r);
+		if (fd_is_shortage(r)) {
+			if (!drop_for_file(j, r))
+				break;
+		} else if (j->has_reserve) {
 			give_up_reserve(j);
-		else if (!drop_for_room(j))
+		} else if (!drop_for_room(j)) {
 			break;
+		}
 	}
+	j->is_short_of_files &= is_short;
 	if (r)
 		return j->leaving ? -EAGAIN : r;
 	if (j->n)

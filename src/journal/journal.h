@@ -29,6 +29,7 @@ struct journal_config {
 	 */
 	bool syncs;
 	struct witness *witness; /* borrowed; NULL: nobody remembers */
+	int *spare_fd;           /* borrowed; closed when there is no other descriptor; or NULL */
 	const char *name;        /* by which the witness knows it */
 	/* Called for each cursor found by recovery, with the id of the batch that set it. */
 	void (*on_cursor)(void *ctx, const struct cursor *c, event_id at);
@@ -69,12 +70,13 @@ struct journal {
 	event_id hole;      /* the last id before which something is missing */
 	bool is_short;      /* its end or its cursors are not what was written last */
 
+	bool is_short_of_files;  /* the last roll was, which is told once */
 	struct segment *leaving; /* dropped for its room, and still being read; refs; or NULL */
-	bool has_new_file; /* the directory was not synced since one was made */
-	bool is_sparing;   /* the disk is short: nothing is set aside */
-	bool has_reserve;  /* `reserve` is room on a full disk for a new segment to begin */
-	bool is_used;      /* something was appended since it was opened */
-	int64_t looked_ms; /* wall clock when its files were last looked for */
+	bool has_new_file;       /* the directory was not synced since one was made */
+	bool is_sparing;         /* the disk is short: nothing is set aside */
+	bool has_reserve;        /* `reserve` is room on a full disk for a new segment to begin */
+	bool is_used;            /* something was appended since it was opened */
+	int64_t looked_ms;       /* wall clock when its files were last looked for */
 };
 
 /* Opens and recovers.  A torn end is cut off; other damage is left where it is

@@ -7,10 +7,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "responder/responder_internal.h"
+
+#define STARVED_NS (10 * NS_PER_SEC)
 
 /* The parameters are known, but not all of the form. */
 static void refuse_form(struct request *q, const struct fcgi_request *request, const char *status,
@@ -100,6 +103,18 @@ static int answer_management(struct request *q)
 	return r;
 }
 
+/* libfcgi cannot be asked just now: the front server waits, and so does its client.  An
+ * answer would not do, for who asks is not known: an error ends a browser's EventSource.
+ */
+static void starve(struct request *q)
+{
+	if (!q->is_starved)
+		request_set_deadline(q, STARVED_NS);
+	q->is_starved = true;
+	loop_change(q->responder->loop, &q->io, EPOLLRDHUP);
+	responder_pause(q->responder);
+}
+
 void request_read(struct request *q)
 {
 	struct responder *r = q->responder;
@@ -122,6 +137,11 @@ void request_read(struct request *q)
 	}
 	int err = is == FCGI_HEAD_WHOLE ? params_read(&request, r->config->certificate, &q->params)
 					: 0;
+	if (fd_is_shortage(err)) {
+		q->params.id = request.id;
+		starve(q);
+		goto out;
+	}
 	if (err) {
 		is = FCGI_HEAD_BAD;
 		request.why = err == -EEXIST ? "something that says who asks is there twice"
@@ -143,6 +163,7 @@ void request_read(struct request *q)
 	} else if (request.has_params) {
 		wait_for_form(q);
 	}
+out:
 	buf_fini(&request.params);
 	buf_fini(&request.body);
 }

@@ -145,6 +145,7 @@ int params_read(const struct fcgi_request *request, const char *certificate, str
 	r.ipcFd = pair[1];
 	r.keepConnection = 1; /* else Accept_r would first accept another one */
 	bool twins = false;
+	int shortage = w < 0 ? -ENOBUFS : 0;
 	bool ok = w == (ssize_t)head.len && FCGX_Accept_r(&r) == 0 && r.in &&
 		  FCGX_GetError(r.in) == 0;
 	if (ok) {
@@ -162,7 +163,7 @@ int params_read(const struct fcgi_request *request, const char *certificate, str
 	buf_fini(&head);
 	close(pair[0]);
 	close(pair[1]);
-	return !ok ? -EBADMSG : twins ? -EEXIST : 0;
+	return shortage ? shortage : !ok ? -EBADMSG : twins ? -EEXIST : 0;
 }
 
 int params_read_environment(const char *certificate, struct params *ret)

@@ -212,7 +212,7 @@ void request_write(struct request *q, struct str text, bool is_last)
 
 void request_respond(struct request *q, struct str answer, bool is_stream)
 {
-	bool is_head = strcmp(q->params.method, "HEAD") == 0;
+	bool is_head = q->params.method && strcmp(q->params.method, "HEAD") == 0;
 	if (is_head) {
 		const char *end = memmem(answer.data, answer.len, "\r\n\r\n", 4);
 		if (end)
@@ -263,6 +263,11 @@ static void on_deadline(struct loop_timer *t)
 	struct request *q = container_of(t, struct request, deadline);
 	if (q->state == ASKING) {
 		request_respond_without_hub(q);
+		return;
+	}
+	if (q->state == READING && q->is_starved) {
+		request_respond_text(q, "503 Service Unavailable", "Retry-After: 5\r\n",
+				     "Busy: the limit of open files (LimitNOFILE, ulimit -n).\n");
 		return;
 	}
 	if (q->state == READING && q->form_since_ns) {

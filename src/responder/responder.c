@@ -18,7 +18,9 @@
 #define RETIRE_NS (15 * NS_PER_SEC)
 #define REVIVE_NS (1 * NS_PER_SEC)
 
-enum { ACCEPTS_PER_TURN = 64 };
+#define TELL_EVERY_NS (10 * NS_PER_SEC)
+
+enum { ACCEPTS_PER_TURN = 64, FILES_RESERVE = 16 };
 
 /* ---- accepting ------------------------------------------------------------------------- */
 
@@ -30,7 +32,36 @@ static void set_listening(struct responder *r, bool on)
 
 static void on_pause_over(struct loop_timer *t)
 {
-	set_listening(container_of(t, struct responder, pause), true);
+	struct responder *r = container_of(t, struct responder, pause);
+	set_listening(r, true);
+	list_each_safe (e, &r->requests) {
+		struct request *q = list_entry(e, struct request, link);
+		if (q->state == READING && q->is_starved)
+			request_read(q);
+		if (r->pause.slot)
+			return; /* still none */
+	}
+}
+
+void responder_pause(struct responder *r)
+{
+	int64_t now = loop_now(r->loop);
+	if (!r->shortage_told_ns || now - r->shortage_told_ns > TELL_EVERY_NS) {
+		r->shortage_told_ns = now;
+		log_warning("requests have to wait: %lld files may be open at once, and all are in "
+			    "use (raise LimitNOFILE, or ulimit -n)",
+			    (long long)fd_limit());
+	}
+	set_listening(r, false);
+	loop_timer_set(r->loop, &r->pause, now + PAUSE_NS);
+}
+
+/* Whether a request may be accepted, and then be read and asked about. */
+static bool has_room(void)
+{
+	int64_t limit = fd_limit();
+	int next = fd_lowest_free();
+	return next >= 0 && next < limit - MIN((int64_t)FILES_RESERVE, limit / 4);
 }
 
 static bool admits(struct responder *r, int fd)
@@ -45,15 +76,13 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 	struct listener *l = container_of(io, struct listener, io);
 	struct responder *r = l->responder;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 &&
-		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-			log_warning(
-				"cannot accept a connection: %s; trying again (raise LimitNOFILE)",
-				strerror(errno));
-			set_listening(r, false);
-			loop_timer_set(r->loop, &r->pause, loop_now(r->loop) + PAUSE_NS);
+		if (!has_room()) {
+			responder_pause(r);
+			return;
 		}
+		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && fd_is_shortage(-errno))
+			responder_pause(r);
 		if (fd < 0)
 			return;
 		if (!admits(r, fd)) {

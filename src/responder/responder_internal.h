@@ -34,6 +34,7 @@ struct request {
 	struct loop_timer deadline;
 	struct loop_task reaper;
 	struct buf head; /* what has arrived of it, while READING */
+	bool is_starved; /* its head is whole; there was no descriptor for reading it */
 	struct params params;
 	char *path; /* the hub's route, while ASKING; owned */
 	bool form_has_nul;
@@ -67,7 +68,8 @@ struct responder {
 	struct peers peers;
 	struct loop_io ping_io;
 	struct listener listeners[RESPONDER_LISTEN_MAX];
-	struct loop_timer pause;  /* out of descriptors: accept again later */
+	struct loop_timer pause; /* short of descriptors: accept again later */
+	int64_t shortage_told_ns;
 	struct loop_timer resend; /* the hub was behind: ask again */
 	struct loop_timer retire; /* looks whether the last request is over */
 	int64_t retired_ns, revived_ns;
@@ -92,6 +94,9 @@ struct request *request_new(struct responder *r, int fd, enum door_framing frami
 void request_finish(struct request *q);
 /* At the end of the process, outside its loop. */
 void request_free(struct request *q);
+
+/* Accepts nothing for a moment, then reads again what was starved. */
+void responder_pause(struct responder *r);
 
 /* Takes what has arrived, and goes on once that is a whole head. */
 void request_read(struct request *q);

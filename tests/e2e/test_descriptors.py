@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Descriptors that are closed at the start, and descriptors that run out."""
 import itertools
+import resource
 
 from harness import *
 
@@ -85,5 +86,123 @@ def programs_get_the_limit_that_sluice_was_started_with(site):
             check(soft == "4000", "the %s may open %s" % (role, soft))
 
 
+def start_limited(site, files, channels="logs: {history: {size: 4MiB}}"):
+    site.write_config(SOURCE, channels)
+    open(site.path("app.log"), "w").close()
+    with open(site.path("sluice.log"), "ab") as log:
+        site.sluice = subprocess.Popen(["sh", "-c", 'ulimit -n %d; exec "$0" run -c "$1"' % files, SLUICE,
+                                        site.path("sluice.yaml")], stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+    wait_for(site.is_listening, "sluice to listen")
+    site.start_lighttpd()
+    site.ready()
+
+
+def first_word(stream):
+    return stream.events(lambda e: e.type in ("hello", "busy"))[-1]
+
+
+def write_megabytes(site, first, last):
+    with open(site.path("app.log"), "ab", buffering=0) as f:
+        f.write(b"".join(b"%d %s\n" % (i, b"x" * 1000) for i in range(first, last + 1)))
+
+
+def number_of(e):
+    return int(e.json()["message"].split()[0])
+
+
+def clients_beyond_the_limit_of_open_files_are_told_and_journals_go_on(site):
+    start_limited(site, 128)
+    own = site.stream("channel=sluice")
+    reader = site.stream("channel=logs")
+    check(first_word(own).type == "hello" and first_word(reader).type == "hello", "the first two were refused")
+    streams, seen = [], []
+    for n in range(200):
+        streams.append(site.stream("channel=logs"))
+        seen.append(first_word(streams[-1]))
+    busy = [e for e in seen if e.type == "busy"]
+    check(20 < len(seen) - len(busy) < 120, "%d of 200 were let in" % (len(seen) - len(busy)))
+    check(all("LimitNOFILE" in e.data for e in busy), "busy says %r" % busy[0])
+    check(all(" 200 " in s.head for s in streams), "not all got a 200")
+    status, headers, body = site.get("/history?channel=logs")
+    check(status == 503 and b"LimitNOFILE" in body and "retry-after" in headers, "/history: %d %r" % (status, body))
+    status, _, body = site.get("/poll?channel=logs&timeout=1s")
+    check(status == 200 and "LimitNOFILE" in json.loads(body)["busy"], "/poll: %d %r" % (status, body))
+    # Many times the history: a new segment every half megabyte.
+    for first in range(1, 20001, 1000):
+        write_megabytes(site, first, first + 999)
+        got = reader.events(lambda e: e.type == "line" and number_of(e) == first + 999, 60)
+        check([number_of(e) for e in got if e.type == "line"] == list(range(first, first + 1000)), "a line is missing")
+    check("cannot be written" not in site.log() and "goes for each" not in site.log(), site.log())
+    # One that is started again needs more than any client.
+    site.kill("source")
+    write_megabytes(site, 20001, 20001)
+    reader.events(lambda e: e.type == "line" and number_of(e) == 20001)
+    files = site.json("/status")["open_files"]
+    check(files["limit"] == 128 and files["refused"] >= len(busy) + 2 and not files["lost"], "status: %s" % files)
+    site.told("new clients are turned away", 1)
+    e = own.until_type("open_files").json()
+    check(e["severity"] == "warning" and e["fields"]["limit"] == 128, "the event is %s" % e)
+    # Those who come when others have left are let in.
+    for s in streams:
+        s.close()
+    wait_for(lambda: first_word(site.stream("channel=logs")).type == "hello", "to be let in again")
+
+
+def a_journal_without_a_descriptor_gives_up_its_oldest_segment(site):
+    """The limit was lowered under a hub that runs: history goes, and not what comes."""
+    start_limited(site, 1000)
+    reader = site.stream("channel=logs")
+    first_word(reader)
+    write_megabytes(site, 1, 2000)
+    reader.events(lambda e: e.type == "line" and number_of(e) == 2000)
+    hub = site.pids("hub")[0]
+    used = {int(fd) for fd in os.listdir("/proc/%d/fd" % hub)}
+    limit = min(set(range(1000)) - used)
+    resource.prlimit(hub, resource.RLIMIT_NOFILE, (limit, 1000))
+    for first in range(2001, 8001, 250):
+        write_megabytes(site, first, first + 249)
+        got = reader.events(lambda e: e.type == "line" and number_of(e) == first + 249)
+        check([number_of(e) for e in got if e.type == "line"] == list(range(first, first + 250)), "a line is missing")
+    site.told("the oldest segment goes for each new one", 1)
+    check(first_word(site.stream("channel=logs")).type == "busy", "a client was let in")
+    resource.prlimit(hub, resource.RLIMIT_NOFILE, (1000, 1000))
+    check(first_word(site.stream("channel=logs")).type == "hello", "a client was not let in")
+
+
+def requests_wait_while_a_responder_has_no_descriptors(site):
+    start_limited(site, 1000)
+    responders = site.pids("responder")
+    for pid in responders:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % pid)), 1000))
+    streams = [site.stream("channel=logs") for _ in range(10)]
+    site.told("requests have to wait")
+    check(not any(s.fill(0.05) and s.head for s in streams), "an answer came: %s" % [s.head for s in streams])
+    for pid in responders:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (1000, 1000))
+    check(all(first_word(s).type == "hello" for s in streams), "not all were served")
+
+
+def a_head_that_cannot_be_read_for_now_is_read_later(site):
+    """Every second attempt fails, as when the whole machine is short of descriptors."""
+    require("strace")
+    start_limited(site, 1000)
+    tracers = [subprocess.Popen(["strace", "-q", "-f", "-o", "/dev/null", "-p", str(pid), "-e", "trace=socketpair", "-e",
+                                 "inject=socketpair:error=ENFILE:when=1+2"], stderr=subprocess.DEVNULL)
+               for pid in site.pids("responder")]
+    try:
+        wait_for(lambda: all("TracerPid:\t0" not in open("/proc/%d/status" % p).read() for p in site.pids("responder")),
+                 "strace")
+        streams = [site.stream("channel=logs") for _ in range(4)]
+        check(all(first_word(s).type == "hello" for s in streams), "not all were served")
+        check("requests have to wait" in site.log(), "nothing failed")
+    finally:
+        for t in tracers:
+            t.terminate()
+            t.wait()
+
+
 run(a_log_line_never_lands_in_a_journal, commands_run_without_standard_descriptors,
-    programs_get_the_limit_that_sluice_was_started_with)
+    programs_get_the_limit_that_sluice_was_started_with,
+    clients_beyond_the_limit_of_open_files_are_told_and_journals_go_on,
+    a_journal_without_a_descriptor_gives_up_its_oldest_segment, requests_wait_while_a_responder_has_no_descriptors,
+    a_head_that_cannot_be_read_for_now_is_read_later)
