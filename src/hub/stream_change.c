@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "hub/channel.h"
 #include "hub/replay.h"
 #include "hub/stream_internal.h"
@@ -67,13 +68,17 @@ static bool is_filter(const char *key)
 	return false;
 }
 
-/* Whether the query holds this key, with this value where one is given. */
+/* Whether the query holds this key, with this value where one is given; else with any that
+ * is not empty.
+ */
 static bool query_has(struct str query, const char *key, struct str value)
 {
 	struct buf k = {0}, v = {0};
 	bool has = false;
-	while (!has && query_next(&query, &k, &v) == 1)
-		has = str_is(buf_str(&k), key) && (!value.data || str_eq(buf_str(&v), value));
+	while (!has && query_next(&query, &k, &v) == 1) {
+		struct str got = utf8_trim(buf_str(&v));
+		has = str_is(buf_str(&k), key) && (value.data ? str_eq(got, value) : got.len > 0);
+	}
 	buf_fini(&k);
 	buf_fini(&v);
 	return has;

@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "filter/filter.h"
+#include "filter/fold.h"
 #include "filter/node.h"
 #include "filter/regex_set.h"
 
@@ -88,6 +89,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(f != NULL);
 		filter_unref(f);
 	}
+	/* Text stays text, folding once is enough, and what is no UTF-8 is not read beyond. */
+	struct buf folded = {0}, again = {0};
+	fold_put(&folded, message);
+	folded.len = 0;
+	fold_put(&folded, buf_str(&clean));
+	check(utf8_valid_prefix(folded.data, folded.len) == folded.len);
+	fold_put(&again, buf_str(&folded));
+	check(str_eq(buf_str(&again), buf_str(&folded)));
+	buf_fini(&folded);
+	buf_fini(&again);
 	if (timestamp_parse(first, 0, &ns) == 0) {
 		int64_t back;
 		grep.len = 0;

@@ -2,6 +2,9 @@
  *
  * What a client writes: query, Accept, event id; and a packet at the door.
  */
+#include <stdlib.h>
+
+#include "base/utf8.h"
 #include "wire/door.h"
 #include "wire/id.h"
 #include "wire/query.h"
@@ -15,13 +18,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct door_request request;
 	struct door_answer answer;
 	event_id id;
-	while (query_next(&rest, &key, &value) == 1)
-		continue;
+	int known = 0;
+	while (query_next(&rest, &key, &value) == 1) {
+		struct str name = utf8_trim(buf_str(&key)), text = utf8_trim(buf_str(&value));
+		known += query_is_ignored(name) + query_is_last_event_id(name) +
+			 query_is_nonce(text);
+		if (utf8_trim(text).len != text.len)
+			abort();
+	}
 	buf_fini(&key);
 	buf_fini(&value);
 	bool admitted = accept_admits(s, "text/event-stream");
 	int r = id_parse(s, &epoch, &id) + door_get_request(s, &request) +
 		door_get_answer(s, &answer);
-	(void)(r + admitted);
+	(void)(r + admitted + known);
 	return 0;
 }
