@@ -32,10 +32,15 @@ static void remark_users(const struct settings *s)
 	for (size_t i = 0; geteuid() == 0 && i < s->n_sources; i++) {
 		const struct source_settings *src = &s->sources[i];
 		const char *why = src->user ? NULL : identity_stays(src);
-		if (why)
-			printf("%s: sources.%s runs as root, for %s (name another user with user:, "
-			       "or user: root to leave it so)\n",
-			       s->file, src->name, why);
+		if (!why)
+			continue;
+		struct buf place = {0};
+		place_put(&place, src->tree->at);
+		cli_print(stdout,
+			  "%ssources.%s runs as root, for %s (name another user with user:, or "
+			  "user: root to leave it so)\n",
+			  buf_text(&place), src->name, why);
+		buf_fini(&place);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/host.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -572,6 +573,7 @@ static int prepare(struct host *h)
 		identity_give_back(src);
 	if (!r && !is_asked)
 		r = check_rights(h, &why);
+	malloc_trim(0); /* of what making the filter took, which is most of the heap */
 	if (r)
 		send_refusal(h, "", why);
 	free(why);

@@ -13,33 +13,46 @@
 #include "source/driver.h"
 #include "source/plugin.h"
 
-enum { PATIENCE_MS = 10000 };
+/* How many are asked at the same time. */
+enum { PATIENCE_MS = 10000, AT_ONCE = 4 };
+
+struct question {
+	const struct source_settings *src;
+	struct driver d;
+	int result; /* of starting it */
+	int64_t until_ns;
+};
+
+static void begin(struct question *q, const struct nursery *nursery, enum opening_mode mode,
+		  const struct source_settings *src, char **why)
+{
+	q->src = src;
+	q->result = driver_start(&q->d, nursery, mode, src, (struct str){NULL, 0}, why);
+	q->until_ns = clock_mono_ns() + PATIENCE_MS * NS_PER_MS;
+}
 
 /* The first frame that settles the question, with the process left to its end.
  * 0, or -EIO with *why.
  */
-static int ask(struct driver *d, const struct nursery *nursery, enum opening_mode mode,
-	       const struct source_settings *src, struct frame *ret, char **why)
+static int await(struct question *q, struct frame *ret, char **why)
 {
-	int r = driver_start(d, nursery, mode, src, (struct str){NULL, 0}, why);
-	int64_t until = clock_mono_ns() + PATIENCE_MS * NS_PER_MS;
-	while (!r) {
-		int64_t left = (until - clock_mono_ns()) / NS_PER_MS;
-		int got = left > 0 ? driver_next(d, (int)left, ret) : 0;
+	while (!q->result) {
+		int64_t left = (q->until_ns - clock_mono_ns()) / NS_PER_MS;
+		int got = driver_next(&q->d, (int)MAX(left, 0), ret);
 		if (got == 1 && (ret->type == FRAME_DESCRIBE || ret->type == FRAME_OPENED ||
 				 ret->type == FRAME_REFUSED))
 			return 0;
-		if (got == 1)
+		if (got == 1 && left > 0)
 			continue;
 		int status;
-		driver_end(d, got == -EPIPE ? 1000 : 0, &status);
+		driver_end(&q->d, got == -EPIPE ? 1000 : 0, &status);
 		char *how = process_describe_status(status);
-		if (got == 0)
-			*why = mem_printf("%s: the plugin did not answer within %d s", src->plugin,
-					  PATIENCE_MS / 1000);
+		if (got >= 0)
+			*why = mem_printf("%s: the plugin did not answer within %d s",
+					  q->src->plugin, PATIENCE_MS / 1000);
 		else
 			*why = mem_printf("%s: the plugin broke off while it was asked (%s)",
-					  src->plugin, how);
+					  q->src->plugin, how);
 		free(how);
 		return -EIO;
 	}
@@ -53,13 +66,14 @@ static char *text_of(struct str s)
 
 static int describe(const struct nursery *nursery, const char *path, struct tables *ret, char **why)
 {
-	struct driver d;
+	struct question q;
 	struct frame f;
 	struct source_settings src;
 	source_settings_init(&src, "describe", "");
 	src.plugin = mem_strdup(path);
 	*ret = (struct tables){0};
-	int r = ask(&d, nursery, OPENING_DESCRIBE, &src, &f, why) ? -EINVAL : 0;
+	begin(&q, nursery, OPENING_DESCRIBE, &src, why);
+	int r = await(&q, &f, why) ? -EINVAL : 0;
 	if (!r && f.type == FRAME_REFUSED) {
 		struct reader rd = reader_of(f.body.data, f.body.len);
 		get_short_str(&rd);
@@ -70,8 +84,8 @@ static int describe(const struct nursery *nursery, const char *path, struct tabl
 		tables_fini(ret);
 		r = -EINVAL;
 	}
-	if (d.pid)
-		driver_end(&d, 1000, NULL);
+	if (q.d.pid)
+		driver_end(&q.d, 1000, NULL);
 	source_settings_fini(&src);
 	return r;
 }
@@ -81,13 +95,12 @@ int probe_describe(const char *path, struct tables *ret, char **why)
 	return describe(NULL, path, ret, why);
 }
 
-static int open_with(const struct nursery *nursery, const struct source_settings *src,
-		     char **option, char **why)
+/* As probe_open(), of a question that was begun. */
+static int finish_open(struct question *q, char **option, char **why)
 {
-	struct driver d;
 	struct frame f;
 	*option = NULL;
-	int r = ask(&d, nursery, OPENING_CHECK, src, &f, why);
+	int r = await(q, &f, why);
 	if (!r && f.type == FRAME_REFUSED) {
 		struct reader rd = reader_of(f.body.data, f.body.len);
 		struct str name = get_short_str(&rd);
@@ -97,11 +110,11 @@ static int open_with(const struct nursery *nursery, const struct source_settings
 	}
 	/* Closing may crash as well: wait for its end. */
 	int status = 0;
-	if (d.pid)
-		driver_end(&d, PATIENCE_MS, &status);
+	if (q->d.pid)
+		driver_end(&q->d, PATIENCE_MS, &status);
 	if (!r && (WIFSIGNALED(status) || WEXITSTATUS(status))) {
 		char *how = process_describe_status(status);
-		*why = mem_printf("%s: the plugin's close() failed (%s)", src->plugin, how);
+		*why = mem_printf("%s: the plugin's close() failed (%s)", q->src->plugin, how);
 		free(how);
 		r = -EIO;
 	}
@@ -110,7 +123,9 @@ static int open_with(const struct nursery *nursery, const struct source_settings
 
 int probe_open(const struct source_settings *src, char **option, char **why)
 {
-	return open_with(NULL, src, option, why);
+	struct question q;
+	begin(&q, NULL, OPENING_CHECK, src, why);
+	return finish_open(&q, option, why);
 }
 
 /* ---- all sources of a configuration -------------------------------------------------- */
@@ -123,10 +138,20 @@ struct answer {
 	char *why;
 };
 
+/* An open() that is under way. */
+struct opening_check {
+	struct question question;
+	struct source_settings *src;
+	bool is_whole; /* no option is missing because it was wrong */
+	char *why;
+};
+
 struct asker {
 	struct nursery nursery;
 	struct answer *all;
 	size_t n;
+	struct opening_check checks[AT_ONCE]; /* a ring: the oldest, and how many */
+	size_t first, n_checks;
 };
 
 static const struct answer *describe_once(struct asker *a, const char *path)
@@ -165,22 +190,36 @@ static bool is_given(const struct source_settings *src, const struct option_valu
 /* Where options are missing because they were wrong, only a refusal of one that is there
  * and right is told: the others may follow from that.
  */
-static void check_open(struct asker *a, struct source_settings *src, const char *where,
-		       bool is_whole, struct errors *e)
+static void finish_check(struct asker *a, struct errors *e)
 {
-	char *why = NULL, *option = NULL;
-	int r = open_with(&a->nursery, src, &option, &why);
+	struct opening_check *c = &a->checks[a->first];
+	struct source_settings *src = c->src;
+	char *option = NULL;
+	a->first = (a->first + 1) % AT_ONCE;
+	a->n_checks--;
+	int r = finish_open(&c->question, &option, &c->why);
 	const struct option_value *v = option ? option_find(&src->options, option) : NULL;
-	if (r == -EINVAL && (is_whole || is_given(src, v))) {
-		char *full = option ? mem_printf("%s.%s", where, option) : mem_strdup(where);
-		errors_add(e, v ? v->at : src->tree->at, full, "%s", why);
-		free(full);
-	} else if (r && r != -EINVAL && is_whole) {
-		src->trouble = why;
-		why = NULL;
+	if (r == -EINVAL && (c->is_whole || is_given(src, v))) {
+		char *where = mem_printf("sources.%s%s%s", src->name, option ? "." : "",
+					 option ? option : "");
+		errors_add(e, v ? v->at : src->tree->at, where, "%s", c->why);
+		free(where);
+	} else if (r && r != -EINVAL && c->is_whole) {
+		src->trouble = c->why;
+		c->why = NULL;
 	}
 	free(option);
-	free(why);
+	free(c->why);
+}
+
+static void begin_check(struct asker *a, struct source_settings *src, bool is_whole,
+			struct errors *e)
+{
+	if (a->n_checks == AT_ONCE)
+		finish_check(a, e);
+	struct opening_check *c = &a->checks[(a->first + a->n_checks++) % AT_ONCE];
+	*c = (struct opening_check){.src = src, .is_whole = is_whole};
+	begin(&c->question, &a->nursery, OPENING_CHECK, src, &c->why);
 }
 
 /* As the plugin whose name was meant, so that a mistake in the name hides no other. */
@@ -217,7 +256,7 @@ static void probe_source(struct asker *a, struct settings *s, struct source_sett
 		src->plugin_flags = said->tables.flags;
 		settings_read_options(src, said->tables.options, e);
 		settings_read_types(src, said->tables.events);
-		check_open(a, src, where, e->count == before, e);
+		begin_check(a, src, e->count == before, e);
 	}
 	free(where);
 }
@@ -230,6 +269,8 @@ void probe_sources(struct settings *s, struct errors *e)
 		nursery_close(&a.nursery); /* each process is started by itself */
 	for (size_t i = 0; i < s->n_sources; i++)
 		probe_source(&a, s, &s->sources[i], e);
+	while (a.n_checks)
+		finish_check(&a, e);
 	asker_fini(&a);
 }
 

@@ -24,7 +24,7 @@ def memory(pid):
 
 
 def start(n):
-    site = Site("startup")
+    site, failed = Site("startup"), True
     try:
         site.write_config("".join("s%d: {type: file, channel: c%d, include: [DIR/s%d.log]}\n" % (i, i % 10, i)
                                   for i in range(n)))
@@ -36,10 +36,11 @@ def start(n):
         runs = time.monotonic() - began
         each = [memory(p) for p in site.pids("source")]
         check(len(each) == n, "%d of %d sources run" % (len(each), n))
+        failed = False
         return {"listens_s": listens, "runs_s": runs, "pss_mib": sum(m["Pss"] for m in each) / 1024,
                 "private_kib": statistics.mean(m["Private_Dirty"] + m["Private_Clean"] for m in each)}
     finally:
-        site.tear_down(True)
+        site.tear_down(failed)
 
 
 def main():

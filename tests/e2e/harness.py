@@ -108,7 +108,7 @@ def role_of(pid):
         args = open("/proc/%d/cmdline" % pid, "rb").read().split(b"\0")
         # Under valgrind the arguments stand behind its own.
         for i, a in enumerate(args):
-            if a in (b"hub", b"responder", b"source", b"run"):
+            if a in (b"hub", b"responder", b"source", b"nursery", b"run"):
                 return a.decode()
     return None
 

@@ -25,7 +25,7 @@ def cpu_of_check(site, n):
 
 def nursery_of(site):
     hub = site.pids("hub")[0]
-    found = [p for p in children(hub) if b"\0nursery\0" in open("/proc/%d/cmdline" % p, "rb").read()]
+    found = [p for p in children(hub) if role_of(p) == "nursery" and alive(p)]
     return found[0] if found else None
 
 
@@ -49,7 +49,7 @@ def each_costs_little_memory(site):
     private = [sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith("Private_"))
                for p in pids]
     print("# %d KiB of its own for each source" % (sum(private) / N))
-    check(sum(private) / N < 360, "each source has %d KiB of its own" % (sum(private) / N))
+    check(sum(private) / N < 300, "each source has %d KiB of its own" % (sum(private) / N))
 
 
 def each_is_the_hubs_child_and_loads_its_plugin_alone(site):
