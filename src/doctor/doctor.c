@@ -17,11 +17,11 @@
 static const char usage[] =
 	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n"
 	"\n"
-	"URL is where sluice is mounted, such as http://localhost/logs/.  Fetches\n"
-	"streams of probes and says whether something between holds them back,\n"
-	"compresses them, cuts them off or allows only a few at once, and what to set.\n"
-	"--hold also keeps a quiet stream open for that time.  The exit status is 1\n"
-	"when there is something to set.\n";
+	"URL is where sluice is mounted, such as http://localhost/logs/.  Fetches a\n"
+	"stream of probes with gzip and one without.  Names what is between, says\n"
+	"whether it holds streams back, unpacks them, cuts them off or allows only a\n"
+	"few at once, and what to set there.  --hold also keeps a quiet stream open for\n"
+	"that time.  The exit status is 1 when there is something to set.\n";
 
 /* What one kind of client gets. */
 struct form {
@@ -132,7 +132,8 @@ static void note_changes(const struct form *f)
 		printf("note: something between unpacks %s, which sluice has sent compressed\n",
 		       f->what);
 	else if (!f->e->is_packed && f->e->encoding[0])
-		printf("note: something between compresses %s (%s), which sluice has not\n",
+		printf("note: something between compresses %s (%s), which sluice has sent as it "
+		       "is\n",
 		       f->what, f->e->encoding);
 }
 

@@ -145,7 +145,7 @@ void remedies_print(const struct layers *l, enum trouble trouble)
 	if (at_mount)
 		print_directive(l->mount.name, at_mount, l->path);
 	if (n > 1)
-		puts("  (One of these; the doctor at the address of each of them tells which.)");
+		puts("  (It is one of these: run the doctor at the address of each to see which.)");
 	if (!n)
 		printf("  the doctor knows no remedy: look for %s in all that lies between\n",
 		       what_to_look_for(trouble));
