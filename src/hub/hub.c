@@ -165,6 +165,7 @@ static void on_housekeeping(struct loop_timer *t)
 	close_removed(h);
 	mem_give_back(&h->held_bytes);
 	h->longest_turn_ns = loop_longest_turn(h->loop);
+	loop_forget_turns(h->loop);
 	open_files_look(h);
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }

@@ -131,7 +131,8 @@ static void put_hub(struct hub *h, struct json *j)
 	}
 	json_int(j, "views", views);
 	json_int(j, "view_bytes", window);
-	json_int(j, "longest_turn_us", h->longest_turn_ns / 1000);
+	json_int(j, "longest_turn_us",
+		 MAX(h->longest_turn_ns, loop_longest_turn(h->loop)) / 1000);
 	json_int(j, "views_aside", (int64_t)h->n_aside);
 	json_int(j, "views_put_aside", (int64_t)h->n_put_aside);
 	regexes_report(h->regexes, j);

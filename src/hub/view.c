@@ -287,10 +287,19 @@ static void publish_to(struct view_link *of, struct filter_run *run, const struc
 		append(of, ev);
 }
 
-/* Whether the loop cannot afford it now. */
-static bool is_too_dear(const struct view *v)
+enum { SHORT_FILTER = 200 };
+
+/* Whether the loop cannot afford it now.  Of one that nothing is known of, short comparisons
+ * are taken for cheap.
+ */
+static bool is_too_dear(const struct view_link *of)
 {
+	const struct view *v = of->view;
 	const struct hub *h = v->hub;
+	bool looks_dear = v->gzip || (of->filter && (filter_has_regex(of->filter) ||
+						     filter_text(of->filter).len > SHORT_FILTER));
+	if (!v->spender.is_known && !looks_dear)
+		return false;
 	return budget_is_dear(&h->budget, &v->spender, h->n_views) &&
 	       (budget_is_exceeded(&h->budget) || loop_is_late(h->loop));
 }
@@ -306,7 +315,7 @@ void view_publish(struct channel *c, const struct event *ev)
 		struct view *v = of->view;
 		if (ev->id <= v->from)
 			continue;
-		if (!v->is_aside && (of->filter || v->gzip) && is_too_dear(v))
+		if (!v->is_aside && (of->filter || v->gzip) && is_too_dear(of))
 			view_put_aside(v, ev);
 		if (v->is_aside) {
 			view_aside_note(v, ev);

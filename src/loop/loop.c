@@ -80,11 +80,14 @@ bool loop_is_late(const struct loop *l)
 	return clock_mono_ns() - l->now_ns > LATE_NS;
 }
 
-int64_t loop_longest_turn(struct loop *l)
+int64_t loop_longest_turn(const struct loop *l)
 {
-	int64_t ret = l->longest_ns;
+	return l->longest_ns;
+}
+
+void loop_forget_turns(struct loop *l)
+{
 	l->longest_ns = 0;
-	return ret;
 }
 
 static void note_turn(struct loop *l)

@@ -82,8 +82,11 @@ int64_t loop_now(const struct loop *l);
  */
 bool loop_is_late(const struct loop *l) must_check;
 
-/* The processor's time that the longest turn since the last call has used, in nanoseconds. */
-int64_t loop_longest_turn(struct loop *l);
+/* The processor's time that the longest turn has used since the last call of
+ * loop_forget_turns(), in nanoseconds.
+ */
+int64_t loop_longest_turn(const struct loop *l);
+void loop_forget_turns(struct loop *l);
 
 /* Children that nobody watches are reaped from now on: those that a subreaper
  * inherits (prctl(2), PR_SET_CHILD_SUBREAPER).  `fn` (may be NULL) is called

@@ -11,8 +11,8 @@
 
 #include <sluice-plugin.h>
 
-static const char *const whats[] = {"nothing", "listen", "end",     "open",    "refused",
-				    "log",     "stderr", "counter", "cursors", NULL};
+static const char *const whats[] = {"nothing", "listen",  "end",     "open", "refused", "log",
+				    "stderr",  "counter", "cursors", "pong", NULL};
 
 static const struct sluice_option options[] = {
 	{.name = "what",
@@ -34,7 +34,7 @@ static const struct sluice_event_type events[] = {
 };
 
 /* wire/frame.h: this plugin speaks behind its host's back. */
-enum { REFUSED = 34, END = 38, WANT_LISTEN = 41, WANT_OPEN = 42 };
+enum { REFUSED = 34, END = 38, PONG = 39, WANT_LISTEN = 41, WANT_OPEN = 42 };
 enum { LINK = 3, GRANTS = 4, BATCH = 8, FRAME_MAX = 128, CURSORS = 20000 };
 
 static size_t put_number(char *p, uint32_t n)
@@ -72,6 +72,8 @@ static size_t put_frame(struct sluice_source *src, char *p, const char *what, un
 		p[4] = END;
 		body[0] = 0;
 		len = 1 + strlen(strcpy(body + 1, "it ends and ends and ends"));
+	} else if (strcmp(what, "pong") == 0) {
+		p[4] = PONG;
 	} else {
 		p[4] = REFUSED;
 		len += put_text(body, "what");
