@@ -157,9 +157,9 @@ static void start_hub(void *ctx)
 /* ---- the web server's ------------------------------------------------------------------ */
 
 /* A web server that is killed cannot end us.  Programs that start a FastCGI server
- * and go are no web server.
+ * and go are no web server.  Its process, or 0.
  */
-static void stay_with_web_server(void)
+static pid_t stay_with_web_server(void)
 {
 	static const char *const starters[] = {"spawn-fcgi\n", "cgi-fcgi\n"};
 	pid_t parent = getppid();
@@ -172,6 +172,7 @@ static void stay_with_web_server(void)
 		process_die_with_parent(parent, SIGTERM);
 	buf_fini(&name);
 	free(path);
+	return stays ? parent : 0;
 }
 
 static int refuse(bool cgi)
@@ -199,8 +200,7 @@ int front_main(void)
 		return refuse(cgi);
 	}
 	f.file = realpath(file, NULL);
-	if (!cgi)
-		stay_with_web_server();
+	pid_t manager = cgi ? 0 : stay_with_web_server();
 	signal(SIGCHLD, SIG_IGN); /* whom we start goes on alone */
 	struct buf origins = {0}, ancestors = {0};
 	cli_put_origins(&f.settings->access, &origins);
@@ -216,6 +216,7 @@ int front_main(void)
 		.is_cgi = cgi,
 		.first_listen_fd = STDIN_FILENO,
 		.n_listen = cgi ? 0 : 1,
+		.manager = manager,
 		.start_hub = start_hub,
 		.ctx = &f,
 	});

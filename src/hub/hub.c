@@ -345,6 +345,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	h->quota_pages = quota_new();
 	h->quota_users = quota_new();
 	list_init(&h->streams);
+	list_init(&h->managers);
 	list_init(&h->histories);
 	h->cursors = cursors_new();
 	int r = state_open(s->hub.state_dir, h->epoch, why);

@@ -59,6 +59,7 @@ struct hub {
 	size_t n_views;
 	struct list histories; /* of struct page, being read or sent */
 	struct list streams;   /* of struct stream, all that are open */
+	struct list managers;  /* of struct manager */
 	size_t n_streams;
 	size_t n_pages_open;
 	/* pages that were asked for lately, and are about to be opened */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "hub/manager.h"
 #include "hub/stream.h"
 
 #include <stdio.h>
@@ -71,6 +72,7 @@ void stream_end(struct stream *s)
 	s->hub->n_streams--;
 	quota_give(s->quotas[0]);
 	quota_give(s->quotas[1]);
+	manager_leave(s);
 	loop_timer_cancel(s->hub->loop, &s->heartbeat);
 	outlet_close(&s->outlet);
 	if (s->replay && replay_cancel(s->replay))
@@ -330,6 +332,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 		stream_end(s);
 		return;
 	}
+	manager_join(h, (pid_t)r->manager, s);
 	/* Spread over the interval from the start: never all in one turn. */
 	int64_t beat_ns = v->sub.heartbeat_ns;
 	int64_t first = s->is_poll ? from.timeout_ns

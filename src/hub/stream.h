@@ -24,6 +24,7 @@
 struct stream;
 struct replay;
 struct quota_entry;
+struct manager;
 
 enum stream_phase { STREAM_REPLAYING, STREAM_LIVE, STREAM_ENDED };
 enum { TOKEN_LEN = 32 };
@@ -58,7 +59,9 @@ struct stream {
 	uint64_t tail;
 	struct quota_entry *quotas[2]; /* of its address and user */
 	struct identity who;           /* who has opened it */
-	char token[TOKEN_LEN + 1];     /* names it to who has it: changes and ends it */
+	struct manager *manager;       /* whose end is its end; or NULL */
+	struct list of_manager;
+	char token[TOKEN_LEN + 1]; /* names it to who has it: changes and ends it */
 };
 
 /* Takes `fd`, whose response head is written already, and what `sub` holds.

@@ -117,6 +117,7 @@ static struct door_request question(const struct request *q, enum door_kind kind
 					     ? ""
 					     : q->params.fetch_site),
 		.has_cookies = q->params.cookie[0] != 0,
+		.manager = (uint32_t)q->responder->config->manager,
 		.takes_gzip = kind == DOOR_TAKE ? q->promised_gzip
 						: accepts_gzip(str_of(q->params.accept_encoding)),
 	};

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { RESPONDER_LISTEN_MAX = 32 };
 
@@ -30,6 +31,7 @@ struct responder_config {
 	size_t n_listen;
 	bool checks_peers; /* who may connect to them: */
 	const char *peers; /* user ids, see base/peers.h */
+	pid_t manager;     /* the web server's process that streams end with; 0: none */
 	/* Called from time to time while there is no hub; or NULL. */
 	void (*start_hub)(void *ctx);
 	void *ctx;

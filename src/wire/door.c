@@ -26,6 +26,7 @@ void door_put_request(struct buf *out, const struct door_request *r)
 	buf_put_short(out, r->fetch_site);
 	buf_put_u8(out, r->has_cookies);
 	buf_put_u8(out, r->takes_gzip);
+	buf_put_u32(out, r->manager);
 }
 
 int door_get_request(struct str s, struct door_request *ret)
@@ -52,6 +53,7 @@ int door_get_request(struct str s, struct door_request *ret)
 	ret->fetch_site = get_short_str(&r);
 	ret->has_cookies = get_byte(&r) != 0;
 	ret->takes_gzip = get_byte(&r) != 0;
+	ret->manager = get_word(&r);
 	if (r.failed || (ret->kind != DOOR_ASK && ret->kind != DOOR_TAKE) ||
 	    (ret->framing != DOOR_FCGI && ret->framing != DOOR_PLAIN))
 		return -EBADMSG;

@@ -37,7 +37,8 @@ struct door_request {
 	struct str ticket;                   /* of a cookie */
 	struct str host, origin, fetch_site; /* header fields */
 	bool has_cookies;
-	bool takes_gzip; /* with TAKE: the head that was written says gzip */
+	bool takes_gzip;  /* with TAKE: the head that was written says gzip */
+	uint32_t manager; /* the process whose end is the stream's, see hub/manager.h; or 0 */
 };
 
 enum door_verdict {

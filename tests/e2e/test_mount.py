@@ -162,6 +162,61 @@ def streams_outlive_fcgids_patience(site):
             m.stop()
 
 
+def apache_that_ends_says_goodbye(site):
+    """Its threads read streams until these end, and would wait for the next heartbeat."""
+    m = mount("Apache mod_fcgid")
+    require(m.program)
+    with open(site.path("lines.log"), "w") as f:
+        f.write("1\n")
+    os.chmod(site.path("lines.log"), 0o644)
+    site.write_config(SOURCE, "lines: {heartbeat: 60s}", "linger: 30s")
+    m.prepare(site)
+    m.start(site)
+
+    def open_streams():
+        streams = [site.stream("channel=lines&earliest=1") for _ in range(5)]
+        for s in streams:
+            s.until_message("1")
+        return streams
+
+    def goodbye(streams):
+        for s in streams:
+            bye = s.until_type("bye").json()
+            check(bye["reason"] == "server", repr(bye))
+            wait_for(lambda: s.ended or not s.fill(1), "the connection to end")
+    try:
+        # A graceful one, with a new process manager: those of the old one go, and come back.
+        streams = open_streams()
+        m.server.send_signal(signal.SIGUSR1)
+        goodbye(streams)
+        wait_for(lambda: m.log(site).count("resuming normal operations") == 2, "Apache to have restarted")
+        streams = open_streams()
+        # One that loses its responder alone goes on.
+        fronts = [p for p in children(m.server.pid) if program_of(p) == "sluice" and role_of(p) is None and alive(p)]
+        for p in fronts:
+            os.kill(p, signal.SIGTERM)
+        wait_for(lambda: not any(alive(p) for p in fronts), "the responders to end")
+        add(site, 2, 2)
+        for s in streams:
+            s.until_message("2")
+        began = time.monotonic()
+        m.server.send_signal(signal.SIGTERM)
+        m.server.wait()  # it closes the clients' connections first of all
+        wait_for(lambda: open(site.path("state/sluice.log")).read().count("and so do the 5 streams that came by it") == 2,
+                 "the streams to end with it")
+        print("# Apache ended after %.1f s" % (time.monotonic() - began))
+        check(time.monotonic() - began < 6 * PATIENCE, "Apache took %.1f s" % (time.monotonic() - began))
+    except Failed as e:
+        raise Failed("%s\n---- the web server's log:\n%s\n---- sluice.log:\n%s" % (e, m.log(site), open(site.path("state/sluice.log")).read()))
+    finally:
+        if m.server:
+            m.stop()
+        pid = hub_pid(site)
+        if pid and alive(pid):
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not alive(pid), "the hub to end")
+
+
 def scenario(m):
     def fn(site):
         require(m.program)
@@ -180,4 +235,4 @@ def scenario(m):
     return fn
 
 
-run(*[scenario(m) for m in MOUNTS], streams_outlive_fcgids_patience)
+run(*[scenario(m) for m in MOUNTS], streams_outlive_fcgids_patience, apache_that_ends_says_goodbye)
