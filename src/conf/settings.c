@@ -224,7 +224,7 @@ static void read_hub(const struct tree *root, struct hub_settings *hub, struct e
 void settings_peers(const struct hub_settings *hub, struct peers *ret)
 {
 	static const char *const usual[] = {"www-data", "http",  "apache", "nginx",
-					    "lighttpd", "caddy", "wwwrun"};
+					    "lighttpd", "caddy", "wwwrun", "haproxy"};
 	peers_init(ret);
 	for (size_t i = 0; i < hub->n_web_users; i++)
 		peers_add_user(ret, hub->web_users[i]);

@@ -65,7 +65,6 @@ coredump_dir DIR
 netdb_filename none
 pinger_enable off
 visible_hostname localhost
-shutdown_lifetime 0 seconds
 """
 
 
@@ -141,7 +140,7 @@ class Mount:
             run = ["varnishd", "-F", "-j", "none", "-n", site.path("varnish"), "-a", "127.0.0.1:%d" % site.port,
                    "-s", "malloc,16m", "-f"]
         elif self.program == "squid":
-            text = SQUID + conf
+            text = SQUID + conf.replace("shutdown_lifetime 5", "shutdown_lifetime 0")
             run = ["squid", "-N", "-f"]
         else:
             text = "{\n\tgrace_period 1s\n\tadmin off\n\tauto_https off\n}\nhttp://:PORT {\nbind 127.0.0.1\n%s}\n" % conf

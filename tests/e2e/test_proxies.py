@@ -200,6 +200,31 @@ def compression_of_the_web_server_leaves_real_streams_alone(site):
     check(code == 0 and "PROBLEM" not in out, out)
 
 
+def haproxy_as_debian_runs_it(site):
+    """As a user of its own in a directory that it cannot leave, with a socket of sluice's in there."""
+    m = mount("HAProxy")
+    require(m.program)
+    if os.getuid():
+        return
+    site.write_config(SOURCE)
+    text = open(site.path("sluice.yaml")).read().replace("listen: unix:DIR/fcgi.sock".replace("DIR", site.dir),
+                                                         "listen: [unix:DIR/fcgi.sock, unix:DIR/chroot/sluice.sock]".replace("DIR", site.dir))
+    with open(site.path("sluice.yaml"), "w") as f:
+        f.write(text)
+    os.makedirs(site.path("chroot"))
+    m.prepare(site)
+    site.start()
+    m.change = lambda conf: ("global\n  user haproxy\n  group haproxy\n  chroot DIR/chroot\n" +
+                             broken(conf, ("unix@/run/sluice/fcgi.sock", "unix@/sluice.sock")))
+    m.start(site)
+    try:
+        code, out = doctor(site)
+        check(code == 0 and "sluice is mounted under HAProxy" in out, out)
+    finally:
+        m.stop()
+        m.change = None
+
+
 def haproxy_says_who_asks(site):
     """With the lines of doc/access.md: a name whose password was looked at, and no other."""
     require("haproxy", "openssl")
@@ -291,4 +316,5 @@ if __name__ == "__main__":
         nginx_before_nginx_is_found, apache_before_lighttpd_is_found,
         caddy_before_lighttpd_unpacks_and_passes_at_once, a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once,
         compression_of_the_web_server_leaves_real_streams_alone, haproxy_says_who_asks,
+        haproxy_as_debian_runs_it,
         what_the_doctor_does_not_know_is_said, another_address_is_told)
