@@ -33,7 +33,7 @@ static void tell_witness(struct journal *j)
 	j->known.low = j->low;
 	j->known.low_ordinal = j->low_ordinal;
 	j->known.cursors = j->checkpoint.upto;
-	int r = witness_put(j->config.witness, j->config.name, &j->known);
+	int r = witness_put(j->config.witness, j->config.name, &j->known, &j->witness_slot);
 	if (r)
 		log_debug("%s: the witness: %s", j->config.dir, strerror(-r));
 }

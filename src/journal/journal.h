@@ -56,6 +56,7 @@ struct journal {
 	uint64_t n_events;     /* ever, the dropped ones included */
 	event_id last;         /* of the newest batch */
 	struct extent known;   /* what the witness was last told */
+	size_t witness_slot;   /* where it has that */
 	event_id low;          /* the low-watermark: the last id that retention has dropped */
 	uint64_t low_ordinal;  /* events up to it */
 	struct {

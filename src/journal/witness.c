@@ -24,7 +24,7 @@ struct slot {
 struct witness {
 	int fd;
 	struct slot *slots; /* as they stand in the file, behind its header */
-	size_t n, used;     /* the one that was asked for last stands first when looking */
+	size_t n;
 };
 
 static void read_slot(const char *p, struct slot *s)
@@ -86,11 +86,11 @@ void witness_close(struct witness *w)
 	free(w);
 }
 
-/* The slot of a name; w->n when there is none. */
-static size_t find(const struct witness *w, const char *name)
+/* The slot of a name, perhaps this one; w->n when there is none. */
+static size_t find(const struct witness *w, const char *name, size_t maybe)
 {
-	if (w->used < w->n && strcmp(w->slots[w->used].name, name) == 0)
-		return w->used;
+	if (maybe < w->n && strcmp(w->slots[maybe].name, name) == 0)
+		return maybe;
 	size_t i = 0;
 	while (i < w->n && strcmp(w->slots[i].name, name) != 0)
 		i++;
@@ -99,16 +99,16 @@ static size_t find(const struct witness *w, const char *name)
 
 bool witness_get(const struct witness *w, const char *name, struct extent *ret)
 {
-	size_t i = find(w, name);
+	size_t i = find(w, name, 0);
 	if (i == w->n || !w->slots[i].is_known)
 		return false;
 	*ret = w->slots[i].extent;
 	return true;
 }
 
-int witness_put(struct witness *w, const char *name, const struct extent *e)
+int witness_put(struct witness *w, const char *name, const struct extent *e, size_t *slot)
 {
-	size_t i = find(w, name);
+	size_t i = find(w, name, *slot);
 	char p[SLOT] = "";
 	put_u64(p + 8, e->last);
 	put_u64(p + 16, e->n_events);
@@ -124,7 +124,7 @@ int witness_put(struct witness *w, const char *name, const struct extent *e)
 		w->slots = mem_resize(w->slots, (w->n + 1) * sizeof(w->slots[0]));
 		w->slots[w->n++] = (struct slot){0};
 	}
-	w->used = i;
+	*slot = i;
 	read_slot(p, &w->slots[i]);
 	return 0;
 }

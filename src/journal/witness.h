@@ -33,8 +33,11 @@ void witness_close(struct witness *w); /* NULL: nothing */
 /* What is known of a journal; false: nothing is. */
 bool witness_get(const struct witness *w, const char *name, struct extent *ret) must_check;
 
-/* Puts it into the file: 0 or a negative errno. */
-int witness_put(struct witness *w, const char *name, const struct extent *e) must_check;
+/* Puts it into the file: 0 or a negative errno.  *slot: where it was put the last time, 0
+ * at first; so that the work does not grow with the journals.
+ */
+int witness_put(struct witness *w, const char *name, const struct extent *e,
+		size_t *slot) must_check;
 
 /* Has it reach the disk: 0 or a negative errno. */
 int witness_sync(const struct witness *w) must_check;
