@@ -60,6 +60,10 @@ def serves(site, m):
     page = site.json("/history?channel=lines&limit=3")
     check([e["message"] for e in page["events"]][-1] == "10", "%r" % page)
     check(site.get("/history", method="HEAD")[2] == b"", "a body to HEAD")
+    for path in ("/events?channel=lines", "/probe", "/health/live"):
+        check(site.get(path, method="HEAD")[::2] == (200, b""), "HEAD of %s: %r" % (path, site.get(path, method="HEAD")))
+        status, head, _ = site.get(path, method="OPTIONS")
+        check(status in (200, 204) and "GET" in head["allow"], "OPTIONS of %s: %d %r" % (path, status, head))
     check(site.get("/nothing")[0] == 404, "what is not there")
     status, _, body = site.get("/poll", form=b"channel=lines&tail=2")
     check(status == 200 and b'"10"' in body, "a form: %d %r" % (status, body))

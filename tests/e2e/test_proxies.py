@@ -225,6 +225,31 @@ def haproxy_as_debian_runs_it(site):
         m.change = None
 
 
+def haproxy_with_few_http2_streams(site):
+    """Over TLS, with all of the doctor's ways to look; it is named with its own directive."""
+    m, port = mount("HAProxy"), free_port()
+    require(m.program, "openssl")
+    subprocess.check_call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                           "-subj", "/CN=localhost", "-keyout", site.path("key.pem"), "-out", site.path("cert.pem")],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(site.path("both.pem"), "w") as f:
+        f.write(open(site.path("cert.pem")).read() + open(site.path("key.pem")).read())
+    site.write_config(SOURCE)
+    m.prepare(site)
+    site.start()
+    for few in (True, False):
+        m.change = lambda conf: (("global\n  tune.h2.max-concurrent-streams 5\n" if few else "") +
+                                 broken(conf, ("bind :80", "bind :80\n  bind 127.0.0.1:%d ssl crt DIR/both.pem alpn h2,http/1.1" % port)))
+        m.start(site)
+        try:
+            code, out = doctor(site, "--insecure", url="https://localhost:%d/logs/" % port)
+            says = "only 5 begin" in out and "tune.h2.max-concurrent-streams 100" in out if few else "20 streams at once" in out
+            check(code == few and says and "frame by frame" in out, out)
+        finally:
+            m.stop()
+            m.change = None
+
+
 def haproxy_says_who_asks(site):
     """With the lines of doc/access.md: a name whose password was looked at, and no other."""
     require("haproxy", "openssl")
@@ -316,5 +341,5 @@ if __name__ == "__main__":
         nginx_before_nginx_is_found, apache_before_lighttpd_is_found,
         caddy_before_lighttpd_unpacks_and_passes_at_once, a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once,
         compression_of_the_web_server_leaves_real_streams_alone, haproxy_says_who_asks,
-        haproxy_as_debian_runs_it,
+        haproxy_with_few_http2_streams, haproxy_as_debian_runs_it,
         what_the_doctor_does_not_know_is_said, another_address_is_told)
