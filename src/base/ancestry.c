@@ -49,9 +49,10 @@ static int look_at(pid_t pid, struct process *ret)
 }
 
 /* -EAGAIN when a number has changed its owner meanwhile: nobody is older than its parents. */
-static int climb(pid_t pid, pid_t ancestor)
+static int climb(pid_t pid, pid_t ancestor, pid_t *below)
 {
 	struct process p, child = {.started = ~0ULL};
+	*below = 0;
 	for (int depth = 0; depth < GENERATIONS_MAX; depth++) {
 		if (pid == ancestor)
 			return depth;
@@ -63,6 +64,7 @@ static int climb(pid_t pid, pid_t ancestor)
 		if (r)
 			return r;
 		child = p;
+		*below = pid;
 		pid = p.parent;
 	}
 	return -ELOOP;
@@ -82,7 +84,7 @@ pid_t ancestry_peer(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ? 0 : cred.pid;
 }
 
-int ancestry_of_peer(int fd, pid_t ancestor)
+int ancestry_of_peer(int fd, pid_t ancestor, pid_t *child)
 {
 	pid_t pid = ancestry_peer(fd);
 	int pidfd = -1, r = -EAGAIN;
@@ -95,7 +97,7 @@ int ancestry_of_peer(int fd, pid_t ancestor)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) < 0 && errno == ENOPROTOOPT)
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	for (int i = 0; pidfd >= 0 && r == -EAGAIN && i < TRIES; i++)
-		r = climb(pid, ancestor);
+		r = climb(pid, ancestor, child);
 	if (pidfd < 0 || has_ended(pidfd))
 		r = -ESTALE;
 	fd_close(&pidfd);

@@ -16,8 +16,9 @@
 /* How many generations who has connected to this unix socket is below `ancestor`: 1 for a
  * child, 0 for itself; -ESRCH when it is not below it, as far as this process may see;
  * -ESTALE when it has ended, so that nobody can tell any more; another negative errno.
+ * *child is the child of `ancestor` that it is, or that it is below of.
  */
-int ancestry_of_peer(int fd, pid_t ancestor) must_check;
+int ancestry_of_peer(int fd, pid_t ancestor, pid_t *child) must_check;
 
 /* The process that has connected to, or listens at the other end of, a unix socket; 0 when
  * this process cannot see it.

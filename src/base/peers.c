@@ -2,13 +2,17 @@
 #include "base/peers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/ancestry.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 static void add(struct peers *p, uid_t uid)
@@ -75,13 +79,29 @@ static bool is_unix(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX;
 }
 
+/* Whether that child of the supervisor is its hub; no source can change what that is called. */
+static bool is_hub(pid_t pid)
+{
+	static const char hub[] = "sluice\0hub";
+	char path[32], text[sizeof(hub)] = "";
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+	fd_close(&fd);
+	return n == sizeof(text) && memcmp(text, hub, sizeof(hub)) == 0;
+}
+
 bool peers_admit_origin(struct peers *p, int fd, const char *what)
 {
 	unsigned long long n;
 	if (!p->supervisor || !is_unix(fd))
 		return true;
-	int depth = ancestry_of_peer(fd, p->supervisor);
+	pid_t child;
+	int depth = ancestry_of_peer(fd, p->supervisor, &child);
 	if (depth == -ESRCH || (depth >= 0 && depth <= p->depth))
+		return true;
+	/* As the first process of a container it is the parent of what else was started there. */
+	if (depth > 0 && p->supervisor == 1 && !is_hub(child))
 		return true;
 	if (depth > 0 && is_news(p, &n))
 		log_warning("a connection of process %d, which a source has started, to %s is "

@@ -199,6 +199,7 @@ int front_main(void)
 		errors_fini(&e);
 		return refuse(cgi);
 	}
+	errors_fini(&e);
 	f.file = realpath(file, NULL);
 	pid_t manager = cgi ? 0 : stay_with_web_server();
 	signal(SIGCHLD, SIG_IGN); /* whom we start goes on alone */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "source/identity.h"
 #include "source/landlock.h"
 #include "source/syscalls.h"
 
@@ -51,7 +52,7 @@ static void close_files_and_calls(const struct source_settings *src, uint32_t pl
 		buf_printf(has, ", Landlock %d", r);
 	else
 		buf_printf(lacks, "Landlock: %s; ", strerror(-r));
-	r = syscalls_close(plugin_flags);
+	r = syscalls_close(plugin_flags, identity_names_paths(src, SLUICE_WRITE));
 	if (!r)
 		buf_puts(has, ", seccomp");
 	else

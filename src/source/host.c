@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/host.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -580,6 +581,15 @@ static int prepare(struct host *h)
 	return r;
 }
 
+/* Standard input may be the terminal that sluice was started from. */
+static void leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		close(STDIN_FILENO);
+	fd_close(&null);
+}
+
 int host_main(void)
 {
 	struct host h = {.src.host = &services,
@@ -589,6 +599,7 @@ int host_main(void)
 	h.up.ctx = &h;
 	/* Ctrl-C reaches the whole terminal; the hub says when to stop. */
 	signal(SIGINT, SIG_IGN);
+	leave_terminal();
 	fd_raise_limit();
 	unsetenv(FD_SOFT_LIMIT); /* not for what the plugin starts */
 	h.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

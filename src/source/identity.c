@@ -49,7 +49,7 @@ static uint32_t reading_capability(void)
 	return data[0].permitted & CAP_TO_MASK(CAP_DAC_OVERRIDE);
 }
 
-static bool names_paths(const struct source_settings *src, uint32_t flag)
+bool identity_names_paths(const struct source_settings *src, uint32_t flag)
 {
 	for (size_t i = 0; i < src->options.n; i++)
 		if ((src->options.all[i].flags & flag) && src->options.all[i].n)
@@ -59,7 +59,7 @@ static bool names_paths(const struct source_settings *src, uint32_t flag)
 
 void identity_give_back(const struct source_settings *src)
 {
-	bool keeps = !src->user && names_paths(src, SLUICE_READ);
+	bool keeps = !src->user && identity_names_paths(src, SLUICE_READ);
 	if (!keeps && set_capabilities(0))
 		abort(); /* giving up cannot fail */
 }
@@ -104,7 +104,7 @@ const char *identity_stays(const struct source_settings *src)
 		return "its plugin starts programs, which are not confined";
 	if (src->sandbox == SANDBOX_OFF)
 		return "its sandbox is off";
-	if (names_paths(src, SLUICE_WRITE))
+	if (identity_names_paths(src, SLUICE_WRITE))
 		return "one of its options names a path that it writes";
 	return NULL;
 }
@@ -114,7 +114,7 @@ static bool become_own(const struct source_settings *src, const gid_t *gids, str
 		       struct buf *lacks)
 {
 	uint32_t hash = crc32c(0, src->name, strlen(src->name));
-	int r = names_paths(src, SLUICE_READ) && !reading_capability() ? -EPERM : -EINVAL;
+	int r = identity_names_paths(src, SLUICE_READ) && !reading_capability() ? -EPERM : -EINVAL;
 	if (setgroups(src->n_groups, gids) < 0)
 		r = -errno;
 	for (size_t i = 0; r == -EINVAL && i < array_size(ranges); i++) {

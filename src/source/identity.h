@@ -13,6 +13,9 @@
 #include "base/buf.h"
 #include "conf/settings.h"
 
+/* Whether an option with this flag (SLUICE_READ, SLUICE_WRITE) has a value. */
+bool identity_names_paths(const struct source_settings *src, uint32_t flag);
+
 /* Why a source that names no user stays root where sluice is root: a clause, or NULL when
  * it gets a user of its own.
  */

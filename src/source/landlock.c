@@ -24,11 +24,12 @@ struct ruleset {
 #define FS_REFER     (1ULL << 13) /* since version 2 */
 #define FS_TRUNCATE  (1ULL << 14) /* 3 */
 #define NET_TCP      3ULL         /* 4: bind and connect */
+#define FS_IOCTL     (1ULL << 15) /* 5: of devices */
 #define SCOPED       3ULL         /* 6: abstract sockets and signals */
 #define FS_UNIX      (1ULL << 16) /* 9: connecting to a unix socket by its path */
 #define FILE_RIGHTS                                                                                \
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
-	 LANDLOCK_ACCESS_FS_EXECUTE | FS_TRUNCATE)
+	 LANDLOCK_ACCESS_FS_EXECUTE | FS_TRUNCATE | FS_IOCTL)
 
 /* What libraries read: themselves, names, times, certificates. */
 static const char *const system_paths[] = {
@@ -111,7 +112,7 @@ static void allow_dir_of(const struct rules *r, const char *path, uint64_t right
 
 static void allow_option(const struct rules *r, const struct option_value *v)
 {
-	uint64_t rights = FS_READ;
+	uint64_t rights = FS_READ | FS_IOCTL;
 	if (!(v->flags & (SLUICE_READ | SLUICE_WRITE)))
 		return;
 	if (v->flags & SLUICE_WRITE)
@@ -152,6 +153,8 @@ int landlock_close(const struct source_settings *src, uint32_t plugin_flags, boo
 		attr.fs |= FS_REFER;
 	if (version >= 3)
 		attr.fs |= FS_TRUNCATE;
+	if (version >= 5)
+		attr.fs |= FS_IOCTL;
 	if (version >= 9 && !(plugin_flags & SLUICE_NEEDS_UNIX))
 		attr.fs |= FS_UNIX;
 	if (version >= 4) {
@@ -173,7 +176,7 @@ int landlock_close(const struct source_settings *src, uint32_t plugin_flags, boo
 	for (size_t i = 0; i < src->options.n; i++)
 		allow_option(&rules, &src->options.all[i]);
 	for (size_t i = 0; i < src->n_allow_read; i++)
-		allow(&rules, src->allow_read[i], FS_READ);
+		allow(&rules, src->allow_read[i], FS_READ | FS_IOCTL);
 	int r = version;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "source/opening.h"
+#include "source/syscalls.h"
 
 enum {
 	ASK_FD = 3,
@@ -212,6 +214,8 @@ int nursery_main(pid_t asker, char **argv, int (*become)(void))
 {
 	struct wish w;
 	int fds[MAP_MAX];
+	syscalls_prepare();
+	malloc_trim(0);
 	while (hear(&w, fds)) {
 		int32_t pid = raise_one(argv, asker, &w, fds, become);
 		for (uint32_t i = 0; i < w.n; i++)

@@ -4,16 +4,24 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/ioprio.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "sluice-plugin.h"
+
+enum { FILTER_MAX = 64 * 1024 };
 
 /* What changes the machine, reaches into other processes, or gets around this filter. */
 static const char *const forbidden[] = {
@@ -77,6 +85,18 @@ static const char *const forbidden[] = {
 #endif
 };
 
+/* What changes a file without writing to it, which Landlock lets pass. */
+static const char *const changing[] = {
+	"chmod",        "chown",     "fchmod",    "fchmodat",  "fchown",       "fchownat",
+	"fremovexattr", "fsetxattr", "futimesat", "lchown",    "lremovexattr", "lsetxattr",
+	"removexattr",  "setxattr",  "utime",     "utimensat", "utimes",
+};
+
+/* Those that libseccomp 2.5.4 has no name for; all architectures have the same numbers. */
+enum { FCHMODAT2 = 452, SETXATTRAT = 463, REMOVEXATTRAT = 466, OPEN_TREE_ATTR, FILE_SETATTR = 469 };
+
+static const int unnamed[] = {FCHMODAT2, SETXATTRAT, REMOVEXATTRAT, OPEN_TREE_ATTR, FILE_SETATTR};
+
 /* The number in that argument must be 0, which is the caller: these calls reach any process
  * of the same user.  A thread of the process cannot be told from another process.
  */
@@ -108,6 +128,14 @@ static const struct {
 	/* These type into the terminal that sluice was started from. */
 	{"ioctl", 1, TIOCSTI},
 	{"ioctl", 1, TIOCLINUX},
+	{"ioctl", 1, TIOCSPGRP},
+	/* These need no right to write. */
+	{"ioctl", 1, FS_IOC_SETFLAGS},
+	{"ioctl", 1, FS_IOC_FSSETXATTR},
+	{"ioctl", 1, FIFREEZE},
+	{"ioctl", 1, FITHAW},
+	{"ioctl", 1, FITRIM},
+	{"fcntl", 1, F_SETLEASE}, /* who opens the file waits */
 	{"prctl", 0, PR_SCHED_CORE},
 };
 
@@ -116,15 +144,20 @@ struct filter {
 	int error; /* the first one */
 };
 
-static void forbid(struct filter *f, const char *call, int error, unsigned n,
-		   const struct scmp_arg_cmp *cmp)
+static void forbid_number(struct filter *f, int number, int error, unsigned n,
+			  const struct scmp_arg_cmp *cmp)
 {
-	int number = seccomp_syscall_resolve_name(call);
 	if (f->error || number == __NR_SCMP_ERROR)
 		return;
 	int r = seccomp_rule_add_array(f->ctx, SCMP_ACT_ERRNO((uint32_t)error), number, n, cmp);
 	/* Not on this architecture. */
 	f->error = r == -EDOM || r == -EFAULT ? 0 : r;
+}
+
+static void forbid(struct filter *f, const char *call, int error, unsigned n,
+		   const struct scmp_arg_cmp *cmp)
+{
+	forbid_number(f, seccomp_syscall_resolve_name(call), error, n, cmp);
 }
 
 static void forbid_other(struct filter *f, const char *call, unsigned arg, uint64_t allowed,
@@ -161,14 +194,22 @@ static void close_sockets(struct filter *f, uint32_t plugin_flags)
 	forbid_value(f, "socketpair", 1, 0xf, SOCK_RAW, EACCES);
 }
 
-static void close_all(struct filter *f, uint32_t plugin_flags)
+static void close_changing(struct filter *f)
+{
+	for (size_t i = 0; i < array_size(changing); i++)
+		forbid(f, changing[i], EPERM, 0, NULL);
+	for (size_t i = 0; i < array_size(unnamed); i++)
+		forbid_number(f, unnamed[i], EPERM, 0, NULL);
+}
+
+static void close_all(struct filter *f, uint32_t plugin_flags, uint32_t pid)
 {
 	for (size_t i = 0; i < array_size(forbidden); i++)
 		forbid(f, forbidden[i], EPERM, 0, NULL);
 	for (size_t i = 0; i < array_size(only_own); i++)
 		forbid_other(f, only_own[i].call, only_own[i].arg, 0, EPERM);
 	for (size_t i = 0; i < array_size(own_pid); i++)
-		forbid_other(f, own_pid[i], 0, (uint64_t)getpid(), EPERM);
+		forbid_other(f, own_pid[i], 0, pid, EPERM);
 	for (size_t i = 0; i < array_size(values); i++)
 		forbid_value(f, values[i].call, values[i].arg, ~0U, values[i].value, EPERM);
 	forbid_other(f, "setpriority", 0, PRIO_PROCESS, EPERM);
@@ -176,12 +217,65 @@ static void close_all(struct filter *f, uint32_t plugin_flags)
 	close_sockets(f, plugin_flags);
 }
 
-int syscalls_close(uint32_t plugin_flags)
+/* f->ctx is to be released. */
+static void make(struct filter *f, uint32_t plugin_flags, bool writes, uint32_t pid)
 {
-	struct filter f = {.ctx = seccomp_init(SCMP_ACT_ALLOW)};
-	if (!f.ctx)
-		return -ENOMEM;
-	close_all(&f, plugin_flags);
+	*f = (struct filter){.ctx = seccomp_init(SCMP_ACT_ALLOW)};
+	if (!f->ctx) {
+		f->error = -ENOMEM;
+		return;
+	}
+	close_all(f, plugin_flags, pid);
+	if (!writes)
+		close_changing(f);
+}
+
+/* ---- made once for all ------------------------------------------------------------------ */
+
+/* No process has this number: it stands for the one that will load the filter. */
+enum { ANY_PID = 0x5bd1e995 };
+
+/* The filter of plugins that declare nothing.  Making one takes most of a millisecond, so the
+ * nursery makes this one before it forks.
+ */
+static struct {
+	struct buf code; /* of struct sock_filter */
+} ready;
+
+void syscalls_prepare(void)
+{
+	struct filter f;
+	int fd = memfd_create("sluice-filter", MFD_CLOEXEC);
+	make(&f, 0, false, ANY_PID);
+	if (!f.error)
+		f.error = seccomp_export_bpf(f.ctx, fd);
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* Without it each process makes its own. */
+	if (f.error || fd_read_file(path, FILTER_MAX, &ready.code))
+		buf_fini(&ready.code);
+	seccomp_release(f.ctx);
+	fd_close(&fd);
+}
+
+static int load_ready(void)
+{
+	struct sock_filter *code = (void *)ready.code.data;
+	size_t n = ready.code.len / sizeof(code[0]);
+	for (size_t i = 0; i < n; i++)
+		if (code[i].code == (BPF_JMP | BPF_JEQ | BPF_K) && code[i].k == ANY_PID)
+			code[i].k = (uint32_t)getpid();
+	struct sock_fprog program = {(unsigned short)n, code};
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}
+
+int syscalls_close(uint32_t plugin_flags, bool writes)
+{
+	struct filter f;
+	if (ready.code.len && !writes &&
+	    !(plugin_flags & (SLUICE_NEEDS_NETWORK | SLUICE_NEEDS_UNIX)))
+		return load_ready();
+	make(&f, plugin_flags, writes, (uint32_t)getpid());
 	if (!f.error)
 		f.error = seccomp_load(f.ctx);
 	seccomp_release(f.ctx);

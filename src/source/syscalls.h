@@ -10,13 +10,17 @@
 #ifndef SLUICE_SOURCE_SYSCALLS_H
 #define SLUICE_SOURCE_SYSCALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
 
-/* For good.  `plugin_flags` are those of enum sluice_plugin_flag.  0, or a negative errno
- * of a kernel without seccomp.
+/* For good.  `plugin_flags` are those of enum sluice_plugin_flag; with `writes` it has files
+ * whose owner and mode it may change.  0, or a negative errno of a kernel without seccomp.
  */
-int syscalls_close(uint32_t plugin_flags) must_check;
+int syscalls_close(uint32_t plugin_flags, bool writes) must_check;
+
+/* Makes the filter of most plugins beforehand, for all processes that this one forks. */
+void syscalls_prepare(void);
 
 #endif

@@ -195,6 +195,31 @@ def who_is_no_descendant_gets_in(site):
     check(site.get("/health/live")[0] == 200, "the web server is refused")
 
 
+def a_web_server_in_the_same_container_gets_in(site):
+    """There sluice may be process 1, and the parent of a web server that the same script has started."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        print("# needs root and unshare")
+        return
+    site.write_config("s: {type: file, channel: s, include: [DIR/s.log]}\n")
+    site.start_lighttpd()
+    site.lighttpd.terminate()
+    site.lighttpd.wait()
+    with open(site.path("sluice.log"), "ab") as log:
+        site.sluice = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+             "lighttpd -D -f %s & exec %s run -c %s" % (site.path("lighttpd.conf"), SLUICE, site.path("sluice.yaml"))],
+            stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+
+    def ready():
+        with contextlib.suppress(OSError):
+            return site.get("/health/ready")[0] == 200
+    wait_for(ready, "an answer: " + site.log())
+    check("is closed" not in site.log(), site.log())
+    site.sluice.kill()
+    site.sluice.wait()
+    wait_for(lambda: not ready(), "all of it to end")
+
+
 def check_tells_which_sources_stay_root(site):
     site.own_plugins()
     site.write_config("a: {type: command, channel: a, mode: once, argv: ['true']}\n"
@@ -254,5 +279,6 @@ run(a_plugin_of_sluices_own_user_gets_nowhere, a_plugin_with_a_user_of_its_own_g
     one_that_declares_the_network_gets_there_and_nowhere_else,
     one_that_declares_unix_sockets_gets_to_others_but_not_to_ours,
     a_program_that_a_source_starts_gets_into_no_socket_of_ours, nor_does_an_orphan_of_one,
-    nor_one_of_a_sluice_that_a_web_server_starts, who_is_no_descendant_gets_in, check_tells_which_sources_stay_root,
+    nor_one_of_a_sluice_that_a_web_server_starts, who_is_no_descendant_gets_in,
+    a_web_server_in_the_same_container_gets_in, check_tells_which_sources_stay_root,
     a_source_with_a_user_of_its_own_reads_what_root_reads, each_source_has_the_same_user_after_a_restart)

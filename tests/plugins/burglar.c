@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,10 +19,12 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <sluice-plugin.h>
@@ -372,6 +375,43 @@ static int try_truncate(void)
 	return said(truncate(text("file"), 0));
 }
 
+static int try_chmod(void)
+{
+	return said(chmod(text("file"), 0644));
+}
+
+static int try_new_chmod(void)
+{
+	return said(syscall(452, AT_FDCWD, text("file"), 0644, 0));
+}
+
+static int try_chown(void)
+{
+	return said(chown(text("file"), geteuid(), getegid()));
+}
+
+static int try_touch(void)
+{
+	return said(utimensat(AT_FDCWD, text("file"), NULL, 0));
+}
+
+static int try_xattr(void)
+{
+	return said(setxattr(text("file"), "user.x", "x", 1, 0));
+}
+
+static int try_lease(void)
+{
+	return said(fcntl(open("/etc/passwd", O_RDONLY), F_SETLEASE, F_RDLCK));
+}
+
+static int try_file_flags(void)
+{
+	int flags = 0, fd = open("/etc/passwd", O_RDONLY);
+	return ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 ? errno
+						      : said(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
+
 /* A child that reports by its exit status: 0 when the program has run. */
 static int run_program(const char *path, int fd)
 {
@@ -509,6 +549,13 @@ static const struct way {
 	{"unshare", try_unshare},
 	{"write", try_write},
 	{"truncate", try_truncate},
+	{"chmod", try_chmod},
+	{"new_chmod", try_new_chmod},
+	{"chown", try_chown},
+	{"touch", try_touch},
+	{"xattr", try_xattr},
+	{"lease", try_lease},
+	{"file_flags", try_file_flags},
 	{"exec", try_exec},
 	{"exec_loader", try_exec_loader},
 	{"exec_memory", try_exec_memory},
