@@ -160,7 +160,7 @@ const scenarios = {
     await page.keyboard.press('Space');
     const before = await rowTexts(page);
     write('while paused\nERROR while paused\n');
-    await until('the count of waiting lines', async () => (await page.textContent('#notice')).includes('2 lines wait, 1 errors'));
+    await until('the count of waiting lines', async () => (await page.textContent('#notice')).includes('2 lines wait, 1 error among'));
     check(JSON.stringify(await rowTexts(page)) === JSON.stringify(before), 'rows moved while paused');
     await page.hover('#scroller');
     await page.mouse.wheel(0, -3000);
