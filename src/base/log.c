@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/sink.h"
+#include "base/utf8.h"
 
 #define RETRY_NS    (50 * NS_PER_MS)
 #define PATIENCE_NS (500 * NS_PER_MS)
@@ -34,26 +35,6 @@ static bool writes_to_journal(void)
 	unsigned long long device, inode;
 	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
 	       !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
-}
-
-/* What may move the cursor of a terminal or turn the direction of a line: controls (C0, C1)
- * and U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
- */
-static void make_harmless(char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char *p = (unsigned char *)line + i;
-		size_t left = len - i;
-		if (*p < 0x20 || *p == 0x7f)
-			*p = ' ';
-		else if (left > 1 && p[0] == 0xc2 && p[1] < 0xa0)
-			memset(p, ' ', 2);
-		else if (left > 2 && p[0] == 0xe2 &&
-			 ((p[1] == 0x80 &&
-			   (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae))) ||
-			  (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
-			memset(p, ' ', 3);
-	}
 }
 
 /* ---- the lines that wait --------------------------------------------------------------- */
@@ -163,6 +144,25 @@ static void put_line(const char *line, size_t n)
 
 /* ---- what others call ------------------------------------------------------------------- */
 
+/* On one line, and safe for a terminal; how many bytes, at most `room`. */
+static size_t put_message(char *to, size_t room, const char *fmt, va_list ap)
+{
+	char text[LINE_ROOM];
+	struct buf visible = {0};
+	int m = vsnprintf(text, sizeof(text), fmt, ap);
+	size_t len = MIN((size_t)MAX(m, 0), sizeof(text) - 1);
+	len = utf8_cut((struct str){text, len}, room);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\n')
+			text[i] = ' ';
+	utf8_put_visible(&visible, (struct str){text, len});
+	size_t n = utf8_cut(buf_str(&visible), room);
+	if (n)
+		memcpy(to, visible.data, n);
+	buf_fini(&visible);
+	return n;
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	if (level > highest)
@@ -172,13 +172,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	size_t n = begin_line(line, level);
 	va_list ap;
 	va_start(ap, fmt);
-	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	n += put_message(line + n, sizeof(line) - n - 1, fmt, ap);
 	va_end(ap);
-	size_t len = MIN(n + (size_t)MAX(m, 0), sizeof(line) - 2);
-	make_harmless(line, len);
-	line[len] = '\n';
+	line[n] = '\n';
 	pthread_mutex_lock(&lock);
-	put_line(line, len + 1);
+	put_line(line, n + 1);
 	pthread_mutex_unlock(&lock);
 	errno = saved;
 }
