@@ -29,6 +29,12 @@ def add(site, first, last):
     write_lines(site.path("lines.log"), first, last)
 
 
+def arguments_of(pid):
+    with contextlib.suppress(OSError):
+        return open("/proc/%s/cmdline" % pid, "rb").read().decode(errors="replace")
+    return ""
+
+
 def finish(site, m):
     """Nothing is left once the web server is gone: neither a responder nor, for one that was spawned, a hub."""
     pid = hub_pid(site)
@@ -37,8 +43,9 @@ def finish(site, m):
     wait_for(lambda: not any(alive(p) for p in everyone), "what sluice.fcgi has started to end", 30)
     if m.spawns:
         left = [p for p in os.listdir("/proc") if p.isdigit() and program_of(int(p)) == "sluice"
-                and site.dir.encode() in open("/proc/%s/cmdline" % p, "rb").read()]
+                and site.dir in arguments_of(p)]
         check(not left, "left behind: %s" % left)
+    check("Sanitizer" not in m.log(site), m.log(site))
 
 
 def serves(site, m):
