@@ -239,7 +239,10 @@ struct sluice_host {
 	 * ten seconds are counted and not shown.
 	 */
 	void (*log)(struct sluice_source *, enum sluice_log_level, const char *message);
-	/* A figure for the status page; the newest value of each name is shown. */
+	/* A figure for the status page; the newest value of each name is shown.  It
+	 * may be called for every event: values that follow each other quickly are
+	 * sent with the next wait().  At most 64 names.
+	 */
 	void (*counter)(struct sluice_source *, const char *name, uint64_t value);
 	/* The instance's name in the configuration. */
 	const char *(*name)(struct sluice_source *);

@@ -343,6 +343,52 @@ START_TEST(a_replay_within_a_budget_goes_on_where_it_stopped)
 }
 END_TEST
 
+/* A slow filter, so that each slice ends within a piece, or within a batch of it. */
+START_TEST(a_search_that_is_interrupted_at_every_event_finds_the_same)
+{
+	struct journal j;
+	struct seen s;
+	struct buf why = {0}, text = {0};
+	struct filter_run slow;
+	make_dir();
+	open_journal(&j, &s);
+	for (int i = 1; i <= 20000; i++)
+		append(&j, i, 200);
+	for (int i = 0; i < 100; i++)
+		buf_printf(&text, "%smessage contains \"y%d\"", i ? " or " : "", i);
+	buf_puts(&text, " or message startswith \"1777\"");
+	struct filter *f = filter_parse(NULL, buf_str(&text), &why);
+	ck_assert_msg(f != NULL, "%s", buf_text(&why));
+	filter_run_init(&slow);
+	struct past_channel c = {.name = STR("c"), .filter = f};
+	journal_snapshot_back(&j, j.last, &c.snapshot);
+	event_id found[2];
+	int slices[2] = {0};
+	for (int interrupted = 0; interrupted < 2; interrupted++) {
+		struct locate l;
+		locate_init(&l, &c, 1, j.last, 8);
+		int64_t slice_ns = interrupted ? 10 * 1000 : 100 * NS_PER_SEC;
+		while (!locate_run(&l, &slow, clock_mono_ns() + slice_ns))
+			slices[interrupted]++;
+		ck_assert_uint_ge(l.n_ids, 8);
+		ck_assert_uint_le(l.n_ids, 11); /* each once: 17770 to 17779, 1777 */
+		found[interrupted] = locate_after(&l);
+		locate_fini(&l);
+	}
+	ck_assert_uint_eq(found[0], found[1]);
+	ck_assert_uint_eq(found[0], id_make(17772, 0) - 1);
+	ck_assert_int_eq(slices[0], 0);
+	ck_assert_int_gt(slices[1], 0);
+	journal_snapshot_fini(&c.snapshot);
+	filter_run_fini(&slow);
+	filter_unref(f);
+	buf_fini(&why);
+	buf_fini(&text);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
 START_TEST(the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
 {
 	struct cursors *c = cursors_new();
@@ -683,4 +729,5 @@ UNIT_MAIN("journal", a_segment_that_is_gone_is_a_gap_with_its_exact_count,
 	  retention_drops_whole_segments_and_carries_the_cursors_on,
 	  events_go_when_they_are_older_than_the_age_also_in_a_quiet_channel,
 	  a_replay_within_a_budget_goes_on_where_it_stopped,
+	  a_search_that_is_interrupted_at_every_event_finds_the_same,
 	  the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
