@@ -68,9 +68,9 @@ struct fcgi_request {
  */
 int fcgi_take_management(struct buf *in, unsigned max_requests, struct buf *answer) must_check;
 
-/* Looks whether `s`, without management records, starts with one whole request of the responder role:
- * BEGIN_REQUEST, PARAMS to their end, STDIN to its end, one id throughout and
- * name-value pairs that lie inside their stream.
+/* Looks whether `s`, without management records, starts with one whole request of the
+ * responder role: BEGIN_REQUEST, PARAMS to their end, STDIN to its end, one id throughout
+ * and name-value pairs that lie inside their stream.
  */
 enum fcgi_head fcgi_check_head(struct str s, struct fcgi_request *ret) must_check;
 
