@@ -81,6 +81,8 @@ bool front_is_meant(int argc, char **argv) must_check;
 bool front_is_misused(int argc, char **argv) must_check;
 /* What it then does; the exit status. */
 int front_main(void);
+/* For the supervisor that a front has started: its hub runs. */
+void front_start_worked(const char *state_dir);
 
 /* The first argument of a role. */
 int role_parent(int argc, char **argv, int signo) must_check;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,7 +28,8 @@
 
 #define FRONT_VARIABLE "SLUICE_FRONT"
 
-enum { LOG_MAX = 1024 * 1024, ATTACHED_LOCK_FD = 3 };
+/* Starts that come to nothing, one after the other, until there is a pause between them. */
+enum { LOG_MAX = 1024 * 1024, ATTACHED_LOCK_FD = 3, STARTS_AT_ONCE = 2, PAUSE_S = 30 };
 
 struct front {
 	struct settings *settings;
@@ -93,10 +95,37 @@ static int lock_start(const char *dir)
 	int r = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : fd;
 	if (r < 0)
 		fd_close(&fd);
-	if (r < 0 && r != -EWOULDBLOCK)
-		log_error("cannot start sluice: %s: %s", path, strerror(-r));
 	free(path);
 	return r;
+}
+
+/* Who holds the lock keeps count in it of starts that came to nothing; a supervisor whose
+ * hub runs empties it.  Whether it is time for another one.
+ */
+static bool may_start_again(int lock)
+{
+	char text[64] = "";
+	long long n = 0, at_s = 0, now_s = clock_wall_ns() / NS_PER_SEC;
+	if (pread(lock, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%lld %lld", &n, &at_s) != 2)
+		n = 0;
+	if (n >= STARTS_AT_ONCE && now_s >= at_s && now_s - at_s < PAUSE_S)
+		return false;
+	int len = snprintf(text, sizeof(text), "%lld %lld\n", n + 1, now_s);
+	if (ftruncate(lock, 0) < 0 || pwrite(lock, text, (size_t)len, 0) != len)
+		log_debug("cannot count the starts");
+	return true;
+}
+
+void front_start_worked(const char *state_dir)
+{
+	struct stat ours, file;
+	char *path = mem_printf("%s/start.lock", state_dir);
+	/* Whoever runs us by hand has not handed down a lock. */
+	if (fstat(ATTACHED_LOCK_FD, &ours) == 0 && stat(path, &file) == 0 &&
+	    ours.st_ino == file.st_ino && ours.st_dev == file.st_dev &&
+	    ftruncate(ATTACHED_LOCK_FD, 0) < 0)
+		log_debug("this start stays counted as failed");
+	free(path);
 }
 
 /* Of our environment what sluice and its sources need: the rest is the web server's,
@@ -118,22 +147,20 @@ static char **kept_environment(void)
 	return env;
 }
 
-static void start_hub(void *ctx)
+/* The log says more than a client may know. */
+static const char *cannot_use(const struct front *f, int err, bool tells)
 {
-	const struct front *f = ctx;
-	const char *dir = f->settings->hub.state_dir;
-	int r = fd_make_dirs(dir);
-	if (!r && access(dir, W_OK) < 0)
-		r = -errno;
-	if (r) {
+	if (tells)
 		log_error("sluice is not running, and cannot be started from here: hub.state_dir "
 			  "%s: %s (start it as a service, or give user %u that directory)",
-			  dir, strerror(-r), (unsigned)geteuid());
-		return;
-	}
-	int lock = lock_start(dir);
-	if (lock < 0)
-		return; /* somebody does it already */
+			  f->settings->hub.state_dir, strerror(-err), (unsigned)geteuid());
+	return "sluice is not running, and cannot be started here: the web server's user cannot "
+	       "use its state directory (the web server's error log says which, and why).\n";
+}
+
+static const char *spawn(const struct front *f, int lock, bool tells)
+{
+	const char *dir = f->settings->hub.state_dir;
 	int log = open_log(dir), null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const struct fd_map map[] = {{null, STDIN_FILENO},
 				     {log >= 0 ? log : null, STDOUT_FILENO},
@@ -143,15 +170,42 @@ static void start_hub(void *ctx)
 			(char[]){"-c"},         f->file,
 			(char[]){"--attached"}, NULL};
 	char **env = kept_environment();
-	r = process_spawn_apart(argv, env, map, array_size(map));
+	int r = process_spawn_apart(argv, env, map, array_size(map));
 	free(env);
-	if (r)
-		log_error("cannot start sluice: %s", strerror(-r));
-	else
-		log_info("starting sluice with %s; its log is %s/sluice.log", f->file, dir);
-	fd_close(&lock);
 	fd_close(&log);
 	fd_close(&null);
+	if (!r)
+		log_info("starting sluice with %s; its log is %s/sluice.log", f->file, dir);
+	else if (tells)
+		log_error("cannot start sluice: %s", strerror(-r));
+	return r ? "sluice is not running, and cannot be started just now.\n" : NULL;
+}
+
+static const char *start_hub(void *ctx, bool tells)
+{
+	const struct front *f = ctx;
+	const char *dir = f->settings->hub.state_dir, *why;
+	int r = fd_make_dirs(dir);
+	if (!r && access(dir, W_OK | X_OK) < 0)
+		r = -errno;
+	int lock = r ? r : lock_start(dir);
+	if (lock == -EWOULDBLOCK)
+		return NULL; /* somebody does it already */
+	if (lock < 0)
+		return cannot_use(f, lock, tells);
+	if (may_start_again(lock)) {
+		why = spawn(f, lock, tells);
+	} else {
+		why = "sluice is not running: it was started, and ended again at once (sluice.log "
+		      "in "
+		      "its state directory says why).\n";
+		if (tells)
+			log_error("sluice ends as soon as it is started, and is tried again every "
+				  "%d s: %s/sluice.log says why",
+				  PAUSE_S, dir);
+	}
+	fd_close(&lock);
+	return why;
 }
 
 /* ---- the web server's ------------------------------------------------------------------ */

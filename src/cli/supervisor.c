@@ -47,6 +47,8 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 	case CONTROL_READY:
 		s->hub_is_ready = s->hub_was_ready = true;
 		systemd_notify("READY=1\nSTATUS=running");
+		if (s->is_attached)
+			front_start_worked(s->settings->hub.state_dir);
 		if (s->is_drained && supervisor_drain(s, 0))
 			log_warning("the new hub takes streams although it was drained");
 		break;

@@ -47,6 +47,12 @@ static void respond_empty(struct request *q, const char *status, const char *mor
 	buf_fini(&b);
 }
 
+void request_respond_hopeless(struct request *q)
+{
+	request_respond_text(q, "503 Service Unavailable", "Retry-After: 30\r\n",
+			     q->responder->no_hub);
+}
+
 /* A 503 would end a browser's EventSource for good, so a stream is told to
  * come back instead.
  */

@@ -144,7 +144,10 @@ void request_begin_to_ask(struct request *q, char *path_taken)
 	q->serial = ++q->responder->last_serial;
 	request_set_deadline(q, strcmp(q->path, "/health/ready") == 0 ? READY_PATIENCE_NS
 								      : HUB_PATIENCE_NS);
-	request_ask(q);
+	if (q->responder->no_hub)
+		request_respond_hopeless(q);
+	else
+		request_ask(q);
 }
 
 /* The head is written: the descriptor becomes the hub's.  Should the hub be

@@ -100,6 +100,7 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 static void on_connected(void *ctx)
 {
 	struct responder *r = ctx;
+	r->no_hub = NULL;
 	/* The supervisor listens there for the hub. */
 	r->peers.supervisor = ancestry_peer(r->link.fd);
 	list_each_safe (e, &r->requests) {
@@ -130,7 +131,14 @@ static void on_no_hub(void *ctx)
 	if (!r->config->start_hub || (r->revived_ns && now - r->revived_ns < REVIVE_NS))
 		return;
 	r->revived_ns = now;
-	r->config->start_hub(r->config->ctx);
+	r->no_hub = r->config->start_hub(r->config->ctx, !r->no_hub);
+	if (!r->no_hub)
+		return;
+	list_each_safe (e, &r->requests) {
+		struct request *q = list_entry(e, struct request, link);
+		if (q->state == ASKING)
+			request_respond_hopeless(q);
+	}
 }
 
 static void on_answer(void *ctx, const struct door_answer *a)

@@ -32,8 +32,11 @@ struct responder_config {
 	bool checks_peers; /* who may connect to them: */
 	const char *peers; /* user ids, see base/peers.h */
 	pid_t manager;     /* the web server's process that streams end with; 0: none */
-	/* Called from time to time while there is no hub; or NULL. */
-	void (*start_hub)(void *ctx);
+	/* Called from time to time while there is no hub; or NULL.  NULL if one is on its
+	 * way, else why none can be started, as a client may know it; the log is told if
+	 * `tells`.
+	 */
+	const char *(*start_hub)(void *ctx, bool tells);
 	void *ctx;
 };
 

@@ -73,6 +73,7 @@ struct responder {
 	struct loop_timer resend; /* the hub was behind: ask again */
 	struct loop_timer retire; /* looks whether the last request is over */
 	int64_t retired_ns, revived_ns;
+	const char *no_hub; /* why there is none and will not be; or NULL */
 	struct list requests;
 	struct link link;
 	uint32_t last_serial;
@@ -119,6 +120,8 @@ void request_respond(struct request *q, struct str answer, bool is_stream);
 void request_respond_text(struct request *q, const char *status, const char *more_headers,
 			  const char *text);
 void request_respond_without_hub(struct request *q);
+/* At once: waiting for a hub would be in vain. */
+void request_respond_hopeless(struct request *q);
 
 /* Appends the header fields that let a configured origin read the answer. */
 void request_put_cors(const struct request *q, struct buf *out);
