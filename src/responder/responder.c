@@ -247,6 +247,9 @@ static void end(struct responder *r)
 	list_each_safe (e, &r->requests)
 		request_free(list_entry(e, struct request, link));
 	files_free(&r->files);
+	/* The request that stopped the loop goes at the end of its turn. */
+	if (r->loop)
+		loop_settle(r->loop);
 	if (r->loop)
 		loop_free(r->loop);
 	free(r);
