@@ -343,6 +343,71 @@ START_TEST(a_replay_within_a_budget_goes_on_where_it_stopped)
 }
 END_TEST
 
+static int n_read;
+
+static void on_read_at_once(struct replay *r)
+{
+	struct loop *l = r->owner;
+	if (!r->is_complete) { /* its slice of time was over */
+		r->after = r->last;
+		replay_submit(r->helper, r, 0);
+		return;
+	}
+	ck_assert_uint_eq(r->n_events, 33); /* 30 end in 7; 33, 133, 233 */
+	replay_free(r);
+	if (++n_read == 64)
+		loop_stop(l);
+}
+
+START_TEST(several_readers_share_a_filter_and_its_regexes)
+{
+	enum { READERS = 4 };
+	static struct filter_run runs[READERS];
+	struct journal j;
+	struct seen s;
+	struct regex_pool pool;
+	struct buf why = {0};
+	struct loop *l = loop_new();
+	struct helper *h;
+	char *trouble = NULL;
+	make_dir();
+	open_journal(&j, &s);
+	for (int i = 1; i <= 300; i++)
+		append(&j, i, 20);
+	regex_pool_init(&pool);
+	struct filter *f = filter_parse(
+		&pool, STR("message ~ /^[0-9]*7x+$/ or message icontains \"33X\""), &why);
+	ck_assert_msg(f != NULL, "%s", buf_text(&why));
+	ck_assert_int_eq(helper_new(l, READERS, true, &h, &trouble), 0);
+	for (int i = 0; i < READERS; i++)
+		filter_run_init(&runs[i]);
+	for (unsigned i = 0; i < 64; i++) {
+		struct replay *r = replay_new(1);
+		r->runs = runs;
+		r->owner = l;
+		r->done = on_read_at_once;
+		r->epoch = STR("e");
+		r->format = FORMAT_SSE_MESSAGE;
+		r->upto = j.last;
+		r->budget = SIZE_MAX / 2;
+		r->channels[0].name = STR("c");
+		r->channels[0].filter = filter_ref(f);
+		journal_snapshot(&j, 0, &r->channels[0].snapshot);
+		replay_submit(h, r, i % 5);
+	}
+	loop_run(l);
+	helper_free(h);
+	loop_free(l);
+	for (int i = 0; i < READERS; i++)
+		filter_run_fini(&runs[i]);
+	filter_unref(f);
+	regex_pool_fini(&pool);
+	buf_fini(&why);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
 /* A slow filter, so that each slice ends within a piece, or within a batch of it. */
 START_TEST(a_search_that_is_interrupted_at_every_event_finds_the_same)
 {
@@ -729,5 +794,6 @@ UNIT_MAIN("journal", a_segment_that_is_gone_is_a_gap_with_its_exact_count,
 	  retention_drops_whole_segments_and_carries_the_cursors_on,
 	  events_go_when_they_are_older_than_the_age_also_in_a_quiet_channel,
 	  a_replay_within_a_budget_goes_on_where_it_stopped,
+	  several_readers_share_a_filter_and_its_regexes,
 	  a_search_that_is_interrupted_at_every_event_finds_the_same,
 	  the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
