@@ -32,8 +32,8 @@ static ssize_t way_socket(const char *p, size_t n)
 	return w < 0 ? -errno : w;
 }
 
-/* Of a terminal that cannot be opened again: another user's.  Between the look and the
- * write somebody may stop it by Ctrl-S, which no other way would prevent either.
+/* Where nothing better is to be had: a terminal of another user, which cannot be opened
+ * again.  Between the look and the write somebody may stop it by Ctrl-S.
  */
 static ssize_t way_polled(const char *p, size_t n)
 {
@@ -56,8 +56,11 @@ static ssize_t way_pipe(const char *p, size_t n)
 	}
 	ssize_t moved =
 		splice(sink.passage[0], NULL, sink.fd, NULL, sink.on_the_way, SPLICE_F_NONBLOCK);
-	if (moved < 0 && errno != EAGAIN)
-		sink_forget(); /* the reader is gone, or the plugin has closed our pipe */
+	if (moved < 0 && errno != EAGAIN && errno != EPIPE) {
+		sink_forget(); /* splice(2) is forbidden here, or somebody has closed our pipe */
+		sink.write = way_polled;
+		return way_polled(p, n);
+	}
 	if (moved < 0)
 		return -errno;
 	sink.on_the_way -= (size_t)moved;
