@@ -26,7 +26,6 @@ enum {
 	ASK_FD = 3,
 	MAP_MAX = 8,
 	TITLE_MAX = 160, /* two names, and what stands before them */
-	ABOVE_TARGETS = 100,
 	ANSWERS_MS = 1000,
 	ADOPTED_MS = 5000,
 	YIELDS = 200,
@@ -152,8 +151,11 @@ static void set_title(char **argv, pid_t asker, const struct wish *w)
 /* Copies out of the way first: a target may be the number of another one. */
 static int map_descriptors(const struct wish *w, int *fds)
 {
+	int above = 0;
 	for (uint32_t i = 0; i < w->n; i++)
-		if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, ABOVE_TARGETS)) < 0)
+		above = MAX(above, w->to[i] + 1);
+	for (uint32_t i = 0; i < w->n; i++)
+		if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, above)) < 0)
 			return -errno;
 	for (uint32_t i = 0; i < w->n; i++)
 		if (dup2(fds[i], w->to[i]) < 0)

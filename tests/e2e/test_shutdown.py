@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Starting where something is in the way, and stopping."""
 import select
+import struct
 
 from harness import *
 
@@ -128,14 +129,26 @@ def a_state_directory_that_cannot_be_written(site):
     fails(site, "hub.state_dir DIR/state cannot be")
 
 
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
 def a_journal_of_a_newer_version_is_left_untouched(site):
     begin(site)
     site.stop()
     folder = site.path("state/journal/logs")
     segment = os.path.join(folder, sorted(os.listdir(folder))[0])
     with open(segment, "r+b") as f:
-        f.seek(8)
-        f.write(b"\x63")
+        head = f.read(64)[:8] + b"\x63\0\0\0"
+        f.seek(12)
+        rest = f.read(52)[4:]
+        f.seek(0)
+        f.write(2 * (head + struct.pack("<I", crc32c(head + rest)) + rest))
     before = open(segment, "rb").read()
     fails(site, "was written by a newer version of sluice and is left untouched")
     check(open(segment, "rb").read() == before, "it was changed")
