@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -93,6 +95,10 @@ static void obey(struct client *c, char *word)
 		c->kind = COMMAND_RELOAD;
 		c->is_early = reload_is_busy(s->reloader);
 		reload_begin(s->reloader);
+	} else if (strcmp(word, "which\n") == 0) {
+		char *file = realpath(s->settings->file, NULL);
+		answer(c, true, file ? file : s->settings->file);
+		free(file);
 	} else if (strcmp(word, "upgrade\n") == 0) {
 		c->kind = COMMAND_UPGRADE;
 		upgrade_begin(s->upgrader);
@@ -250,7 +256,46 @@ static bool is_running(const char *state_dir)
 	return runs;
 }
 
-int commands_ask(const char *state_dir, const char *word)
+/* The configuration of the sluice that listens there, owned; NULL if it does not say. */
+static char *file_of_running(const char *path)
+{
+	static const char word[] = "which\n";
+	struct buf got = {0};
+	int fd = connect_to(path);
+	ssize_t n = fd < 0 ? -1 : send(fd, word, strlen(word), MSG_NOSIGNAL);
+	while (n > 0 && (n = read(fd, buf_reserve(&got, PATH_MAX), PATH_MAX)) > 0)
+		got.len += (size_t)n;
+	const char *text = buf_text(&got);
+	bool says = strncmp(text, "ok\n", 3) == 0;
+	char *file = says ? mem_strndup(text + 3, strcspn(text + 3, "\n")) : NULL;
+	buf_fini(&got);
+	fd_close(&fd);
+	return file;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+	return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+				     x.st_ino == y.st_ino);
+}
+
+/* It reads its own file again and no other: to say "good" of another would be a lie. */
+static bool runs_with(const char *path, const char *file)
+{
+	char *running = file ? file_of_running(path) : NULL;
+	bool runs = !running || is_same_file(running, file);
+	if (!runs)
+		cli_print(stderr,
+			  "sluice: the sluice that runs with this state directory reads %s, not "
+			  "%s: nothing was changed (use -c %s; for another file, end it and start "
+			  "it with that)\n",
+			  running, file, running);
+	free(running);
+	return runs;
+}
+
+int commands_ask(const char *state_dir, const char *file, const char *word)
 {
 	char *path = path_in(state_dir);
 	int fd = connect_to(path), status = 1;
@@ -260,7 +305,7 @@ int commands_ask(const char *state_dir, const char *word)
 		fd = connect_to(path);
 	}
 	if (fd >= 0)
-		status = ask(fd, word);
+		status = runs_with(path, file) ? ask(fd, word) : 2;
 	else if (fd == -EACCES)
 		fprintf(stderr,
 			"sluice: %s: Permission denied (ask as root, or as the user that sluice "

@@ -28,7 +28,9 @@ void commands_answer(struct commands *c, enum command_kind kind, bool good, cons
  */
 void commands_reload_begins(struct commands *c);
 
-/* Asks a running supervisor, and prints what it answers.  The exit status. */
-int commands_ask(const char *state_dir, const char *word) must_check;
+/* Asks a running supervisor, and prints what it answers.  The exit status.  `file` is the
+ * configuration that is meant, and the word is refused if it runs with another one; or NULL.
+ */
+int commands_ask(const char *state_dir, const char *file, const char *word) must_check;
 
 #endif

@@ -260,7 +260,30 @@ def the_hub_starts_again_with_what_was_reloaded(site):
     check(len(site.json("/status")["sources"]) == 2, "it started with the old configuration")
 
 
-run(each_change_is_an_event, who_asks_and_says_nothing_blocks_nobody, a_hundred_reloads_under_load, a_mistake_changes_nothing, without_a_running_sluice, sighup_does_the_same,
+def another_file_is_not_called_good(site):
+    """It reads its own file again, whatever the caller means."""
+    open(site.path("a.log"), "w").close()
+    site.write_config("a: {type: file, channel: a, include: [DIR/a.log]}")
+    site.start()
+    shutil.copy(site.path("sluice.yaml"), site.path("other.yaml"))
+    os.symlink("sluice.yaml", site.path("link.yaml"))
+
+    def ask(word, file, cwd="/"):
+        p = subprocess.run([SLUICE, *word, "-c", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd)
+        return p.returncode, p.stdout
+    for word in (["reload"], ["upgrade"]):
+        for file in ("other.yaml", site.path("other.yaml")):
+            code, out = ask(word, file, site.dir)
+            check(code == 2 and site.path("sluice.yaml") in out and "other.yaml" in out and "nothing was changed" in out, out)
+    check("reloaded" not in site.log(), site.log())
+    for file in ("link.yaml", "sluice.yaml", "./sluice.yaml"):
+        code, out = ask(["reload"], file, site.dir)
+        check(code == 0, out)
+    code, out = ask(["drain", "--cancel"], site.path("other.yaml"))
+    check(code == 0, out)
+
+
+run(another_file_is_not_called_good, each_change_is_an_event, who_asks_and_says_nothing_blocks_nobody, a_hundred_reloads_under_load, a_mistake_changes_nothing, without_a_running_sluice, sighup_does_the_same,
     conf_d_is_read_beside_the_file, a_changed_source_goes_on_where_it_was,
     an_option_that_may_change_while_it_runs, channels_come_and_go, it_listens_elsewhere,
     a_replaced_plugin_is_taken_up, a_broken_replacement_is_told_and_left_alone, a_plugin_that_is_dropped_in,
