@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/unit.h"
 
 static int parse_net(const char *text, struct subject *ret, char **why)
 {
@@ -19,6 +20,26 @@ static int parse_net(const char *text, struct subject *ret, char **why)
 static bool is_name(const char *s)
 {
 	return *s && *s != ' ' && s[strlen(s) - 1] != ' ';
+}
+
+/* With what was most likely meant; owned. */
+static char *explain(const char *text)
+{
+	static const char forms[] = "anyone, authenticated, user:NAME, group:NAME or "
+				    "net:ADDRESS/BITS, without blanks around a name";
+	static const char *const words[] = {"anyone", "authenticated", NULL};
+	struct subject net;
+	char *why = NULL;
+	const char *near = unit_nearest(text, words);
+	bool is_net = parse_net(text, &net, &why) == 0;
+	free(why);
+	if (near || is_net)
+		return mem_printf("\"%s\" names nobody (write %s; did you mean \"%s%s\"?)", text,
+				  forms, is_net ? "net:" : "", is_net ? text : near);
+	if (is_name(text) && !strpbrk(text, ": ,"))
+		return mem_printf("\"%s\" names nobody (write %s; did you mean \"user:%s\"?)", text,
+				  forms, text);
+	return mem_printf("\"%s\" names nobody (write %s)", text, forms);
 }
 
 int subject_parse(const char *text, struct subject *ret, char **why)
@@ -36,9 +57,7 @@ int subject_parse(const char *text, struct subject *ret, char **why)
 		ret->kind = SUBJECT_NET;
 		return parse_net(text + 4, ret, why);
 	} else {
-		*why = mem_printf("\"%s\" names nobody (write anyone, authenticated, user:NAME, "
-				  "group:NAME or net:ADDRESS/BITS, without blanks around a name)",
-				  text);
+		*why = explain(text);
 		return -EINVAL;
 	}
 	return 0;

@@ -105,7 +105,9 @@ def what_was_meant_is_suggested(site):
                        ("listen: 'tpc:localhost:9'", 'did you mean "tcp:localhost:9"?'), ("listen: x", "write unix:/path or tcp:host:port")):
         says(site, "hub: {%s}%s" % (hub, rest), "FILE:1:", words, count=1, commands=("check",))
     for channel, words in (("gzip: yes", '(did you mean "true"?)'), ("gzip: maybe", '"maybe" is not true or false'),
-                           ("from: [wbe]", '(did you mean "web"?)'), ("from: [other]", "(there are web")):
+                           ("from: [wbe]", '(did you mean "web"?)'), ("from: [other]", "(there are web"),
+                           ("access: alice", 'did you mean "user:alice"?'), ("access: [10.0.0.0/8]", 'did you mean "net:10.0.0.0/8"?'),
+                           ("access: authentcated", 'did you mean "authenticated"?'), ("access: ['user: x']", "(write anyone, authenticated")):
         says(site, "channels: {c: {%s}}%s" % (channel, rest), "FILE:1:", words, count=1, commands=("check",))
     for source, words in (("type: command, argv: ls -l  /tmp", 'write argv: [ls, -l, /tmp], a word an item, or shell: "ls -l  /tmp"'),
                           ("type: syslog, listen: '514'", 'did you mean "udp:127.0.0.1:514"?'),
