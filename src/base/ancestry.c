@@ -92,13 +92,14 @@ int ancestry_of_peer(int fd, pid_t ancestor, pid_t *child)
 	if (pid <= 0)
 		return -ESRCH;
 	/* The number may be another process's by now; the descriptor is of who has connected.
-	 * Kernels without it can tell an end only from here on.
+	 * Kernels before 6.5 can tell an end only from here on, those before 5.3 not at all.
 	 */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) < 0 && errno == ENOPROTOOPT)
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	for (int i = 0; pidfd >= 0 && r == -EAGAIN && i < TRIES; i++)
+	bool is_gone = pidfd < 0 && errno == ESRCH;
+	for (int i = 0; r == -EAGAIN && i < TRIES; i++)
 		r = climb(pid, ancestor, child);
-	if (pidfd < 0 || has_ended(pidfd))
+	if (is_gone || (pidfd >= 0 && has_ended(pidfd)))
 		r = -ESTALE;
 	fd_close(&pidfd);
 	/* A process that /proc hides (hidepid) is another user's, and below us there is none. */

@@ -26,7 +26,7 @@ enum {
 	ASK_FD = 3,
 	MAP_MAX = 8,
 	TITLE_MAX = 160, /* two names, and what stands before them */
-	ANSWERS_MS = 1000,
+	ANSWERS_MS = 2000,
 	ADOPTED_MS = 5000,
 	YIELDS = 200,
 };
@@ -106,6 +106,8 @@ pid_t nursery_start(const struct nursery *n, const char *name, const char *type,
 	int ready = 0;
 	while (!r && (ready = poll(&p, 1, ANSWERS_MS)) < 0 && errno == EINTR)
 		continue;
+	if (!r && ready == 0)
+		r = -ETIMEDOUT;
 	if (!r && (ready != 1 || recv(n->fd, &pid, sizeof(pid), 0) != sizeof(pid)))
 		r = -EPIPE;
 	return r ? r : pid;

@@ -23,7 +23,8 @@ int nursery_open(struct nursery *n) must_check;
 void nursery_close(struct nursery *n);
 
 /* A new source process with these descriptors and nothing else but standard input, that ends
- * with the calling process; `name` and `type` are what ps(1) shows.  Its pid or a negative errno.
+ * with the calling process; `name` and `type` are what ps(1) shows.  Its pid, or a negative errno:
+ * -ETIMEDOUT of a nursery that hangs.
  */
 pid_t nursery_start(const struct nursery *n, const char *name, const char *type,
 		    const struct fd_map *map, size_t n_map) must_check;

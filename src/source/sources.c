@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/sources.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,6 +17,8 @@
 #include "source/instance.h"
 #include "source/names.h"
 #include "source/nursery.h"
+
+#define NURSERY_PAUSE_NS (10 * NS_PER_SEC)
 
 struct sources {
 	struct hub *hub;
@@ -26,6 +30,7 @@ struct sources {
 	void *ctx;
 	struct nursery nursery;
 	struct loop_child nursery_child;
+	int64_t nursery_from_ns; /* when there may be another one */
 };
 
 static struct sources *sources_of(const struct hub *h)
@@ -292,9 +297,11 @@ static void on_nursery_end(struct loop_child *c, int status maybe_unused)
 	nursery_close(&container_of(c, struct sources, nursery_child)->nursery);
 }
 
-/* One that does not answer goes, and with the next source comes another. */
-static void lose_nursery(struct sources *all)
+/* One that does not answer goes, and another comes after a while: waiting for it holds up all. */
+static void lose_nursery(struct sources *all, int error)
 {
+	if (error == -ETIMEDOUT)
+		all->nursery_from_ns = loop_now(all->hub->loop) + NURSERY_PAUSE_NS;
 	if (all->nursery.pid)
 		kill(all->nursery.pid, SIGKILL);
 	fd_close(&all->nursery.fd);
@@ -304,12 +311,13 @@ int sources_spawn(struct source *s, const struct fd_map *map, size_t n, pid_t *p
 {
 	struct sources *all = sources_of(s->hub);
 	struct loop *l = s->hub->loop;
-	if (!all->nursery.pid && nursery_open(&all->nursery) == 0)
+	if (!all->nursery.pid && loop_now(l) >= all->nursery_from_ns &&
+	    nursery_open(&all->nursery) == 0)
 		loop_watch_child(l, &all->nursery_child, all->nursery.pid, on_nursery_end);
 	*pid = nursery_start(&all->nursery, s->settings.name, s->settings.type, map, n);
 	if (*pid > 0)
 		return 0;
-	lose_nursery(all);
+	lose_nursery(all, *pid);
 	char parent[16];
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent,

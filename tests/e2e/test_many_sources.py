@@ -74,7 +74,7 @@ def the_nursery_killed_is_nobodys_loss(site):
     site.ready()
     pids, nursery = sorted(site.pids("source")), nursery_of(site)
     os.kill(nursery, signal.SIGKILL)
-    wait_for(lambda: not alive(nursery), "the nursery to end")
+    wait_for(lambda: not os.path.exists("/proc/%d" % nursery), "the nursery to end and be reaped")
     check(sorted(site.pids("source")) == pids, "sources have ended with it")
     site.kill("source")
     wait_for(lambda: len(set(site.pids("source")) - set(pids)) == 3, "the sources to be started again")
@@ -86,7 +86,7 @@ def the_nursery_killed_is_nobodys_loss(site):
 
 
 def a_stopped_nursery_holds_nobody_up(site):
-    """The hub waits for it a second at most, and starts the program itself."""
+    """The hub waits for it two seconds at most, and starts the program itself."""
     site.up(sources(1))
     site.ready()
     os.kill(nursery_of(site), signal.SIGSTOP)
