@@ -139,7 +139,7 @@ def what_mount_prints(site):
         check(p.returncode == 2 and not p.stdout and "none.yaml: No such file" in p.stderr, "%r" % p)
         p = subprocess.run([SLUICE, "mount", *args], capture_output=True, text=True, env={**os.environ, "SLUICE_CONFIG": "none.yaml"})
         check(p.returncode == 2 and not p.stdout, "%r" % p)
-    for args, text in ((["iis"], "\"iis\" is not known"), ([], "usage"), (["nginx", "--prefix", "logs"], "write it as /logs"),
+    for args, text in ((["iis"], "\"iis\""), ([], "usage"), (["nginx", "--prefix", "logs"], "write it as /logs"),
                        (["nginx", "--prefix", "/x/"], "write it as /logs"), (["nginx", "--wrong"], "not understood")):
         code, out = site.sluice_command("mount", *args)
         check(code == 2 and text in out, "%r: %s" % (args, out))
