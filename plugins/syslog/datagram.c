@@ -219,11 +219,10 @@ static void count_drops(struct state *s, struct listener *l)
 	l->dropped = now;
 	s->n_dropped += n;
 	struct sluice_cursor c = cursor_of(l, &value);
-	int ignored =
-		deliver_gap(s, "dropped", n, NULL, &c,
-			    "%s: the kernel dropped %u %s that nobody had read in time (raise "
-			    "receive_buffer)",
-			    l->address, n, plural(n, "datagram", "datagrams"));
+	int ignored = deliver_gap(s, "dropped", n, NULL, &c,
+				  "%s: the kernel dropped %u %s that were not read in time (raise "
+				  "receive_buffer)",
+				  l->address, n, plural(n, "datagram", "datagrams"));
 	(void)ignored;
 }
 

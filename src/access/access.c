@@ -89,14 +89,15 @@ static void tell_of_proxy(struct access *a, const struct forwarded *f)
 	int n = (int)MIN(f->address.len, (size_t)64);
 	if (f->is_client)
 		log_warning(
-			"%.*s passes on requests (X-Forwarded-For, Forwarded or X-Real-IP), and "
-			"is not in access.trusted_proxies: net: takes it for the client",
+			"%.*s forwards requests (X-Forwarded-For, Forwarded or X-Real-IP) but is "
+			"not in access.trusted_proxies: net: uses its address as the client's "
+			"(add it to the list if it is your proxy)",
 			n, f->address.data);
 	else
 		log_warning(
-			"%.*s passes on requests (X-Forwarded-For, Forwarded or X-Real-IP): net: "
-			"gives them no right (list your proxies in access.trusted_proxies, or "
-			"[] if there are none)",
+			"%.*s forwards requests (X-Forwarded-For, Forwarded or X-Real-IP): net: "
+			"grants them nothing (list your proxies in access.trusted_proxies, or [] "
+			"if there are none)",
 			n, f->address.data);
 }
 

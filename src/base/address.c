@@ -82,7 +82,7 @@ char *address_explain(const char *text, const char *const *words)
 {
 	struct buf out = {0};
 	char *meant = meant_by(text, words);
-	buf_printf(&out, "\"%s\" is no address (", text);
+	buf_printf(&out, "\"%s\" is not an address (", text);
 	if (meant)
 		buf_printf(&out, "did you mean \"%s\"?  ", meant);
 	buf_puts(&out, meant ? "Write " : "write ");

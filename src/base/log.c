@@ -124,7 +124,7 @@ static void tell_lost(void)
 	char line[LINE_ROOM];
 	size_t n = begin_line(line, LOG_WARNING);
 	n += (size_t)snprintf(line + n, sizeof(line) - n,
-			      "%" PRIu64 " log line%s dropped: standard error took no more (is its "
+			      "%" PRIu64 " log line%s dropped: standard error was blocked (is its "
 			      "reader stuck, or its disk full?)\n",
 			      pending.n_lost, pending.n_lost == 1 ? " was" : "s were");
 	pending.n_told += pending.n_lost;

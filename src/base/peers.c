@@ -104,9 +104,9 @@ bool peers_admit_origin(struct peers *p, int fd, const char *what)
 	if (depth > 0 && p->supervisor == 1 && !is_hub(child))
 		return true;
 	if (depth > 0 && is_news(p, &n))
-		log_warning("a connection of process %d, which a source has started, to %s is "
-			    "closed (%llu since the last word on it)",
-			    (int)ancestry_peer(fd), what, n);
+		log_warning("closed a connection to %s: its process was started by a source "
+			    "(process %d; %llu since the last report)",
+			    what, (int)ancestry_peer(fd), n);
 	return false;
 }
 
@@ -123,9 +123,9 @@ bool peers_admit(struct peers *p, int fd, const char *what)
 		if (p->uids[i] == cred.uid)
 			return peers_admit_origin(p, fd, what);
 	if (is_news(p, &n))
-		log_warning("a connection of user %u to %s is closed (%llu since the last word on "
-			    "it): if the web server runs as that user, add its name (id -nu %u) to "
-			    "hub.web_users",
-			    (unsigned)cred.uid, what, n, (unsigned)cred.uid);
+		log_warning("closed a connection to %s: user %u is not in hub.web_users (if the "
+			    "web server runs as that user, add its name, see id -nu %u; %llu since "
+			    "the last report)",
+			    what, (unsigned)cred.uid, (unsigned)cred.uid, n);
 	return false;
 }

@@ -22,7 +22,7 @@ int timestamp_parse(struct str text, int64_t now_ns, int64_t *ns) must_check;
 
 /* For messages. */
 #define TIMESTAMP_FORMS                                                                            \
-	"2026-11-21T12:00:00Z, 2026-11-21, today, yesterday 14:00 (of UTC, where no zone "         \
-	"follows), 1h30m (ago), or seconds or milliseconds since 1970"
+	"2026-11-21T12:00:00Z, 2026-11-21, today, yesterday 14:00 (UTC unless a zone follows), "   \
+	"1h30m (ago), or seconds or milliseconds since 1970"
 
 #endif

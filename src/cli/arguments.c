@@ -77,9 +77,8 @@ static int refuse_unknown(const struct arguments *a, const struct known *k, cons
 	const char *near = strncmp(text, "--", 2) == 0 ? unit_nearest(name, names) : NULL;
 	free(name);
 	if (near)
-		return arguments_refuse(a, "\"%s\" is not understood: did you mean --%s?", text,
-					near);
-	return arguments_refuse(a, "\"%s\" is not understood: there is no such option", text);
+		return arguments_refuse(a, "unknown option \"%s\": did you mean --%s?", text, near);
+	return arguments_refuse(a, "unknown option \"%s\"", text);
 }
 
 static const struct flag *flag_of(const struct known *k, int code)
@@ -103,8 +102,7 @@ static int refuse_option(const struct arguments *a, const struct known *k, bool 
 	char *name = f ? written(f, optopt) : mem_printf("-%c", optopt);
 	int status;
 	if (f && lacks_value)
-		status = arguments_refuse(a, "%s needs a value behind it: %s %s", name, name,
-					  f->value);
+		status = arguments_refuse(a, "%s needs a value: %s %s", name, name, f->value);
 	else if (f)
 		status = arguments_refuse(a, "\"%s\": %s takes no value", argv[optind - 2], name);
 	else /* of a letter in the middle of others the word is not over yet */
@@ -134,10 +132,10 @@ static int take_word(struct arguments *a, char **argv, char *word)
 	if (a->config && !a->words_max)
 		return arguments_refuse(
 			a,
-			"\"%s\" is not understood: is it a configuration?  sluice %s "
-			"-c %s",
+			"unexpected argument \"%s\": to name a configuration, write sluice %s -c "
+			"%s",
 			word, a->command, word);
-	return arguments_refuse(a, "\"%s\" is not understood: it is one word too many", word);
+	return arguments_refuse(a, "unexpected argument \"%s\"", word);
 }
 
 static int take_next(struct arguments *a, const struct known *k, int code, char **argv)

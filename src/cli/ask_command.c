@@ -25,18 +25,17 @@ static const char reload_usage[] =
 static const char upgrade_usage[] =
 	"usage: sluice upgrade [-c FILE]\n"
 	"\n"
-	"Makes the running sluice become the program that has been installed in its\n"
-	"place.  The new one checks the configuration first.  The process, its lock and\n"
-	"its sockets stay: no request is refused, and streams come back and go on where\n"
-	"they were.  Sources start anew; those that listen themselves, as for syslog,\n"
-	"are closed for a moment.\n";
+	"Switches the running sluice to the newly installed program, which checks the\n"
+	"configuration first.  The process, its lock and its sockets stay, so no request\n"
+	"is refused, and clients reconnect and resume.  Sources are restarted; those that\n"
+	"listen, such as syslog, are closed for a moment.\n";
 
 static const char drain_usage[] =
 	"usage: sluice drain [--over DURATION | --cancel] [-c FILE]\n"
 	"\n"
-	"Sends clients away one after the other, spread over that time (default 30s),\n"
-	"and accepts no new streams; /health/ready answers 503 so that a load balancer\n"
-	"looks elsewhere.  --cancel accepts streams again.\n";
+	"Disconnects all clients gradually, over that time (default 30s), and accepts no\n"
+	"new streams.  /health/ready answers 503, so that a load balancer uses another\n"
+	"server.  --cancel accepts streams again.\n";
 
 /* `reads`: the running one then reads its configuration again, which has to be this one. */
 static int ask(const char *file, const char *word, bool reads)
@@ -98,7 +97,7 @@ int drain_command(int argc, char **argv)
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
 	if (cancels && over_ns != UNSET)
-		return arguments_refuse(&a, "--over and --cancel exclude each other: give one");
+		return arguments_refuse(&a, "--over and --cancel cannot be used together");
 	if (over_ns == UNSET)
 		over_ns = 30 * NS_PER_SEC;
 	char *word = mem_printf("drain %lld\n", cancels ? -1LL : (long long)(over_ns / NS_PER_MS));

@@ -37,8 +37,8 @@ static void remark_users(const struct settings *s)
 		struct buf place = {0};
 		place_put(&place, src->tree->at);
 		cli_print(stdout,
-			  "%ssources.%s runs as root, for %s (name another user with user:, or "
-			  "user: root to leave it so)\n",
+			  "%ssources.%s runs as root because %s (set user: to another user, or "
+			  "to root to confirm it)\n",
 			  buf_text(&place), src->name, why);
 		buf_fini(&place);
 	}
@@ -57,7 +57,10 @@ int check_command(int argc, char **argv)
 		return 2;
 	struct buf changes = {0};
 	if (schema_compare(s, s->hub.state_dir, &changes))
-		cli_print(stdout, "%s: clients may stumble over this against what runs now:\n%s",
+		cli_print(stdout,
+			  "%s: compared with the running configuration, this may break "
+			  "clients:\n"
+			  "%s",
 			  file, buf_text(&changes));
 	buf_fini(&changes);
 	settings_remarks(s, print_remark, NULL);
@@ -65,9 +68,8 @@ int check_command(int argc, char **argv)
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
 			cli_print(stdout,
-				  "%s: whoever can connect to %s can say who he is; let it be "
-				  "reached "
-				  "by the web server alone, or use a unix: socket\n",
+				  "%s: whatever can connect to %s can claim to be any user (let "
+				  "only the web server connect, or use a unix: socket)\n",
 				  file, s->hub.listen[i]);
 	cli_print(stdout, "%s: good: %zu %s, %zu %s\n", file, s->n_sources,
 		  plural(s->n_sources, "source", "sources"), s->n_channels,

@@ -143,7 +143,7 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 	int fd = accept4(all->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int64_t now = loop_now(loop_of(all));
 	if (fd >= 0 && !peers_admit(&all->peers, fd, "the control socket")) {
-		turn_away(fd, "a program that a source has started may not ask this");
+		turn_away(fd, "a program that a source has started may not use the control socket");
 		return;
 	}
 	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {
@@ -161,7 +161,7 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 		}
 		break;
 	}
-	turn_away(fd, "too many ask at once; try again");
+	turn_away(fd, "too many commands at once; try again");
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -287,9 +287,8 @@ static bool runs_with(const char *path, const char *file)
 	bool runs = !running || is_same_file(running, file);
 	if (!runs)
 		cli_print(stderr,
-			  "sluice: the sluice that runs with this state directory reads %s, not "
-			  "%s: nothing was changed (use -c %s; for another file, end it and start "
-			  "it with that)\n",
+			  "sluice: the running sluice uses %s, not %s: nothing was changed (use "
+			  "-c %s, or stop sluice and start it with the other file)\n",
 			  running, file, running);
 	free(running);
 	return runs;

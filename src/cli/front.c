@@ -151,11 +151,11 @@ static char **kept_environment(void)
 static const char *cannot_use(const struct front *f, int err, bool tells)
 {
 	if (tells)
-		log_error("sluice is not running, and cannot be started from here: hub.state_dir "
-			  "%s: %s (start it as a service, or give user %u that directory)",
+		log_error("sluice is not running, and cannot be started: hub.state_dir %s: %s "
+			  "(start it as a service, or give that directory to user %u)",
 			  f->settings->hub.state_dir, strerror(-err), (unsigned)geteuid());
-	return "sluice is not running, and cannot be started here: the web server's user cannot "
-	       "use its state directory (the web server's error log says which, and why).\n";
+	return "sluice is not running, and cannot be started: the web server's user cannot use "
+	       "its state directory (see the web server's error log).\n";
 }
 
 static const char *spawn(const struct front *f, int lock, bool tells)
@@ -178,7 +178,7 @@ static const char *spawn(const struct front *f, int lock, bool tells)
 		log_info("starting sluice with %s; its log is %s/sluice.log", f->file, dir);
 	else if (tells)
 		log_error("cannot start sluice: %s", strerror(-r));
-	return r ? "sluice is not running, and cannot be started just now.\n" : NULL;
+	return r ? "sluice is not running, and cannot be started at the moment.\n" : NULL;
 }
 
 static const char *start_hub(void *ctx, bool tells)
@@ -196,13 +196,12 @@ static const char *start_hub(void *ctx, bool tells)
 	if (may_start_again(lock)) {
 		why = spawn(f, lock, tells);
 	} else {
-		why = "sluice is not running: it was started, and ended again at once (sluice.log "
-		      "in "
-		      "its state directory says why).\n";
+		why = "sluice is not running: it was started, but exited at once (see sluice.log "
+		      "in its state directory).\n";
 		if (tells)
-			log_error("sluice ends as soon as it is started, and is tried again every "
-				  "%d s: %s/sluice.log says why",
-				  PAUSE_S, dir);
+			log_error("sluice exits as soon as it is started (see %s/sluice.log); the "
+				  "next attempt is in %d s at the earliest",
+				  dir, PAUSE_S);
 	}
 	fd_close(&lock);
 	return why;

@@ -28,12 +28,12 @@ static const char usage[] =
 	"       sluice journal cat    [-c FILE | --state DIR] [--filter EXPRESSION]\n"
 	"                             [--format text|ndjson] [--after ID] CHANNEL\n"
 	"\n"
-	"stat    what each journal holds: segments, events, bytes, ids, times\n"
-	"verify  reads everything and reports each damage and each hole; the exit\n"
-	"        status is 1 if there is any\n"
-	"cat     prints the events, the oldest first\n"
+	"stat    shows what each journal contains: segments, events, bytes, ids, times\n"
+	"verify  reads everything and reports all damaged and missing parts; the exit\n"
+	"        status is 1 if there are any\n"
+	"cat     prints the events, oldest first\n"
 	"\n"
-	"Nothing is changed, and sluice may be running meanwhile.\n";
+	"Nothing is changed.  sluice may be running.\n";
 
 struct look {
 	const char *verb;
@@ -141,7 +141,7 @@ static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_
 		buf_puts(&when, "its beginning");
 	cli_print(shows ? stderr : stdout, "%s%s: damaged from byte %llu to %llu, after %s%s\n",
 		  shows ? "sluice: " : "", path, (unsigned long long)from, (unsigned long long)to,
-		  buf_text(&when), shows ? "; what was there is left out" : "");
+		  buf_text(&when), shows ? "; the events there are left out" : "");
 	buf_fini(&when);
 }
 
@@ -153,7 +153,7 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	if (r) {
 		cli_print(stderr, "sluice: %s: %s\n", path,
 			  r == -EPROTO    ? "written by a newer version of sluice"
-			  : r == -EBADMSG ? "no journal segment (its header is damaged)"
+			  : r == -EBADMSG ? "not a journal segment (its header is damaged)"
 			  : r == -EACCES  ? "Permission denied (run this as sluice's user, or root)"
 					  : strerror(-r));
 		l->failed = true;
@@ -298,7 +298,8 @@ static int look_at_all(struct look *l)
 	int n = scandir(folder, &entries, NULL, alphasort);
 	if (n < 0)
 		cli_print(stderr,
-			  "sluice: %s: %s (which state directory? say -c FILE or --state DIR)\n",
+			  "sluice: %s: %s (to name another state directory, use -c FILE or "
+			  "--state DIR)\n",
 			  folder, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		if (entries[i]->d_name[0] != '.')
@@ -331,7 +332,7 @@ static char *take_after(void *into, const char *text)
 	struct str epoch;
 	return id_parse(str_of(text), &epoch, &l->after) == 0
 		       ? NULL
-		       : mem_strdup("no event id (they look like k3f9.1763689264123-0)");
+		       : mem_strdup("not an event id (ids look like k3f9.1763689264123-0)");
 }
 
 static char *take_format(void *into, const char *text)
@@ -362,18 +363,17 @@ static int refuse_verb(const struct arguments *a, const char *verb)
 	static const char *const verbs[] = {"stat", "verify", "cat", NULL};
 	const char *near = unit_nearest(verb, verbs);
 	if (near)
-		return arguments_refuse(a, "\"%s\" is not understood: did you mean \"%s\"?", verb,
+		return arguments_refuse(a, "unknown action \"%s\": did you mean \"%s\"?", verb,
 					near);
-	return arguments_refuse(a,
-				"\"%s\" is not understood: usage: sluice journal stat, verify or "
-				"cat",
+	return arguments_refuse(a, "unknown action \"%s\": use sluice journal stat, verify or cat",
 				verb);
 }
 
 static int check_words(const struct arguments *a, struct look *l)
 {
 	if (!a->n_words)
-		return arguments_refuse(a, "which?  sluice journal stat, verify or cat");
+		return arguments_refuse(a, "no action given: use sluice journal stat, verify or "
+					   "cat");
 	l->verb = a->words[0];
 	l->channels = a->words + 1;
 	l->n_channels = a->n_words - 1;
@@ -384,7 +384,7 @@ static int check_words(const struct arguments *a, struct look *l)
 		if (!name_is_valid(l->channels[i]))
 			return arguments_refuse(a, "\"%s\" cannot name a channel", l->channels[i]);
 	if (strcmp(l->verb, "cat") == 0 && l->n_channels != 1)
-		return arguments_refuse(a, "cat wants the name of one channel, not of %d",
+		return arguments_refuse(a, "cat needs the name of one channel, not %d",
 					l->n_channels);
 	return 0;
 }

@@ -16,18 +16,20 @@ static const struct command {
 	const char *summary; /* NULL: not for people */
 } commands[] = {
 	{"run", run_command, "read a configuration, follow its sources, serve their streams"},
-	{"check", check_command, "say what is wrong with a configuration, and start nothing"},
-	{"reload", reload_command, "have the running sluice take up its changed configuration"},
-	{"drain", drain_command, "send all clients away, spread over a time"},
-	{"upgrade", upgrade_command, "have the running sluice become the program installed now"},
+	{"check", check_command, "report the mistakes in a configuration, and start nothing"},
+	{"reload", reload_command, "make the running sluice apply its changed configuration"},
+	{"drain", drain_command, "disconnect all clients gradually"},
+	{"upgrade", upgrade_command, "switch the running sluice to the newly installed program"},
 	{"journal", journal_command, "look into the journals: verify, cat, stat"},
 	{"mount", mount_command, "print the lines that a web server needs for this installation"},
-	{"doctor", doctor_command, "find out what a web server does to a stream, and what to set"},
-	{"ticket", ticket_command, "let somebody read channels for some minutes, or no more"},
+	{"doctor", doctor_command, "show what changes a stream on its way, and how to fix it"},
+	{"ticket", ticket_command, "give somebody access to channels for a while, or revoke it"},
 	{"plugins", plugins_command, "list the plugins, or one plugin's options and events"},
 	{"run-plugin", run_plugin_command, "run one plugin and print its events"},
-	{"test-plugin", test_plugin_command, "test that a plugin keeps to the rules"},
-	{"new-plugin", new_plugin_command, "begin a plugin: source, doc page, build file, test"},
+	{"test-plugin", test_plugin_command, "test that a plugin follows the rules"},
+	{"new-plugin", new_plugin_command,
+	 "create a plugin: source, manual page, build file, "
+	 "test"},
 	{"hub", hub_role, NULL},
 	{"responder", responder_role, NULL},
 	{"source", source_role, NULL},
@@ -43,10 +45,9 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < array_size(commands); i++)
 		if (commands[i].summary)
 			fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n  -c, --config FILE  the configuration, of all commands that need it; else that\n"
-	      "                     of $SLUICE_CONFIG, else\n"
+	fputs("\n  -c, --config FILE  the configuration; default: $SLUICE_CONFIG, else\n"
 	      "                     " SLUICE_CONF "\n"
-	      "  --help             this text; after a command, more on it\n"
+	      "  --help             this text; after a command, its options\n"
 	      "  --version          the version\n\n"
 	      "SLUICE_LOG=error|warning|info|debug sets how much is logged to standard error.\n",
 	      out);
@@ -63,8 +64,7 @@ static int unknown(const char *name)
 	const char *near = unit_nearest(name, names);
 	if (name[0] == '-')
 		cli_print(stderr,
-			  "sluice: \"%s\" is not understood: options stand behind a command (see "
-			  "sluice --help)\n",
+			  "sluice: \"%s\": options go behind a command (see sluice --help)\n",
 			  name);
 	else if (near)
 		cli_print(stderr,

@@ -17,9 +17,10 @@
 #include "cli/cli.h"
 
 static const char usage[] =
-	"usage: sluice mount SERVER [WAY] [--prefix /logs] [-c FILE]\n\n"
-	"Prints the configuration of the web server that mounts sluice at /logs/, and\n"
-	"nowhere else; --prefix / takes all of the server:\n"
+	"usage: sluice mount SERVER [WAY] [--prefix /logs] [-c FILE]\n"
+	"\n"
+	"Prints the configuration that mounts sluice at /logs/ under a web server.\n"
+	"--prefix / uses the whole server.  The ways to mount it:\n"
 	"  lighttpd            over sluice's socket; sluice runs as a service\n"
 	"  lighttpd spawned    started by lighttpd itself\n"
 	"  lighttpd cgi        a process for each request\n"
@@ -187,14 +188,13 @@ static int refuse_way(const struct arguments *a, const char *server, const char 
 	const char *near = unit_nearest(server, servers);
 	int status;
 	if (file_of(server, ""))
-		status = arguments_refuse(a, "\"%s %s\": there is no such way (there are: %s)",
-					  server, way,
-					  ways.len ? buf_text(&ways) : "none beside its socket");
+		status = arguments_refuse(a, "unknown way \"%s %s\" (known: %s)", server, way,
+					  ways.len ? buf_text(&ways) : "only the socket");
 	else if (near)
-		status = arguments_refuse(a, "\"%s\" is not known: did you mean \"%s\"?", server,
+		status = arguments_refuse(a, "unknown server \"%s\": did you mean \"%s\"?", server,
 					  near);
 	else
-		status = arguments_refuse(a, "there is no way \"%s\" (there are: %s)", server,
+		status = arguments_refuse(a, "unknown server \"%s\" (known: %s)", server,
 					  buf_text(&all));
 	buf_fini(&all);
 	buf_fini(&ways);
@@ -229,14 +229,12 @@ static char *config_path(const char *file, bool is_named)
 	if (!path && !is_named && errno == ENOENT)
 		return mem_strdup(file);
 	if (!path)
-		cli_print(stderr,
-			  "sluice: %s: %s (name the configuration that sluice is to run "
-			  "with)\n",
+		cli_print(stderr, "sluice: %s: %s (name the configuration that sluice runs with)\n",
 			  file, strerror(errno));
 	else if (!path_is_good(path))
 		cli_print(stderr,
-			  "sluice: %s: web servers would need quotes for this name (link it to a "
-			  "plainer one)\n",
+			  "sluice: %s: web servers would need quotes around this name (use "
+			  "another name, or a link)\n",
 			  path);
 	if (path && path_is_good(path))
 		return path;
@@ -256,8 +254,8 @@ static void remark_prefix(const char *prefix, const char *config, const struct s
 		p += n;
 	}
 	cli_print(stderr,
-		  "sluice: hub.prefix in %s does not list %s: requests there will be refused (add "
-		  "it)\n",
+		  "sluice: hub.prefix in %s does not list %s: requests there will be rejected "
+		  "(add it to hub.prefix)\n",
 		  config, prefix);
 }
 

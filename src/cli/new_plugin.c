@@ -105,13 +105,13 @@ int new_plugin_command(int argc, char **argv)
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
 	if (!a.n_words)
-		return arguments_refuse(&a, "how is it called?  sluice new-plugin NAME");
+		return arguments_refuse(&a, "no name given: use sluice new-plugin NAME");
 	const char *name = a.words[0];
 	if (!is_good_name(name))
 		return arguments_refuse(
 			&a,
-			"\"%s\" cannot name a plugin: write small letters, digits, - "
-			"and _, at most 32, a letter first",
+			"\"%s\" cannot name a plugin: use lower-case letters, digits, - and _, "
+			"starting with a letter, at most 32 characters",
 			name);
 	static const char *const ours[] = {"file", "syslog", "command", "metrics"};
 	for (size_t i = 0; i < array_size(ours); i++)

@@ -297,7 +297,9 @@ static int list(enum form form)
 	if (form == FORM_JSON)
 		puts("]");
 	else if (first)
-		cli_print(stderr, "sluice plugins: there are none in %s (set SLUICE_PLUGIN_DIR)\n",
+		cli_print(stderr,
+			  "sluice plugins: there are no plugins in %s (set "
+			  "SLUICE_PLUGIN_DIR)\n",
 			  dirs[0]);
 	plugin_dirs_free(dirs);
 	return first;

@@ -146,7 +146,7 @@ int run_plugin_command(int argc, char **argv)
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
 	if (!a.n_words)
-		return arguments_refuse(&a, "which plugin?  Name it, or its file");
+		return arguments_refuse(&a, "which plugin?  Give its name or its file");
 	status = plugin_settings(a.words[0], a.n_words - 1, a.words + 1, &tables, &settings);
 	struct sigaction sa = {.sa_handler = on_signal};
 	sigaction(SIGINT, &sa, NULL);

@@ -279,8 +279,8 @@ static bool has_refused(struct supervisor *s, int status)
 	bool refuses = WIFEXITED(status) && WEXITSTATUS(status);
 	bool is_last = refuses || ++s->n_failed_starts == FAILED_STARTS_MAX;
 	if (is_last && !refuses)
-		log_error("the hub has died %d times before it had opened its journals (%s): "
-			  "giving up",
+		log_error("giving up: the hub has exited %d times before opening its journals "
+			  "(%s)",
 			  s->n_failed_starts, how);
 	else if (refuses && WEXITSTATUS(status) != HUB_CANNOT_OPEN)
 		log_error("the hub cannot start (%s)", how);
@@ -478,8 +478,9 @@ static bool may_open_enough(const struct settings *s)
 {
 	int64_t limit = fd_raise_limit(), needed = open_files_needed(s);
 	if (limit < needed)
-		log_error("cannot start: %lld files may be open at once, and this configuration "
-			  "needs %lld (raise the limit: ulimit -n, or LimitNOFILE= of the service)",
+		log_error("cannot start: only %lld files may be open at once, and this "
+			  "configuration needs %lld (raise the limit with ulimit -n, or "
+			  "LimitNOFILE= of the service)",
 			  (long long)limit, (long long)needed);
 	return limit >= needed;
 }

@@ -461,7 +461,7 @@ int test_plugin_command(int argc, char **argv)
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
 	if (!a.n_words)
-		return arguments_refuse(&a, "which plugin?  Name its file");
+		return arguments_refuse(&a, "which plugin?  Give its file");
 	t.file = a.words[0];
 	status = plugin_settings(t.file, a.n_words - 1, a.words + 1, &t.tables, &t.settings);
 	if (!status) {

@@ -19,12 +19,13 @@ static const char usage[] =
 	"usage: sluice ticket --channel NAME... [--user NAME] [--for 15m] [-c FILE]\n"
 	"       sluice ticket --revoke TICKET [-c FILE]\n"
 	"\n"
-	"Prints a ticket: whoever has it may read these channels until it expires, as\n"
-	"that user (default: guest).  It goes into the query, ?ticket=..., or into a\n"
-	"cookie named sluice_ticket.  --channel may be repeated.\n"
+	"Prints a ticket.  Its bearer may read these channels until it expires, as that\n"
+	"user (default: guest).  Pass it in the query, ?ticket=..., or in a cookie named\n"
+	"sluice_ticket.  --channel may be repeated.\n"
 	"\n"
-	"Signed with the key in hub.state_dir/ticket.key; without that file all tickets\n"
-	"are void.  A ticket that is revoked ends its streams within seconds.\n";
+	"Tickets are signed with the key in hub.state_dir/ticket.key: if you remove that\n"
+	"file and restart, all tickets are void.  Revoking a ticket ends its streams\n"
+	"within seconds.\n";
 
 #define LONGEST_S (31LL * 86400)
 
@@ -119,9 +120,8 @@ static int make(const struct key *key, struct wish *w)
 		puts(buf_text(&text));
 	} else {
 		fprintf(stderr,
-			"sluice ticket: this ticket would have %zu bytes, and a cookie has %d at "
-			"most "
-			"(name fewer channels)\n",
+			"sluice ticket: this ticket would have %zu bytes, but a cookie has %d at "
+			"most (name fewer channels)\n",
 			text.len, TEXT_MAX);
 		status = 2;
 	}
@@ -135,7 +135,7 @@ static int revoke(const struct settings *s, const struct key *key, const char *t
 	int64_t now_s = clock_wall_ns() / NS_PER_SEC;
 	const char *why = ticket_get(key, str_of(text), now_s, &t);
 	if (why) {
-		fprintf(stderr, "sluice ticket: that ticket is void already: %s\n", why);
+		fprintf(stderr, "sluice ticket: that ticket is already void: %s\n", why);
 		return 1;
 	}
 	int r = revoked_add(s->hub.state_dir, t.id, t.expires_s);
@@ -198,8 +198,7 @@ int ticket_command(int argc, char **argv)
 	if (goes_on && !w.revoke && !w.ticket.n_channels)
 		status = arguments_refuse(&a, "which channels?  Write --channel NAME");
 	else if (goes_on && w.revoke && w.ticket.n_channels)
-		status =
-			arguments_refuse(&a, "--channel and --revoke exclude each other: give one");
+		status = arguments_refuse(&a, "--channel and --revoke cannot be used together");
 	else if (goes_on)
 		status = make_or_revoke(config_file(config), &w);
 	ticket_fini(&w.ticket);

@@ -83,8 +83,7 @@ static void watch(struct worker *w, int64_t now)
 		if (fd_send_packet(way_to(w), &ping, 1, -1) == 0)
 			w->pinged_ns = now;
 	} else if (now - w->pinged_ns >= patience_ns) {
-		log_error("%s (process %d) has not answered for %d s: it is ended and started "
-			  "again",
+		log_error("%s (process %d) has not answered for %d s: it is killed and restarted",
 			  kinds[w->kind].name, (int)w->child.pid, (int)(patience_ns / NS_PER_SEC));
 		w->pinged_ns = 0;
 		kill(w->child.pid, SIGKILL);

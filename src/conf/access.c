@@ -38,8 +38,8 @@ const struct sluice_option access_options[] = {
 	 "any",
 	 NULL},
 	{"trusted_proxies", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "networks of the proxies in front of the web server, or unix:, whose X-Forwarded-For and "
-	 "Forwarded name the client; [] if there are none",
+	 "the proxies in front of the web server, as networks or unix:. Their X-Forwarded-For or "
+	 "Forwarded names the client. [] if there are none",
 	 NULL},
 	{0},
 };
@@ -176,7 +176,7 @@ static void check_frame_ancestors(const struct option_value *v, struct errors *e
 	for (size_t i = 0; v && i < v->n; i++)
 		if (strcmp(v->items[i], "self") != 0 && !is_origin(v->items[i], true))
 			errors_add(e, v->at, "access.frame_ancestors",
-				   "\"%s\" names no page (write self, https://host, "
+				   "\"%s\" is not an origin (write self, https://host, "
 				   "https://host:port or https://*.example.org, without a path)",
 				   v->items[i]);
 }
@@ -210,7 +210,7 @@ static void check_proxies(const struct option_value *v, struct errors *e)
 	for (size_t i = 0; v && i < v->n; i++)
 		if (strcmp(v->items[i], "unix:") != 0 && net_parse(v->items[i], &ignored))
 			errors_add(e, v->at, "access.trusted_proxies",
-				   "\"%s\" is no network (write 10.0.0.7, 10.0.0.0/8, "
+				   "\"%s\" is not a network (write 10.0.0.7, 10.0.0.0/8, "
 				   "2001:db8::/32, or unix: for proxies that connect by a unix "
 				   "socket)",
 				   v->items[i]);

@@ -104,8 +104,8 @@ static void look_at_lines(const struct telling *t, const struct source_settings 
 	struct buf size = {0};
 	unit_put_size(&size, max);
 	say_at(t, v->at,
-	       "sources.%s.max_line: %s is more than hub.limits.event_size, %s, at which messages "
-	       "are cut (raise that, or lower max_line)",
+	       "sources.%s.max_line: %s is more than hub.limits.event_size, %s, so longer "
+	       "messages are cut (raise event_size, or lower max_line)",
 	       src->name, v->items[0], buf_text(&size));
 	buf_fini(&size);
 }
@@ -128,8 +128,7 @@ static void look_at_history(const struct telling *t, const struct channel_settin
 	unit_put_size(&wants, needs);
 	say(t,
 	    "channels.%s.history.size: %s is too small for %zu source%s with events of up to %s "
-	    "(hub.limits.event_size); a client that is late finds its events gone (use at least "
-	    "%s)",
+	    "(hub.limits.event_size): clients that fall behind will miss events (use at least %s)",
 	    c->name, buf_text(&has), n, n == 1 ? "" : "s", buf_text(&most), buf_text(&wants));
 	buf_fini(&has);
 	buf_fini(&most);
@@ -145,21 +144,20 @@ static void look_at_networks(const struct telling *t)
 		if (net_parse(a->trusted_proxies[i], &net) == 0 &&
 		    (net.bits == 0 || net.bits == 96))
 			say(t,
-			    "access.trusted_proxies: %s trusts everybody, so each client can claim "
-			    "any address (name the proxies alone)",
+			    "access.trusted_proxies: %s trusts every client, so any client can "
+			    "claim any address (list only your proxies)",
 			    a->trusted_proxies[i]);
 	if (!settings_use_net(t->settings))
 		return;
 	if (!a->lists_proxies)
 		say(t,
-		    "net: gives rights to the address that connects to the web server, and behind "
-		    "a proxy that is the proxy's (list your proxies in access.trusted_proxies, "
-		    "or write [] if there are none)");
+		    "net: is used, and access.trusted_proxies is missing: behind a proxy, every "
+		    "client has the proxy's address (list your proxies, or write [] if there are "
+		    "none)");
 	if (!a->n_hosts)
-		say(t,
-		    "net: gives rights, and access.hosts is missing: a site that points its own "
-		    "name at this machine reads whatever a browser in that network may (list the "
-		    "names by which people reach this sluice)");
+		say(t, "net: is used, and access.hosts is missing: a site that points its own name "
+		       "at this machine can read through browsers in that network (list the names "
+		       "by which people reach sluice)");
 }
 
 void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)

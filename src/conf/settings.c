@@ -180,7 +180,7 @@ static char *read_prefix(const struct option_value *v, struct errors *e)
 			errors_add(e, v->at, "hub.prefix",
 				   "\"%s\" does not begin with a slash (write /logs)", s);
 		else if (strpbrk(s, " \t") || strstr(s, "//"))
-			errors_add(e, v->at, "hub.prefix", "\"%s\" is no path (write /logs)", s);
+			errors_add(e, v->at, "hub.prefix", "\"%s\" is not a path (write /logs)", s);
 		while (n > 1 && s[n - 1] == '/')
 			n--;
 		buf_printf(&all, "%s%.*s", i ? " " : "", (int)n, s);

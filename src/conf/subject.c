@@ -34,12 +34,14 @@ static char *explain(const char *text)
 	bool is_net = parse_net(text, &net, &why) == 0;
 	free(why);
 	if (near || is_net)
-		return mem_printf("\"%s\" names nobody (write %s; did you mean \"%s%s\"?)", text,
-				  forms, is_net ? "net:" : "", is_net ? text : near);
+		return mem_printf(
+			"\"%s\" is not a user, group or network (write %s; did you mean \"%s%s\"?)",
+			text, forms, is_net ? "net:" : "", is_net ? text : near);
 	if (is_name(text) && !strpbrk(text, ": ,"))
-		return mem_printf("\"%s\" names nobody (write %s; did you mean \"user:%s\"?)", text,
-				  forms, text);
-	return mem_printf("\"%s\" names nobody (write %s)", text, forms);
+		return mem_printf("\"%s\" is not a user, group or network (write %s; did you mean "
+				  "\"user:%s\"?)",
+				  text, forms, text);
+	return mem_printf("\"%s\" is not a user, group or network (write %s)", text, forms);
 }
 
 int subject_parse(const char *text, struct subject *ret, char **why)

@@ -110,7 +110,7 @@ function drawNotice() {
   if (paused) {
     const waiting = view.end - paused.end;
     const bad = view.errors - paused.errors;
-    text = `Paused (${paused.why}): ${plural(waiting, 'line waits', 'lines wait')}${bad ? `, ${plural(bad, 'error', 'errors')} among them` : ''}. Space goes on.`;
+    text = `Paused (${paused.why}): ${plural(waiting, 'line waits', 'lines wait')}${bad ? `, ${plural(bad, 'error', 'errors')} among them` : ''}. Space resumes.`;
   } else if (!follow) {
     text = 'Not following: you have scrolled up. End follows again.';
   }

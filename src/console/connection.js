@@ -54,11 +54,11 @@ export async function testConnection() {
   if (got.at(-1)?.type !== 'last')
     return { good: false, text: `Streams are cut off: ${Math.max(got.length - 1, 0)} of ${FRAMES} frames came.` };
   if (late * 3 >= got.length && isBrief && !hello.server?.startsWith('HAProxy'))
-    return { good: false, text: `Each event waits for a moment on the way (${late} of ${got.length} did), as with HAProxy without "option http-no-delay".` };
+    return { good: false, text: `Something on the way delays each event a little (${late} of ${got.length} were late), as HAProxy does without "option http-no-delay".` };
   if (late * 3 >= got.length)
     return { good: false, text: `Streams are held back on the way: ${late} of ${got.length} frames came late${remedy(hello, proxy)}.` };
   const encoding = response.headers.get('content-encoding');
   if (encoding && !hello.gzip)
-    return { good: false, text: `Something on the way compresses streams (${encoding}), though sluice had not; let it do that itself.` };
+    return { good: false, text: `Something on the way compresses streams (${encoding}). Disable that: sluice compresses streams itself.` };
   return { good: true, text: `Streams come frame by frame${hello.server ? ` through ${hello.server}` : ''}.` };
 }

@@ -17,11 +17,12 @@
 static const char usage[] =
 	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n"
 	"\n"
-	"URL is where sluice is mounted, such as http://localhost/logs/.  Fetches a\n"
-	"stream of probes with gzip and one without.  Names what is between, says\n"
-	"whether it holds streams back, unpacks them, cuts them off or allows only a\n"
-	"few at once, and what to set there.  --hold also keeps a quiet stream open for\n"
-	"that time.  The exit status is 1 when there is something to set.\n";
+	"Shows how anything between you and sluice changes a stream, and which setting\n"
+	"fixes it.  URL is where sluice is mounted, such as http://localhost/logs/.\n"
+	"The doctor fetches a test stream with gzip and one without.  It names each proxy\n"
+	"on the way, and reports if one delays, unpacks or cuts off streams, or allows\n"
+	"only a few at once.  --hold also keeps a quiet stream open for that time.  The\n"
+	"exit status is 1 if it finds a problem.\n";
 
 /* What one kind of client gets. */
 struct form {
@@ -75,12 +76,12 @@ static int tell_no_answer(const struct examination *e, const char *base)
 {
 	printf("PROBLEM: %s/probe ", base);
 	if (e->error)
-		printf("gives no answer: %s\n", e->error);
+		printf("does not answer: %s\n", e->error);
 	else if (e->status == 404)
-		printf("is not there: this is not where sluice is mounted, or the web server does "
-		       "not pass the rest of the path on\n");
+		printf("answers 404: sluice is not mounted here, or the web server does not pass "
+		       "on the rest of the path\n");
 	else if (e->status == 401 || e->status == 403)
-		printf("answers %ld: the web server wants to know who asks (--user "
+		printf("answers %ld: the web server requires a password (use --user "
 		       "NAME:PASSWORD)\n",
 		       e->status);
 	else if (e->status == 502 || e->status == 503 || e->status == 504)
@@ -88,10 +89,10 @@ static int tell_no_answer(const struct examination *e, const char *base)
 		       "as hub.listen?  is the web server's user in hub.web_users?)\n",
 		       e->status, e->server[0] ? e->server : "the web server");
 	else if (e->status == 200)
-		printf("answers with %s instead of a stream: somebody else is mounted there\n",
+		printf("answers with %s instead of a stream: something else is mounted there\n",
 		       e->type[0] ? e->type : "something");
 	else if (e->location[0])
-		printf("answers %ld and points to %s (give the doctor the address that is meant)\n",
+		printf("answers %ld and redirects to %s (run the doctor with that address)\n",
 		       e->status, e->location);
 	else
 		printf("answers %ld\n", e->status);
@@ -116,8 +117,8 @@ static enum trouble trouble_of(const struct form *f, int64_t median_ms, int64_t 
 
 static int judge_lateness(const struct form *f, const struct examine_how *how)
 {
-	static const char *const why[] = {[COMPRESSED] = ", by somebody who compresses it",
-					  [UNPACKED] = ", by somebody who unpacks it",
+	static const char *const why[] = {[COMPRESSED] = " by something that compresses it",
+					  [UNPACKED] = " by something that unpacks it",
 					  [FEW_AT_ONCE] = NULL};
 	const struct examination *e = f->e;
 	int64_t delays[EXAMINE_FRAMES_MAX];
@@ -126,8 +127,8 @@ static int judge_lateness(const struct form *f, const struct examine_how *how)
 	if (!late)
 		return 0;
 	enum trouble trouble = trouble_of(f, delays[e->n / 2], how->interval_ms);
-	printf("PROBLEM: %s is held back%s: %zu of %zu frames came late, half of them by %lld ms "
-	       "or more; the first after %lld ms\n",
+	printf("PROBLEM: %s is held back%s: %zu of %zu frames arrived late, half of them by %lld "
+	       "ms or more; the first arrived after %lld ms\n",
 	       f->what, why[trouble] ? why[trouble] : "", late, e->n,
 	       (long long)delays[e->n - late / 2 - 1], (long long)e->first_ms);
 	remedies_print(f->layers, trouble);
@@ -138,11 +139,11 @@ static int judge_lateness(const struct form *f, const struct examine_how *how)
 static void note_changes(const struct form *f)
 {
 	if (f->e->is_packed && !f->e->encoding[0])
-		printf("note: something between unpacks %s, which sluice has sent compressed\n",
+		printf("note: something on the way unpacks %s, which sluice sent compressed\n",
 		       f->what);
 	else if (!f->e->is_packed && f->e->encoding[0])
-		printf("note: something between compresses %s (%s), which sluice has sent as it "
-		       "is\n",
+		printf("note: something on the way compresses %s (%s), which sluice sent "
+		       "uncompressed\n",
 		       f->what, f->e->encoding);
 }
 
@@ -159,8 +160,8 @@ static int judge_frames(const struct form *f, const struct examine_how *how)
 	const struct examination *e = f->e;
 	int bad = judge_lateness(f, how);
 	if (is_end_lost(e, how)) {
-		printf("note: the last event of %s is lost when it ends; clients come back all "
-		       "the same\n",
+		printf("note: the last event of %s is lost when the stream ends; clients "
+		       "reconnect anyway\n",
 		       f->what);
 	} else if (!e->has_last) {
 		printf("PROBLEM: %s is cut off after %lld ms, with %zu of %d frames\n", f->what,
@@ -170,7 +171,7 @@ static int judge_frames(const struct form *f, const struct examine_how *how)
 	}
 	if (bad)
 		return 1;
-	printf("good: %s comes frame by frame, the first after %lld ms\n", f->what,
+	printf("good: %s arrives frame by frame, the first after %lld ms\n", f->what,
 	       (long long)e->first_ms);
 	note_changes(f);
 	return 0;
@@ -183,7 +184,7 @@ static int judge_nothing(const struct form *f, const struct examination *other)
 {
 	bool is_unpacked = other->n && other->is_packed;
 	printf("PROBLEM: %s is held back: nothing of it arrives%s\n", f->what,
-	       is_unpacked ? " (something between asks for gzip itself, unpacks the stream and "
+	       is_unpacked ? " (something on the way requests gzip, unpacks the stream and "
 			     "passes nothing on)"
 			   : "");
 	remedies_print(f->layers, is_unpacked ? UNPACKED : HELD_BACK);
@@ -212,7 +213,8 @@ static int judge_http2(const struct examine_how *how, const struct layers *layer
 		printf("good: %d streams at once over one HTTP/2 connection\n", n);
 		return 0;
 	}
-	printf("PROBLEM: of %d streams over one HTTP/2 connection only %d begin; the others wait\n",
+	printf("PROBLEM: of %d streams over one HTTP/2 connection, only %d start; the others "
+	       "wait\n",
 	       AT_ONCE, n);
 	remedies_print(layers, FEW_AT_ONCE);
 	return 1;
@@ -228,7 +230,7 @@ static int judge_silence(struct examine_how how, const struct layers *layers, in
 	printf("holding a quiet stream for %d s...\n", (int)(how.frames * how.interval_ms / 1000));
 	fflush(stdout);
 	examine(&how, &e, 1);
-	struct form f = {"a quiet stream with a sign of life every 15 s", &e, layers};
+	struct form f = {"a quiet stream with one frame every 15 s", &e, layers};
 	int bad = judge_form(&f, &how, &(struct examination){0});
 	examination_fini(&e);
 	return bad;
@@ -297,7 +299,10 @@ int main(int argc, char **argv)
 		} else if (argv[i][0] != '-' && !url) {
 			url = argv[i];
 		} else {
-			fprintf(stderr, "sluice: \"%s\" is not understood\n%s", argv[i], usage);
+			fprintf(stderr,
+				"sluice: unknown argument \"%s\"\n"
+				"%s",
+				argv[i], usage);
 			return 2;
 		}
 	}

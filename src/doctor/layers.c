@@ -135,7 +135,7 @@ static void add_lower_case(struct layers *l, const struct examination *plain)
 {
 	if (plain->has_lower_case && l->mount.product != HAPROXY && !layers_have(l, ENVOY) &&
 	    !layers_have(l, HAPROXY))
-		add(l, HAPROXY, "HAProxy", "or something like it: header names are in lower case");
+		add(l, HAPROXY, "HAProxy", "or a similar proxy: header names are in lower case");
 }
 
 /* ---- the request, as sluice has seen it ----------------------------------------------------- */
@@ -181,11 +181,11 @@ static void add_hidden(struct layers *l, const struct examination *e)
 	examine_text(e, "protocol", protocol, sizeof(protocol));
 	const char *sign = NULL;
 	if (port && port != e->local_port)
-		sign = "the connection that reaches the web server is another one than yours";
+		sign = "the web server sees another connection than yours";
 	else if (asked && asked != e->port)
-		sign = "the web server was asked at another port than you have";
+		sign = "the web server got the request on another port";
 	else if (strcmp(protocol, "HTTP/1.0") == 0)
-		sign = "the web server was asked with HTTP/1.0";
+		sign = "the web server got the request as HTTP/1.0";
 	else if (has_seen(e, "X-Forwarded-For") || has_seen(e, "Via"))
 		sign = "X-Forwarded-For or Via of the request";
 	if (sign && !l->n)
@@ -225,5 +225,5 @@ void layers_print(const struct layers *l)
 		if (strcmp(ways[i].way, l->way) == 0)
 			printf("sluice is mounted under %s, %s\n", l->mount.name, ways[i].text);
 	for (size_t i = 0; i < l->n; i++)
-		printf("note: %s is between (%s)\n", l->between[i].name, l->between[i].sign);
+		printf("note: %s is on the way (%s)\n", l->between[i].name, l->between[i].sign);
 }

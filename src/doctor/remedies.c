@@ -109,11 +109,13 @@ static const char *find(enum trouble trouble, enum product product, const char *
 static const char *what_to_look_for(enum trouble trouble)
 {
 	switch (trouble) {
-	case HELD_BACK: return "buffering of answers";
-	case DELAYED: return "what gathers small packets (HAProxy: option http-no-delay)";
+	case HELD_BACK: return "response buffering";
+	case DELAYED:
+		return "a setting that collects small packets (HAProxy: option "
+		       "http-no-delay)";
 	case COMPRESSED: return "compression";
 	case UNPACKED: return "decompression";
-	case CUT_OFF: return "time-outs below 60 s";
+	case CUT_OFF: return "timeouts below 60 s";
 	case FEW_AT_ONCE: return "the number of streams on an HTTP/2 connection";
 	}
 	return "";
@@ -145,8 +147,10 @@ void remedies_print(const struct layers *l, enum trouble trouble)
 	if (at_mount)
 		print_directive(l->mount.name, at_mount, l->path);
 	if (n > 1)
-		puts("  (It is one of these: run the doctor at the address of each to see which.)");
+		puts("  (It is one of these; to find out which, run the doctor with the address "
+		     "of each.)");
 	if (!n)
-		printf("  the doctor knows no remedy: look for %s in all that lies between\n",
+		printf("  the doctor knows no setting for this: look for %s in everything on the "
+		       "way\n",
 		       what_to_look_for(trouble));
 }

@@ -104,7 +104,7 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 	}
 	c->lately[0] = c->lately[1] = c->journal.last;
 	if (c->journal.torn_bytes)
-		log_info("channel %s: cut %llu %s of a write that a crash had broken off; nothing "
+		log_info("channel %s: cut %llu %s of a write that a crash had interrupted; none "
 			 "of it had been published",
 			 settings->name, (unsigned long long)c->journal.torn_bytes,
 			 plural(c->journal.torn_bytes, "byte", "bytes"));
@@ -323,8 +323,8 @@ static const char *advice_for(int r)
 static void tell_stuck(struct channel *c, int r)
 {
 	if (r && !c->is_stuck)
-		log_error("channel %s: the journal cannot be written: %s; its sources wait "
-			  "until it can (%s)",
+		log_error("channel %s: the journal cannot be written: %s; its sources wait until "
+			  "it can be (%s)",
 			  c->settings.name, strerror(-r), advice_for(r));
 	else if (!r && c->is_stuck)
 		log_info("channel %s: the journal can be written again", c->settings.name);

@@ -133,8 +133,8 @@ static bool clock_is_settled(struct hub *h)
 	int64_t boot_ns = clock_read(CLOCK_BOOTTIME), offset_ns = clock_wall_ns() - boot_ns;
 	int64_t jump_ns = offset_ns - h->clock_offset_ns;
 	if (jump_ns > JUMP_NS || jump_ns < -JUMP_NS) {
-		log_warning("the clock has been set %s by %lld s; nothing is dropped for its age "
-			    "for the next %lld s",
+		log_warning("the clock has been set %s by %lld s; no history expires by age for "
+			    "the next %lld s",
 			    jump_ns > 0 ? "forward" : "back",
 			    (long long)((jump_ns > 0 ? jump_ns : -jump_ns) / NS_PER_SEC),
 			    SETTLE_NS / NS_PER_SEC);
@@ -232,8 +232,8 @@ static int absorb(struct hub *h, const char *name, struct absorbed **row)
 		absorbed_free(a);
 		return 0; /* what cannot be read is not needed to run */
 	}
-	log_info("channel %s is not in the configuration any more, or derived; %s is kept", name,
-		 a->dir);
+	log_info("channel %s is not in the configuration any more, or is now derived: %s is kept",
+		 name, a->dir);
 	h->last_id = MAX(h->last_id, a->journal.last);
 	a->next = *row;
 	*row = a;
@@ -308,9 +308,8 @@ static int open_journals(struct hub *h, char **why)
 	bool is_short = absorb_all(h, &absorbed);
 	r = open_channels(h, &is_short, why);
 	if (!r && is_short) {
-		log_warning(
-			"the journals are not as they were left (see above): a new epoch of ids "
-			"begins, and clients that come back receive a gap");
+		log_warning("the journals have changed since sluice last ran (see above): a new "
+			    "epoch of ids begins, and clients that reconnect receive a gap");
 		r = state_new_epoch(h->settings->hub.state_dir, h->epoch, why);
 	}
 	for (size_t i = 0; !r && i < h->n_channels; i++)
@@ -506,8 +505,8 @@ static void on_emptying(struct loop_timer *t)
 	if (left_ns > 0)
 		loop_timer_set(h->loop, t, now + MIN(pause_ns, left_ns));
 	else
-		log_info("drained: %zu %s left to take their goodbye", h->n_streams,
-			 plural(h->n_streams, "stream is", "streams are"));
+		log_info("drained: waiting for %zu %s to receive bye", h->n_streams,
+			 plural(h->n_streams, "stream", "streams"));
 }
 
 void hub_empty(struct hub *h, int64_t over_ns)

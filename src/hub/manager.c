@@ -32,8 +32,8 @@ static void on_ended(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct manager *m = container_of(io, struct manager, io);
 	loop_remove(m->hub->loop, &m->io);
-	log_info("the web server's process %d has ended, and so do the %zu %s that came by it",
-		 (int)m->pid, m->n, plural(m->n, "stream", "streams"));
+	log_info("the web server's process %d has exited: closing its %zu %s", (int)m->pid, m->n,
+		 plural(m->n, "stream", "streams"));
 	list_each_safe (e, &m->streams)
 		stream_say_bye(list_entry(e, struct stream, of_manager), "server",
 			       "the web server is ending");

@@ -63,8 +63,8 @@ static void tell_nearly_reached(struct hub *h, int64_t used, int64_t limit)
 {
 	struct buf fields = {0};
 	char *text =
-		mem_printf("%lld of %lld files that may be open at once are open; from %lld on, "
-			   "new clients are turned away (raise LimitNOFILE, or ulimit -n)",
+		mem_printf("%lld of at most %lld files are open: from %lld on, new clients are "
+			   "rejected (raise LimitNOFILE, or ulimit -n)",
 			   (long long)used, (long long)limit, (long long)for_clients(h));
 	log_warning("%s", text);
 	field_put(&fields,
@@ -83,9 +83,9 @@ void open_files_look(struct hub *h)
 	f->reserve = MIN(wanted, limit / 2);
 	if (wanted > limit / 2 && !f->is_short)
 		log_warning(
-			"%lld files may be open at once, and full journals and the sources take "
-			"up to %lld more than now: when there are none left, the oldest "
-			"history gives way (raise LimitNOFILE, or ulimit -n)",
+			"only %lld files may be open at once, and full journals and the sources "
+			"may need %lld more: at the limit, the oldest history is dropped (raise "
+			"LimitNOFILE, or ulimit -n)",
 			(long long)limit, (long long)wanted);
 	f->is_short = wanted > limit / 2;
 	int64_t end = for_clients(h);
@@ -117,8 +117,8 @@ bool open_files_admit_responder(const struct hub *h)
 void open_files_lost_one(struct hub *h)
 {
 	if (!h->open_files.n_lost++)
-		log_error("the connection of a client did not arrive, and it got an empty answer: "
-			  "%lld files are open (raise LimitNOFILE, or ulimit -n)",
+		log_error("a client got an empty response: its connection could not be passed to "
+			  "the hub, because %lld files are open (raise LimitNOFILE, or ulimit -n)",
 			  (long long)fd_limit());
 }
 

@@ -201,8 +201,8 @@ int state_open(const char *dir, char epoch[EPOCH_MAX + 1], char **why)
 		      sscanf(buf_text(&text), "%16s %63s %15s %63s", old, boot, mark, identity) < 3;
 	const char *ended = is_new ? NULL : why_not(dir, boot, mark, identity);
 	if (ended)
-		log_warning("%s: a new epoch of ids begins, and clients that come back receive "
-			    "a gap",
+		log_warning("%s: a new epoch of ids begins, and clients that reconnect receive a "
+			    "gap",
 			    ended);
 	if (is_new || ended)
 		new_epoch(epoch);

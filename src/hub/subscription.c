@@ -219,7 +219,7 @@ static int unknown(struct asked *a, const char *key, struct str value)
 		return 0;
 	const char *near = meant_by(key);
 	buf_printf(a->why,
-		   "A parameter is not known here%s%s%s (known: channel, filter, grep, exclude, "
+		   "A parameter is unknown%s%s%s (known: channel, filter, grep, exclude, "
 		   "severity, type, source, format, data, event, batch, gzip, heartbeat, after, "
 		   "since, tail, earliest).\n",
 		   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");

@@ -243,8 +243,8 @@ static bool drop_for_file(struct journal *j, int r)
 	if (is_dropped && !j->leaving)
 		take_spare(j);
 	if (j->n < before && !j->is_short_of_files)
-		log_warning("%s: %s: the oldest segment goes for each new one (raise LimitNOFILE, "
-			    "or ulimit -n)",
+		log_warning("%s: %s: each new segment replaces the oldest one (raise "
+			    "LimitNOFILE, or ulimit -n)",
 			    j->config.dir ? j->config.dir : "a journal in memory", strerror(-r));
 	j->is_short_of_files = true;
 	return is_dropped || had_spare;

@@ -151,7 +151,7 @@ static void set_aside(const char *path)
 {
 	char *aside = mem_printf("%s.damaged", path);
 	if (rename(path, aside) == 0)
-		log_error("%s: no journal segment; kept as %s", path, aside);
+		log_error("%s: not a journal segment; renamed to %s", path, aside);
 	free(aside);
 }
 
@@ -240,7 +240,7 @@ static int recover_checkpoint(struct journal *j, char **why)
 		return r;
 	}
 	if (r == -EBADMSG)
-		log_error("%s/cursors: damaged, and not used", j->config.dir);
+		log_error("%s/cursors: damaged, and ignored", j->config.dir);
 	if (r)
 		return 0;
 	struct str rest = buf_str(&c.entries);

@@ -60,8 +60,7 @@ void request_respond_without_hub(struct request *q)
 {
 	if (strcmp(q->path, "/events") != 0) {
 		request_respond_text(q, "503 Service Unavailable", "Retry-After: 2\r\n",
-				     "The hub is not running just now; it is being started "
-				     "again.\n");
+				     "The hub is not running; it is being restarted.\n");
 		return;
 	}
 	struct buf b = {0};
@@ -71,8 +70,8 @@ void request_respond_without_hub(struct request *q)
 	/* Without it the browser of a page elsewhere would give up for good, too. */
 	request_put_cors(q, &b);
 	buf_printf(&b,
-		   "\r\nretry: %ld\nevent: busy\ndata: {\"reason\":\"the hub is not running just "
-		   "now\"}\n\n",
+		   "\r\nretry: %ld\nevent: busy\ndata: {\"reason\":\"the hub is not "
+		   "running\"}\n\n",
 		   BUSY_RETRY_MS + random() % BUSY_RETRY_MS);
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -98,7 +97,7 @@ static void respond_redirect(struct request *q)
 	if (is_plain(p->script_name, "") && is_plain(p->path_info, "") &&
 	    p->script_name[0] == '/' && p->script_name[1] != '/')
 		request_respond_text(q, "301 Moved Permanently", header,
-				     "The console is one slash further.\n");
+				     "The console is at this address with a slash at its end.\n");
 	else
 		request_respond_text(q, "404 Not Found", "", "There is nothing here.\n");
 	free(header);
@@ -124,8 +123,8 @@ static bool method_is_known(struct request *q, const struct route *to)
 	else
 		request_respond_text(q, "405 Method Not Allowed", allow,
 				     strcmp(to->methods, ROUTE_READS) == 0
-					     ? "Only GET and HEAD are understood here.\n"
-					     : "That method is not understood here.\n");
+					     ? "This path supports only GET and HEAD.\n"
+					     : "This path does not support that method.\n");
 	free(allow);
 	return false;
 }
@@ -135,8 +134,8 @@ static bool take_form(struct request *q)
 {
 	if (strlen(q->params.query) > QUERY_MAX) {
 		request_respond_text(q, "414 URI Too Long", "",
-				     "A query has at most 16 KiB here (send the same as a form, by "
-				     "POST, which may have 60).\n");
+				     "The query is longer than 16 KiB (send the parameters as a "
+				     "form with POST, up to 60 KiB).\n");
 		return false;
 	}
 	static const char form[] = "application/x-www-form-urlencoded";
@@ -144,18 +143,18 @@ static bool take_form(struct request *q)
 	bool is_post = strcmp(q->params.method, "POST") == 0;
 	if (is_post && q->form && *q->form && strncasecmp(type, form, sizeof(form) - 1) != 0) {
 		request_respond_text(q, "415 Unsupported Media Type", "",
-				     "Send what would stand in the query as a form "
-				     "(Content-Type: application/x-www-form-urlencoded).\n");
+				     "Send the parameters as a form (Content-Type: "
+				     "application/x-www-form-urlencoded).\n");
 		return false;
 	}
 	if (q->form_has_nul) {
-		request_respond_text(q, "400 Bad Request", "", "The form holds a NUL.\n");
+		request_respond_text(q, "400 Bad Request", "", "The form contains a NUL byte.\n");
 		return false;
 	}
 	const char *more = is_post && q->form ? q->form : "";
 	if (strlen(q->params.query) + strlen(more) > DOOR_TEXT_MAX) {
 		request_respond_text(q, "413 Content Too Large", "",
-				     "Query and form have at most 60 KiB together.\n");
+				     "The query and the form are longer than 60 KiB together.\n");
 		return false;
 	}
 	q->query =

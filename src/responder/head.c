@@ -124,8 +124,8 @@ void request_read(struct request *q)
 		return;
 	}
 	if (answer_management(q)) {
-		log_warning("a connection is closed: it sent a broken FastCGI management record, "
-			    "or did not read the answer");
+		log_warning("closed a connection: it sent a broken FastCGI management record, or "
+			    "did not read the response");
 		request_finish(q);
 		return;
 	}

@@ -48,8 +48,8 @@ void responder_pause(struct responder *r)
 	int64_t now = loop_now(r->loop);
 	if (!r->shortage_told_ns || now - r->shortage_told_ns > TELL_EVERY_NS) {
 		r->shortage_told_ns = now;
-		log_warning("requests have to wait: %lld files may be open at once, and all are in "
-			    "use (raise LimitNOFILE, or ulimit -n)",
+		log_warning("requests have to wait: all of the %lld files that may be open are "
+			    "in use (raise LimitNOFILE, or ulimit -n)",
 			    (long long)fd_limit());
 	}
 	set_listening(r, false);

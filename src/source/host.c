@@ -551,8 +551,8 @@ static int check_rights(const struct host *h, char **why)
 	const uint32_t rights = SLUICE_NEEDS_EXEC | SLUICE_NEEDS_NETWORK | SLUICE_NEEDS_UNIX;
 	if (!(h->plugin.flags & rights & ~h->opening.source.plugin_flags))
 		return 0;
-	*why = mem_printf("%s has been replaced by one that needs more rights (sluice reload asks "
-			  "it for them)",
+	*why = mem_printf("%s was replaced by a version that needs more rights (run sluice "
+			  "reload to grant them)",
 			  h->opening.source.plugin);
 	return -EINVAL;
 }

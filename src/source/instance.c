@@ -206,7 +206,7 @@ static void start_again_later(struct source *s)
 		s->n_crashes++;
 	if (s->settings.attempts && s->n_crashes >= s->settings.attempts) {
 		char *why = mem_printf(
-			"given up after %d %s in a row, the last: %s (reload to try again)",
+			"gave up after %d %s in a row; the last one: %s (reload to try again)",
 			s->n_crashes, plural((uint64_t)s->n_crashes, "failure", "failures"),
 			s->last_error ? s->last_error : "not known");
 		source_set_state(s, STATE_FAILED, why);

@@ -286,8 +286,8 @@ static void take_confined(struct source *s, struct str body)
 static void answer(struct source *s, int fd, const char *why)
 {
 	if (grant_answer(s->grant_fd, MIN(fd, 0), fd, why))
-		source_kill(s,
-			    mem_strdup("asks for sockets or files and does not take the answers"));
+		source_kill(s, mem_strdup("requests sockets or files, and does not read the "
+					  "responses"));
 }
 
 /* 0; 1 when it must be offered again, for the name service has not answered yet. */
@@ -432,9 +432,9 @@ static bool floods(struct source *s)
 	s->is_throttled = true;
 	loop_timer_set(loop_of(s), &s->refill, now + 10 * NS_PER_MS);
 	if (now - s->flooding_since_ns > FLOOD_NS && !s->is_accused)
-		source_kill(s, mem_printf("floods the hub: more than %d frames that are no events "
-					  "a second (requests for files and sockets, log lines, "
-					  "counters) for %d s",
+		source_kill(s, mem_printf("floods the hub: more than %d frames a second that are "
+					  "not events (requests for files and sockets, log "
+					  "lines, counters) for %d s",
 					  CONTROL_RATE, (int)(FLOOD_NS / NS_PER_SEC)));
 	source_wait_for_io(s);
 	return true;
@@ -475,11 +475,12 @@ static void accuse(struct source *s, int r)
 	buf_reset(&s->in, 0);
 	s->in.len = 0;
 	source_kill(s, r == -E2BIG
-			       ? mem_printf("keeps more than %d cursors or %d MiB of them (let it "
-					    "read fewer things, in several sources)",
+			       ? mem_printf("keeps more than %d cursors, or more than %d MiB of "
+					    "them (split its input between several sources)",
 					    CURSORS_OF_SOURCE_MAX, CURSOR_BYTES_OF_SOURCE_MAX >> 20)
-			       : mem_strdup("sent what is no frame (the plugin has damaged its "
-					    "host's memory, or written to descriptor 3)"));
+			       : mem_strdup("sent data that is not a frame (the plugin has "
+					    "damaged its host's memory, or written to descriptor "
+					    "3)"));
 }
 
 static void get_stuck(struct source *s)

@@ -240,8 +240,9 @@ int plugin_load(const char *path, struct sluice_plugin *ret, char **why)
 		/* Of a library that it needs: the sandbox is closed by now. */
 		bool is_library = strstr(said, "cannot open shared object") != NULL;
 		*why = mem_printf("cannot be loaded: %s%s", said,
-				  is_library ? " (allow_read lets it read a directory of libraries "
-					       "other than the system's and its own)"
+				  is_library ? " (if the library is neither in a system "
+					       "directory nor beside the plugin, add its "
+					       "directory to allow_read)"
 					     : "");
 		return -EINVAL;
 	}

@@ -267,8 +267,8 @@ def tickets(site):
     check(b"revoked" in s.until(b"event: bye") or b"revoked" in s.until(b'"message"'), "%r" % s.out[-300:])
     # Wrong uses say so.
     for args, says in ((["--channel", "nothing"], "no channel \"nothing\""), ([], "which channels"),
-                       (["--channel", "web", "--for", "soon"], "a duration"), (["--chanel", "x"], "not understood"),
-                       (["--revoke", "st1.00.00"], "void already")):
+                       (["--channel", "web", "--for", "soon"], "a duration"), (["--chanel", "x"], "unknown option"),
+                       (["--revoke", "st1.00.00"], "already void")):
         code, text = site.sluice_command("ticket", *args)
         check(code and says in text, "%r: %r" % (args, text))
     key = os.stat(site.path("state/ticket.key"))
@@ -545,17 +545,17 @@ def mistakes_are_told(site):
         code, out = site.sluice_command("check")
         check(code == 2 and text in out, "%r\n%s" % (text, out))
     says("default: maybe", "", "access.default")
-    says("admin: alice", "", '"alice" names nobody (write anyone, authenticated, user:NAME')
+    says("admin: alice", "", '"alice" is not a user, group or network (write anyone, authenticated, user:NAME')
     says("certificate: HTTP_X_USER", "", "is a header, which any client can send")
     says("origins: [dash.example.org]", "", "is no origin (write https://host")
     says("groups: DIR/none", "", "No such file")
     says("default: deny", "web: {access: 'net:10.0.0.0/40'}", "is no network")
     says("default: deny", "web: {acess: anyone}", 'did you mean "access"')
-    says("default: deny", "web: {replay: 'user:'}", "names nobody")
-    says("frame_ancestors: portal.example.org", "", "names no page (write self, https://host")
-    says("frame_ancestors: \"https://x; script-src *\"", "", "names no page")
-    says("trusted_proxies: [10.0.0.0/33]", "", "is no network (write 10.0.0.7")
-    says("trusted_proxies: [proxy.example.org]", "", "is no network")
+    says("default: deny", "web: {replay: 'user:'}", "is not a user, group or network")
+    says("frame_ancestors: portal.example.org", "", "is not an origin (write self, https://host")
+    says("frame_ancestors: \"https://x; script-src *\"", "", "is not an origin")
+    says("trusted_proxies: [10.0.0.0/33]", "", "is not a network (write 10.0.0.7")
+    says("trusted_proxies: [proxy.example.org]", "", "is not a network")
     says("hosts: 'http://logs.example.org/'", "", "is no name of a host (write logs.example.org")
     says("hosts: 'logs.example.org:80'", "", "is no name of a host")
     says("default: deny", "web: {access: 'user: alice'}", "without blanks around a name")
@@ -570,7 +570,7 @@ def mistakes_are_told(site):
                                    ("hosts: [x]", "a: {access: 'net:10.0.0.0/8'}", "or write [] if there are none"),
                                    ("trusted_proxies: []", "a: {access: 'net:10.0.0.0/8'}", "access.hosts is missing"),
                                    ("admin: 'net:10.0.0.0/8'", "a: {access: anyone}", "access.hosts is missing"),
-                                   ("trusted_proxies: ['::/0']", "a: {access: anyone}", "trusts everybody"),
+                                   ("trusted_proxies: ['::/0']", "a: {access: anyone}", "trusts every client"),
                                    ("default: allow", "b: {}", 'no source feeds the channel "b"')):
         site.write_config(source, channels, access=access)
         code, out = site.sluice_command("check")

@@ -60,7 +60,7 @@ def addresses_and_directories_that_cannot_work(site):
     rest = "\nsources:\n  a: {type: file, channel: x, include: /x}\n"
     says(site, "hub: {listen: []}" + rest, "FILE:1:15: hub.listen: an empty list", count=1)
     says(site, "hub: {listen: [unix:/a, unix:/a]}" + rest, 'hub.listen: "unix:/a" stands there twice', count=1)
-    says(site, "hub: {listen: [nowhere]}" + rest, 'hub.listen: "nowhere" is no address (write unix:', count=1)
+    says(site, "hub: {listen: [nowhere]}" + rest, 'hub.listen: "nowhere" is not an address (write unix:', count=1)
     says(site, "hub: {state_dir: /%s}" % ("d" * 120) + rest, "hub.state_dir: longer than 94 characters", count=1)
 
 
@@ -200,8 +200,8 @@ def substitutions(site):
 
 def usage(site):
     for args, status, words in ((["--help"], 0, "usage: sluice COMMAND"), (["--version"], 0, "sluice 0."),
-                                (["runn"], 2, 'did you mean "run"?'), (["run", "-x"], 2, '"-x" is not understood'),
-                                (["run", "-c"], 2, "-c needs a value behind it: -c FILE"), (["check", "--help"], 0, "usage: sluice check"),
+                                (["runn"], 2, 'did you mean "run"?'), (["run", "-x"], 2, 'unknown option "-x"'),
+                                (["run", "-c"], 2, "-c needs a value: -c FILE"), (["check", "--help"], 0, "usage: sluice check"),
                                 (["hub"], 2, "started by sluice itself"), ([], 2, "usage")):
         done = subprocess.run([SLUICE, *args], capture_output=True, text=True)
         check(done.returncode == status and words in done.stdout + done.stderr,

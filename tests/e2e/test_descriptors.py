@@ -132,14 +132,14 @@ def clients_beyond_the_limit_of_open_files_are_told_and_journals_go_on(site):
         write_megabytes(site, first, first + 999)
         got = reader.events(lambda e: e.type == "line" and number_of(e) == first + 999, 60)
         check([number_of(e) for e in got if e.type == "line"] == list(range(first, first + 1000)), "a line is missing")
-    check("cannot be written" not in site.log() and "goes for each" not in site.log(), site.log())
+    check("cannot be written" not in site.log() and "replaces the oldest" not in site.log(), site.log())
     # One that is started again needs more than any client.
     site.kill("source")
     write_megabytes(site, 20001, 20001)
     reader.events(lambda e: e.type == "line" and number_of(e) == 20001)
     files = site.json("/status")["open_files"]
     check(files["limit"] == 128 and files["refused"] >= len(busy) + 2 and not files["lost"], "status: %s" % files)
-    site.told("new clients are turned away", 1)
+    site.told("new clients are rejected", 1)
     e = own.until_type("open_files").json()
     check(e["severity"] == "warning" and e["fields"]["limit"] == 128, "the event is %s" % e)
     # Those who come when others have left are let in.
@@ -163,7 +163,7 @@ def a_journal_without_a_descriptor_gives_up_its_oldest_segment(site):
         write_megabytes(site, first, first + 249)
         got = reader.events(lambda e: e.type == "line" and number_of(e) == first + 249)
         check([number_of(e) for e in got if e.type == "line"] == list(range(first, first + 250)), "a line is missing")
-    site.told("the oldest segment goes for each new one", 1)
+    site.told("each new segment replaces the oldest one", 1)
     check(first_word(site.stream("channel=logs")).type == "busy", "a client was let in")
     resource.prlimit(hub, resource.RLIMIT_NOFILE, (1000, 1000))
     check(first_word(site.stream("channel=logs")).type == "hello", "a client was not let in")

@@ -78,7 +78,7 @@ def few_http2_streams(site):
                       "http2_max_concurrent_streams %d;" % (port, limit))
         try:
             code, out = doctor(site, "--insecure", url=url)
-            says = "only 5 begin" in out and "http2_max_concurrent_streams 128;" in out if want else "20 streams at once" in out
+            says = "only 5 start" in out and "http2_max_concurrent_streams 128;" in out if want else "20 streams at once" in out
             check(code == want and says, out)
         finally:
             m.stop()
@@ -86,8 +86,8 @@ def few_http2_streams(site):
 
 def where_there_is_nothing(site):
     site.up(SOURCE)
-    for url, text in (("http://127.0.0.1:%d/other/" % site.port, "is not where sluice is mounted"),
-                      ("http://127.0.0.1:%d/logs/" % free_port(), "gives no answer")):
+    for url, text in (("http://127.0.0.1:%d/other/" % site.port, "sluice is not mounted here"),
+                      ("http://127.0.0.1:%d/logs/" % free_port(), "does not answer")):
         code, out = doctor(site, url=url)
         check(code == 1 and text in out, out)
     site.stop()
@@ -140,7 +140,7 @@ def what_mount_prints(site):
         p = subprocess.run([SLUICE, "mount", *args], capture_output=True, text=True, env={**os.environ, "SLUICE_CONFIG": "none.yaml"})
         check(p.returncode == 2 and not p.stdout, "%r" % p)
     for args, text in ((["iis"], "\"iis\""), ([], "usage"), (["nginx", "--prefix", "logs"], "write it as /logs"),
-                       (["nginx", "--prefix", "/x/"], "write it as /logs"), (["nginx", "--wrong"], "not understood")):
+                       (["nginx", "--prefix", "/x/"], "write it as /logs"), (["nginx", "--wrong"], "unknown option")):
         code, out = site.sluice_command("mount", *args)
         check(code == 2 and text in out, "%r: %s" % (args, out))
 

@@ -43,7 +43,7 @@ def an_address_counts_as_far_as_proxies_are_listed(site):
                    {"X_FORWARDED_FOR": "unknown"}, {"FORWARDED": "for=\"_x"}):
         check(not may(site, "far", "10.1.1.1", **fields), "%r" % fields)
         check(not may(site, "far", "192.0.2.9", **fields), "%r" % fields)
-    site.told("10.1.1.1 passes on requests", 1)
+    site.told("10.1.1.1 forwards requests", 1)
     check("access.trusted_proxies" in site.log(), site.log())
     # The web server's own module has read it already.
     check(may(site, "far", "10.1.1.1", X_FORWARDED_FOR="10.1.1.1", X_REAL_IP="10.1.1.1"), "itself")
@@ -185,7 +185,7 @@ def each_proxy_in_front(site):
     with proxy(site, "nginx") as port:
         for source in ("127.0.0.2", "127.0.0.3"):
             check(get(site, port, "near", source) == 404, source)
-    site.told("127.0.0.1 passes on requests", 1)
+    site.told("127.0.0.1 forwards requests", 1)
 
 
 def the_proxy_protocol_by_the_web_servers_own_module(site):

@@ -127,7 +127,7 @@ def floods_beyond_its_rate(site):
 
 
 def sends_broken_frames(site):
-    fails(site, "frames", "what is no frame")
+    fails(site, "frames", "data that is not a frame")
 
 
 def gives_up_for_good(site):

@@ -217,7 +217,7 @@ def apache_that_ends_says_goodbye(site):
         began = time.monotonic()
         m.server.send_signal(signal.SIGTERM)
         m.server.wait()  # it closes the clients' connections first of all
-        wait_for(lambda: open(site.path("state/sluice.log")).read().count("and so do the 5 streams that came by it") == 2,
+        wait_for(lambda: open(site.path("state/sluice.log")).read().count("has exited: closing its 5 streams") == 2,
                  "the streams to end with it")
         print("# Apache ended after %.1f s" % (time.monotonic() - began))
         check(time.monotonic() - began < 6 * PATIENCE, "Apache took %.1f s" % (time.monotonic() - began))
@@ -265,7 +265,7 @@ def a_state_dir_of_another_user_is_told_at_once(site):
         m.start(site, 'server.username = "www-data"\nserver.groupname = "www-data"\n' if m.program == "lighttpd" else "")
         try:
             # Each process says it once, and Apache starts several, or one for each request.
-            refused_at_once(site, m, b"cannot use its state directory", lambda: m.log(site), "cannot be started from here",
+            refused_at_once(site, m, b"cannot use its state directory", lambda: m.log(site), "cannot be started: hub.state_dir",
                             1 if m.program == "lighttpd" else 30)
             # Mended, it works, without another start of the web server.
             shutil.chown(site.path("state"), "www-data")
@@ -287,9 +287,9 @@ def a_start_that_ends_at_once_is_not_tried_for_ever(site):
     site.write_config("lines: {type: file, channel: lines}", CHANNEL, "linger: 1s")
     m.start(site)
     try:
-        wait_for(lambda: b"ended again at once" in site.get("/health/ready")[2], "it to be said: " + m.log(site), 30)
+        wait_for(lambda: b"exited at once" in site.get("/health/ready")[2], "it to be said: " + m.log(site), 30)
         log = lambda: open(site.path("state/sluice.log")).read()
-        refused_at_once(site, m, b"ended again at once", log, "nothing was started", 2)
+        refused_at_once(site, m, b"exited at once", log, "nothing was started", 2)
     finally:
         m.stop()
 

@@ -103,9 +103,9 @@ def good_with(name):
         code, out = under(site, m)
         check(code == 0 and out.count("frame by frame") == 2 and "PROBLEM" not in out, out)
         if name == "HAProxy":
-            check("sluice is mounted under HAProxy" in out and "is between" not in out, out)
+            check("sluice is mounted under HAProxy" in out and "is on the way" not in out, out)
         else:
-            check("sluice is mounted under lighttpd" in out and "note: %s is between" % name in out, out)
+            check("sluice is mounted under lighttpd" in out and "note: %s is on the way" % name in out, out)
     fn.__name__ = "good_with_" + name.lower()
     return fn
 
@@ -123,13 +123,13 @@ def haproxy_before_lighttpd_delays_each_event(site):
     with behind(site, HAPROXY, HAPROXY_HTTP) as port:
         code, out = ask(port)
         check(code == 1 and "is held back" in out and "option http-no-delay" in out, out)
-        check("note: HAProxy is between" in out and "stream-response-body" not in out, out)
+        check("note: HAProxy is on the way" in out and "stream-response-body" not in out, out)
 
 
 def haproxy_before_lighttpd_passes_at_once(site):
     with behind(site, HAPROXY, HAPROXY_HTTP.replace("mode http", "mode http\n  option http-no-delay")) as port:
         code, out = ask(port)
-        check(code == 0 and "PROBLEM" not in out and "note: HAProxy is between" in out, out)
+        check(code == 0 and "PROBLEM" not in out and "note: HAProxy is on the way" in out, out)
 
 
 def behind_haproxy_lighttpd_holds_back(site):
@@ -146,9 +146,9 @@ def varnish_unpacks_for_clients_without_gzip(site):
     conf = 'vcl 4.1;\nbackend default { .host = "127.0.0.1"; .port = "INNER"; }\n'
     with behind(site, VARNISH, conf) as port:
         code, out = ask(port)
-        check(code == 1 and "good: a stream comes frame by frame" in out, out)
+        check(code == 1 and "good: a stream arrives frame by frame" in out, out)
         check("PROBLEM: a stream to a client without gzip is held back: nothing of it arrives" in out, out)
-        check("note: Varnish is between" in out and 'if (req.url ~ "^/logs([/?]|$)") { return (pipe); }' in out, out)
+        check("note: Varnish is on the way" in out and 'if (req.url ~ "^/logs([/?]|$)") { return (pipe); }' in out, out)
         check("stream-response-body" not in out and "max-write-idle" not in out, out)
 
 
@@ -165,21 +165,21 @@ def nginx_before_nginx_is_found(site):
     """It is like the one behind it, but the connection is another one."""
     with behind(site, NGINX, NGINX_PROXY.replace("MORE", "proxy_http_version 1.1; proxy_set_header Host $http_host;"), "nginx") as port:
         code, out = ask(port)
-        check(code == 0 and "note: a proxy that does not name itself is between" in out, out)
+        check(code == 0 and "note: a proxy that does not name itself is on the way" in out, out)
 
 
 def apache_before_lighttpd_is_found(site):
     """It leaves lighttpd's name in the answer; what it adds to the request tells."""
     with behind(site, ["apache2", "-DFOREGROUND", "-f"], APACHE_PROXY) as port:
         code, out = ask(port)
-        check(code == 0 and "note: Apache is between (X-Forwarded-Server of the request)" in out, out)
+        check(code == 0 and "note: Apache is on the way (X-Forwarded-Server of the request)" in out, out)
 
 
 def caddy_before_lighttpd_unpacks_and_passes_at_once(site):
     with behind(site, ["caddy", "run", "--adapter", "caddyfile", "--config"], CADDY_PROXY) as port:
         code, out = ask(port)
-        check(code == 0 and "note: Caddy is between (Server: Caddy)" in out and "PROBLEM" not in out, out)
-        check("note: something between unpacks a stream to a client without gzip, which sluice has sent compressed" in out, out)
+        check(code == 0 and "note: Caddy is on the way (Server: Caddy)" in out and "PROBLEM" not in out, out)
+        check("note: something on the way unpacks a stream to a client without gzip, which sluice sent compressed" in out, out)
 
 
 def a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once(site):
@@ -188,7 +188,7 @@ def a_proxy_that_compresses_by_itself_is_no_problem_when_it_passes_at_once(site)
     with behind(site, NGINX, NGINX_PROXY.replace("MORE", more)) as port:
         code, out = ask(port)
         check(code == 0 and "PROBLEM" not in out, out)
-        check("note: something between compresses a stream (gzip), which sluice has sent as it is" in out, out)
+        check("note: something on the way compresses a stream (gzip), which sluice sent uncompressed" in out, out)
 
 
 def compression_of_the_web_server_leaves_real_streams_alone(site):
@@ -243,7 +243,7 @@ def haproxy_with_few_http2_streams(site):
         m.start(site)
         try:
             code, out = doctor(site, "--insecure", url="https://localhost:%d/logs/" % port)
-            says = "only 5 begin" in out and "tune.h2.max-concurrent-streams 100" in out if few else "20 streams at once" in out
+            says = "only 5 start" in out and "tune.h2.max-concurrent-streams 100" in out if few else "20 streams at once" in out
             check(code == few and says and "frame by frame" in out, out)
         finally:
             m.stop()
@@ -309,14 +309,14 @@ def what_the_doctor_does_not_know_is_said(site):
     site.up(SOURCE)
     named = lambda head: head.replace(b"\r\n", b"\r\nVia: 1.1 strange.example (Strange/1.0)\r\n", 1)
     cases = (
-        (None, False, ["note: a proxy that does not name itself is between"]),
-        (None, True, ["note: a proxy that does not name itself is between", "look for buffering of answers",
+        (None, False, ["note: a proxy that does not name itself is on the way"]),
+        (None, True, ["note: a proxy that does not name itself is on the way", "look for response buffering",
                       "in a proxy that does not name itself, which the doctor does not know"]),
-        (named, False, ["note: 1.1 strange.example (Strange/1.0) is between"]),
-        (named, True, ["in 1.1 strange.example (Strange/1.0), which the doctor does not know", "look for buffering of answers"]),
+        (named, False, ["note: 1.1 strange.example (Strange/1.0) is on the way"]),
+        (named, True, ["in 1.1 strange.example (Strange/1.0), which the doctor does not know", "look for response buffering"]),
         (lambda head: head.replace(b"\r\n", b"\r\nAge: 3\r\nX-Cache: HIT\r\n", 1), False,
-         ["a cache that does not name itself is between (X-Cache: HIT)"]),
-        (lambda head: head.replace(b"\r\n", b"\r\nCF-RAY: 1\r\n", 1), True, ["Cloudflare is between (CF-RAY)", "in Cloudflare:\n  a cache rule"]))
+         ["a cache that does not name itself is on the way (X-Cache: HIT)"]),
+        (lambda head: head.replace(b"\r\n", b"\r\nCF-RAY: 1\r\n", 1), True, ["Cloudflare is on the way (CF-RAY)", "in Cloudflare:\n  a cache rule"]))
     relays = [Relay(site.port, change, holds) for change, holds, _ in cases]
     with concurrent.futures.ThreadPoolExecutor(len(relays)) as pool:
         answers = list(pool.map(lambda r: ask(r.port), relays))
@@ -331,7 +331,7 @@ def another_address_is_told(site):
     relay = Relay(site.port, moved)
     code, out = ask(relay.port)
     relay.close()
-    check(code == 1 and "answers 301 and points to https://logs.example.org/?[2Jx" in out, out)
+    check(code == 1 and "answers 301 and redirects to https://logs.example.org/?[2Jx" in out, out)
 
 
 if __name__ == "__main__":

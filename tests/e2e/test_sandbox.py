@@ -84,9 +84,9 @@ def one_that_declares_unix_sockets_gets_to_others_but_not_to_ours(site):
     got = break_in(site, SAME_USER, "SLUICE_NEEDS_UNIX")
     all_refused(site, got, may=("control", "gate", "fcgi", "upper_half", "datagram_pair", "raw_pair",
                                 "loading.socket"))
-    site.told("which a source has started, to the hub's socket is closed")
-    site.told("which a source has started, to the control socket is closed")
-    site.told("which a source has started, to our FastCGI socket is closed")
+    site.told("to the hub's socket: its process was started by a source")
+    site.told("to the control socket: its process was started by a source")
+    site.told("to our FastCGI socket: its process was started by a source")
 
 
 INTRUDER = """
@@ -145,8 +145,8 @@ def intrude(site, *more):
 def gets_in_nowhere(site, said):
     check(b"12345" in ask(site, "/history", "channel=secret", env={"REMOTE_USER": "alice"})[2], "nor does alice")
     check("12345" not in said, "it reads as alice: %s" % said)
-    check("may not ask" in said, "the control socket says: %s" % said)
-    check("1000 streams" not in said and "sent away" not in said, "it drains: %s" % said)
+    check("may not use the control socket" in said, "the control socket says: %s" % said)
+    check("1000 streams" not in said and "being closed" not in said, "it drains: %s" % said)
     check(site.get("/health/ready")[0] == 200, "it has had an effect: %s" % site.log())
 
 

@@ -61,7 +61,7 @@ def a_hub_that_dies_over_every_start_ends_sluice(site):
         left = wait_for(lambda: site.pids("hub") or [site.sluice.poll()][0], "another hub, or the end")
         hub = left[0] if left != 1 else hub
     check(site.sluice.wait(20 * PATIENCE) == 1, site.log())
-    check("died 5 times before it had opened" in site.log(), site.log())
+    check("exited 5 times before opening" in site.log(), site.log())
 
 
 def a_hub_that_was_ready_is_started_again_until_it_can(site):

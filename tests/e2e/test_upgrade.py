@@ -207,7 +207,7 @@ def draining_is_spread(site):
     crowd.until(lambda: site.json("/status")["streams"]["open"] == 60, "the clients")
     began = time.monotonic()
     code, out = site.sluice_command("drain", "--over", "2s")
-    check(code == 0 and "60 streams are sent away over 2 s" in out, out)
+    check(code == 0 and "60 streams are being closed over 2 s" in out, out)
     check(site.get("/health/ready")[0] == 503, "ready while it drains")
     busy = site.stream("channel=n")
     check("draining" in busy.until_type("busy").data, "a new stream")
@@ -233,7 +233,7 @@ def draining_is_spread(site):
     check(max(t for t, _ in few.byes) - began > 1, "the few are not spread: %r" % [t - began for t, _ in few.byes])
     few.close()
     check(site.sluice_command("drain", "--cancel")[0] == 0, "cancel")
-    for args, says in ((["--over", "soon"], "a duration"), (["--ever"], "not understood")):
+    for args, says in ((["--over", "soon"], "a duration"), (["--ever"], "unknown option")):
         code, out = site.sluice_command("drain", *args)
         check(code == 2 and says in out, out)
 
