@@ -141,7 +141,9 @@ int segment_open(const char *path, bool writable, struct segment **ret)
 	struct stat st;
 	s->refs = 1;
 	s->fd = fd;
-	int r = fstat(fd, &st) < 0 ? -errno : read_header(s, writable);
+	int r = read_header(s, writable);
+	if (!r && fstat(fd, &st) < 0) /* with the header that was restored */
+		r = -errno;
 	if (r) {
 		segment_unref(s);
 		return r;
