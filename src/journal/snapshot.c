@@ -31,17 +31,19 @@ static void take_range(const struct journal *j, size_t first, size_t end,
 	}
 }
 
-/* Whether a segment follows on the one before it. */
-static bool joins(const struct journal *j, size_t i)
+/* Whether one who has come to `after` has nothing to be told of between a segment and the
+ * one before it: it follows on that, or he was told.
+ */
+static bool joins(const struct journal *j, size_t i, event_id after)
 {
-	const struct segment *before = j->segments[i - 1];
-	return before->ordinal + before->n_events == j->segments[i]->ordinal;
+	const struct segment *before = j->segments[i - 1], *s = j->segments[i];
+	return before->ordinal + before->n_events == s->ordinal || s->floor <= after;
 }
 
 void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret)
 {
 	size_t i = 0;
-	while (i + 1 < j->n && j->segments[i]->last <= after && joins(j, i + 1))
+	while (i + 1 < j->n && j->segments[i]->last <= after && joins(j, i + 1, after))
 		i++;
 	take_range(j, i, j->n, ret);
 	if (!j->n)
