@@ -64,8 +64,8 @@ static void forget_segment(struct journal *j, size_t i)
 static void drop_oldest(struct journal *j)
 {
 	const struct segment *s = j->segments[0], *next = j->segments[1];
-	j->low = next->floor;
-	j->low_ordinal = next->ordinal;
+	j->low = MAX(j->low, next->floor);
+	j->low_ordinal = MAX(j->low_ordinal, next->ordinal);
 	tell_witness(j);
 	if (s->path)
 		unlink(s->path);
@@ -86,21 +86,22 @@ int journal_place_checkpoint(const char *dir)
 	return checkpoint_place(dir, true);
 }
 
+/* In memory nothing is written, but those that were forgotten go with it. */
 static int write_checkpoint(struct journal *j)
 {
-	if (!j->config.dir || !j->config.checkpoint || j->checkpoint.written)
+	if (!j->config.checkpoint || j->checkpoint.written)
 		return 0;
 	struct buf entries = {0};
 	j->config.checkpoint(j->config.ctx, &entries);
-	int r = checkpoint_write(j->config.dir, j->last, buf_str(&entries));
+	int r = j->config.dir ? checkpoint_write(j->config.dir, j->last, buf_str(&entries)) : 0;
 	j->checkpoint.bytes = entries.len;
 	buf_fini(&entries);
-	if (!r && !j->config.syncs)
+	if (!r && j->config.dir && !j->config.syncs)
 		r = checkpoint_place(j->config.dir, false);
 	if (r)
 		return r;
 	j->checkpoint.appended = 0;
-	if (j->config.syncs)
+	if (j->config.dir && j->config.syncs)
 		j->checkpoint.written = j->last;
 	else
 		journal_checkpoint_placed(j, j->last);
@@ -313,12 +314,17 @@ static void look_for_files(struct journal *j, int64_t now_ms)
 	for (size_t i = j->n; i-- > 0;)
 		if (segment_is_removed(j->segments[i]))
 			forget_segment(j, i);
-	if (j->n < before)
-		log_error("%s: %zu of its segments were removed while sluice was running; "
-			  "clients that read the past see a gap there",
-			  j->config.dir, before - j->n);
-	if (j->n < before)
-		j->has_reserve = false;
+	if (j->n == before)
+		return;
+	log_error("%s: %zu of its segments were removed while sluice was running; clients that "
+		  "read the past see a gap there",
+		  j->config.dir, before - j->n);
+	j->has_reserve = false;
+	/* Their cursors stand nowhere else, and those of the checkpoint perhaps neither. */
+	j->checkpoint.upto = 0;
+	j->checkpoint.bytes = 0;
+	if (write_checkpoint(j))
+		log_debug("%s: no checkpoint yet", j->config.dir);
 }
 
 /* The segment to write to; NULL with *error. */
@@ -353,9 +359,12 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 	j->bytes += batch->len;
 	j->checkpoint.appended += batch->len;
 	j->n_events += n_events;
-	j->last = last;
+	/* Whoever appends takes the batch's cursors over afterwards: a checkpoint that is
+	 * written here must not claim to hold them.
+	 */
 	while (j->bytes > (uint64_t)j->config.max_bytes && may_drop(j))
 		drop_oldest(j);
+	j->last = last;
 	if (!j->config.syncs)
 		journal_vouch(j, j->last, j->n_events);
 	return 0;
@@ -559,6 +568,9 @@ int journal_open(const struct journal_config *config, struct journal *j, char **
 
 int journal_begin(struct journal *j, char **why)
 {
+	/* A kill may have come between the low-watermark and the file. */
+	while (!j->is_short && j->n > 1 && j->segments[1]->floor <= j->low && may_drop(j))
+		drop_oldest(j);
 	const struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
 	/* Ids of another epoch do not share a segment. */
 	bool rolls = !s || s->last < j->last || s->version != SEGMENT_VERSION ||

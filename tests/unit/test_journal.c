@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/cursors.h"
+#include "journal/checkpoint.h"
 #include "journal/journal.h"
 #include "hub/replay.h"
 
@@ -489,6 +490,119 @@ START_TEST(the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
 }
 END_TEST
 
+/* ---- cursors ------------------------------------------------------------------------- */
+
+enum { KEYS = 60 };
+
+/* Whoever appends: each batch sets a cursor of its own, which is taken over after it. */
+struct taker {
+	int taken;
+	bool found[KEYS + 1];
+};
+
+/* As many bytes as a source with very many of them has. */
+static void put_others(struct buf *entries)
+{
+	static char much[CURSOR_VALUE_MAX];
+	for (int i = 0; i < 250; i++) {
+		struct cursor c = {STR("s"), STR("much"), {much, sizeof(much)}};
+		checkpoint_put(entries, 1, &c);
+	}
+}
+
+static void put_taken(void *ctx, struct buf *entries)
+{
+	const struct taker *t = ctx;
+	put_others(entries);
+	for (int i = 1; i <= t->taken; i++) {
+		char key[16];
+		snprintf(key, sizeof(key), "%d", i);
+		struct cursor c = {STR("s"), str_of(key), STR("v")};
+		checkpoint_put(entries, id_make((uint64_t)i, 0), &c);
+	}
+}
+
+static void on_taken(void *ctx, const struct cursor *c, event_id at maybe_unused)
+{
+	struct taker *t = ctx;
+	int n = 0;
+	for (size_t i = 0; i < c->key.len && c->key.data[i] <= '9'; i++)
+		n = n * 10 + c->key.data[i] - '0';
+	t->found[MIN(n, KEYS)] = true;
+}
+
+static void take_one(struct journal *j, int n)
+{
+	static char text[200000];
+	struct buf b = {0};
+	char key[16];
+	snprintf(key, sizeof(key), "%d", n);
+	buf_reserve(&b, BATCH_HEADER);
+	b.len = BATCH_HEADER;
+	event_id id = id_make((uint64_t)n, 0);
+	memset(text, 'x', sizeof(text));
+	record_put_event(&b, &(struct event){.id = id,
+					     .severity = SEVERITY_NONE,
+					     .type = STR("line"),
+					     .source = STR("s"),
+					     .message = {text, sizeof(text)}});
+	record_put_cursor(&b, &(struct cursor){STR("s"), str_of(key), STR("v")});
+	ck_assert_int_eq(journal_append(j, &b, id, id, 1, n), 0);
+	buf_fini(&b);
+}
+
+START_TEST(cursors_outlive_their_segments_wherever_a_kill_comes)
+{
+	struct journal j, killed;
+	struct taker t = {0}, again;
+	char *why = NULL;
+	make_dir();
+	struct journal_config c = {.dir = dir,
+				   .epoch = "test",
+				   .max_bytes = 1 << 20,
+				   .on_cursor = on_taken,
+				   .checkpoint = put_taken,
+				   .ctx = &t};
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert_int_eq(journal_begin(&j, &why), 0);
+	for (int i = 1; i < KEYS; i++) {
+		take_one(&j, i);
+		t.taken = i;
+		struct journal_config k = c;
+		again = (struct taker){0};
+		k.ctx = &again;
+		ck_assert_int_eq(journal_open(&k, &killed, &why), 0);
+		for (int n = 1; n <= i; n++)
+			ck_assert_msg(again.found[n], "cursor %d is lost with batch %d", n, i);
+		journal_close(&killed);
+	}
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+static void count_checkpoints(void *ctx, struct buf *entries maybe_unused)
+{
+	++*(int *)ctx;
+}
+
+START_TEST(forgotten_cursors_go_in_memory_too)
+{
+	struct journal j;
+	int n = 0;
+	char *why = NULL;
+	struct journal_config c = {
+		.epoch = "test", .max_bytes = 1 << 20, .checkpoint = count_checkpoints, .ctx = &n};
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert_int_eq(journal_begin(&j, &why), 0);
+	int before = n;
+	for (int i = 1; i < 1000; i++)
+		append(&j, i, 2000);
+	ck_assert_int_gt(n, before);
+	journal_close(&j);
+}
+END_TEST
+
 /* ---- what is taken away from a journal ------------------------------------------------- */
 
 static struct journal_config watched(struct seen *s, struct witness *w)
@@ -724,6 +838,127 @@ START_TEST(whatever_is_taken_from_a_journal_is_declared)
 }
 END_TEST
 
+START_TEST(who_reads_on_behind_a_hole_does_not_read_all_from_there)
+{
+	struct journal j;
+	struct seen s;
+	struct witness *w;
+	struct journal_snapshot snap;
+	size_t n;
+	make_dir();
+	open_watched(&j, &s, &w);
+	for (int i = 1; i <= 1000; i++)
+		append(&j, i, 2000);
+	close_watched(&j, w);
+	char **paths = segments_of(&n);
+	ck_assert_uint_ge(n, 4);
+	ck_assert_int_eq(unlink(paths[1]), 0);
+	open_watched(&j, &s, &w);
+	journal_snapshot(&j, j.last - 1, &snap);
+	ck_assert_uint_eq(snap.n, 1);
+	journal_snapshot_fini(&snap);
+	for (int after = 0; after < 1000; after += 31)
+		read_and_check(&j, after, 1000);
+	close_watched(&j, w);
+	free_paths(paths, n);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(a_header_that_was_cut_off_is_made_whole_before_anything_is_written)
+{
+	struct journal j;
+	struct seen s;
+	for (int size = 64; size < SEGMENT_HEADER; size += 9) {
+		make_dir();
+		open_journal(&j, &s);
+		journal_close(&j);
+		char *path = only_segment();
+		ck_assert_int_eq(truncate(path, size), 0);
+		free(path);
+		open_journal(&j, &s);
+		append(&j, 1, 0);
+		journal_close(&j);
+		open_journal(&j, &s);
+		struct buf out = {0};
+		replay_all(&j, 0, 0, 0, &out);
+		ck_assert_int_eq(count(&out, "event: line"), 1);
+		buf_fini(&out);
+		journal_close(&j);
+		remove_dir();
+	}
+}
+END_TEST
+
+START_TEST(a_segment_that_was_just_being_dropped_is_not_read_once_more)
+{
+	struct journal j;
+	struct seen s;
+	struct witness *w;
+	size_t n;
+	char saved[100];
+	int written = 0;
+	make_dir();
+	open_watched(&j, &s, &w);
+	while (j.n < 4)
+		append(&j, ++written, 2000);
+	char *oldest = mem_strdup(j.segments[0]->path);
+	snprintf(saved, sizeof(saved), "%s/saved", dir);
+	copy_file(oldest, saved);
+	while (!journal_floor(&j))
+		append(&j, ++written, 2000);
+	event_id low = journal_floor(&j);
+	close_watched(&j, w);
+	ck_assert_int_eq(rename(saved, oldest), 0);
+	open_watched(&j, &s, &w);
+	ck_assert_uint_eq(journal_floor(&j), low);
+	read_and_check(&j, (int)id_ms(low), written);
+	char **paths = segments_of(&n);
+	ck_assert_str_ne(paths[0], oldest);
+	ck_assert(!j.is_short);
+	close_watched(&j, w);
+	free_paths(paths, n);
+	free(oldest);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(cursors_of_a_segment_that_is_removed_are_written_elsewhere_at_once)
+{
+	enum { N = 18 };
+	struct journal j;
+	struct taker t = {0}, again = {0};
+	struct witness *w;
+	char path[100], *why = NULL;
+	make_dir();
+	snprintf(path, sizeof(path), "%s/witness", dir);
+	ck_assert_int_eq(witness_open(path, true, &w), 0);
+	struct journal_config c = {.dir = dir,
+				   .epoch = "test",
+				   .max_bytes = 8 << 20,
+				   .witness = w,
+				   .name = "c",
+				   .on_cursor = on_taken,
+				   .checkpoint = put_taken,
+				   .ctx = &t};
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert_int_eq(journal_begin(&j, &why), 0);
+	for (int i = 1; i <= N; i++, t.taken++)
+		take_one(&j, i);
+	ck_assert_int_eq(unlink(j.segments[j.n - 2]->path), 0);
+	journal_tend(&j, 5000);
+	journal_close(&j); /* which adds nothing to what a kill leaves */
+	c.ctx = &again;
+	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
+	ck_assert(!j.is_short);
+	ck_assert_uint_gt(j.n_missing, 0);
+	for (int i = 1; i <= N; i++)
+		ck_assert_msg(again.found[i], "cursor %d is lost", i);
+	close_watched(&j, w);
+	remove_dir();
+}
+END_TEST
+
 START_TEST(a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever)
 {
 	struct journal j;
@@ -784,7 +1019,13 @@ START_TEST(an_idle_journal_takes_next_to_nothing_of_the_disk)
 }
 END_TEST
 
-UNIT_MAIN("journal", a_segment_that_is_gone_is_a_gap_with_its_exact_count,
+UNIT_MAIN("journal", cursors_outlive_their_segments_wherever_a_kill_comes,
+	  forgotten_cursors_go_in_memory_too,
+	  who_reads_on_behind_a_hole_does_not_read_all_from_there,
+	  a_header_that_was_cut_off_is_made_whole_before_anything_is_written,
+	  a_segment_that_was_just_being_dropped_is_not_read_once_more,
+	  cursors_of_a_segment_that_is_removed_are_written_elsewhere_at_once,
+	  a_segment_that_is_gone_is_a_gap_with_its_exact_count,
 	  a_flipped_bit_in_a_header_loses_nothing, whatever_is_taken_from_a_journal_is_declared,
 	  a_clock_that_was_wrong_for_a_while_keeps_nothing_for_ever,
 	  an_idle_journal_takes_next_to_nothing_of_the_disk,
