@@ -106,6 +106,15 @@ static void come_back(struct view *v)
 	loop_timer_cancel(v->hub->loop, &v->again);
 }
 
+/* Whether nothing is lost when the loop goes on from here.  While an event waits for its
+ * disk, newer ones of other channels have passed by, and are not read before it.
+ */
+static bool has_seen_all(const struct view *v)
+{
+	event_id head = v->sub.n_channels > 1 ? v->hub->head : view_published(v);
+	return v->seen >= head && !v->missed;
+}
+
 static void on_read(struct replay *r)
 {
 	struct view *v = r->owner;
@@ -124,7 +133,7 @@ static void on_read(struct replay *r)
 		if (r->out.len)
 			view_append_rendered(v, buf_str(&r->out), r->last);
 		tell_missed(v);
-		if (v->seen >= view_published(v) && loop_now(v->hub->loop) >= v->aside_until_ns &&
+		if (has_seen_all(v) && loop_now(v->hub->loop) >= v->aside_until_ns &&
 		    budget_reserve(&v->hub->budget, &v->spender, clock_mono_ns()))
 			come_back(v);
 		view_flush(v);
