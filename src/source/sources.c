@@ -317,7 +317,10 @@ int sources_spawn(struct source *s, const struct fd_map *map, size_t n, pid_t *p
 	*pid = nursery_start(&all->nursery, s->settings.name, s->settings.type, map, n);
 	if (*pid > 0)
 		return 0;
-	lose_nursery(all, *pid);
+	int r = *pid;
+	lose_nursery(all, r);
+	if (r == -ETIMEDOUT)
+		return r; /* it may have forked one yet, which ends when these descriptors do */
 	char parent[16];
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	char *argv[] = {(char[]){"sluice"}, (char[]){"source"}, parent,
