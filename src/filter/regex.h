@@ -11,6 +11,7 @@
 #define SLUICE_FILTER_REGEX_H
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <stdatomic.h>
 #include <pcre2.h>
 
 #include "base/buf.h"
@@ -33,7 +34,7 @@ struct regex {
 	int slot;   /* of its pool, small; REGEX_NO_SLOT without one */
 	int in_set; /* its number in the pool's regex_set, or -1 */
 	bool has_group;
-	bool is_slow; /* it went over the limit once: not run any more */
+	atomic_bool is_slow; /* it went over the limit once: not run any more */
 };
 
 struct regex_pool {
