@@ -12,12 +12,16 @@
 
 enum { LARGE = 256 * 1024, MUCH = 8 * 1024 * 1024 };
 
+/* Telling takes memory as well: one that is at its limit dies without a word then. */
 static void *or_abort(void *p)
 {
-	if (!p) {
+	static _Thread_local bool is_telling;
+	if (!p && !is_telling) {
+		is_telling = true;
 		log_error("out of memory");
-		abort();
 	}
+	if (!p)
+		abort();
 	return p;
 }
 
