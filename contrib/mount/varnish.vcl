@@ -2,10 +2,10 @@
 # your own VCL and write there, before its vcl_recv,
 #	include "sluice.vcl";
 #
-# Without it Varnish asks for gzip itself, also for clients that take none.  It then
-# unpacks streams for these, and passes nothing on before the end.  Each stream takes a
-# thread: varnishd -p thread_pool_max=.  A heartbeat of sluice's (15s) is shorter than
-# pipe_timeout (60s): keep it so.
+# Without it, Varnish requests gzip even for clients that do not accept it.  It then
+# unpacks the stream for them, and passes nothing on before the end.  Each stream takes
+# a thread: raise thread_pool_max (varnishd -p).  Keep pipe_timeout (60s) longer than
+# sluice's heartbeat (15s).
 
 sub vcl_recv {
 	if (req.url ~ "^/logs([/?]|$)") {
