@@ -13,7 +13,7 @@
 
 enum { FLAGS_MAX = 16, WORD = 1, FIRST = 256 };
 
-/* Those of the command, and what every one has. */
+/* The command's own options, and those of every command. */
 struct known {
 	struct flag all[FLAGS_MAX + 1];
 	int n;
@@ -56,7 +56,8 @@ static void know(struct known *k, const struct arguments *a)
 
 static void put_short_options(const struct known *k, char *out)
 {
-	/* Words come as they stand, and a missing value is told from an unknown option. */
+	/* "-": words are returned in place.  ":": a missing value differs from an unknown option.
+	 */
 	*out++ = '-';
 	*out++ = ':';
 	for (int i = 0; i < k->n; i++) {
@@ -105,7 +106,7 @@ static int refuse_option(const struct arguments *a, const struct known *k, bool 
 		status = arguments_refuse(a, "%s needs a value: %s %s", name, name, f->value);
 	else if (f)
 		status = arguments_refuse(a, "\"%s\": %s takes no value", argv[optind - 2], name);
-	else /* of a letter in the middle of others the word is not over yet */
+	else /* in the middle of "-abc", optind has not advanced yet */
 		status = refuse_unknown(a, k, optopt ? name : argv[optind - 2]);
 	free(name);
 	return status;
@@ -163,7 +164,7 @@ bool arguments_read(struct arguments *a, int argc, char **argv, int *status)
 	a->n_words = 0;
 	optind = opterr = 0;
 	*status = 0;
-	/* Each command comes behind the program's name, so there is a word before. */
+	/* argv[-1] exists: the command follows the program's name. */
 	while (!*status && !k.wants_help &&
 	       (code = getopt_long(argc + 1, argv - 1, letters, all, NULL)) != -1)
 		*status = take_next(a, &k, code, argv);

@@ -32,7 +32,7 @@ struct arguments {
 	int n_words;
 };
 
-/* Whether to go on; else the command is over, with *status. */
+/* True: continue.  False: the command exits with *status. */
 bool arguments_read(struct arguments *a, int argc, char **argv, int *status) must_check;
 
 /* Prints "sluice drain: ...", and how to see the help.  Returns 2, the exit status. */
@@ -42,7 +42,7 @@ int arguments_refuse(const struct arguments *a, const char *fmt, ...) printf_lik
 char *take_yes(void *into, const char *value);
 char *take_text(void *into, const char *value);
 
-/* What -c, else SLUICE_CONFIG, else the installation say; borrowed. */
+/* The file from -c, else SLUICE_CONFIG, else the installed one; borrowed. */
 const char *config_file(const char *given);
 
 #endif

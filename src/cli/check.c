@@ -26,7 +26,7 @@ static void print_remark(void *ctx maybe_unused, const char *sentence)
 	puts(sentence);
 }
 
-/* Sources that are root, and need not be. */
+/* Sources that run as root without being asked to. */
 static void remark_users(const struct settings *s)
 {
 	for (size_t i = 0; geteuid() == 0 && i < s->n_sources; i++) {

@@ -33,7 +33,7 @@ int responder_role(int argc, char **argv);
 int source_role(int argc, char **argv);
 int nursery_role(int argc, char **argv);
 
-/* Prints lines with what others have written in them, safe for a terminal. */
+/* Prints lines that may contain foreign text, escaped for a terminal. */
 void cli_print(FILE *out, const char *fmt, ...) printf_like(2, 3);
 
 /* Loads a configuration and checks it with its plugins.  Owned, or NULL after
@@ -81,7 +81,7 @@ bool front_is_meant(int argc, char **argv) must_check;
 bool front_is_misused(int argc, char **argv) must_check;
 /* What it then does; the exit status. */
 int front_main(void);
-/* For the supervisor that a front has started: its hub runs. */
+/* For a supervisor started by sluice.fcgi: its hub is running. */
 void front_start_worked(const char *state_dir);
 
 /* The first argument of a role. */

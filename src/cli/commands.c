@@ -127,7 +127,7 @@ static void on_client(struct loop_io *io, uint32_t events maybe_unused)
 	obey(c, word);
 }
 
-/* Before it has said anything. */
+/* Before the client has sent anything. */
 static void turn_away(int fd, const char *text)
 {
 	char *bytes = mem_printf("error\n%s\n", text);
@@ -280,7 +280,7 @@ static bool is_same_file(const char *a, const char *b)
 				     x.st_ino == y.st_ino);
 }
 
-/* It reads its own file again and no other: to say "good" of another would be a lie. */
+/* A reload reads only the file that sluice was started with, so another one is refused. */
 static bool runs_with(const char *path, const char *file)
 {
 	char *running = file ? file_of_running(path) : NULL;

@@ -28,7 +28,7 @@
 
 #define FRONT_VARIABLE "SLUICE_FRONT"
 
-/* Starts that come to nothing, one after the other, until there is a pause between them. */
+/* Failed starts in a row before a pause is made between them. */
 enum { LOG_MAX = 1024 * 1024, ATTACHED_LOCK_FD = 3, STARTS_AT_ONCE = 2, PAUSE_S = 30 };
 
 struct front {
@@ -120,7 +120,7 @@ void front_start_worked(const char *state_dir)
 {
 	struct stat ours, file;
 	char *path = mem_printf("%s/start.lock", state_dir);
-	/* Whoever runs us by hand has not handed down a lock. */
+	/* There is no inherited lock if somebody runs this by hand. */
 	if (fstat(ATTACHED_LOCK_FD, &ours) == 0 && stat(path, &file) == 0 &&
 	    ours.st_ino == file.st_ino && ours.st_dev == file.st_dev &&
 	    ftruncate(ATTACHED_LOCK_FD, 0) < 0)
@@ -147,7 +147,7 @@ static char **kept_environment(void)
 	return env;
 }
 
-/* The log says more than a client may know. */
+/* The log contains details that clients must not see. */
 static const char *cannot_use(const struct front *f, int err, bool tells)
 {
 	if (tells)

@@ -59,7 +59,7 @@ struct found {
 	char epoch[EPOCH_MAX + 1];
 };
 
-/* Text is safe for a terminal already. */
+/* FORMAT_TEXT has been escaped for a terminal already. */
 static void print_events(struct look *l)
 {
 	struct buf visible = {0};
@@ -85,7 +85,7 @@ static void put_event(struct look *l, const char *channel, const char *epoch,
 		print_events(l);
 }
 
-/* Events that were there, and are not any more, before what stands at `path`. */
+/* Reports events that are missing before this batch of `path`. */
 static void tell_missing(struct look *l, const char *path, uint64_t ordinal, struct found *f)
 {
 	uint64_t n = f->knows_next && ordinal > f->next ? ordinal - f->next : 0;
@@ -252,7 +252,7 @@ static struct witness *open_witness(const struct look *l)
 	return r ? NULL : w;
 }
 
-/* Read again behind the list of files: a hub drops the oldest meanwhile. */
+/* Read again after listing the files: meanwhile, a running hub drops the oldest. */
 static bool read_extent(const struct look *l, const char *channel, struct extent *ret)
 {
 	struct witness *w = open_witness(l);

@@ -108,7 +108,7 @@ static void use_tcp(struct buf *text, const struct settings *s)
 	free(host);
 }
 
-/* Without its line that holds `what`. */
+/* Removes the line that contains `what`. */
 static void drop_line(struct buf *text, const char *what)
 {
 	const char *all = buf_text(text), *at = strstr(all, what);
@@ -133,7 +133,7 @@ static void use_prefix(struct buf *text, const char *prefix)
 	/* A path that is the prefix alone does not exist here. */
 	drop_line(text, "location = /logs ");
 	drop_line(text, "# Without this condition");
-	/* What an alias leaves of "/a" is "a". */
+	/* An alias of "/" turns "/a" into "a". */
 	replace(text, "\"/logs\" => \"" SLUICE_FCGI "\"", "\"/\" => \"" SLUICE_FCGI "/\"");
 	replace(text, "\"/logs\" \"" SLUICE_FCGI "\"", "\"/\" \"" SLUICE_FCGI "/\"");
 	replace(text, "\"check-local\" => \"disable\"",
@@ -209,7 +209,7 @@ static bool prefix_is_good(const char *s)
 		       0;
 }
 
-/* What the lines can hold between quotation marks, whichever the web server. */
+/* Characters that every web server accepts between quotation marks. */
 static bool path_is_good(const char *s)
 {
 	return !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -242,7 +242,7 @@ static char *config_path(const char *file, bool is_named)
 	return NULL;
 }
 
-/* Where it is mounted, the responders have to know if they know anything. */
+/* Warns if hub.prefix is set and does not list this prefix. */
 static void remark_prefix(const char *prefix, const char *config, const struct settings *s)
 {
 	if (!*s->hub.prefix)
@@ -291,7 +291,7 @@ int mount_command(int argc, char **argv)
 	if (!path)
 		return 2;
 	struct errors e = {0};
-	struct settings *s = settings_load(path, &e); /* only for where it is */
+	struct settings *s = settings_load(path, &e); /* only for its sockets and prefix */
 	remark_prefix(prefix, path, s);
 	status = print_mount(mount, prefix, path, s);
 	errors_fini(&e);

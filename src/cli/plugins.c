@@ -205,7 +205,7 @@ static void json_of(const struct tables *t, const char *path, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-/* A plugin's own words are in it. */
+/* It contains text from the plugin. */
 static void print_form(enum form form, const struct buf *out)
 {
 	struct buf visible = {0};

@@ -230,7 +230,7 @@ int nursery_role(int argc, char **argv)
 	log_init("source");
 	if (role_parent(argc, argv, SIGKILL))
 		return 2;
-	/* Ctrl-C reaches the whole terminal; this ends with the process that has started it. */
+	/* Ctrl-C signals all processes of the terminal; this one ends with its parent instead. */
 	signal(SIGINT, SIG_IGN);
 	close_range(SOURCE_FD + 1, ~0U, 0);
 	return nursery_main(getppid(), argv - 2, host_main);

@@ -64,7 +64,7 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 	}
 }
 
-/* Takes one thing that the hub has said; false when there is no more. */
+/* Reads one message from the hub; false when there are no more. */
 static bool hear_hub(struct supervisor *s)
 {
 	char text[CONTROL_TEXT_MAX + 1];
@@ -161,7 +161,7 @@ static void start_later(struct worker *w)
 	w->backoff_ns = MIN(w->backoff_ns * 2, BACKOFF_MAX_NS);
 }
 
-/* Sluice has never run, and another try would not help. */
+/* No hub has ever been ready, and another attempt would not help. */
 static void give_up(struct supervisor *s)
 {
 	s->status = 1;
@@ -317,7 +317,7 @@ static void on_end(struct loop_child *c, int status)
 	c->pid = 0;
 	watchdog_close(w);
 	while (w->kind == WORKER_HUB && s->control_fd >= 0 && hear_hub(s))
-		continue; /* its last words: it may have been ready just before */
+		continue; /* it may have reported that it was ready before it ended */
 	if (s->stopping) {
 		if (!any_runs(s))
 			loop_stop(s->loop);

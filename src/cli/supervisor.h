@@ -73,8 +73,8 @@ struct supervisor {
 	struct reloader *reloader;
 	struct commands *commands;
 	struct upgrader *upgrader;
-	struct loop_timer watch; /* whether all still answer, and to tell systemd of us */
-	int64_t watched_ns;      /* when it did so last */
+	struct loop_timer watch; /* checks that all still answer, and notifies systemd */
+	int64_t watched_ns;      /* of its last check */
 	bool hub_is_ready;       /* it has opened everything, and answers */
 	bool hub_was_ready;      /* this one, or one before it */
 	int n_failed_starts;     /* of hubs that died before any was ready */

@@ -12,7 +12,7 @@
 
 #define PING_NS (5 * NS_PER_SEC)
 
-/* What a hub does in one turn may take long on a slow disk; a responder does little. */
+/* One turn of the hub may take long on a slow disk; a responder's never does. */
 static const struct {
 	const char *name;
 	int64_t patience_ns;
@@ -31,7 +31,7 @@ static void on_pong(struct loop_io *io, uint32_t events maybe_unused)
 		return;
 	fd_close(&none);
 	if (n <= 0)
-		watchdog_close(w); /* its end comes as a signal */
+		watchdog_close(w); /* its exit is reported by a signal */
 	else
 		w->pinged_ns = 0;
 }
@@ -65,7 +65,7 @@ void watchdog_hears_hub(struct supervisor *s)
 	}
 }
 
-/* Where it is asked; -1 while it cannot answer. */
+/* The descriptor that it is pinged on; -1 while it cannot answer. */
 static int way_to(const struct worker *w)
 {
 	if (w->kind == WORKER_RESPONDER)
@@ -95,7 +95,7 @@ static void on_watch(struct loop_timer *t)
 	struct supervisor *s = container_of(t, struct supervisor, watch);
 	int64_t now = loop_now(s->loop), watchdog_ns = systemd_watchdog_ns();
 	int64_t every_ns = watchdog_ns ? MIN(watchdog_ns / 3, PING_NS) : PING_NS;
-	/* We have been stopped ourselves, and they may have been with us. */
+	/* This process was stopped itself, and perhaps the others too: start afresh. */
 	bool was_away = now - s->watched_ns > 2 * every_ns;
 	list_each (e, &s->workers) {
 		struct worker *w = list_entry(e, struct worker, link);

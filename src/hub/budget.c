@@ -5,7 +5,7 @@
 
 #define WINDOW_NS  (100 * NS_PER_MS)
 #define BUDGET_NS  (15 * NS_PER_MS) /* in a window */
-#define TRIFLE_NS  5000LL           /* for an event: never dear */
+#define TRIFLE_NS  5000LL           /* for an event: never too expensive */
 #define TRIFLES_NS (2 * NS_PER_MS)  /* the same, of all views together */
 #define OUTLIER_NS 50000LL
 
@@ -29,7 +29,7 @@ void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t 
 		s->spent_ns = 0;
 		b->n_spenders++;
 	}
-	/* What is far out of proportion is the machine's doing: another process ran. */
+	/* An extreme outlier means that another process ran meanwhile, so it is capped. */
 	took_ns += s->extra_ns;
 	took_ns = MIN(took_ns, OUTLIER_FACTOR * s->usual_ns + OUTLIER_NS);
 	s->extra_ns = 0;

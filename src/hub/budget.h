@@ -19,19 +19,19 @@ struct budget {
 	int64_t began_ns;
 	uint64_t window; /* its number; the first is 1 */
 	int64_t spent_ns;
-	uint64_t n_spenders; /* views that have spent something in it */
+	uint64_t n_spenders; /* views that used time in it */
 };
 
 /* What one view has. */
 struct spender {
-	uint64_t window; /* that spent_ns is of */
+	uint64_t window; /* to which spent_ns belongs */
 	int64_t spent_ns;
 	int64_t usual_ns; /* for one event */
 	int64_t extra_ns; /* what was done for several at once; charged with the next event */
 	bool is_known;
 };
 
-/* An event took so long; `now_ns` is the monotonic clock. */
+/* Charges the time of one event; `now_ns` is the monotonic clock. */
 void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t took_ns);
 
 /* Whether there is room for one more that was sent away; then some of it is its own. */

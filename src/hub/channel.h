@@ -34,7 +34,7 @@ struct channel {
  */
 int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
 		 char **why) must_check;
-/* To be called once the hub's epoch is what it will be.  Errors as above. */
+/* Call this once the hub's epoch is final.  Errors as above. */
 int channel_begin(struct channel *c, char **why) must_check;
 void channel_close(struct channel *c);
 

@@ -58,7 +58,7 @@ static void work(struct helper_job *job)
 			m->error = -errno;
 	if (!m->dir || m->error)
 		return;
-	/* Cursors must not be on the disk before the events that they stand behind. */
+	/* Cursors must not reach the disk before the events up to them. */
 	m->place_error = m->places ? journal_place_checkpoint(m->dir) : 0;
 	int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0)
@@ -192,7 +192,7 @@ static void done(struct helper_job *job)
 	if (m->places && !m->place_error)
 		journal_checkpoint_placed(&c->journal, m->places);
 	else if (m->places)
-		c->journal.checkpoint.written = 0; /* the next one may */
+		c->journal.checkpoint.written = 0; /* the next checkpoint may be written */
 	journal_vouch(&c->journal, m->synced.last, m->synced.n_events);
 	publish_synced(m);
 	/* What has come meanwhile has waited long enough. */

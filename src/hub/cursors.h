@@ -16,12 +16,12 @@ struct cursors;
 struct cursors *cursors_new(void) must_check;
 void cursors_free(struct cursors *c);
 
-/* More than these of one source are refused: who reads endless things under endless
- * names would fill the memory and every checkpoint.
+/* Limits for one source: a source with an unlimited number of cursors would fill the
+ * memory and every checkpoint.
  */
 enum { CURSORS_OF_SOURCE_MAX = 65536, CURSOR_BYTES_OF_SOURCE_MAX = 32 * 1024 * 1024 };
 
-/* Whether a source may set it: false for a new key of one that has too many. */
+/* Whether a source may set this cursor: false if the key is new and the limit reached. */
 bool cursors_admit(const struct cursors *c, const struct cursor *cur) must_check;
 
 /* Takes over `cur` as committed by the batch `at`; an older one than is known

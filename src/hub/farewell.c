@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * farewell - the end of a hub as its clients see it.
+ * farewell - sends every client its bye before the hub exits.
  *
  * A goodbye stands behind what a stream has to send already.  Closed at once, a client
  * that is reading, but not as fast as that, would never see it.

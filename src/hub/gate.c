@@ -202,7 +202,7 @@ static void on_serving(struct loop_task *t)
 		loop_defer(h->loop, t);
 }
 
-/* A question that waits may hold a descriptor: those of the reserve are not for that. */
+/* A waiting question may hold a descriptor, which must not come from the reserve. */
 static bool has_room(const struct gate *g)
 {
 	return !g->n_waiting || (g->n_waiting < WAITING_MAX && open_files_admit_responder(g->hub));

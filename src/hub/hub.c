@@ -125,8 +125,8 @@ static void keep_space_free(struct hub *h)
 	h->is_short_of_space = is_short;
 }
 
-/* After a jump of the clock nothing has become old by it alone: an hour too much for
- * three seconds must not cost an hour of history.  What is too old goes a while later.
+/* A jump of the clock must not expire history: the clock may be an hour wrong for three
+ * seconds.  So expiry by age is suspended for a while after each jump.
  */
 static bool clock_is_settled(struct hub *h)
 {
@@ -240,7 +240,7 @@ static int absorb(struct hub *h, const char *name, struct absorbed **row)
 	return a->journal.is_short;
 }
 
-/* All of them; says whether one of them is short. */
+/* Absorbs all of them; returns whether any of them is short. */
 static bool absorb_all(struct hub *h, struct absorbed **row)
 {
 	char *folder = mem_printf("%s/journal", h->settings->hub.state_dir);
@@ -255,7 +255,7 @@ static bool absorb_all(struct hub *h, struct absorbed **row)
 	return is_short;
 }
 
-/* What was found missing in them has been told now, once. */
+/* What is missing in them has now been reported, once. */
 static void let_go_of_absorbed(struct absorbed *row)
 {
 	for (struct absorbed *next; row; row = next) {
@@ -290,7 +290,7 @@ static int open_channels(struct hub *h, bool *is_short, char **why)
 			*is_short |= c->journal.is_short;
 		}
 	}
-	/* What was in memory is gone: a cursor from before is before its floor. */
+	/* Channels in memory are empty now: earlier cursors are below their floor. */
 	h->head = MAX(h->head, h->last_id);
 	return 0;
 }
@@ -318,8 +318,8 @@ static int open_journals(struct hub *h, char **why)
 	return r;
 }
 
-/* As many as there are processors, within reason: one that waits for a disk, or for a
- * filter that takes long, must not hold up who wants little.
+/* As many as there are processors, within limits: a reader that waits for a disk or for a
+ * slow filter must not delay small requests.
  */
 static size_t count_readers(void)
 {

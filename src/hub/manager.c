@@ -16,7 +16,7 @@ struct manager {
 	struct list link; /* in hub.managers */
 	struct hub *hub;
 	pid_t pid;
-	int fd; /* pidfd_open(2): its number cannot be another process's meanwhile */
+	int fd; /* of pidfd_open(2): safe if the process number is reused */
 	struct loop_io io;
 	struct list streams; /* of struct stream, by their of_manager */
 	size_t n;
@@ -43,7 +43,7 @@ static struct manager *find(struct hub *h, pid_t pid)
 {
 	list_each (e, &h->managers) {
 		struct manager *m = list_entry(e, struct manager, link);
-		/* Without its io it has ended, and the number is another one's. */
+		/* Without its io the process has exited, and its number may have been reused. */
 		if (m->pid == pid && m->io.fd >= 0)
 			return m;
 	}

@@ -17,8 +17,8 @@
 struct stream;
 struct manager;
 
-/* The stream ends with a goodbye once that process ends.  One that cannot be watched, as
- * in another namespace, changes nothing.
+/* The stream gets its bye when that process exits.  Nothing changes if the process cannot
+ * be watched, for example in another namespace.
  */
 void manager_join(struct hub *h, pid_t pid, struct stream *s);
 /* The stream has ended. */

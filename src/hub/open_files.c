@@ -44,7 +44,7 @@ static int64_t wanted_reserve(const struct hub *h)
 	return n;
 }
 
-/* Near enough to warn by: connections of responders come and go. */
+/* An estimate, good enough for a warning: responders' connections come and go. */
 static int64_t in_use(const struct hub *h)
 {
 	int64_t n = FOR_ITSELF / 2 + OF_A_SOURCE / 2 * (int64_t)h->settings->n_sources +

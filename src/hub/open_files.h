@@ -13,7 +13,7 @@
 
 #include "hub/hub.h"
 
-/* As clients are told of it. */
+/* The reason that clients get in `busy`. */
 #define OPEN_FILES_LIMIT "the limit of open files (LimitNOFILE, ulimit -n)"
 
 /* How many files a hub with these settings must be able to open to begin at all. */
@@ -28,10 +28,10 @@ void open_files_look(struct hub *h);
  */
 bool open_files_admit(struct hub *h, int fd) must_check;
 
-/* Whether one more connection of a responder, which are few, leaves half of the reserve. */
+/* Whether another connection of a responder leaves half of the reserve free. */
 bool open_files_admit_responder(const struct hub *h) must_check;
 
-/* What a client has handed over did not arrive. */
+/* A descriptor that a client passed on did not arrive. */
 void open_files_lost_one(struct hub *h);
 
 void open_files_report(const struct hub *h, struct json *j);

@@ -47,7 +47,7 @@ static void yield_gap(struct past *p, event_id from, event_id to, int64_t count,
 	p->gap_reason = reason;
 }
 
-/* What lies between what was read and `to`, of which `n` events are missing. */
+/* Reports a gap from what was read up to `to`, of `n` missing events (0: unknown). */
 static void yield_hole(struct past *p, event_id to, uint64_t n, bool damaged)
 {
 	/* A cursor from another channel may stand in the middle of it. */
@@ -55,14 +55,14 @@ static void yield_hole(struct past *p, event_id to, uint64_t n, bool damaged)
 	yield_gap(p, p->seen, to, is_exact ? (int64_t)n : -1, damaged ? "damaged" : "missing");
 }
 
-/* Takes a batch over; true when something is missing before it, which is told first. */
+/* Takes a batch; true if events are missing before it, which must be reported first. */
 static bool take_batch(struct past *p, const struct journal_part *part, const struct batch *b,
 		       bool damaged)
 {
 	bool is_known = b->ordinal != ORDINAL_UNKNOWN && p->next != ORDINAL_UNKNOWN;
 	uint64_t n = is_known && b->ordinal > p->next ? b->ordinal - p->next : 0;
-	/* Of a segment it is known which id went before it; whoever has come so far has been
-	 * told.
+	/* The id before a segment is known; a reader that has come that far has seen the gap
+	 * already.
 	 */
 	bool is_first = b->offset == segment_start(part->segment);
 	event_id to = is_first ? part->segment->floor : b->first - 1;

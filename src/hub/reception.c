@@ -102,7 +102,7 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	if (!open_files_admit(h, fd))
 		return OPEN_FILES_LIMIT;
 	if (use == USE_HISTORY && fd >= 0)
-		return NULL; /* the asking has decided */
+		return NULL; /* limits were checked when the client asked */
 	if (use == USE_HISTORY)
 		return pages_are_full(h, who) ? "too many pages of history at once" : NULL;
 	if (h->is_draining)

@@ -139,7 +139,7 @@ static bool is_over(const struct replay *r, const struct past *p)
 	return r->out.len >= r->budget + r->head_room || (r->limit && r->n_events >= r->limit);
 }
 
-/* Asked every few events: a filter may take long for one. */
+/* Checked every few events, as a filter may take long for one. */
 static bool is_interrupted(const struct replay *r, unsigned n, int64_t deadline_ns)
 {
 	return n % LOOK_AT_THE_CLOCK_EVERY == 0 &&

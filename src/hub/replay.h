@@ -59,10 +59,10 @@ struct replay {
 
 struct replay *replay_new(size_t n_channels) must_check;
 void replay_free(struct replay *r);
-/* `owner`: whose turn among the readers it uses. */
+/* `owner`: the client whose turn among the readers it uses. */
 void replay_submit(struct helper *h, struct replay *r, uint64_t owner);
 
-/* Nobody wants it any more: frees it if it has not begun and says so, else done() comes soon. */
+/* Cancels it.  True: it had not begun and is freed.  False: done() is called soon. */
 bool replay_cancel(struct replay *r) must_check;
 
 /* The work itself, for tests: in the caller's thread.  False when it has not

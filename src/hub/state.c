@@ -27,7 +27,7 @@ static char *holder(int fd)
 	return mem_strdup(pid);
 }
 
-/* 0 or a negative errno.  Who starts it should not wonder what it waits for. */
+/* 0 or a negative errno.  Logs what it waits for, if that takes a while. */
 static int lock_file(int fd, const char *dir, int wait_ms)
 {
 	int64_t began = clock_mono_ns(), waited = 0;
@@ -129,8 +129,8 @@ static int write_in_place(const char *path, struct str line)
 
 enum { IDENTITY_LEN = 32 };
 
-/* What a directory has that its copies have not: the number of the file `lock`, and when
- * it was made.
+/* Tells a directory from its copies: the inode number of the file `lock`, and the time of
+ * its creation.
  */
 static void identity_of_state(const char *dir, char ret[IDENTITY_LEN + 1])
 {

@@ -174,7 +174,7 @@ static const char *const known[] = {"channel",  "filter",  "grep",   "exclude", 
 				    "earliest", "timeout", "before", "until",     "limit",
 				    "context",  "add",     "drop",   "heartbeat", NULL};
 
-/* What other tools call the same. */
+/* Names that other tools use for the same parameter. */
 static const char *const synonyms[][2] = {
 	{"level", "severity"}, {"loglevel", "severity"}, {"priority", "severity"},
 	{"q", "grep"},         {"query", "grep"},        {"search", "grep"},
@@ -194,7 +194,7 @@ static const char *meant_by(const char *key)
 	return unit_nearest(key, known);
 }
 
-/* Not of those that look like one of ours: a number may have been meant for that. */
+/* Names that resemble ours are excluded: the number may be meant for the parameter. */
 static bool is_nonce(const char *key, struct str value)
 {
 	static const char *const numeric[] = {"after", "since", "until", "before",
@@ -303,14 +303,14 @@ static int one_parameter(struct asked *a, const char *key, const char *value)
 	return status < 0 ? unknown(a, key, str_of(value)) : status;
 }
 
-/* What is empty, or white space, is as if it were not there: a form sends all its fields. */
+/* An empty or blank value counts as absent, because a form sends all its fields. */
 static bool says_nothing(const char *key, const char *value)
 {
 	return !*value &&
 	       (!*key || place_among(key, known) >= 0 || query_is_last_event_id(str_of(key)));
 }
 
-/* In place: without white space around it, but where that may be what is looked for. */
+/* Trims white space in place, except where a client may be searching for it. */
 static const char *trimmed(const char *key, struct buf *value)
 {
 	struct str s = utf8_trim(buf_str(value));

@@ -168,7 +168,7 @@ static void hold(struct view_link *of, const struct event *ev)
 	if (v->held_bytes > window_of(v)) {
 		view_flush(v);
 		v->from = MAX(v->hub->head, ev->id);
-		/* Too much: its streams read it from the journal, once they can. */
+		/* Too much: its streams read it from the journal later. */
 		view_drop_held(v);
 		streams_read_on(v);
 		return;
@@ -235,14 +235,14 @@ void view_release(struct channel *c)
 
 /* ---- publishing ------------------------------------------------------------------------ */
 
-/* Comparisons and regexes that each stay below their limit may still be too much together. */
+/* Comparisons and regexes may be too slow together, even if each stays within its limit. */
 static int match_in_time(struct view_link *of, struct filter_run *run, const struct event *ev)
 {
 	if (of->view->n_strikes >= STRIKES_MAX)
 		return 0; /* its streams are just taking their goodbye */
 	int64_t allowed_ns = STRIKE_NS + STRIKE_BYTE_NS * (int64_t)ev->message.len;
 	if (filter_has_regex(of->filter))
-		filter_run_prepare(run); /* what is done for all is nobody's fault */
+		filter_run_prepare(run); /* done for all views, so charged to none */
 	int64_t begun = clock_mono_ns();
 	int wanted = filter_match(of->filter, run);
 	if (clock_mono_ns() - begun < allowed_ns || wanted < 0)

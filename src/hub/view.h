@@ -81,8 +81,8 @@ struct view {
 	event_id seen;
 	struct replay *replay; /* in the helper's hands */
 	struct loop_timer again;
-	uint64_t reader;                 /* whose turn among the readers it uses */
-	int64_t read_ns;                 /* loop time at which it was asked to read last */
+	uint64_t reader;                 /* the client whose turn among the readers it uses */
+	int64_t read_ns;                 /* loop time at which it last asked a reader */
 	int64_t aside_until_ns, back_ns; /* loop times */
 	int64_t aside_ns;                /* for how long it was put aside last */
 	event_id missed_after, missed;   /* transient events not seen since; 0: none */

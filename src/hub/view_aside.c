@@ -71,7 +71,7 @@ static void arrange(struct view *v)
 			       MAX(loop_now(v->hub->loop), v->read_ns + pace_ns));
 }
 
-/* Transient events are in no journal: who has missed some is told. */
+/* Transient events are in no journal: missed ones are reported as a gap. */
 static void tell_missed(struct view *v)
 {
 	struct buf text = {0};

@@ -11,19 +11,19 @@
 /* Up to here everything is published, whether or not the view has seen it. */
 event_id view_published(const struct view *v) must_check;
 
-/* Events that somebody else has matched and rendered, whole groups up to `last`. */
+/* Appends events that a reader has matched and rendered: whole groups up to `last`. */
 void view_append_rendered(struct view *v, struct str bytes, event_id last);
 
 void view_drop_held(struct view *v);
-/* Those that wait for the view to have seen more. */
+/* Serves the streams that wait until the view has seen more. */
 void view_wake_waiting(struct view *v);
 void view_free(struct view *v);
 
-/* It does not see `ev` any more, nor what comes. */
+/* Puts the view aside: it will not see `ev` or anything after it. */
 void view_put_aside(struct view *v, const struct event *ev);
 /* Something was published that a view put aside has not seen. */
 void view_aside_note(struct view *v, const struct event *ev);
-/* At the end of its life.  True when it will be freed later, by the reader that is at it. */
+/* Before it is freed.  True if the reader that works on it will free it later. */
 bool view_aside_end(struct view *v) must_check;
 
 #endif

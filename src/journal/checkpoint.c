@@ -16,7 +16,7 @@ static const char checkpoint_magic[8] = "SLUICEC";
 enum {
 	CHECKPOINT_HEADER = 32,
 	CHECKPOINT_VERSION = 1,
-	CHECKPOINT_MAX = 1024 * 1024 * 1024, /* bytes; more is none of ours */
+	CHECKPOINT_MAX = 1024 * 1024 * 1024, /* bytes; a larger file is not ours */
 	CRC_FROM = 16,
 };
 

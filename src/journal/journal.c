@@ -148,7 +148,7 @@ static uint64_t usual_size(const struct journal *j)
 	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), SEGMENT_MAX);
 }
 
-/* On a small disk segments are small: the oldest has to go before it is full. */
+/* Segments are small on a small disk, so that the oldest can be dropped before it is full. */
 static uint64_t size_for_disk(const struct journal *j)
 {
 	struct statvfs fs;
@@ -184,7 +184,7 @@ static void make_reserve(struct journal *j)
 	free(path);
 }
 
-/* Set aside before it is written, in steps that grow with what the journal takes. */
+/* Preallocates in steps that grow with what the journal takes in. */
 static void allocate_ahead(struct journal *j, struct segment *s, size_t n)
 {
 	if (j->is_sparing || s->size + n <= s->allocated)
@@ -192,7 +192,7 @@ static void allocate_ahead(struct journal *j, struct segment *s, size_t n)
 	uint64_t more = MIN(MAX(s->size, AHEAD_MIN), AHEAD_MAX);
 	uint64_t left = j->segment_size > s->size ? j->segment_size - s->size : 0;
 	if (segment_allocate(s, MAX(n, MIN(n + more, left))))
-		return; /* whether there is room at all the write will tell */
+		return; /* the write itself finds out if there is room */
 }
 
 void journal_spare(struct journal *j, bool is_sparing)
@@ -214,7 +214,7 @@ static int create_segment(struct journal *j, event_id first, struct segment **re
 	return segment_create(c->dir, NULL, c->epoch, first, j->last, j->n_events, ret);
 }
 
-/* One that holds nothing yet has no past of its own. */
+/* A segment without events has no history of its own. */
 static void remove_empty(struct journal *j)
 {
 	struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
@@ -279,7 +279,7 @@ static int roll(struct journal *j, event_id first)
 	journal_add_segment(j, s);
 	j->bytes += s->size;
 	j->segment_size = size_for_disk(j);
-	/* Not more often than it takes: many cursors may be more than a segment. */
+	/* Not for every segment: many cursors may be larger than a segment. */
 	if (j->checkpoint.appended >= j->checkpoint.bytes && write_checkpoint(j))
 		log_debug("%s: no checkpoint yet", j->config.dir);
 	return 0;
@@ -334,7 +334,7 @@ static struct segment *current(struct journal *j, size_t n, event_id first, int6
 	if (j->config.dir && (now_ms < j->looked_ms || now_ms - j->looked_ms >= LOOK_MS))
 		look_for_files(j, now_ms);
 	struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
-	/* What was removed may be the newest: its file would be written in vain. */
+	/* The newest segment may have been removed; writing to its file would be in vain. */
 	bool ends = !s || s->last < j->last || s->version != SEGMENT_VERSION ||
 		    (s->size > segment_start(s) &&
 		     (s->size + n > j->segment_size || is_aged(j, now_ms)));
@@ -542,7 +542,7 @@ int journal_expire(struct journal *j, int64_t now_ms)
 	return dropped;
 }
 
-/* Files that a kill has left: none of them counts. */
+/* Removes files that a killed process left unfinished. */
 static void remove_leftovers(const struct journal *j)
 {
 	static const char *const names[] = {"reserve", "replacement", "cursors.new"};
@@ -581,7 +581,7 @@ int journal_begin(struct journal *j, char **why)
 		*why = mem_printf("%s: cannot begin a segment: %s",
 				  j->config.dir ? j->config.dir : "journal in memory",
 				  strerror(-r));
-	/* Its cursors are those that were found: a hole is told of once. */
+	/* It starts with the cursors found by recovery, so a hole is reported only once. */
 	if (!r && j->hole > j->checkpoint.upto)
 		r = write_checkpoint(j);
 	if (r && !*why)

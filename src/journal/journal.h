@@ -28,7 +28,7 @@ struct journal_config {
 	 * (journal_place_checkpoint()).
 	 */
 	bool syncs;
-	struct witness *witness; /* borrowed; NULL: nobody remembers */
+	struct witness *witness; /* borrowed; NULL: there is none */
 	int *spare_fd;           /* borrowed; closed when there is no other descriptor; or NULL */
 	const char *name;        /* by which the witness knows it */
 	/* Called for each cursor found by recovery, with the id of the batch that set it. */
@@ -71,7 +71,7 @@ struct journal {
 	event_id hole;      /* the last id before which something is missing */
 	bool is_short;      /* its end or its cursors are not what was written last */
 
-	bool is_short_of_files;  /* the last roll was, which is told once */
+	bool is_short_of_files;  /* the last roll lacked a descriptor; reported once */
 	struct segment *leaving; /* dropped for its room, and still being read; refs; or NULL */
 	bool has_new_file;       /* the directory was not synced since one was made */
 	bool is_sparing;         /* the disk is short: nothing is set aside */
@@ -119,10 +119,10 @@ bool journal_shrink(struct journal *j);
  * may be called off the loop.  0 or a negative errno.
  */
 int journal_place_checkpoint(const char *dir) must_check;
-/* Tells the journal that it has been done, of the one that covers `upto`. */
+/* Notes that the checkpoint up to `upto` has been put in place. */
 void journal_checkpoint_placed(struct journal *j, event_id upto);
 
-/* Has the witness know that the journal came so far. */
+/* Records in the witness how far the journal has come. */
 void journal_vouch(struct journal *j, event_id last, uint64_t n_events);
 
 /* The state as it is now; it holds a reference. */

@@ -72,7 +72,7 @@ static void quarantine(const struct segment *s, uint64_t from, uint64_t to)
 	free(path);
 }
 
-/* Something is missing before `upto`: `n` events of it, where that is known. */
+/* Notes that `n` events are missing before `upto` (0: an unknown number). */
 static void note_hole(struct journal *j, event_id upto, uint64_t n)
 {
 	j->hole = MAX(j->hole, upto);
@@ -155,7 +155,7 @@ static void set_aside(const char *path)
 	free(aside);
 }
 
-/* The segments on both sides know how far the journal had come. */
+/* The headers of neighbouring segments show whether events are missing between them. */
 static void join_segment(struct journal *j, const struct segment *s)
 {
 	uint64_t expected = j->n ? j->n_events : j->low_ordinal;
@@ -283,7 +283,7 @@ int journal_recover(struct journal *j, char **why)
 		j->n_events = j->low_ordinal;
 		j->last = j->low;
 	}
-	/* Nobody's end is beyond what the witness has seen, or it was cut off. */
+	/* If the witness has seen more than the last segment contains, its end was cut off. */
 	j->is_short = known && (j->last < j->known.last || j->n_events < j->known.n_events);
 	if (j->is_short) {
 		note_hole(j, j->known.last,
@@ -291,7 +291,7 @@ int journal_recover(struct journal *j, char **why)
 		j->last = MAX(j->last, j->known.last);
 		j->n_events = MAX(j->n_events, j->known.n_events);
 	}
-	/* Cursors that stood in what is missing are lost, unless a checkpoint has them. */
+	/* Cursors in missing parts are lost, unless a checkpoint has them. */
 	j->is_short |= j->hole > j->checkpoint.upto && !holds_its_cursors(j);
 	j->is_short |= known && j->checkpoint.upto < j->known.cursors && j->n &&
 		       j->segments[0]->floor > j->checkpoint.upto;

@@ -25,8 +25,8 @@ enum {
 	BATCH_HEADER_1 = 32, /* of version 1 */
 };
 
-/* The magic, the version and all behind the checksum: nothing of a header is believed
- * that this does not cover.  Every later version keeps these 64 bytes.
+/* Covers the magic, the version, and everything after the checksum: no part of a header
+ * is used unchecked.  Every later version keeps these 64 bytes.
  */
 static uint32_t header_crc(const char *h)
 {

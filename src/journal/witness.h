@@ -39,7 +39,7 @@ bool witness_get(const struct witness *w, const char *name, struct extent *ret) 
 int witness_put(struct witness *w, const char *name, const struct extent *e,
 		size_t *slot) must_check;
 
-/* Has it reach the disk: 0 or a negative errno. */
+/* Syncs the file to the disk: 0 or a negative errno. */
 int witness_sync(const struct witness *w) must_check;
 
 #endif

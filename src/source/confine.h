@@ -23,7 +23,7 @@ int confine_limits(const struct source_settings *src, char **why) must_check;
 int confine_close(const struct source_settings *src, struct buf *has, struct buf *lacks,
 		  char **why) must_check;
 
-/* The same for a plugin that is only asked who it is: as far as this kernel has it. */
+/* The same for a plugin that is only loaded to describe itself; best effort. */
 void confine_unknown(const struct source_settings *src);
 
 #endif

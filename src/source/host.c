@@ -82,7 +82,7 @@ static int host_refuse(struct sluice_source *src, const char *option, const char
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-/* The hub logs far fewer; what is beyond is not even sent, so that it costs nobody time. */
+/* The hub logs far fewer lines, so do not even send more than this. */
 static bool may_log(struct host *h)
 {
 	int64_t now = clock_mono_ns();
@@ -151,7 +151,7 @@ static struct host_counter *find_counter(struct host *h, const char *name)
 	return c;
 }
 
-/* A plugin may count every event: what is too soon waits until it waits. */
+/* A plugin may count every event: values that come too soon are sent when it waits. */
 static void host_counter(struct sluice_source *src, const char *name, uint64_t value)
 {
 	struct host *h = host_of(src);
@@ -545,7 +545,7 @@ static int confine(struct host *h, bool *borrows, char **why)
 	return r;
 }
 
-/* It was confined by what an earlier file of that name has said. */
+/* The confinement was chosen for the flags of an earlier version of this file. */
 static int check_rights(const struct host *h, char **why)
 {
 	const uint32_t rights = SLUICE_NEEDS_EXEC | SLUICE_NEEDS_NETWORK | SLUICE_NEEDS_UNIX;

@@ -64,7 +64,7 @@ static void drop_lines(struct source *s, uint64_t n)
 	s->n_log_dropped += n;
 }
 
-/* Asked before anything is done for the line. */
+/* Checked before the line costs anything. */
 static bool may_log(struct source *s)
 {
 	begin_log_window(s);
@@ -234,7 +234,7 @@ static void take_counter(struct source *s, struct str body)
 	s->counters[i].value = value;
 }
 
-/* Only the first word of its end counts. */
+/* Only the first reason for its end counts. */
 static void take_refusal(struct source *s, struct str body)
 {
 	if (s->has_ended)
@@ -404,7 +404,7 @@ static bool throttle(struct source *s)
 /* ---- frames that are no events ---------------------------------------------------------------
  */
 
-/* What they cost is paid back by time alone. */
+/* Their cost is refunded only over time. */
 static double cost_of(enum frame_type type)
 {
 	if (type == FRAME_EVENTS)
@@ -440,7 +440,7 @@ static bool floods(struct source *s)
 	return true;
 }
 
-/* At its end nobody waits for an answer, and no more is said of what was too much. */
+/* At its end, no answers are sent and no more excess is reported. */
 static bool is_idle_talk(const struct source *s, const struct frame *f)
 {
 	return f->type != FRAME_EVENTS &&

@@ -11,7 +11,7 @@
 #include "loop/helper.h"
 
 #define KNOWN_NS   (60 * NS_PER_SEC)
-#define UNKNOWN_NS (5 * NS_PER_SEC) /* somebody is making the user just now */
+#define UNKNOWN_NS (5 * NS_PER_SEC) /* the user may be created at this moment */
 
 enum { KEPT_MAX = 64, NSS_BUFFER = 16 * 1024 };
 

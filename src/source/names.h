@@ -17,7 +17,7 @@ struct names;
 struct names *names_new(struct loop *l) must_check;
 void names_free(struct names *n);
 
-/* Sets the owner and group of `how`; an empty name is nobody in particular.  0; -EAGAIN when
+/* Sets the owner and group of `how`; an empty name changes nothing.  0; -EAGAIN when
  * it is being looked up: ask again; or -EINVAL with *why an owned sentence.
  */
 int names_find(struct names *n, struct str owner, struct str group, struct address_how *how,

@@ -165,7 +165,7 @@ static int map_descriptors(const struct wish *w, int *fds)
 	return close_range(GRANT_FD + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-/* Our parent has ended as soon as it had forked us; then we are the asker's. */
+/* The parent exits right after the fork; then this is a child of the asker. */
 static void wait_for_asker(pid_t asker)
 {
 	int64_t until = clock_mono_ns() + ADOPTED_MS * NS_PER_MS;

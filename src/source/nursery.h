@@ -19,7 +19,7 @@ struct nursery {
 
 /* 0 or a negative errno. */
 int nursery_open(struct nursery *n) must_check;
-/* It ends when nobody asks any more; to be reaped by who calls. */
+/* The nursery exits when its socket is closed; the caller reaps it. */
 void nursery_close(struct nursery *n);
 
 /* A new source process with these descriptors and nothing else but standard input, that ends

@@ -95,7 +95,7 @@ int probe_describe(const char *path, struct tables *ret, char **why)
 	return describe(NULL, path, ret, why);
 }
 
-/* As probe_open(), of a question that was begun. */
+/* Like probe_open(), for a check that was started before. */
 static int finish_open(struct question *q, char **option, char **why)
 {
 	struct frame f;
@@ -238,7 +238,7 @@ static void probe_source(struct asker *a, struct settings *s, struct source_sett
 {
 	const struct tree *type = tree_get(src->tree, "type");
 	if (!type || type->kind != TREE_SCALAR)
-		return; /* the error is told */
+		return; /* the error has been reported */
 	char *where = mem_printf("sources.%s", src->name);
 	char *why = NULL;
 	int before = e->count;

@@ -297,7 +297,7 @@ static void on_nursery_end(struct loop_child *c, int status maybe_unused)
 	nursery_close(&container_of(c, struct sources, nursery_child)->nursery);
 }
 
-/* One that does not answer goes, and another comes after a while: waiting for it holds up all. */
+/* Kills a nursery that does not answer, as waiting would delay all sources; replaced later. */
 static void lose_nursery(struct sources *all, int error)
 {
 	if (error == -ETIMEDOUT)

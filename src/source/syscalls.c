@@ -92,7 +92,7 @@ static const char *const changing[] = {
 	"removexattr",  "setxattr",  "utime",     "utimensat", "utimes",
 };
 
-/* Those that libseccomp 2.5.4 has no name for; all architectures have the same numbers. */
+/* libseccomp 2.5.4 has no names for these; their numbers are the same everywhere. */
 enum { FCHMODAT2 = 452, SETXATTRAT = 463, REMOVEXATTRAT = 466, OPEN_TREE_ATTR, FILE_SETATTR = 469 };
 
 static const int unnamed[] = {FCHMODAT2, SETXATTRAT, REMOVEXATTRAT, OPEN_TREE_ATTR, FILE_SETATTR};
@@ -135,7 +135,7 @@ static const struct {
 	{"ioctl", 1, FIFREEZE},
 	{"ioctl", 1, FITHAW},
 	{"ioctl", 1, FITRIM},
-	{"fcntl", 1, F_SETLEASE}, /* who opens the file waits */
+	{"fcntl", 1, F_SETLEASE}, /* would delay whoever opens the file */
 	{"prctl", 0, PR_SCHED_CORE},
 };
 

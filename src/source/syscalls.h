@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * syscalls - takes away from this process what a plugin has no business with:
+ * syscalls - takes away system calls that a plugin does not need:
  * changing the machine, reaching into other processes, sockets that it has not
  * declared, programs.
  *
