@@ -685,7 +685,7 @@ static void free_paths(char **paths, size_t n)
 
 START_TEST(a_segment_that_is_gone_is_a_gap_with_its_exact_count)
 {
-	enum { N = 1000, PAD = 2000 };
+	enum { N = 500, PAD = 2000 };
 	struct journal j;
 	struct seen s;
 	struct witness *w;
