@@ -22,7 +22,10 @@ def sigterm_says_bye_and_leaves_nothing(site):
     for s in streams:
         s.until_type("hello")
     everyone = children(site.sluice.pid)
-    check(len(everyone) == 5, "hub, nursery, two responders and a source: %s" % everyone)
+    # A machine that is too slow for the nursery does without it.
+    roles = sorted(filter(None, map(role_of, everyone)))
+    check(len(everyone) in (4, 5) and roles.count("responder") == 2 and roles.count("hub") == 1,
+          "hub, nursery, two responders and a source: %s %s" % (everyone, roles))
     site.stop(5)
     check(site.sluice.returncode == 0, "exit status %d" % site.sluice.returncode)
     retries = set()
