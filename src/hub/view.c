@@ -369,12 +369,6 @@ struct str view_cut(struct view *v, uint64_t *pos, size_t n, event_id *last)
 	return (struct str){v->log.data + stop, end - stop};
 }
 
-event_id view_first_after(const struct view *v, uint64_t pos)
-{
-	size_t i = pos > v->first_group ? (size_t)(pos - v->first_group) : 0;
-	return i < v->n_groups ? v->groups[i].first : 0;
-}
-
 /* ---- flushing ------------------------------------------------------------------- */
 
 void view_flush(struct view *v)

@@ -161,7 +161,4 @@ int view_read(struct view *v, uint64_t pos, bool one_group, struct str *ret) mus
  */
 struct str view_cut(struct view *v, uint64_t *pos, size_t n, event_id *last);
 
-/* The first id that is in the log from `pos` on, or 0. */
-event_id view_first_after(const struct view *v, uint64_t pos);
-
 #endif

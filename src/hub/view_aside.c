@@ -15,6 +15,7 @@
 #include "hub/replay.h"
 #include "hub/stream.h"
 #include "hub/view_internal.h"
+#include "wire/record.h"
 
 #define ASIDE_MIN_NS (1 * NS_PER_SEC)
 #define ASIDE_MAX_NS (30 * NS_PER_SEC)
@@ -177,14 +178,35 @@ static void on_again(struct loop_timer *t)
 	replay_submit(v->hub->helper, r, v->reader);
 }
 
+static void note_missed(struct view *v, const struct event *ev)
+{
+	if (!(ev->flags & EVENT_TRANSIENT))
+		return;
+	if (!v->missed)
+		v->missed_after = ev->id - 1;
+	v->missed = MAX(v->missed, ev->id);
+}
+
 void view_aside_note(struct view *v, const struct event *ev)
 {
-	if (ev && ev->flags & EVENT_TRANSIENT) {
-		if (!v->missed)
-			v->missed_after = ev->id - 1;
-		v->missed = ev->id;
-	}
+	if (ev)
+		note_missed(v, ev);
 	arrange(v);
+}
+
+/* Events that wait for an older one are read as well. */
+static void give_up_held(struct view *v)
+{
+	if (!list_is_empty(&v->held))
+		v->seen = MIN(v->seen, list_entry(v->held.next, struct view_held, link)->id - 1);
+	list_each (e, &v->held) {
+		struct view_held *held = list_entry(e, struct view_held, link);
+		struct str rest = {held->record, held->len};
+		struct record rec;
+		if (record_next(&rest, &rec) == 1)
+			note_missed(v, &rec.event);
+	}
+	view_drop_held(v);
 }
 
 void view_put_aside(struct view *v, const struct event *ev)
@@ -192,7 +214,7 @@ void view_put_aside(struct view *v, const struct event *ev)
 	int64_t now = loop_now(v->hub->loop);
 	view_flush(v);
 	v->seen = MIN(view_published(v), ev->id - 1);
-	view_drop_held(v);
+	give_up_held(v);
 	v->is_aside = true;
 	v->hub->n_aside++;
 	v->hub->n_put_aside++;

@@ -7,7 +7,9 @@ Judged by what does not depend on how busy the machine is: no turn of the hub us
 processor's time, nothing is lost or doubled for anybody, memory is bounded, and the hub lives.
 """
 import os
+import select
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../bench"))
 import isolation
@@ -35,6 +37,47 @@ def a_hundred_long_filters(site):
     r = suffers(site, "120 `contains`, 1,000 lines/s", 100)
     check(r["load"]["seen"] and r["load"]["watched"] == 10, "they got nothing: %r" % r)
     check(r["loop"]["views_put_aside"] > 0, "the loop has done all of it: %r" % r)
+
+
+def long_filters_over_a_channel_that_waits_for_its_disk(site):
+    """Put aside and back again, they get every line of both channels, and each once."""
+    for name in "ab":
+        open(site.path(name + ".log"), "w").close()
+    site.up("".join('%s: {type: file, channel: %s, include: [DIR/%s.log], path_field: "", severity: false}\n' % (c, c, c)
+                    for c in "ab"), "b: {durability: disk}\n", "limits: {streams_per_address: 0}")
+    site.ready()
+    clients = [isolation.Client(site, "channel=a&channel=b&data=message&filter=" +
+                                isolation.quoted(isolation.long_filter(i))) for i in range(60)]
+    for c in clients:
+        select.select([c], [], [], 30 * PATIENCE)
+    watched, n, done = clients[:10], 0, []
+    reader = threading.Thread(target=isolation.drain, args=(clients, watched, lambda: done))
+    reader.start()
+    logs = [open(site.path(name + ".log"), "ab", buffering=0) for name in "ab"]
+    for _ in range(12 if LONG else 3):
+        for step in range(500):
+            for f in logs: # even numbers in a, odd ones in b
+                f.write(b"".join(b"%d tick0 x\n" % (n + 2 * i) for i in range(10 if step < 100 else 1)))
+                n += 1
+            n += 18 if step < 100 else 0
+            time.sleep(0.004)
+    wanted = [set(range(0, n, 2)), set(range(1, n, 2))]
+
+    def whole(c):
+        return c.ended or c.excused or len(c.numbers) >= n
+    try:
+        wait_for(lambda: all(whole(c) for c in watched), "all of them to have everything", 60)
+    finally:
+        done.append(1)
+        reader.join()
+    for c in watched:
+        check(not c.ended and not c.excused, "a client was sent away")
+        for i, channel in enumerate(wanted):
+            got = [x for x in c.numbers if x % 2 == i]
+            check(got == sorted(channel), "of channel %s %r are missing" % ("ab"[i], sorted(channel - set(got))[:10]))
+    check(site.json("/status")["views_put_aside"] > 0, "the loop has done all of it")
+    for c in clients:
+        c.close()
 
 
 def long_filters_that_leave(site):
@@ -122,7 +165,8 @@ def a_source_that_does_not_stop_is_ended_with_its_reason(site):
     site.wait_state("flood", "running")
 
 
-run(a_hundred_long_filters, long_filters_that_leave, many_hard_regexes, many_gzip_subscriptions, exports_that_nobody_reads,
+run(a_hundred_long_filters, long_filters_over_a_channel_that_waits_for_its_disk, long_filters_that_leave, many_hard_regexes,
+    many_gzip_subscriptions, exports_that_nobody_reads,
     long_tails_of_clients_that_leave, pages_beside_streams_that_catch_up, changes_of_streams,
     listen_requests_with_unknown_owners, end_frames, open_requests, refusals, log_lines, standard_error,
     standard_error_of_a_command, counters, answers_to_no_question, many_cursors, a_source_that_does_not_stop_is_ended_with_its_reason)
