@@ -925,7 +925,7 @@ END_TEST
 
 START_TEST(cursors_of_a_segment_that_is_removed_are_written_elsewhere_at_once)
 {
-	enum { N = 18 };
+	enum { N = 23 };
 	struct journal j;
 	struct taker t = {0}, again = {0};
 	struct witness *w;
