@@ -159,7 +159,7 @@ void identity_fini(struct identity *who)
 	*who = (struct identity){0};
 }
 
-/* ---- what he may ------------------------------------------------------------------------- */
+/* ---- rights ------------------------------------------------------------------------------ */
 
 static bool is_member(const struct access_settings *a, const char *group, const char *user)
 {
@@ -231,7 +231,7 @@ static bool may_read(const struct access *a, const struct identity *who, const c
 		return is_one_of(a, c->access, who);
 	if (strcmp(channel, SETTINGS_OWN_CHANNEL) == 0)
 		return is_admin(a, who);
-	/* A derived channel shows nobody what he may not see where it is from. */
+	/* A derived channel is as restricted as the channels it is derived from. */
 	for (size_t i = 0; i < c->n_from; i++)
 		if (!may_read(a, who, c->from[i]))
 			return false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * access - who asks, and what he may see.
+ * access - identifies clients, and decides what they may see.
  *
  * authorize() is the one place where that is decided, for every way there is to an
- * event.  What somebody may not read does not exist for him: the answers are the same.
+ * event.  A channel that a client may not read is treated as if it did not exist.
  */
 #ifndef SLUICE_ACCESS_ACCESS_H
 #define SLUICE_ACCESS_ACCESS_H
@@ -56,7 +56,7 @@ enum right {
 bool authorize(const struct access *a, const struct identity *who, const char *channel,
 	       enum right right) must_check;
 
-/* Whether he may see how one channel at least does. */
+/* Whether the client may see the state of at least one channel. */
 bool access_is_some_admin(const struct access *a, const struct identity *who) must_check;
 
 /* Whether a stream with these names (a JSON array) may go on; else the reason. */

@@ -60,7 +60,7 @@ static void put_line(void *ctx, const char *sentence)
 	buf_printf(ctx, "\n%s", sentence);
 }
 
-/* To who has asked, with all that he might want to know. */
+/* Answers the client that asked for the reload, with all remarks. */
 static void answer(struct reloader *r, bool good, const char *text)
 {
 	const struct settings *s = r->supervisor->settings;

@@ -9,7 +9,8 @@
 
 #include "hub/hub.h"
 
-/* Of the channels that he may read: names, newest and oldest ids, counts of events and bytes. */
+/* Of the channels that the client may read: names, newest and oldest ids, counts of events and
+ * bytes. */
 int report_channels(struct hub *h, const struct identity *who, struct buf *body) must_check;
 /* Everything that an operator asks for, sources included; for the administrator of some
  * channels what is theirs.

@@ -46,7 +46,7 @@ struct subscription {
 	bool gzips;
 	enum sse_heartbeat heartbeat;
 	bool is_derived;
-	bool is_barred; /* of one channel at least he may not see the past */
+	bool is_barred; /* the client may not read the history of at least one channel */
 	enum door_framing framing;
 	int64_t heartbeat_ns, retry_ns, coalesce_ns, max_lag_ns;
 	enum slow slow;

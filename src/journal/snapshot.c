@@ -31,8 +31,8 @@ static void take_range(const struct journal *j, size_t first, size_t end,
 	}
 }
 
-/* Whether one who has come to `after` has nothing to be told of between a segment and the
- * one before it: it follows on that, or he was told.
+/* Whether a reader that has come to `after` needs no gap before segment `i`: the segment
+ * continues the one before it, or the reader has seen the gap already.
  */
 static bool joins(const struct journal *j, size_t i, event_id after)
 {

@@ -136,7 +136,7 @@ static char *distrust(const char *path, const struct stat *st)
 		return mem_printf("%s belongs to the user with the number %u, neither to root nor "
 				  "to sluice's own (chown root it)",
 				  path, st->st_uid);
-	/* In a directory like /tmp nobody can replace what is not his. */
+	/* In a directory like /tmp, users can replace only their own files. */
 	if (is_dir && (st->st_mode & S_ISVTX))
 		return NULL;
 	if (st->st_mode & S_IWOTH)
