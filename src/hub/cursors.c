@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/siphash.h"
 
 struct entry {
 	struct entry *next;
@@ -26,27 +27,25 @@ struct of_source {
 };
 
 struct cursors {
+	struct siphash_key key;
 	struct of_source *sources;
 	struct entry **slots;
 	size_t n_slots; /* a power of two */
 	size_t n;
 };
 
-/* FNV-1a, 64 bits: the keys are ours, not a stranger's. */
-static uint64_t hash_of(const struct cursor *cur)
+/* The keys are a plugin's: it must not find many that share a slot. */
+static uint64_t hash_of(const struct cursors *c, const struct cursor *cur)
 {
-	uint64_t h = 14695981039346656037ULL;
-	for (size_t i = 0; i < cur->source.len; i++)
-		h = (h ^ (unsigned char)cur->source.data[i]) * 1099511628211ULL;
-	h = (h ^ 0xff) * 1099511628211ULL;
-	for (size_t i = 0; i < cur->key.len; i++)
-		h = (h ^ (unsigned char)cur->key.data[i]) * 1099511628211ULL;
-	return h;
+	struct siphash_key key = c->key;
+	key.k[0] ^= siphash(&c->key, cur->source.data, cur->source.len);
+	return siphash(&key, cur->key.data, cur->key.len);
 }
 
 struct cursors *cursors_new(void)
 {
 	struct cursors *c = mem_zero(sizeof(*c));
+	c->key = siphash_new_key();
 	c->n_slots = 64;
 	c->slots = mem_zero(c->n_slots * sizeof(c->slots[0]));
 	return c;
@@ -141,13 +140,13 @@ bool cursors_admit(const struct cursors *c, const struct cursor *cur)
 	if (!s || !cur->value.len ||
 	    (s->n < CURSORS_OF_SOURCE_MAX && s->bytes < CURSOR_BYTES_OF_SOURCE_MAX))
 		return true;
-	const struct entry *e = *find(c, cur, hash_of(cur));
+	const struct entry *e = *find(c, cur, hash_of(c, cur));
 	return e && e->value_len >= cur->value.len;
 }
 
 void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner)
 {
-	uint64_t h = hash_of(cur);
+	uint64_t h = hash_of(c, cur);
 	struct entry **p = find(c, cur, h);
 	if (*p && (*p)->at > at)
 		return;
@@ -188,7 +187,7 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 struct str cursors_get(const struct cursors *c, struct str source, struct str key)
 {
 	struct cursor cur = {.source = source, .key = key};
-	const struct entry *e = *find(c, &cur, hash_of(&cur));
+	const struct entry *e = *find(c, &cur, hash_of(c, &cur));
 	return e ? (struct str){e->value, e->value_len} : (struct str){0};
 }
 

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/sink.h"
+#include "base/siphash.h"
 #include "base/unit.h"
 #include "base/utf8.h"
 
@@ -321,10 +322,22 @@ START_TEST(the_flags_of_a_shared_standard_error_stay_as_they_are)
 }
 END_TEST
 
+/* The vectors of the paper (Aumasson, Bernstein): 0 and 15 bytes counting up. */
+START_TEST(siphash_is_that_of_its_paper)
+{
+	const struct siphash_key key = {{0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL}};
+	unsigned char bytes[15];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)i;
+	ck_assert_uint_eq(siphash(&key, bytes, 0), 0x726fdb47dd0e0e31ULL);
+	ck_assert_uint_eq(siphash(&key, bytes, sizeof(bytes)), 0xa129ca6149be45e5ULL);
+}
+END_TEST
+
 UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_visible,
 	  numbers_are_written_as_people_do, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
-	  crc32c_is_that_of_rfc_3720_in_both_forms,
+	  crc32c_is_that_of_rfc_3720_in_both_forms, siphash_is_that_of_its_paper,
 	  sizes_and_durations_are_read_as_people_write_them, white_space_of_any_kind_is_trimmed,
 	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order,
 	  a_log_that_nobody_reads_waits_for_nobody_and_counts_what_it_drops,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -486,6 +487,64 @@ START_TEST(the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
 	cursors_put_of_source(c, "another", &out);
 	ck_assert_uint_eq(out.len, 0);
 	buf_fini(&out);
+	cursors_free(c);
+}
+END_TEST
+
+/* Keys of 48 bytes that all fell into one slot when the hash was FNV-1a: each of 16 pairs
+ * of blocks leads to the same low bits, whichever of the two stands there.
+ */
+enum { BLOCKS = 16, BLOCK = 3, SLOT_BITS = 17 };
+
+static uint32_t low_bits(uint32_t h, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (uint32_t)((h ^ (unsigned char)p[i]) * 1099511628211ULL);
+	return h & ((1u << SLOT_BITS) - 1);
+}
+
+static void put_block(char block[BLOCK], uint32_t n)
+{
+	for (int i = 0; i < BLOCK; i++)
+		block[i] = (char)('0' + (n >> (6 * i) & 63));
+}
+
+static void find_pairs(char pairs[BLOCKS][2][BLOCK])
+{
+	uint32_t *seen = mem_zero(sizeof(*seen) << SLOT_BITS);
+	uint32_t h = low_bits((uint32_t)14695981039346656037ULL, "s\xff", 2);
+	for (int i = 0; i < BLOCKS; i++) {
+		uint32_t to;
+		memset(seen, 0, sizeof(*seen) << SLOT_BITS);
+		for (uint32_t n = 1;; n++) {
+			put_block(pairs[i][1], n);
+			to = low_bits(h, pairs[i][1], BLOCK);
+			if (seen[to])
+				break;
+			seen[to] = n;
+		}
+		put_block(pairs[i][0], seen[to]);
+		h = to;
+	}
+	free(seen);
+}
+
+START_TEST(a_plugin_finds_no_cursors_that_share_a_slot)
+{
+	char pairs[BLOCKS][2][BLOCK], key[BLOCKS * BLOCK];
+	struct cursors *c = cursors_new();
+	int owner;
+	find_pairs(pairs);
+	clock_t began = clock();
+	for (uint32_t n = 0; n < CURSORS_OF_SOURCE_MAX; n++) {
+		for (int i = 0; i < BLOCKS; i++)
+			memcpy(key + i * BLOCK, pairs[i][n >> i & 1], BLOCK);
+		struct cursor cur = {STR("s"), {key, sizeof(key)}, STR("v")};
+		ck_assert(cursors_admit(c, &cur));
+		cursors_set(c, &cur, n + 1, &owner);
+	}
+	/* A tenth of a second; 20 when each is compared with all others. */
+	ck_assert_int_lt((clock() - began) / CLOCKS_PER_SEC, 5);
 	cursors_free(c);
 }
 END_TEST
@@ -1037,4 +1096,5 @@ UNIT_MAIN("journal", cursors_outlive_their_segments_wherever_a_kill_comes,
 	  a_replay_within_a_budget_goes_on_where_it_stopped,
 	  several_readers_share_a_filter_and_its_regexes,
 	  a_search_that_is_interrupted_at_every_event_finds_the_same,
-	  the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten)
+	  the_newest_cursor_wins_and_a_forgotten_one_stays_forgotten,
+	  a_plugin_finds_no_cursors_that_share_a_slot)
