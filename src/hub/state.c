@@ -60,7 +60,10 @@ int state_lock(const char *dir, int wait_ms, char **why)
 		return r;
 	}
 	char *path = mem_printf("%s/lock", dir);
-	int fd = open(path, O_RDWR | O_CREAT, 0644);
+	/* Who can open it can lock it, and keep us from starting. */
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (fd >= 0 && fchmod(fd, 0600) < 0)
+		log_debug("%s: its mode stays as it is", path);
 	if (fd < 0) {
 		r = -errno;
 		*why = mem_printf(

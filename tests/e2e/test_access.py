@@ -539,6 +539,21 @@ def another_user_on_the_socket(site):
     check(fcgi_as("www-data") in ("0", ""), "www-data, who is not named")
 
 
+def another_user_cannot_hold_the_lock(site):
+    """Nor one whom an earlier version let open it."""
+    if os.getuid():
+        print("SKIP: needs root, to be somebody else")
+        sys.exit(77)
+    begin(site)
+    site.stop()
+    os.chmod(site.dir, 0o755)
+    os.chmod(site.path("state/lock"), 0o644)
+    site.start()
+    p = subprocess.run(["setpriv", "--reuid", "nobody", "--clear-groups", "flock", "-n", site.path("state/lock"), "true"],
+                       capture_output=True, text=True)
+    check(p.returncode and "Permission denied" in p.stderr, "%r" % p)
+
+
 def mistakes_are_told(site):
     def says(access, channels, text):
         site.write_config(SOURCES, channels, access=access)
@@ -591,4 +606,4 @@ run(forbidden_is_as_if_it_were_not_there, the_past_stays_barred, context_is_only
     an_administrator_of_one_channel, names_and_limits, each_subject_of_a_list, nobody_becomes_somebody_by_a_header,
     a_user_that_lighttpd_has_checked, passwords_by_the_recipes, polls_without_a_right_to_the_past_lose_nothing, tickets, revocations_that_are_cut_short_or_old, a_reload_takes_rights_away, other_sites,
     who_may_show_the_console_in_a_frame, every_answer_is_safe,
-    another_user_on_the_socket, mistakes_are_told)
+    another_user_on_the_socket, another_user_cannot_hold_the_lock, mistakes_are_told)
