@@ -78,11 +78,37 @@ static void put_split(struct buf *out, struct str s, enum sse_data data)
 	buf_put(out, s.data + from, s.len - from);
 }
 
+/* JSON that is text for HTML, too: these stand in its strings only. */
+static void put_json_for_html(struct buf *out, struct str json)
+{
+	for (size_t i = 0; i < json.len; i++) {
+		if (strchr("<>&'", json.data[i]))
+			buf_printf(out, "\\u00%02x", (unsigned)json.data[i]);
+		else
+			buf_putc(out, json.data[i]);
+	}
+}
+
+/* A gap of a source tells of names that are not ours, such as those of files. */
+static void put_gap_event(struct buf *out, struct str epoch, struct str channel,
+			  const struct event *ev, enum sse_data data)
+{
+	struct buf json = {0};
+	event_put_json(&json, epoch, channel, ev, false);
+	if (data == SSE_DATA_HTML)
+		put_json_for_html(out, buf_str(&json));
+	else
+		buf_put_str(out, buf_str(&json));
+	buf_fini(&json);
+}
+
 void sse_put_event(struct buf *out, struct str epoch, struct str channel, const struct event *ev,
 		   enum sse_data data)
 {
 	put_start(out, epoch, ev->id, ev->flags & EVENT_GAP ? STR("gap") : ev->type);
-	if (data != SSE_DATA_JSON && !(ev->flags & EVENT_GAP))
+	if (ev->flags & EVENT_GAP)
+		put_gap_event(out, epoch, channel, ev, data);
+	else if (data != SSE_DATA_JSON)
 		put_split(out, ev->message, data);
 	else
 		event_put_json(out, epoch, channel, ev, false);

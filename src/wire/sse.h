@@ -14,7 +14,7 @@
 enum sse_data {
 	SSE_DATA_JSON,    /* an object: time, channel, source, severity, message, fields */
 	SSE_DATA_MESSAGE, /* the bare message */
-	SSE_DATA_HTML,    /* the same with &, <, > and quotes escaped */
+	SSE_DATA_HTML,    /* the same with &, <, > and quotes escaped; a gap is JSON without them */
 };
 
 /* What a sign of life looks like. */

@@ -471,6 +471,27 @@ START_TEST(events_and_gaps_without_a_name_say_what_they_are)
 }
 END_TEST
 
+START_TEST(a_gap_of_a_source_is_no_markup_in_html)
+{
+	struct event gap = {.id = 1,
+			    .flags = EVENT_GAP,
+			    .severity = SEVERITY_NONE,
+			    .type = STR("line"),
+			    .source = STR("s"),
+			    .message = STR("/x/<img src=x onerror='a&b'>.log was truncated")};
+	struct buf out = {0};
+	format_event(&out, FORMAT_SSE_HTML, STR("e"), STR("c"), &gap, true);
+	ck_assert_ptr_nonnull(strstr(buf_text(&out), "event: gap\ndata: {"));
+	ck_assert_ptr_nonnull(strstr(buf_text(&out), "/x/\\u003cimg src=x onerror=\\u0027a"
+						     "\\u0026b\\u0027\\u003e.log was truncated"));
+	ck_assert_ptr_null(strpbrk(buf_text(&out), "<>&'"));
+	out.len = 0;
+	format_event(&out, FORMAT_SSE, STR("e"), STR("c"), &gap, true);
+	ck_assert_ptr_nonnull(strstr(buf_text(&out), "<img src=x onerror='a&b'>"));
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(no_event_has_a_name_that_steers_a_client)
 {
 	static const char *const free_names[] = {"line", "message", "event.hello", "opened", ""};
@@ -730,7 +751,7 @@ UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_sur
 	  framing_in_place_keeps_every_byte_whatever_the_size,
 	  an_event_is_one_block_with_its_fields, a_bare_message_is_split_on_every_line_end,
 	  a_heartbeat_holds_an_id_and_no_data, a_reconnection_time_is_part_of_a_message,
-	  events_and_gaps_without_a_name_say_what_they_are,
+	  events_and_gaps_without_a_name_say_what_they_are, a_gap_of_a_source_is_no_markup_in_html,
 	  no_event_has_a_name_that_steers_a_client, what_polyfills_and_caches_add_is_known,
 	  times_before_1970_and_on_leap_days_are_dates,
 	  every_piece_of_a_compressed_stream_can_be_read_when_its_last_byte_is_there,
