@@ -128,7 +128,7 @@ static int read_header(struct segment *s, bool writable)
 	const char *good = h + (first ? HEADER_COPY : 0);
 	int r = take_header(good, !first, s);
 	if (!r && writable && pwrite(s->fd, good, HEADER_COPY, first ? 0 : HEADER_COPY) < 0)
-		return -errno;
+		return 0; /* the copy serves as well, and the next start tries again */
 	return r;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "wire/record.h"
 
@@ -66,8 +67,13 @@ int witness_open(const char *path, bool writable, struct witness **ret)
 	struct witness *w = mem_zero(sizeof(*w));
 	w->fd = open(path, writable ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0640);
 	int r = w->fd < 0 ? -errno : read_all(w);
-	if (r == -EBADMSG && writable)
+	if (r == -EBADMSG && writable) {
+		if (lseek(w->fd, 0, SEEK_END) > 0)
+			log_error("%s: damaged, and begun anew: what was cut from the ends of "
+				  "journals before now is not noticed",
+				  path);
 		r = begin_anew(w);
+	}
 	if (r) {
 		witness_close(w);
 		w = NULL;
