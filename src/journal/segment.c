@@ -149,7 +149,7 @@ int segment_open(const char *path, bool writable, struct segment **ret)
 		return r;
 	}
 	s->path = mem_strdup(path);
-	s->size = s->allocated = (uint64_t)st.st_size;
+	s->size = s->allocated = MAX((uint64_t)st.st_size, segment_start(s));
 	*ret = s;
 	return 0;
 }
