@@ -146,7 +146,8 @@ static bool type_is_valid(struct str type)
 {
 	for (size_t i = 0; i < type.len; i++) {
 		unsigned char ch = (unsigned char)type.data[i];
-		if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || strchr("_.-", ch)))
+		if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') ||
+		      (ch && strchr("_.-", ch))))
 			return false;
 	}
 	return type.len > 0;

@@ -130,6 +130,11 @@ def sends_broken_frames(site):
     fails(site, "frames", "data that is not a frame")
 
 
+def sends_a_type_that_is_no_name(site):
+    """A NUL in it would be no JSON for everybody who reads the channel."""
+    fails(site, "nul", "data that is not a frame")
+
+
 def gives_up_for_good(site):
     fails(site, "give_up", "it cannot be done")
 
@@ -227,7 +232,7 @@ def secrets_are_not_told(site):
 
 
 run(segfault, abort, exits, loops_in_open, loops_in_open_later, hangs_in_run, ignores_stop, leaks_against_its_limit,
-    writes_to_descriptor_1, floods_beyond_its_rate, sends_broken_frames, gives_up_for_good,
+    writes_to_descriptor_1, floods_beyond_its_rate, sends_broken_frames, sends_a_type_that_is_no_name, gives_up_for_good,
     leaves_no_process_behind, finishes, the_wrong_abi, no_symbol, an_unresolved_symbol, a_text_file,
     writable_by_others, in_a_directory_that_others_write, of_another_owner, links_out_of_the_directory,
     secrets_are_not_told)

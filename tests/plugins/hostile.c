@@ -14,9 +14,10 @@
 #define ABI SLUICE_ABI_VERSION
 #endif
 
-static const char *const hows[] = {"behave", "segfault", "abort",  "exit",  "loop_in_open", "hang",
-				   "deaf",   "leak",     "stdout", "flood", "frames",       "fork",
-				   "refuse", "give_up",  "finish", NULL};
+static const char *const hows[] = {"behave", "segfault", "abort", "exit",   "loop_in_open",
+				   "hang",   "deaf",     "leak",  "stdout", "flood",
+				   "frames", "nul",      "fork",  "refuse", "give_up",
+				   "finish", NULL};
 
 static const struct sluice_option options[] = {
 	{.name = "how", .type = SLUICE_ENUM, .fallback = "behave", .choices = hows, .doc = "which"},
@@ -61,6 +62,19 @@ static int hostile_open(struct sluice_source *src, void **state)
 	return 0;
 }
 
+/* wire/frame.h, wire/record.h: an event of the type "t", NUL, "t". */
+static void write_nul(void)
+{
+	enum { EVENTS = 35, EVENT = 1, NAME = 3, RECORD = 1 + 24 + NAME };
+	char frame[5 + 4 + RECORD] = {4 + RECORD, 0, 0, 0, EVENTS, RECORD, 0, 0, 0, EVENT};
+	char *fixed = frame + 10;
+	fixed[16] = 6;
+	fixed[18] = NAME;
+	memcpy(fixed + 24, "t\0t", NAME);
+	if (write(3, frame, sizeof(frame)) < 0)
+		exit(1);
+}
+
 static void misbehave(struct sluice_source *src)
 {
 	if (is(src, "segfault"))
@@ -84,6 +98,8 @@ static void misbehave(struct sluice_source *src)
 		for (int i = 0; i < 1000; i++)
 			if (write(3, "garbage that is no frame at all ", 32) < 0)
 				return;
+	if (is(src, "nul"))
+		write_nul();
 	if (is(src, "fork"))
 		for (int i = 0; i < 5; i++)
 			if (fork() == 0) {
