@@ -32,6 +32,7 @@ struct cursors {
 	struct entry **slots;
 	size_t n_slots; /* a power of two */
 	size_t n;
+	bool is_settled; /* all journals have been read */
 };
 
 /* The keys are a plugin's: it must not find many that share a slot. */
@@ -144,15 +145,33 @@ bool cursors_admit(const struct cursors *c, const struct cursor *cur)
 	return e && e->value_len >= cur->value.len;
 }
 
+/* Whether it is forgotten, and no other journal may still have it. */
+static bool is_over(const struct entry *e)
+{
+	return !e->value_len && !e->has_moved;
+}
+
+static void remove_entry(struct cursors *c, struct entry **p)
+{
+	struct entry *e = *p;
+	*p = e->next;
+	entry_free(e);
+	c->n--;
+}
+
 void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const void *owner)
 {
 	uint64_t h = hash_of(c, cur);
 	struct entry **p = find(c, cur, h);
-	if (*p && (*p)->at > at)
+	if (*p && (*p)->at > at) {
+		(*p)->has_moved |= (*p)->owner != owner;
 		return;
-	/* One that is forgotten is kept as an empty entry: an older journal, be it read later,
-	 * must not bring it back.
+	}
+	/* While the journals are read, a forgotten one is kept as an empty entry: an older
+	 * journal, which may be read later, must not bring it back.
 	 */
+	if (!*p && !cur->value.len && c->is_settled)
+		return;
 	if (!*p) {
 		if (c->n >= c->n_slots) {
 			grow(c);
@@ -182,6 +201,19 @@ void cursors_set(struct cursors *c, const struct cursor *cur, event_id at, const
 	e->at = at;
 	e->owner = owner;
 	count(e, 1);
+	if (c->is_settled && is_over(e))
+		remove_entry(c, p);
+}
+
+void cursors_settle(struct cursors *c)
+{
+	c->is_settled = true;
+	for (size_t i = 0; i < c->n_slots; i++)
+		for (struct entry **p = &c->slots[i]; *p;)
+			if (is_over(*p))
+				remove_entry(c, p);
+			else
+				p = &(*p)->next;
 }
 
 struct str cursors_get(const struct cursors *c, struct str source, struct str key)
@@ -217,10 +249,8 @@ void cursors_put_of_owner(struct cursors *c, const void *owner, struct buf *out)
 		for (struct entry **p = &c->slots[i]; *p;) {
 			struct entry *e = *p;
 			struct cursor cur = cursor_of(e);
-			if (e->owner == owner && !e->value_len && !e->has_moved) {
-				*p = e->next;
-				entry_free(e);
-				c->n--;
+			if (e->owner == owner && is_over(e)) {
+				remove_entry(c, p);
 				continue;
 			}
 			if (e->owner == owner)

@@ -24,6 +24,9 @@ enum { CURSORS_OF_SOURCE_MAX = 65536, CURSOR_BYTES_OF_SOURCE_MAX = 32 * 1024 * 1
 /* Whether a source may set this cursor: false if the key is new and the limit reached. */
 bool cursors_admit(const struct cursors *c, const struct cursor *cur) must_check;
 
+/* To be called once all journals have been read: from then on what is forgotten is gone. */
+void cursors_settle(struct cursors *c);
+
 /* Takes over `cur` as committed by the batch `at`; an older one than is known
  * changes nothing, one with an empty value forgets the key.  `owner` names the
  * journal that must carry it on; only compared, never looked into.

@@ -315,6 +315,7 @@ static int open_journals(struct hub *h, char **why)
 	for (size_t i = 0; !r && i < h->n_channels; i++)
 		r = channel_begin(h->channels[i], why);
 	let_go_of_absorbed(absorbed);
+	cursors_settle(h->cursors);
 	return r;
 }
 

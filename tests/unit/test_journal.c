@@ -662,6 +662,42 @@ START_TEST(forgotten_cursors_go_in_memory_too)
 }
 END_TEST
 
+START_TEST(a_forgotten_cursor_is_gone_unless_another_journal_may_bring_it_back)
+{
+	struct cursors *c = cursors_new();
+	int a, b;
+	struct buf out = {0};
+	const struct str none = {NULL, 0};
+	cursors_set(c, &(struct cursor){STR("s"), STR("moved"), STR("v")}, 10, &a);
+	cursors_set(c, &(struct cursor){STR("s"), STR("moved"), none}, 11, &b);
+	/* The journal that has it is read after the one that forgot it. */
+	cursors_set(c, &(struct cursor){STR("s"), STR("read late"), none}, 11, &b);
+	cursors_set(c, &(struct cursor){STR("s"), STR("read late"), STR("v")}, 10, &a);
+	cursors_set(c, &(struct cursor){STR("s"), STR("here alone"), none}, 11, &b);
+	cursors_settle(c);
+	for (int i = 0; i < 1000; i++) {
+		char key[16];
+		snprintf(key, sizeof(key), "k%d", i);
+		cursors_set(c, &(struct cursor){STR("s"), str_of(key), STR("v")}, 20, &b);
+		cursors_set(c, &(struct cursor){STR("s"), str_of(key), none}, 21, &b);
+		cursors_set(c, &(struct cursor){STR("s"), str_of(key), none}, 22, &b);
+	}
+	cursors_put_of_owner(c, &b, &out);
+	struct str rest = buf_str(&out);
+	struct cursor cur;
+	event_id at;
+	int n = 0;
+	while (checkpoint_next(&rest, &at, &cur)) {
+		n++;
+		ck_assert_uint_eq(cur.value.len, 0);
+		ck_assert(str_is(cur.key, "moved") || str_is(cur.key, "read late"));
+	}
+	ck_assert_int_eq(n, 2);
+	buf_fini(&out);
+	cursors_free(c);
+}
+END_TEST
+
 /* ---- what is taken away from a journal ------------------------------------------------- */
 
 static struct journal_config watched(struct seen *s, struct witness *w)
@@ -1080,6 +1116,7 @@ END_TEST
 
 UNIT_MAIN("journal", cursors_outlive_their_segments_wherever_a_kill_comes,
 	  forgotten_cursors_go_in_memory_too,
+	  a_forgotten_cursor_is_gone_unless_another_journal_may_bring_it_back,
 	  who_reads_on_behind_a_hole_does_not_read_all_from_there,
 	  a_header_that_was_cut_off_is_made_whole_before_anything_is_written,
 	  a_segment_that_was_just_being_dropped_is_not_read_once_more,
