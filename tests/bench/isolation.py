@@ -51,7 +51,7 @@ class Client:
         self.raw, self.text, self.numbers = b"", b"", []
         self.head = b""
         self.inflate = zlib.decompressobj(31) if gzip else None
-        self.excused = self.ended = False
+        self.excused = self.ended = self.has_begun = False
         self.size = 0
 
     def fileno(self):
@@ -85,6 +85,7 @@ class Client:
             return
         whole, self.text = self.text[:cut + 1], self.text[cut + 1:]
         self.numbers += map(int, self.MESSAGE.findall(whole))
+        self.has_begun |= b"event: hello" in whole
         if b"event: gap" in whole or b"event: bye" in whole or b"event: busy" in whole:
             self.excused = True
 
@@ -98,6 +99,11 @@ class Client:
             if b"Content-Encoding: gzip" not in head:
                 self.inflate = None
         self.text += self.inflate.decompress(text) if self.inflate else text
+
+    def begin(self):
+        """Waits for its hello: the head of the answer comes before the stream is open."""
+        while not self.has_begun:
+            check(self.fill(), "the stream was not opened")
 
     def until(self, text, seconds=60):
         deadline = time.monotonic() + seconds * PATIENCE
