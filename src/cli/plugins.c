@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "conf/option.h"
 #include "source/plugin.h"
 
 static const char usage[] =
@@ -61,24 +62,14 @@ static void put_type(struct buf *out, const struct sluice_option *o, const char 
 		buf_printf(out, "%s%s%s:%s", i ? ", " : ": ", quote, o->choices[i], quote);
 }
 
-static void put_number(struct buf *out, enum sluice_type type, int64_t v)
-{
-	if (type == SLUICE_DURATION || type == SLUICE_RANGE)
-		unit_put_duration(out, v);
-	else if (type == SLUICE_SIZE)
-		unit_put_size(out, v);
-	else
-		buf_printf(out, "%lld", (long long)v);
-}
-
 static void put_range(struct buf *out, const struct sluice_option *o)
 {
 	if (!o->min && !o->max)
 		return;
 	buf_puts(out, ", ");
-	put_number(out, o->type, o->min);
+	option_put_number(out, o->type, o->min);
 	buf_puts(out, " to ");
-	put_number(out, o->type, o->max);
+	option_put_number(out, o->type, o->max);
 }
 
 /* ---- one plugin ---- */

@@ -95,7 +95,7 @@ static int enum_index(const struct sluice_option *o, const char *text, int64_t *
 	return -EINVAL;
 }
 
-static void put_number(struct buf *out, enum sluice_type type, int64_t v)
+void option_put_number(struct buf *out, enum sluice_type type, int64_t v)
 {
 	if (type == SLUICE_DURATION || type == SLUICE_RANGE)
 		unit_put_duration(out, v);
@@ -111,9 +111,9 @@ static int check_range(const struct sluice_option *o, const char *text, int64_t 
 	if ((!o->min && !o->max) || (value >= o->min && value <= o->max))
 		return 0;
 	buf_printf(&out, "%s is out of range (allowed: ", text);
-	put_number(&out, o->type, o->min);
+	option_put_number(&out, o->type, o->min);
 	buf_puts(&out, " to ");
-	put_number(&out, o->type, o->max);
+	option_put_number(&out, o->type, o->max);
 	buf_putc(&out, ')');
 	*why = mem_strdup(buf_text(&out));
 	buf_fini(&out);

@@ -33,6 +33,8 @@ struct option_values {
 };
 
 void option_values_fini(struct option_values *v);
+/* Appends a number of an option as people write it: a duration, a size, or digits. */
+void option_put_number(struct buf *out, enum sluice_type type, int64_t v);
 const struct option_value *option_find(const struct option_values *v, const char *name);
 /* Whether both hold the same options with the same values. */
 bool option_value_equals(const struct option_value *a, const struct option_value *b);
