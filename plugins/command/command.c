@@ -20,6 +20,7 @@ static const char *const exits[] = {"restart", "restart_on_failure", "stop", NUL
 static const char *const out_sinks[] = {"events", "log", "discard", NULL};
 static const char *const err_sinks[] = {"events", "log", "discard", "merge", NULL};
 static const char *const splits[] = {"lines", "whole", "nul", "json", NULL};
+static const char *const emits[] = {"failures", "always", "never", NULL};
 static const char *const signals[] = {"TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "KILL", NULL};
 static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGKILL};
 
@@ -119,9 +120,10 @@ static const struct sluice_option options[] = {
 	 .fallback = "true",
 	 .doc = "look for a level word such as ERROR near the start of a line"},
 	{.name = "emit_exit",
-	 .type = SLUICE_BOOL,
-	 .fallback = "true",
-	 .doc = "an event at the end of each run"},
+	 .type = SLUICE_ENUM,
+	 .fallback = "failures",
+	 .choices = emits,
+	 .doc = "which runs get an event at their end: those that failed, all, or none"},
 	{.name = "success_codes",
 	 .type = SLUICE_INT,
 	 .flags = SLUICE_LIST,
@@ -133,6 +135,13 @@ static const struct sluice_option options[] = {
 };
 
 static const struct sluice_field_type line_fields[] = {
+	{"stream", SLUICE_STRING, NULL, "stdout or stderr"},
+	{"size", SLUICE_INT, "By", "of a truncated event: what it had"},
+	{"NAME", SLUICE_STRING, NULL, "with split: json: the object's own names"},
+	{0},
+};
+
+static const struct sluice_field_type output_fields[] = {
 	{"stream", SLUICE_STRING, NULL, "stdout or stderr"},
 	{"size", SLUICE_INT, "By", "of a truncated event: what it had"},
 	{0},
@@ -158,7 +167,7 @@ static const struct sluice_field_type gap_fields[] = {
 static const struct sluice_event_type events[] = {
 	{"line", 1, line_fields,
 	 "a line; with split: json an object, its type the one that it names itself"},
-	{"output", 1, line_fields, "with split: whole: all that a run has written"},
+	{"output", 1, output_fields, "with split: whole: all that a run has written"},
 	{"exit", 1, exit_fields, "a run has ended"},
 	{"gap", 1, gap_fields, "output was dropped"},
 	{0},
@@ -300,7 +309,7 @@ static int read_options(struct sluice_source *src, struct state *s)
 		.max_line = (size_t)h->number(src, "max_line"),
 		.max_output = (uint64_t)h->number(src, "max_output_per_run"),
 		.severity = h->number(src, "severity"),
-		.emit_exit = h->number(src, "emit_exit"),
+		.emit_exit = (enum emit_exit)h->number(src, "emit_exit"),
 		.cwd = h->option(src, "cwd", 0),
 		.nice = (int)h->number(src, "nice"),
 	};

@@ -25,6 +25,7 @@ enum mode { MODE_INTERVAL, MODE_DAEMON, MODE_ONCE };
 enum overlap { OVERLAP_SKIP, OVERLAP_KILL };
 enum on_exit { ON_EXIT_RESTART, ON_EXIT_RESTART_ON_FAILURE, ON_EXIT_STOP };
 enum sink { SINK_EVENTS, SINK_LOG, SINK_DISCARD, SINK_MERGE };
+enum emit_exit { EMIT_FAILURES, EMIT_ALWAYS, EMIT_NEVER };
 enum split { SPLIT_LINES, SPLIT_WHOLE, SPLIT_NUL, SPLIT_JSON };
 
 struct options {
@@ -40,7 +41,8 @@ struct options {
 	enum split split;
 	size_t max_line;
 	uint64_t max_output; /* 0: any */
-	bool emit_exit, severity;
+	enum emit_exit emit_exit;
+	bool severity;
 	const char *cwd;
 	int umask, nice;
 };

@@ -31,7 +31,9 @@ static int take_level(const char **p, size_t *n)
 	return level;
 }
 
-static void emit_json(struct output *o, const struct jsonline *j, uint32_t flags)
+/* An object without a message is its own: the line as it was written. */
+static void emit_json(struct output *o, const struct jsonline *j, const char *line, size_t n,
+		      uint32_t flags)
 {
 	struct state *s = o->s;
 	struct sluice_event ev = {
@@ -39,8 +41,8 @@ static void emit_json(struct output *o, const struct jsonline *j, uint32_t flags
 		.time_ns = j->time_ns,
 		.severity = j->severity,
 		.flags = flags,
-		.body = j->message ? j->message : "",
-		.body_len = j->message_len,
+		.body = j->message ? j->message : line,
+		.body_len = j->message ? j->message_len : n,
 		.fields = s->fields.all,
 		.n_fields = s->fields.n,
 	};
@@ -83,7 +85,7 @@ static void take_event(struct output *o, const char *p, size_t n, uint32_t flags
 	fields_reset(&s->fields);
 	struct jsonline j;
 	if (s->options.split == SPLIT_JSON && jsonline_parse(p, n, &j, &s->fields)) {
-		emit_json(o, &j, flags);
+		emit_json(o, &j, p, n, flags);
 		jsonline_free(&j);
 		return;
 	}

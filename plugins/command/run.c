@@ -106,7 +106,7 @@ static void end_run(struct state *s)
 	s->n_failed += !good;
 	if (s->dropped)
 		emit_dropped(s);
-	if (s->options.emit_exit)
+	if (s->options.emit_exit == EMIT_ALWAYS || (s->options.emit_exit == EMIT_FAILURES && !good))
 		emit_exit(s, good);
 	s->pid = 0;
 	report(s);

@@ -34,31 +34,31 @@ def both_streams_and_the_exit(site):
 
 
 def success_codes(site):
-    e, = once(site, "exit 3", "success_codes: [0, 3]")
+    e, = once(site, "exit 3", "success_codes: [0, 3], emit_exit: always")
     check(e.json()["fields"]["success"] is True, repr(e))
 
 
 def nothing_is_expanded_in_argv(site):
-    site.up(config("mode: once, argv: [echo, '$HOME *', ';', '`id`'], emit_exit: false"))
+    site.up(config("mode: once, argv: [echo, '$HOME *', ';', '`id`'], emit_exit: never"))
     check(events(site, 1)[0].json()["message"] == "$HOME * ; `id`", "argv was expanded")
 
 
 def the_environment_is_clean(site):
     os.environ["LEAKED"] = "yes"
-    site.up(config("mode: once, argv: [env], env: {MINE: 'a=b', PATH: '/bin:/usr/bin'}, emit_exit: false, split: whole, cwd: /tmp") +
-            config("mode: once, argv: [sh, -c, 'echo $LEAKED; pwd; umask'], clear_env: false, umask: '027', emit_exit: false, split: whole, cwd: /usr", "d"))
+    site.up(config("mode: once, argv: [env], env: {MINE: 'a=b', PATH: '/bin:/usr/bin'}, emit_exit: never, split: whole, cwd: /tmp") +
+            config("mode: once, argv: [sh, -c, 'echo $LEAKED; pwd; umask'], clear_env: false, umask: '027', emit_exit: never, split: whole, cwd: /usr", "d"))
     got = set(events(site, 1)[0].json()["message"].strip().split("\n"))
     check(got == {"MINE=a=b", "PATH=/bin:/usr/bin", "LANG=C.UTF-8"}, repr(got))
     check(events(site, 1, "channel=d&earliest=1")[0].json()["message"] == "yes\n/usr\n0027\n", "clear_env, cwd or umask")
 
 
 def no_descriptor_is_inherited(site):
-    e, = once(site, "ls /proc/self/fd | tr \"\\n\" \" \"", "emit_exit: false, split: whole")
+    e, = once(site, "ls /proc/self/fd | tr \"\\n\" \" \"", "emit_exit: never, split: whole")
     check(e.json()["message"].split() == ["0", "1", "2", "3"], repr(e))  # 3 is ls's own
 
 
 def at_an_interval_without_drift(site):
-    site.up(config("interval: 200ms, argv: [date, '+%s.%N'], emit_exit: false"))
+    site.up(config("interval: 200ms, argv: [date, '+%s.%N'], emit_exit: never"))
     times = [float(e.json()["message"]) for e in events(site, 16)]
     check(abs(drift(times, 0.2)) < 0.05, "15 intervals drifted by %.3f s" % drift(times, 0.2))
 
@@ -92,7 +92,7 @@ def sleepers(site):
 
 def a_grandchild_that_holds_the_pipe(site):
     began = time.monotonic()
-    got = once(site, "echo hi; sleep 1000 &", n=2)
+    got = once(site, "echo hi; sleep 1000 &", "emit_exit: always", n=2)
     check([e.type for e in got] == ["line", "exit"], repr(got))
     check(time.monotonic() - began < 5 * PATIENCE, "it held up the end")
     wait_for(lambda: not sleepers(site), "the grandchild to end")
@@ -120,7 +120,7 @@ def one_that_runs_away_ends_with_the_hub_too(site):
 
 
 def a_thousand_runs_leave_nothing(site):
-    site.up(config("interval: 10ms, argv: ['true'], emit_exit: false"))
+    site.up(config("interval: 10ms, argv: ['true'], emit_exit: never"))
     site.ready()
     pid = site.source("c")["pid"]
     wait_for(lambda: site.source("c")["counters"].get("runs", 0) > 50, "the first runs")
@@ -153,8 +153,22 @@ def a_missing_program_is_told_once(site):
     site.told("/nope/nothing: No such file or directory", 1)
 
 
+def a_working_directory_that_is_missing_is_named(site):
+    site.up(config("mode: once, argv: ['true'], cwd: DIR/gone"))
+    site.told("cannot enter the working directory %s: No such file or directory" % site.path("gone"))
+    check(site.path("gone") in site.source("c")["last_error"], "the status does not say it")
+
+
+def only_runs_that_fail_are_events(site):
+    site.up(config("interval: 50ms, shell: 'test -e DIR/bad && exit 7 || exit 0'"))
+    wait_for(lambda: site.source("c")["counters"].get("runs", 0) > 5, "runs")
+    check(site.source("c")["events"] == 0, "runs that went well are events")
+    open(site.path("bad"), "w").close()
+    check(events(site, 1)[0].json()["fields"]["code"] == 7, "no event of the failure")
+
+
 def a_daemon_is_restarted_with_backoff(site):
-    site.up(config("mode: daemon, shell: 'echo up; exit 1', backoff: 50ms..200ms, emit_exit: false"))
+    site.up(config("mode: daemon, shell: 'echo up; exit 1', backoff: 50ms..200ms, emit_exit: never"))
     began = time.monotonic()
     events(site, 5)
     check(time.monotonic() - began > 0.2, "without any backoff")
@@ -174,22 +188,23 @@ def a_daemon_gets_its_signal_at_the_end(site):
 
 def json_lines_are_typed_events(site):
     with open(site.path("lines"), "w") as f:
-        f.write('{"type":"deploy","message":"v2","level":"warn","who":"me","n":3}\nnot json\n')
-    site.up(config("mode: once, argv: [cat, DIR/lines], split: json, emit_exit: false"))
-    a, b = events(site, 2)
+        f.write('{"type":"deploy","message":"v2","level":"warn","who":"me","n":3}\nnot json\n{"n":4, "ok":true}\n')
+    site.up(config("mode: once, argv: [cat, DIR/lines], split: json, emit_exit: never"))
+    a, b, c = events(site, 3)
     check(a.type == "deploy" and a.json()["message"] == "v2" and a.json()["severity"] == "warning"
           and a.json()["fields"]["n"] == 3, repr(a))
     check(b.type == "line" and b.json()["message"] == "not json", repr(b))
+    check(c.json()["message"] == '{"n":4, "ok":true}' and c.json()["fields"] == {"n": 4, "ok": True}, repr(c))
 
 
 def long_and_broken_output(site):
-    got = once(site, "head -c 100000 /dev/zero | tr \"\\0\" x; echo; printf end", "max_line: 1KiB, emit_exit: false", n=2)
+    got = once(site, "head -c 100000 /dev/zero | tr \"\\0\" x; echo; printf end", "max_line: 1KiB, emit_exit: never", n=2)
     check(got[0].json()["truncated"] and got[0].json()["fields"]["size"] == 100000, repr(got[0])[:200])
     check(got[1].json()["partial"] and got[1].json()["message"] == "end", repr(got[1]))
 
 
 def too_much_output_is_a_gap(site):
-    got = once(site, "seq 1 100000", "max_output_per_run: 1KiB, emit_exit: false, split: whole", n=2)
+    got = once(site, "seq 1 100000", "max_output_per_run: 1KiB, emit_exit: never, split: whole", n=2)
     gap = [e for e in got if e.type == "gap"][0].json()
     check(gap["reason"] == "max_output_per_run" and gap["fields"]["bytes"] > 500000, repr(gap))
 
@@ -197,7 +212,7 @@ def too_much_output_is_a_gap(site):
 def all_of_it_arrives_behind_a_slow_hub(site):
     """What is in the pipe when the program has ended waits for the hub."""
     site.up(config("mode: once, shell: 'for i in $(seq 1 2650); do printf \"%d \" $i; head -c 1000 /dev/zero | tr \"\\0\" x; echo; done', "
-                   "rate_limit: 600, rate_burst: 1500, emit_exit: false"))
+                   "rate_limit: 600, rate_burst: 1500, emit_exit: never"))
     s = site.stream("channel=c&earliest=1")
     got = []
     s.events(lambda e: e.type == "line" and (got.append(int(e.json()["message"].split()[0])) or len(got) == 2650), 60)
@@ -205,13 +220,13 @@ def all_of_it_arrives_behind_a_slow_hub(site):
 
 
 def nul_separated(site):
-    got = once(site, "printf \"a\\nb\\0c\\0\"", "split: nul, emit_exit: false", n=2)
+    got = once(site, "printf \"a\\nb\\0c\\0\"", "split: nul, emit_exit: never", n=2)
     check([e.json()["message"] for e in got] == ["a\nb", "c"], repr(got))
 
 
 def where_it_goes(site):
-    site.up(config("mode: once, shell: 'echo to the log; echo gone >&2', stdout: log, stderr: discard") +
-            config("mode: once, shell: 'echo a; echo b >&2', stderr: merge, emit_exit: false", "d"))
+    site.up(config("mode: once, shell: 'echo to the log; echo gone >&2', stdout: log, stderr: discard, emit_exit: always") +
+            config("mode: once, shell: 'echo a; echo b >&2', stderr: merge, emit_exit: never", "d"))
     check(events(site, 1)[0].type == "exit", "something else than the end")
     site.told("source c: stdout: to the log")
     got = events(site, 2, "channel=d&earliest=1")
@@ -219,14 +234,15 @@ def where_it_goes(site):
 
 
 def as_another_user(site):
-    site.up(config("mode: once, argv: [id, -un], user: nobody, emit_exit: false"))
+    site.up(config("mode: once, argv: [id, -un], user: nobody, emit_exit: never"))
     check(events(site, 1)[0].json()["message"] == "nobody", "another user")
 
 
 def wrong_options(site):
     for options, said in (("mode: once", "nothing to run"), ("argv: [a], shell: b", "exclude each other"),
                           ("argv: [a], umask: 9", "umask"), ("argv: [a], user: nobody-here", "there is no user"),
-                          ("argv: [a], backoff: 5s..1s", "backoff")):
+                          ("argv: [a], backoff: 5s..1s", "backoff"), ("argv: 'df -h'", "write argv: [df, -h]"),
+                          ("argv: [df -h]", "write argv: [df, -h]"), ("argv: [a], emit_exit: false", "failures, always, never")):
         site.write_config(config(options))
         status, text = site.sluice_command("check")
         check(status == 2 and said in text, "%s: %s" % (options, text))
@@ -235,7 +251,7 @@ def wrong_options(site):
 run(both_streams_and_the_exit, success_codes, nothing_is_expanded_in_argv, the_environment_is_clean,
     no_descriptor_is_inherited, at_an_interval_without_drift, overlapping_runs_are_skipped, overlapping_runs_are_ended,
     a_time_out_ends_the_whole_group, a_grandchild_that_holds_the_pipe, one_that_runs_away_ends_with_the_source, one_that_runs_away_ends_with_the_hub_too,
-    a_thousand_runs_leave_nothing, yes_is_bounded_by_the_rate_limit, a_missing_program_is_told_once,
+    a_thousand_runs_leave_nothing, yes_is_bounded_by_the_rate_limit, a_missing_program_is_told_once, a_working_directory_that_is_missing_is_named, only_runs_that_fail_are_events,
     a_daemon_is_restarted_with_backoff, a_daemon_that_may_end, a_daemon_gets_its_signal_at_the_end,
     json_lines_are_typed_events, long_and_broken_output, too_much_output_is_a_gap, all_of_it_arrives_behind_a_slow_hub,
     nul_separated, where_it_goes, as_another_user, wrong_options)

@@ -131,7 +131,7 @@ sys.stdout.flush()
 def intrude(site, *more):
     with open(site.path("intruder.py"), "w") as f:
         f.write(INTRUDER.replace("DIR", site.dir))
-    site.up("c: {type: command, channel: c, mode: daemon, emit_exit: false, backoff: 1h..1h, "
+    site.up("c: {type: command, channel: c, mode: daemon, emit_exit: never, backoff: 1h..1h, "
             "argv: [%s]}\ns: {type: file, channel: secret, include: [DIR/secret.log], read_from: beginning}\n"
             % ", ".join([sys.executable, site.path("intruder.py"), *more]),
             channels="c: {access: anyone}\nsecret: {access: 'user:alice'}", access="default: deny")
@@ -162,7 +162,7 @@ def nor_one_of_a_sluice_that_a_web_server_starts(site):
     """There the FastCGI socket is the web server's, and sluice.fcgi has it as descriptor 0."""
     with open(site.path("intruder.py"), "w") as f:
         f.write(INTRUDER.replace("DIR", site.dir))
-    site.write_config("c: {type: command, channel: c, mode: daemon, emit_exit: false, backoff: 1h..1h, "
+    site.write_config("c: {type: command, channel: c, mode: daemon, emit_exit: never, backoff: 1h..1h, "
                       "argv: [%s]}\ns: {type: file, channel: secret, include: [DIR/secret.log], "
                       "read_from: beginning}\n" % ", ".join([sys.executable, site.path("intruder.py")]),
                       channels="c: {access: anyone}\nsecret: {access: 'user:alice'}", hub="linger: 1s",

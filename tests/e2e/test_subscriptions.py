@@ -648,7 +648,7 @@ def what_a_program_calls_its_events_steers_no_client(site):
     with open(site.path("j.json"), "w") as f:
         for n in (*names, "message", "last"):
             f.write(json.dumps({"type": n, "message": n, "token": "x"}) + "\n")
-    site.up("c: {type: command, channel: c, mode: once, emit_exit: false, shell: 'cat DIR/j.json', split: json}")
+    site.up("c: {type: command, channel: c, mode: once, emit_exit: never, shell: 'cat DIR/j.json', split: json}")
     got = [e.type for e in site.stream("channel=c&earliest=1").events(lambda e: e.type == "last")]
     check(got == ["hello", *("event." + n for n in names), "message", "last"], "%r" % got)
 
