@@ -39,10 +39,18 @@ static struct loop *loop_of(const struct source *s)
 	return s->hub->loop;
 }
 
+void source_set_reason(struct source *s, char *owned)
+{
+	free(s->error);
+	s->error = owned;
+}
+
 void source_set_error(struct source *s, char *owned)
 {
+	source_set_reason(s, owned);
 	free(s->last_error);
-	s->last_error = owned;
+	s->last_error = mem_strdup(owned);
+	s->last_error_ns = clock_wall_ns();
 }
 
 static int severity_of(enum source_state state)
@@ -150,7 +158,7 @@ void source_over(struct source *s, enum source_state state)
 	s->has_ended = true;
 	if (s->state == STATE_STOPPING)
 		return;
-	source_set_state(s, state, s->last_error);
+	source_set_state(s, state, s->error);
 	if (!s->child.pid)
 		return;
 	queue_simple(s, FRAME_STOP);
@@ -208,7 +216,7 @@ static void start_again_later(struct source *s)
 		char *why = mem_printf(
 			"gave up after %d %s in a row; the last one: %s (reload to try again)",
 			s->n_crashes, plural((uint64_t)s->n_crashes, "failure", "failures"),
-			s->last_error ? s->last_error : "not known");
+			s->error ? s->error : "not known");
 		source_set_state(s, STATE_FAILED, why);
 		free(why);
 		return;
@@ -217,7 +225,7 @@ static void start_again_later(struct source *s)
 	s->backoff_ns = MIN(s->backoff_ns * 2, s->settings.backoff_max_ns);
 	s->n_restarts++;
 	char *why = mem_printf("its process has ended (%s); starts again in %.1f s",
-			       s->last_error ? s->last_error : "no reason known",
+			       s->error ? s->error : "no reason known",
 			       (double)wait / (double)NS_PER_SEC);
 	source_set_state(s, STATE_WAITING, why);
 	free(why);
@@ -259,6 +267,13 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	s->n_crashes = 0;
 }
 
+/* What was wrong with the settings before is no error of these. */
+static void forget_error(struct source *s)
+{
+	free(s->last_error);
+	s->last_error = NULL;
+}
+
 static void after_stop(struct source *s)
 {
 	if (!s->is_restarting) {
@@ -268,8 +283,10 @@ static void after_stop(struct source *s)
 		return;
 	}
 	s->is_restarting = false;
-	if (s->has_next)
+	if (s->has_next) {
+		forget_error(s);
 		use_settings(s, &s->next);
+	}
 	s->has_next = false;
 	source_start(s);
 }
@@ -280,7 +297,7 @@ static void explain_end(struct source *s, int status)
 	char *how = WIFSIGNALED(status)
 			    ? process_describe_status(status)
 			    : mem_printf("the plugin called exit(%d)", WEXITSTATUS(status));
-	char *why = s->last_error ? mem_printf("%s; its last error: %s", how, s->last_error) : NULL;
+	char *why = s->error ? mem_printf("%s; its last error: %s", how, s->error) : NULL;
 	source_set_error(s, why ? why : how);
 	if (why)
 		free(how);
@@ -384,10 +401,11 @@ void source_start(struct source *s)
 	s->n_events_before = s->n_events;
 	s->has_ended = s->is_accused = false;
 	s->pinged_ns = 0;
-	source_set_error(s, NULL);
+	/* What the run before has said does not explain the end of this one. */
+	source_set_reason(s, NULL);
 	if (s->settings.trouble) {
 		source_set_error(s, mem_strdup(s->settings.trouble));
-		source_set_state(s, STATE_FAILED, s->last_error);
+		source_set_state(s, STATE_FAILED, s->error);
 		return;
 	}
 	source_set_state(s, STATE_STARTING, NULL);
@@ -538,6 +556,7 @@ void source_free(struct source *s)
 	source_settings_fini(&s->next);
 	free(s->sandbox);
 	free(s->sandbox_lacks);
+	free(s->error);
 	free(s->last_error);
 	free(s);
 }

@@ -85,7 +85,9 @@ struct source {
 	uint64_t n_events_before; /* n_events when it was started last */
 	uint64_t n_logged;        /* lines in this window, those that were dropped too */
 	int64_t log_window_ns;
-	char *last_error;              /* owned; NULL: none yet */
+	char *error;                   /* of this run; owned; NULL: none yet */
+	char *last_error;              /* the newest of any run; owned; NULL: none yet */
+	int64_t last_error_ns;         /* since 1970 */
 	char *sandbox, *sandbox_lacks; /* owned; NULL while not known */
 	struct {
 		char *name;
@@ -119,7 +121,11 @@ void source_change(struct source *s, struct source_settings *taken);
  * may be NULL.
  */
 void source_set_state(struct source *s, enum source_state state, const char *reason);
+/* Takes the sentence: an error, which /status shows until there is another one; or only
+ * why this run ends.
+ */
 void source_set_error(struct source *s, char *owned);
+void source_set_reason(struct source *s, char *owned);
 
 /* It says itself that it is over: `state`, unless it was told to stop; and its
  * process has 3 s to end.

@@ -257,7 +257,9 @@ static void take_end(struct source *s, struct str body)
 	uint8_t kind = get_byte(&r);
 	struct str why = get_bytes(&r, reader_left(&r));
 	/* A plugin that gives up has said more in its log. */
-	if (kind != END_FOR_GOOD || !s->last_error)
+	if (kind == END_FINISHED)
+		source_set_reason(s, text_of(s, why));
+	else if (kind != END_FOR_GOOD || !s->error)
 		source_set_error(s, text_of(s, why));
 	source_over(s, kind == END_FOR_GOOD   ? STATE_FAILED
 		       : kind == END_FINISHED ? STATE_FINISHED

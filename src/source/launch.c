@@ -17,16 +17,15 @@
 
 extern char **environ;
 
-/* What the child tells when it does not get as far as the program. */
+/* What the child reports when it does not get as far as the program. */
 struct failure {
 	int error;
-	char what[24];
+	enum step { STEP_DESCRIPTORS, STEP_CWD, STEP_NICE, STEP_EXEC } step;
 };
 
-static no_return void fail(int to, const char *what)
+static no_return void fail(int to, enum step step)
 {
-	struct failure f = {.error = errno};
-	memcpy(f.what, what, MIN(strlen(what), sizeof(f.what) - 1));
+	struct failure f = {.error = errno, .step = step};
 	ssize_t ignored = write(to, &f, sizeof(f));
 	(void)ignored;
 	_exit(127);
@@ -48,20 +47,20 @@ static no_return void become(const struct sluice_spawn *s, int out, int err, int
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-		fail(report, "descriptors");
+		fail(report, STEP_DESCRIPTORS);
 	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
 	fd_restore_limit();
 	if (chdir(s->cwd ? s->cwd : "/") < 0)
-		fail(report, "working directory");
+		fail(report, STEP_CWD);
 	if (s->umask >= 0)
 		umask((mode_t)s->umask);
 	errno = 0;
 	if (s->nice && nice(s->nice) == -1 && errno)
-		fail(report, "nice");
+		fail(report, STEP_NICE);
 	char *const *argv = (char *const *)(uintptr_t)s->argv;
 	char *const *env = s->env ? (char *const *)(uintptr_t)s->env : environ;
 	execvpe(argv[0], argv, env);
-	fail(report, argv[0]);
+	fail(report, STEP_EXEC);
 }
 
 static int make_pipe(int ends[2])
@@ -73,6 +72,21 @@ static void close_pipe(int ends[2])
 {
 	fd_close(&ends[0]);
 	fd_close(&ends[1]);
+}
+
+static char *explain(const struct sluice_spawn *s, const struct failure *f)
+{
+	const char *error = strerror(f->error);
+	switch (f->step) {
+	case STEP_DESCRIPTORS: return mem_printf("cannot set up the program's pipes: %s", error);
+	case STEP_CWD:
+		return mem_printf("cannot enter the working directory %s: %s (create it, or change "
+				  "cwd)",
+				  s->cwd, error);
+	case STEP_NICE: return mem_printf("cannot change the niceness by %d: %s", s->nice, error);
+	case STEP_EXEC: break;
+	}
+	return mem_printf("cannot run %s: %s", s->argv[0], error);
 }
 
 pid_t launch(struct sluice_spawn *s, char **why)
@@ -99,7 +113,7 @@ pid_t launch(struct sluice_spawn *s, char **why)
 	if (!r && read(report[0], &f, sizeof(f)) == sizeof(f)) {
 		r = -f.error;
 		waitpid(pid, NULL, 0);
-		*why = mem_printf("%s: %s", f.what, strerror(f.error));
+		*why = explain(s, &f);
 	} else if (r) {
 		*why = mem_printf("no process: %s", strerror(-r));
 	}

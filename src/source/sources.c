@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "base/timestamp.h"
 #include "conf/packed.h"
 #include "hub/notice.h"
 #include "source/instance.h"
@@ -187,6 +188,16 @@ void sources_reload(struct sources *all, bool retry, struct buf *done)
 
 /* ---- for the hub ---------------------------------------------------------------------------- */
 
+/* null for 0. */
+static void report_time(struct json *j, const char *name, int64_t ns)
+{
+	struct buf text = {0};
+	if (ns)
+		timestamp_put(&text, ns);
+	json_cstr(j, name, ns ? buf_text(&text) : NULL);
+	buf_fini(&text);
+}
+
 static void report_one(const struct source *s, struct json *j)
 {
 	json_open(j, NULL, '{');
@@ -203,6 +214,7 @@ static void report_one(const struct source *s, struct json *j)
 	json_int(j, "throttled", (int64_t)s->n_throttled);
 	json_int(j, "log_lines_dropped", (int64_t)s->n_log_dropped);
 	json_cstr(j, "last_error", s->last_error);
+	report_time(j, "last_error_time", s->last_error ? s->last_error_ns : 0);
 	json_cstr(j, "sandbox", s->sandbox);
 	json_cstr(j, "sandbox_lacks", s->sandbox_lacks);
 	json_open(j, "counters", '{');

@@ -118,6 +118,15 @@ def processes_that_hang_are_replaced(site):
     Numbers(site, "logs").until(100)
 
 
+def why_a_source_crashed_is_shown_when_it_runs_again(site):
+    begin(site)
+    for n in range(1, 4):
+        wait_for(lambda: site.kill("source"), "the source to be there")
+        wait_for(lambda: site.source("app")["restarts"] == n and site.source("app")["state"] == "running", "it to run again")
+    s = site.source("app")
+    check(s["last_error"] == "killed by signal 9 (Killed)" and s["last_error_time"], "the last error is %r" % s)
+
+
 def all_stopped_for_a_while_go_on(site):
     """As a virtual machine is, or a job at a terminal: nobody has hung."""
     begin(site)
@@ -136,4 +145,5 @@ def all_stopped_for_a_while_go_on(site):
 run(a_refusal_ends_sluice_however_slow_the_start_was, a_hub_that_dies_over_every_start_ends_sluice,
     a_hub_that_was_ready_is_started_again_until_it_can, too_few_open_files_are_told_before_anything_begins,
     a_hundred_open_files_are_enough_for_one_source, processes_that_hang_are_replaced,
+    why_a_source_crashed_is_shown_when_it_runs_again,
     *([all_stopped_for_a_while_go_on] if LONG else []))
