@@ -20,14 +20,6 @@
 
 #define STARTED "started"
 
-/* A file without a name may come back: a link to its directory is switched, and
- * switched back.
- */
-#define REMEMBER_NS (3600 * 1000000000LL)
-
-/* A file that is not there may be there compressed, once that is over. */
-#define COMES_BACK_NS (10 * 1000000000LL)
-
 struct found {
 	char *path;
 	struct stat st;
@@ -118,6 +110,7 @@ void discover_unwatch(struct state *s, int wd)
 static void watch_dir(void *ctx, const char *dir)
 {
 	struct state *s = ((struct look *)ctx)->s;
+	place_add(s, dir);
 	if (s->inotify < 0)
 		return;
 	int wd = inotify_add_watch(s->inotify, dir,
@@ -174,6 +167,7 @@ static void look(struct state *s, struct finds *ret)
 {
 	const char *pattern;
 	struct look l = {s, ret, 0};
+	places_clear(s);
 	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++) {
 		l.n_found = 0;
 		pattern_expand(pattern, find_one, watch_dir, &l);
@@ -368,7 +362,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
  * now, its number has been given to another file, or it was emptied: then it is
  * forgotten, and begins anew as what it is.
  */
-static int reopen(struct state *s, struct file *f, const struct stat *st)
+int file_reopen(struct state *s, struct file *f, const struct stat *st)
 {
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
@@ -385,6 +379,7 @@ static int reopen(struct state *s, struct file *f, const struct stat *st)
 		return r ? r : file_let_go(s, f);
 	}
 	file_note_time(f, st);
+	f->is_missing = false;
 	if (f->is_idle) {
 		/* It has its part and its group still. */
 		f->is_idle = false;
@@ -414,7 +409,7 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 	if ((f->is_done || f->is_idle) && f->size == found->st.st_size &&
 	    compare_times(&f->mtime, &found->st.st_mtim) == 0)
 		return 0;
-	return reopen(s, f, &found->st);
+	return file_reopen(s, f, &found->st);
 }
 
 /* A file whose name is no longer in the patterns. */
@@ -462,39 +457,6 @@ static int note_first_start(struct state *s)
 	return s->src->host->commit(s->src, &c);
 }
 
-static int gone(struct state *s, struct file *f);
-static int tell_gone(struct state *s, struct file *f);
-
-/* Files that are not open and not in the patterns: done ones, and those that a
- * restart could not open.
- */
-static int look_after_unseen(struct state *s)
-{
-	int r = 0;
-	for (struct file *f = s->files, *next; f && !r; f = next) {
-		next = f->next;
-		if (f->fd >= 0 || f->is_seen)
-			continue;
-		char *name = name_of_inode(f->origin, f->dev, f->ino);
-		struct stat st;
-		if (!name && !f->is_done)
-			r = gone(s, f);
-		else if (!name && !f->vanished_ns)
-			f->vanished_ns = mono_ns();
-		else if (!name && f->owes_gap && mono_ns() - f->vanished_ns > COMES_BACK_NS)
-			r = tell_gone(s, f);
-		else if (!name && mono_ns() - f->vanished_ns > REMEMBER_NS &&
-			 (f->ino || f->key[0] == 'w'))
-			r = file_forget(s, f);
-		else if (name && stat(name, &st) == 0 &&
-			 ((!f->is_done && !f->is_idle) || f->size != st.st_size ||
-			  compare_times(&f->mtime, &st.st_mtim) != 0))
-			r = reopen(s, f, &st);
-		free(name);
-	}
-	return r;
-}
-
 int discover(struct state *s)
 {
 	struct finds finds = {0};
@@ -514,7 +476,7 @@ int discover(struct state *s)
 			lose(s, f);
 	if (!r)
 		r = begin_new(s, &finds);
-	r = r ? r : look_after_unseen(s);
+	r = r ? r : missing_look(s);
 	finds_free(&finds);
 	files_index(s);
 	if (!r && s->is_first)
@@ -524,29 +486,6 @@ int discover(struct state *s)
 }
 
 /* ---- after a restart ---- */
-
-/* Nothing more can come of it; it is remembered for the files that come after. */
-static int gone(struct state *s, struct file *f)
-{
-	bool was_done = f->is_done;
-	f->is_done = f->at.is_done = true;
-	f->vanished_ns = mono_ns();
-	if (was_done)
-		return 0;
-	f->owes_gap = true;
-	return s->options.decompress ? 0 : tell_gone(s, f);
-}
-
-static int tell_gone(struct state *s, struct file *f)
-{
-	char message[512];
-	f->owes_gap = false;
-	snprintf(message, sizeof(message),
-		 "%s was rotated away and removed while sluice did not run: what was written to it "
-		 "after byte %llu is lost",
-		 f->origin, (unsigned long long)f->at.offset);
-	return emit_gap(s, f, "rotated", message);
-}
 
 /* A compressed file does not change; its time says whether it is the same. */
 static int resume_gz(struct state *s, struct file *f, const struct stat *st)
@@ -594,7 +533,7 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		close(f->fd);
 		f->fd = -1;
 		file_lose_identity(s, f); /* that is another one, which begins as itself */
-		return gone(s, f);
+		return missing_is_gone(s, f);
 	}
 	follow_seek(f, 0);
 	return emit_gap(s, f, "truncated",
@@ -652,7 +591,9 @@ static int resume_one(struct state *s, const struct sluice_cursor *c)
 		free(name);
 		name = NULL;
 	}
-	int r = name ? resume_found(s, f, &st) : gone(s, f);
+	/* One that is not found at once is looked for everywhere, by missing_look(). */
+	f->is_missing = !name && !f->is_done;
+	int r = name ? resume_found(s, f, &st) : 0;
 	free(name);
 	free(origin);
 	return r;
@@ -692,6 +633,7 @@ void discover_free(struct state *s)
 	for (size_t i = 0; i < s->n_watches; i++)
 		free(s->watches[i].dir);
 	free(s->watches);
+	places_clear(s);
 	free(s->by_path);
 	free(s->by_identity);
 	free(s->by_origin);

@@ -397,9 +397,11 @@ static int wait_for_older(struct state *s, struct file *f, bool *wait)
 	while (f->older && f->older->is_done)
 		f->older = f->older->older;
 	*wait = f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || st.st_size == 0);
-	/* One that is being compressed still is read in its own time. */
+	/* One that is being compressed still is read in its own time, and one that is
+	 * looked for may be found.
+	 */
 	for (const struct file *o = f->older; o; o = o->older)
-		*wait |= o->is_gz && !o->is_done && o->fd >= 0;
+		*wait |= o->is_missing || (o->is_gz && !o->is_done && o->fd >= 0);
 	return *wait ? 0 : drain_older(s, f);
 }
 

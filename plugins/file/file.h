@@ -5,6 +5,7 @@
  *	file.c      the plugin's tables, options and main loop
  *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
+ *	missing.c   files that no pattern leads to: where they are, or that they are gone
  *	pattern.c   names with * and **
  *	follow.c    one file: reading, noticing truncation
  *	lines.c     bytes into lines, of any length
@@ -84,6 +85,9 @@ struct file {
 	bool is_rotated;        /* its name belongs to another file, or to none */
 	bool is_done;           /* rotated, read to its end, closed; only remembered */
 	bool owes_gap;          /* gone while we did not run, unless it comes back compressed */
+	bool is_missing;        /* known from before a restart, and not found yet */
+	bool is_sought;         /* by the look under way */
+	unsigned n_looks;       /* that did not find it */
 	bool is_idle;           /* closed for close_inactive, until it changes */
 	bool is_dirty;          /* something may have been written */
 	bool is_seen;           /* by the discovery under way */
@@ -110,6 +114,8 @@ struct state {
 	int inotify;           /* -1: polling */
 	struct watch *watches; /* directories */
 	size_t n_watches;
+	struct place *places; /* directories of the last look, owned */
+	size_t n_places;
 	bool is_first;   /* discovery has not been run yet, by any process */
 	bool has_looked; /* by this one it has */
 	struct complaint {
@@ -144,6 +150,12 @@ static inline uint64_t read_offset(const struct file *f)
 struct watch {
 	int wd;
 	char *dir; /* owned */
+};
+
+/* A directory that is looked into. */
+struct place {
+	char *dir;          /* owned */
+	struct stat before; /* missing.c */
 };
 
 void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
@@ -283,8 +295,21 @@ struct watch *discover_watch(struct state *s, int wd);
 void discover_unwatch(struct state *s, int wd);
 /* Closes a file that may be written to again. */
 void file_rest(struct file *f);
+/* Opens a known file again and goes on in it, or drops it: 0 or -ECANCELED. */
+int file_reopen(struct state *s, struct file *f, const struct stat *st);
 /* Takes over the committed cursors of an earlier run.  0 or -ECANCELED. */
 int discover_resume(struct state *s);
 void discover_free(struct state *s);
+
+/* ---- missing.c ---- */
+
+void place_add(struct state *s, const char *dir);
+void places_clear(struct state *s);
+/* Looks after the files that are not open and were not seen by the discovery
+ * under way, in all places.  0 or -ECANCELED.
+ */
+int missing_look(struct state *s);
+/* Nothing more can come of this file, and a gap says so.  0 or -ECANCELED. */
+int missing_is_gone(struct state *s, struct file *f);
 
 #endif

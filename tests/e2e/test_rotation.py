@@ -117,6 +117,36 @@ def a_file_under_another_name_at_the_restart_is_found_again(site):
     numbers.until(2)
 
 
+def rename_all_the_time(path, seconds):
+    """It ends under the name with which it began."""
+    names = [path, path + ".a", path + ".b"]
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for i in range(3):
+            os.rename(names[i], names[(i + 1) % 3])
+
+
+def a_file_whose_name_changes_at_the_restart_is_not_said_to_be_lost(site):
+    """What readdir() says of a directory in which names change is no proof that a file is gone."""
+    os.mkdir(site.path("d"))
+    for i in range(500):
+        open(site.path("d", "other%d" % i), "w").close()
+    log = site.path("d/app.log")
+    write_lines(log, 1, 1)
+    site.up("app: {type: file, channel: logs, include: [DIR/d/app.log], read_from: beginning, sweep_interval: 20ms, "
+            "restart: {backoff: 20ms..50ms, attempts: 0}}")
+    numbers = Numbers(site, "logs")
+    numbers.until(1)
+    renamer = in_background(rename_all_the_time, log, 2)
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        site.kill("source")
+        numbers.take(0.1)
+    join(renamer)
+    write_lines(log, 2, 2)
+    numbers.until(2)
+
+
 QUICK = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 20ms, rotate_wait: 20ms}"
 
 
@@ -262,6 +292,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     lines_already_there_are_left_out_by_default_and_later_files_are_not,
     a_file_that_appears_while_the_source_restarts_is_read_from_its_beginning,
     rotation_that_reuses_inodes_keeps_the_order, a_file_under_another_name_at_the_restart_is_found_again,
+    a_file_whose_name_changes_at_the_restart_is_not_said_to_be_lost,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files that are not open and that no pattern leads to: where they are now, and
+ * when it is certain that they are nowhere.
+ *
+ * Every directory is read once for all of them.  What readdir(3) says of a
+ * directory in which a name changes meanwhile is no proof: a file that is renamed
+ * may be left out, under both of its names.  So a file is taken for gone only
+ * after a look through all directories during which none of them changed, or,
+ * where they never stop changing, after several looks in vain.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "file.h"
+
+/* A directory's time is the kernel's clock, which moves in ticks of at most 10 ms:
+ * a second change in one tick leaves the same time.
+ */
+#define TICK_NS (50 * 1000000LL)
+
+enum { LOOKS_MIN = 5 };
+
+#define LOOKS_NS (5 * 1000000000LL)
+
+/* A file without a name may come back: a link to its directory is switched, and
+ * switched back.
+ */
+#define REMEMBER_NS (3600 * 1000000000LL)
+
+/* A file that is not there may be there compressed, once that is over. */
+#define COMES_BACK_NS (10 * 1000000000LL)
+
+static int by_name(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	return strcmp(x->dir, y->dir);
+}
+
+void place_add(struct state *s, const char *dir)
+{
+	if ((s->n_places & (s->n_places - 1)) == 0)
+		s->places = must(realloc(s->places, (s->n_places ? 2 * s->n_places : 1) *
+							    sizeof(s->places[0])));
+	s->places[s->n_places++] = (struct place){.dir = must(strdup(dir))};
+}
+
+void places_clear(struct state *s)
+{
+	for (size_t i = 0; i < s->n_places; i++)
+		free(s->places[i].dir);
+	free(s->places);
+	s->places = NULL;
+	s->n_places = 0;
+}
+
+static void places_make_unique(struct state *s)
+{
+	size_t n = 0;
+	if (s->n_places)
+		qsort(s->places, s->n_places, sizeof(s->places[0]), by_name);
+	for (size_t i = 0; i < s->n_places; i++) {
+		if (n && strcmp(s->places[n - 1].dir, s->places[i].dir) == 0)
+			free(s->places[i].dir);
+		else
+			s->places[n++] = s->places[i];
+	}
+	s->n_places = n;
+}
+
+/* What says whether names in it have changed; all zero while it is not there. */
+static struct stat look_at(const char *dir)
+{
+	struct stat st;
+	if (stat(dir, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	return st;
+}
+
+static bool is_settled(const struct stat *st, const struct timespec *now)
+{
+	int64_t age = (now->tv_sec - st->st_mtim.tv_sec) * 1000000000LL +
+		      (now->tv_nsec - st->st_mtim.tv_nsec);
+	return age > TICK_NS || age < -TICK_NS;
+}
+
+static bool is_unchanged(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       compare_times(&a->st_mtim, &b->st_mtim) == 0;
+}
+
+static bool leads_to(const char *path, const struct file *f, struct stat *st)
+{
+	return stat(path, st) == 0 && S_ISREG(st->st_mode) && st->st_dev == f->dev &&
+	       st->st_ino == f->ino;
+}
+
+/* Gives the files that are sought the names that they have in it. */
+static void search(struct state *s, const struct place *p)
+{
+	DIR *d = opendir(p->dir);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		struct file *f = file_by_identity(s, p->before.st_dev, e->d_ino);
+		struct stat st;
+		char name[4096];
+		if (!f || !f->is_sought)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", strcmp(p->dir, "/") ? p->dir : "", e->d_name);
+		if (!leads_to(name, f, &st))
+			continue;
+		f->is_sought = false;
+		file_set_path(f, name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Looks for them everywhere; true if no name has changed in the meantime. */
+static bool search_all(struct state *s)
+{
+	struct timespec now;
+	bool is_quiet = true;
+	places_make_unique(s);
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < s->n_places; i++) {
+		s->places[i].before = look_at(s->places[i].dir);
+		is_quiet &= is_settled(&s->places[i].before, &now);
+	}
+	for (size_t i = 0; i < s->n_places; i++)
+		search(s, &s->places[i]);
+	for (size_t i = 0; i < s->n_places; i++) {
+		struct stat after = look_at(s->places[i].dir);
+		is_quiet &= is_unchanged(&s->places[i].before, &after);
+	}
+	return is_quiet;
+}
+
+static int tell_gone(struct state *s, struct file *f)
+{
+	char message[768];
+	f->owes_gap = false;
+	snprintf(message, sizeof(message),
+		 "%s was rotated away and removed while %s: what was written to it after byte %llu "
+		 "is lost, if there was anything",
+		 f->origin, f->is_idle ? "it was closed (close_inactive)" : "sluice did not run",
+		 (unsigned long long)f->at.offset);
+	return emit_gap(s, f, "rotated", message);
+}
+
+/* Nothing more can come of it; it is remembered for the files that come after. */
+int missing_is_gone(struct state *s, struct file *f)
+{
+	bool was_done = f->is_done;
+	f->is_missing = false;
+	f->is_done = f->at.is_done = true;
+	f->vanished_ns = mono_ns();
+	if (was_done)
+		return 0;
+	f->owes_gap = true;
+	return s->options.decompress ? 0 : tell_gone(s, f);
+}
+
+/* One that was looked for in vain. */
+static int not_found(struct state *s, struct file *f, bool is_certain)
+{
+	int64_t now = mono_ns();
+	if (!f->vanished_ns)
+		f->vanished_ns = now;
+	if (!f->is_done) {
+		is_certain |= ++f->n_looks >= LOOKS_MIN && now - f->vanished_ns > LOOKS_NS;
+		f->is_missing = true;
+		return is_certain ? missing_is_gone(s, f) : 0;
+	}
+	if (f->owes_gap && now - f->vanished_ns > COMES_BACK_NS)
+		return tell_gone(s, f);
+	if (now - f->vanished_ns > REMEMBER_NS && (f->ino || f->key[0] == 'w'))
+		return file_forget(s, f);
+	return 0;
+}
+
+/* One that is at f->path. */
+static int found(struct state *s, struct file *f, const struct stat *st)
+{
+	f->n_looks = 0;
+	f->vanished_ns = 0;
+	if (f->is_done || f->is_idle) {
+		if (f->size == st->st_size && compare_times(&f->mtime, &st->st_mtim) == 0)
+			return 0;
+	}
+	return file_reopen(s, f, st);
+}
+
+/* Where it had its name, and where that leads to if it is a link. */
+static void add_places_of(struct state *s, const struct file *f)
+{
+	char *dir = dir_of(f->origin), *real = realpath(f->origin, NULL);
+	place_add(s, dir);
+	free(dir);
+	if (real) {
+		dir = dir_of(real);
+		place_add(s, dir);
+		free(dir);
+	}
+	free(real);
+}
+
+static bool is_concerned(const struct file *f)
+{
+	return f->fd < 0 && !f->is_seen;
+}
+
+int missing_look(struct state *s)
+{
+	size_t n_sought = 0;
+	for (struct file *f = s->files; f; f = f->next) {
+		struct stat st;
+		f->is_sought = is_concerned(f) && !(f->ino && leads_to(f->path, f, &st));
+		n_sought += f->is_sought && f->ino;
+		if (f->is_sought && f->ino)
+			add_places_of(s, f);
+	}
+	bool is_certain = !n_sought || search_all(s);
+	int r = 0;
+	for (struct file *f = s->files, *next; f && !r; f = next) {
+		struct stat st;
+		next = f->next;
+		if (!is_concerned(f))
+			continue;
+		if (f->is_sought)
+			r = not_found(s, f, is_certain);
+		else if (leads_to(f->path, f, &st))
+			r = found(s, f, &st);
+	}
+	return r;
+}
