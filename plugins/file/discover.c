@@ -264,7 +264,7 @@ static uint64_t first_offset(struct state *s, struct file *f)
 		return s->is_first && !s->options.from_beginning ? UINT64_MAX : 0;
 	if (!s->is_first || s->options.from_beginning)
 		return 0;
-	return follow_find_lines(f->fd, (uint64_t)f->size, s->options.from_lines);
+	return follow_find_lines(s, f, s->options.from_lines);
 }
 
 /* Files that came after `before` and went before the one that has its name now,

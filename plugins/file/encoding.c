@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cut.h"
 #include "file.h"
 
 struct decoder {
 	iconv_t cd;
+	unsigned unit;
 };
 
 unsigned encoding_unit(const char *name)
@@ -16,7 +18,7 @@ unsigned encoding_unit(const char *name)
 		return 1;
 	char in[] = "\n", out[16], *from = in, *to = out;
 	size_t left = 1, room = sizeof(out);
-	iconv_t cd = iconv_open(name, "UTF-8");
+	iconv_t cd = *name ? iconv_open(name, "UTF-8") : (iconv_t)-1;
 	if (cd == (iconv_t)-1)
 		return 0;
 	/* A byte order mark comes first, in some: the second one is without. */
@@ -27,7 +29,7 @@ unsigned encoding_unit(const char *name)
 	iconv(cd, &from, &left, &to, &room);
 	iconv_close(cd);
 	size_t n = (size_t)(to - second);
-	return n == 1 || n == 2 || n == 4 ? (unsigned)n : 0;
+	return (n == 1 || n == 2 || n == 4) && lines_is_end(second, (unsigned)n) ? (unsigned)n : 0;
 }
 
 /* The encoding that a byte order mark stands for, and the mark's length. */
@@ -51,20 +53,41 @@ static const char *by_mark(const char *p, size_t n, size_t *len)
 	return NULL;
 }
 
+/* The name says which byte of a character comes first. */
+static bool is_ordered(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 2 &&
+	       (strcasecmp(name + n - 2, "LE") == 0 || strcasecmp(name + n - 2, "BE") == 0);
+}
+
+static const char *choose(const char *name, const char *marked)
+{
+	if (strcmp(name, "auto") == 0)
+		return marked ? marked : "UTF-8";
+	unsigned unit = encoding_unit(name);
+	if (unit > 1 && !is_ordered(name) && marked && encoding_unit(marked) == unit)
+		return marked;
+	if (strcasecmp(name, "UTF-16") == 0)
+		return "UTF-16LE";
+	return strcasecmp(name, "UTF-32") == 0 ? "UTF-32LE" : name;
+}
+
 bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n)
 {
 	size_t mark;
 	/* The beginning of a mark may become one. */
 	if (!n || (n < 4 && memchr("\xff\xfe\xef", head[0], 3)))
 		return false;
+	/* A hole where a file was emptied that has been read: it is written on as it was. */
+	if (f->decoder && n >= 4 && memcmp(head, "\0\0\0", 4) == 0) {
+		f->unit = f->decoder->unit;
+		f->mark = 0;
+		return true;
+	}
+	encoding_end(f);
 	const char *marked = by_mark(head, n, &mark);
-	const char *name = s->options.encoding;
-	if (strcmp(name, "auto") == 0)
-		name = marked ? marked : "UTF-8";
-	else if (strcasecmp(name, "UTF-16") == 0)
-		name = marked ? marked : "UTF-16LE";
-	else if (strcasecmp(name, "UTF-32") == 0)
-		name = marked ? marked : "UTF-32LE";
+	const char *name = choose(s->options.encoding, marked);
 	f->unit = encoding_unit(name);
 	if (!f->unit)
 		f->unit = 1;
@@ -72,7 +95,7 @@ bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n)
 		iconv_t cd = iconv_open("UTF-8", name);
 		if (cd != (iconv_t)-1) {
 			f->decoder = must(calloc(1, sizeof(*f->decoder)));
-			f->decoder->cd = cd;
+			*f->decoder = (struct decoder){cd, f->unit};
 		}
 	}
 	f->mark = marked && strcasecmp(marked, name) == 0 ? (unsigned)mark : 0;
@@ -134,6 +157,27 @@ static const char *convert(struct state *s, struct file *f, const char *p, size_
 	}
 	*n = (size_t)(to - out);
 	return out;
+}
+
+size_t encoding_cut(const struct file *f, const char *p, size_t n)
+{
+	if (!f->decoder)
+		return cut_utf8(p, n);
+	char scratch[4096], *from = (char *)(uintptr_t)p;
+	size_t left = n;
+	iconv(f->decoder->cd, NULL, NULL, NULL, NULL);
+	while (left) {
+		char *to = scratch;
+		size_t room = sizeof(scratch);
+		if (iconv(f->decoder->cd, &from, &left, &to, &room) != (size_t)-1)
+			break;
+		if (errno == EINVAL)
+			return left < n ? n - left : n;
+		size_t bad = errno == E2BIG ? 0 : left < f->unit ? left : f->unit;
+		from += bad;
+		left -= bad;
+	}
+	return n;
 }
 
 /* The length of the valid UTF-8 sequence at p (RFC 3629), or 0. */

@@ -180,7 +180,7 @@ static const struct sluice_field_type line_fields[] = {
 };
 
 static const struct sluice_field_type gap_fields[] = {
-	{"reason", SLUICE_STRING, NULL, "truncated, rotated, long_line or damaged"},
+	{"reason", SLUICE_STRING, NULL, "truncated, rotated, long_line, hole or damaged"},
 	{0},
 };
 
@@ -274,8 +274,8 @@ static int check_options(struct sluice_source *src, const struct options *o)
 	if (!encoding_unit(o->encoding))
 		return h->refuse(
 			src, "encoding",
-			"is none that iconv knows and that has one length for a line feed (see "
-			"iconv -l)");
+			"no line end could be found in it: iconv does not know this encoding, or "
+			"it has no line feed of its own, as EBCDIC (see iconv -l)");
 	if (o->parse == PARSE_REGEX && !h->option(src, "regex", 0))
 		return h->refuse(src, "regex",
 				 "is missing: parse: regex needs one, such as '(?<level>\\w+) "

@@ -11,6 +11,7 @@
  *	lines.c     bytes into lines, of any length
  *	group.c     lines that belong together
  *	encoding.c  other encodings than UTF-8
+ *	holes.c     runs of NULs
  *	parse.c     a line into fields
  *	emit.c      an event with its position
  *	gz.c        compressed files
@@ -71,10 +72,10 @@ struct file {
 	struct group *group; /* lines that are held back; NULL: none */
 	char *part;          /* owned: the start of a line that has not ended */
 	size_t part_len;
-	uint64_t over;           /* bytes of it beyond max_line, counted only */
-	bool in_nul_head;        /* so far it holds nothing but NULs */
+	uint64_t over;    /* bytes of it beyond max_line, counted only */
+	uint64_t nuls_to; /* NULs that were looked through in vain, until it changes; 0: none */
 	struct decoder *decoder; /* NULL: none is needed, or not known yet */
-	unsigned unit;           /* bytes of a character at least: 1, 2, 4; 0: not known yet */
+	unsigned unit;           /* bytes of a character at least: 1, 2, 4; 0: not known (again) */
 	unsigned mark;           /* bytes of a byte order mark at its start */
 	void *gz;                /* gzFile of a compressed one that is being read */
 	bool is_gz;
@@ -177,12 +178,26 @@ int follow_read(struct state *s, struct file *f);
 int follow_drain(struct state *s, struct file *f);
 /* Emits a last line without a line end and closes the file.  0 or -ECANCELED. */
 int follow_finish(struct state *s, struct file *f);
-/* The offset of the last `n` lines; of 0: behind the last line end. */
-uint64_t follow_find_lines(int fd, uint64_t size, uint64_t n);
+/* The offset of the last `n` lines of what is open; of 0: behind the last line end. */
+uint64_t follow_find_lines(struct state *s, struct file *f, uint64_t n);
 /* Sets where to read on, and what stands before it. */
 void follow_seek(struct file *f, uint64_t offset);
 
+/* ---- holes.c ---- */
+
+/* How many of the `n` bytes at p, which are to be read next, come before a hole;
+ * *nuls: how many NULs follow, be it up to the end of the bytes; 0: none.
+ */
+size_t hole_find(const struct file *f, const char *p, size_t n, size_t *nuls);
+/* Goes on behind a hole that begins where reading stands, `is_all` when nothing
+ * else has been read: 1, 0 when there is no text behind it, or -ECANCELED.
+ */
+int hole_cross(struct state *s, struct file *f, size_t nuls, bool is_all);
+
 /* ---- lines.c ---- */
+
+/* Whether these `unit` bytes are a line feed. */
+bool lines_is_end(const char *p, unsigned unit);
 
 /* The buffer holds the part that was kept, then `n` new bytes.  0 or -ECANCELED. */
 int lines_take(struct state *s, struct file *f, size_t n);
@@ -202,13 +217,17 @@ int groups_expire(struct state *s);
 
 /* ---- encoding.c ---- */
 
-/* Whether iconv knows it, and what its characters have at least: 1, 2, 4; or 0. */
+/* What its characters have at least: 1, 2, 4; or 0 when iconv does not know it, or
+ * when what it makes of a line feed is none.
+ */
 unsigned encoding_unit(const char *name);
 /* Learns the file's encoding, by its first bytes if it has to; false while those
  * are too few.
  */
 bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n);
 void encoding_end(struct file *f);
+/* How many of the `n` bytes at p, cut off behind them, are whole characters. */
+size_t encoding_cut(const struct file *f, const char *p, size_t n);
 /* The line in UTF-8, borrowed from it or from state.text. */
 const char *encoding_decode(struct state *s, struct file *f, const char *p, size_t *n);
 

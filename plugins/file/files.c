@@ -146,6 +146,8 @@ void file_set_path(struct file *f, const char *path)
 
 void file_note_time(struct file *f, const struct stat *st)
 {
+	if (f->size != st->st_size || compare_times(&f->mtime, &st->st_mtim) != 0)
+		f->nuls_to = 0; /* there may be text where there was none */
 	f->mtime = st->st_mtim;
 	f->size = st->st_size;
 	f->at.mtime_ns = st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;

@@ -11,7 +11,7 @@ void follow_seek(struct file *f, uint64_t offset)
 {
 	lines_drop(f);
 	group_drop(f);
-	f->in_nul_head = offset == 0;
+	f->nuls_to = 0;
 	if (offset != f->at.offset || !offset) {
 		f->at = (struct position){.offset = offset, .mtime_ns = f->at.mtime_ns};
 		size_t n = offset < TAIL_MAX ? (size_t)offset : TAIL_MAX;
@@ -27,11 +27,6 @@ void follow_seek(struct file *f, uint64_t offset)
 		position_set_tail(&f->at, NULL, 0);
 	f->tail_len = f->at.is_hashed ? 0 : f->at.tail_len;
 	memcpy(f->tail, f->at.tail, f->tail_len);
-	/* Where only NULs stand before, the text has not begun. */
-	size_t nuls = 0;
-	while (nuls < f->tail_len && !f->tail[nuls])
-		nuls++;
-	f->in_nul_head |= nuls && nuls == f->tail_len;
 }
 
 /* The file was emptied, or written anew: from the start, and say so. */
@@ -46,7 +41,7 @@ static int start_over(struct state *s, struct file *f, uint64_t size)
 		 "look and the truncation are lost, if there were any",
 		 f->path, (unsigned long long)read_offset(f), (unsigned long long)size);
 	s->n_truncated++;
-	encoding_end(f);
+	f->unit = 0;
 	follow_seek(f, 0);
 	return emit_gap(s, f, "truncated", message);
 }
@@ -59,33 +54,6 @@ static void note_tail(struct file *f, const char *end, size_t got)
 	memmove(f->tail, f->tail + (f->tail_len - keep), keep);
 	memcpy(f->tail + keep, end - tail, tail);
 	f->tail_len = keep + tail;
-}
-
-/* A writer that does not append goes on where it was when its file was emptied:
- * what lies before is a hole.  Its NULs are no text; they are skipped where the
- * file has no data, and counted.  How many bytes, of `n` at p.
- */
-static size_t skip_nuls(struct state *s, struct file *f, const char *p, size_t n)
-{
-	size_t nuls = 0;
-	if (!f->in_nul_head || f->unit > 1)
-		return 0;
-	while (nuls < n && !p[nuls])
-		nuls++;
-	f->in_nul_head = nuls == n;
-	if (!nuls)
-		return 0;
-	uint64_t to = f->at.offset + nuls;
-	off_t data = nuls == n ? lseek(f->fd, (off_t)to, SEEK_DATA) : -1;
-	if (data > (off_t)to)
-		to = (uint64_t)data;
-	s->n_nuls += to - f->at.offset;
-	f->at.offset = to;
-	static const char zeros[TAIL_MAX];
-	position_set_tail(&f->at, zeros, to < TAIL_MAX ? (size_t)to : TAIL_MAX);
-	memcpy(f->tail, f->at.tail, f->at.tail_len);
-	f->tail_len = f->at.tail_len;
-	return nuls;
 }
 
 static bool knows_encoding(struct state *s, struct file *f)
@@ -124,14 +92,15 @@ static int read_once(struct state *s, struct file *f)
 	if (!got)
 		return 0;
 	char *p = s->buffer + f->part_len;
-	s->n_bytes += got;
+	size_t nuls, text = hole_find(f, p, got, &nuls);
+	if (!text)
+		return nuls == got && got < READ_SIZE ? 0 : hole_cross(s, f, nuls, nuls == got);
+	position_grow_head(&f->at, f->fd, read_offset(f) + text);
+	s->n_bytes += text;
 	f->quiet_since_ns = mono_ns();
-	position_grow_head(&f->at, f->fd, read_offset(f) + got);
-	if (skip_nuls(s, f, p, got))
-		return 1; /* from behind them */
-	note_tail(f, p + got, got);
-	int r = lines_take(s, f, got);
-	return r ? r : got == READ_SIZE;
+	note_tail(f, p + text, text);
+	int r = lines_take(s, f, text);
+	return r ? r : nuls || got == READ_SIZE;
 }
 
 int follow_read(struct state *s, struct file *f)
@@ -175,19 +144,22 @@ int follow_finish(struct state *s, struct file *f)
 	return emit_cursor(s, f);
 }
 
-uint64_t follow_find_lines(int fd, uint64_t size, uint64_t n)
+uint64_t follow_find_lines(struct state *s, struct file *f, uint64_t n)
 {
 	char block[16384];
-	uint64_t at = size, found = 0;
+	if (!knows_encoding(s, f))
+		return 0; /* no line of it can be whole */
+	uint64_t size = (uint64_t)f->size - (uint64_t)f->size % f->unit, at = size, found = 0;
 	while (at > 0) {
 		size_t len = at < sizeof(block) ? (size_t)at : sizeof(block);
 		at -= len;
-		if (pread(fd, block, len, (off_t)at) != (ssize_t)len)
+		if (pread(f->fd, block, len, (off_t)at) != (ssize_t)len)
 			return size;
-		for (size_t i = len; i-- > 0;)
+		for (size_t i = len; i >= f->unit; i -= f->unit)
 			/* The line feed at the very end ends the last line. */
-			if (block[i] == '\n' && (!n || (at + i + 1 != size && ++found == n)))
-				return at + i + 1;
+			if (lines_is_end(block + i - f->unit, f->unit) &&
+			    (!n || (at + i != size && ++found == n)))
+				return at + i;
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cut.h"
 #include "file.h"
 
 void group_drop(struct file *f)
@@ -36,7 +37,8 @@ static void append(struct state *s, struct group *g, const char *p, size_t n)
 {
 	size_t max = s->options.group_bytes;
 	size_t want = n + (g->n_lines ? 1 : 0);
-	size_t room = g->len < max ? max - g->len : 0;
+	/* What has been cut once takes nothing more. */
+	size_t room = g->len < max && g->size == g->len ? max - g->len : 0;
 	g->size += want;
 	if (room) {
 		size_t take = want < room ? want : room;
@@ -44,7 +46,7 @@ static void append(struct state *s, struct group *g, const char *p, size_t n)
 		if (g->n_lines)
 			g->text[g->len] = '\n';
 		memcpy(g->text + g->len + (g->n_lines ? 1 : 0), p, n);
-		g->len += take;
+		g->len = take < want ? cut_utf8(g->text, g->len + take) : g->len + take;
 	}
 	g->n_lines++;
 }

@@ -22,21 +22,26 @@ static void set_tail(struct position *p, const char *end, size_t available)
 	position_set_tail(p, end - n, n);
 }
 
-/* The next line feed, aligned as characters of `unit` bytes are: big or little
- * endian, it is the unit whose bytes but one are 0.
- */
+/* Big or little endian, it is the unit whose bytes are 0 but for the first or last. */
+bool lines_is_end(const char *p, unsigned unit)
+{
+	if (unit <= 1)
+		return *p == '\n';
+	for (unsigned i = 1; i + 1 < unit; i++)
+		if (p[i])
+			return false;
+	return (p[0] == '\n' && !p[unit - 1]) || (!p[0] && p[unit - 1] == '\n');
+}
+
+/* The next line feed, aligned as characters of `unit` bytes are. */
 static const char *find_end(const char *line, const char *scan, const char *end, unsigned unit)
 {
 	if (unit <= 1)
 		return memchr(scan, '\n', (size_t)(end - scan));
 	for (const char *p = line + (size_t)(scan - line) / unit * unit; end - p >= (int)unit;
-	     p += unit) {
-		bool only = p[0] == '\n' || p[unit - 1] == '\n';
-		for (unsigned i = 0; only && i < unit; i++)
-			only = p[i] == 0 || ((i == 0 || i == unit - 1) && p[i] == '\n');
-		if (only && (p[0] == '\n') != (p[unit - 1] == '\n'))
+	     p += unit)
+		if (lines_is_end(p, unit))
 			return p;
-	}
 	return NULL;
 }
 
@@ -56,7 +61,7 @@ static int give(struct state *s, struct file *f, const char *line, size_t len, u
 				 : emit_gap(s, f, "long_line",
 					    "a line longer than max_line was skipped");
 		}
-		len = len < o->max_line ? len : o->max_line;
+		len = encoding_cut(f, line, len < o->max_line ? len : o->max_line);
 		flags |= SLUICE_TRUNCATED;
 	}
 	const char *text = encoding_decode(s, f, line, &len);
@@ -91,7 +96,7 @@ static void keep_part(struct state *s, struct file *f, const char *p, size_t n)
 static int split_part(struct state *s, struct file *f, const char **p, size_t *n)
 {
 	while (s->options.on_long_line == LONG_SPLIT && *n > s->options.max_line) {
-		size_t piece = s->options.max_line;
+		size_t piece = encoding_cut(f, *p, s->options.max_line);
 		struct position behind = *taken_to(f);
 		behind.offset += piece;
 		set_tail(&behind, *p + piece, piece);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "../../plugins/file/position.h"
+#include "../../plugins/common/cut.h"
 #include "../../plugins/common/severity.h"
 
 START_TEST(severity_is_a_word_near_the_start)
@@ -30,6 +31,33 @@ START_TEST(severity_is_a_word_near_the_start)
 		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) ==
 				      cases[i].want,
 			      "%s", cases[i].line);
+}
+END_TEST
+
+START_TEST(a_cut_leaves_characters_whole)
+{
+	static const struct {
+		const char *text;
+		size_t want;
+	} cases[] = {
+		{"", 0},
+		{"abc", 3},
+		{"a\xc3", 1},
+		{"a\xc3\xa4", 3},
+		{"a\xe2\x82", 1},
+		{"a\xe2\x82\xac", 4},
+		{"a\xf0\x9d\x84", 1},
+		{"a\xf0\x9d\x84\x9e", 5},
+		{"a\xf0\x9d\x84\x9e\xf0", 5},
+		/* What is no UTF-8 is left as it is, and something is always kept. */
+		{"a\xff", 2},
+		{"a\x80\x80\x80\x80", 5},
+		{"\xf0\x9d", 2},
+		{"\xc3", 1},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(cut_utf8(cases[i].text, strlen(cases[i].text)) == cases[i].want,
+			      "case %zu", i);
 }
 END_TEST
 
@@ -64,5 +92,5 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 }
 END_TEST
 
-UNIT_MAIN("file", severity_is_a_word_near_the_start,
+UNIT_MAIN("file", severity_is_a_word_near_the_start, a_cut_leaves_characters_whole,
 	  a_position_is_recognised_only_in_the_file_it_was_taken_in)
