@@ -25,7 +25,7 @@ int jsonline_severity(const char *name, size_t n)
 	char *end;
 	char text[32];
 	if (n >= sizeof(text) || !n)
-		return SLUICE_NO_SEVERITY;
+		return severity_detect(name, n);
 	memcpy(text, name, n);
 	text[n] = 0;
 	long v = strtol(text, &end, 10);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/ansi.h"
 #include "sluice-plugin.h"
 
 enum { LOOK_AT = 160, WORD_MAX = 9 };
@@ -25,6 +26,18 @@ static int lookup(const char *word, size_t len)
 		    memcmp(words[i].word, word, len) == 0)
 			return words[i].severity;
 	return SLUICE_NO_SEVERITY;
+}
+
+/* A colour, also as rsyslog writes its escape. */
+static size_t colour_at(const char *p, size_t n)
+{
+	if (n > 5 && *p == '#' && memcmp(p, "#033[", 5) == 0) {
+		size_t at = 5;
+		while (at < n && ((p[at] >= '0' && p[at] <= '9') || p[at] == ';'))
+			at++;
+		return at + (at < n);
+	}
+	return *p == ANSI_ESCAPE ? ansi_sequence(p, n) : 0;
 }
 
 int severity_detect(const char *line, size_t len)
@@ -53,7 +66,12 @@ int severity_detect(const char *line, size_t len)
 			if (severity != SLUICE_NO_SEVERITY)
 				return severity;
 		}
-		i += n + 1;
+		i += n;
+		if (i >= len)
+			break;
+		size_t colour = colour_at(line + i, len - i);
+		i += colour ? colour : 1;
+		end = len - end > colour ? end + colour : len;
 	}
 	return SLUICE_NO_SEVERITY;
 }

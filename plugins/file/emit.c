@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "common/ansi.h"
 #include "common/severity.h"
 #include "file.h"
 
@@ -17,6 +18,26 @@ int emit_cursor(struct state *s, struct file *f)
 	return s->src->host->commit(s->src, &c);
 }
 
+static void strip_text(struct state *s, const char **p, size_t *n)
+{
+	char *out = ansi_is_there(*p, *n) ? fields_alloc(&s->fields, *n) : NULL;
+	if (!out)
+		return;
+	*n = ansi_strip(*p, *n, out);
+	*p = out;
+}
+
+/* The line has no escape sequences any more, but JSON can have written \u001b. */
+static void strip_parsed(struct state *s, struct parsed *p)
+{
+	strip_text(s, &p->message, &p->message_len);
+	for (size_t i = 0; i < s->fields.n; i++) {
+		struct sluice_value *v = &s->fields.all[i];
+		if (v->type == SLUICE_STRING)
+			strip_text(s, &v->string, &v->string_len);
+	}
+}
+
 int emit_line(struct state *s, struct file *f, const char *line, size_t len, uint32_t flags,
 	      uint64_t size)
 {
@@ -29,6 +50,8 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 		fields_bool(&s->fields, "unparsed", true);
 		s->n_unparsed++;
 	}
+	if (s->options.strip_ansi && s->options.parse != PARSE_NONE)
+		strip_parsed(s, &p);
 	if (flags & SLUICE_TRUNCATED)
 		fields_int(&s->fields, "size", (int64_t)size);
 	if (p.severity == SLUICE_NO_SEVERITY && s->options.detect_severity)

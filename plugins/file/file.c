@@ -22,6 +22,7 @@
 static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
 static const char *const watches[] = {"auto", "inotify", "poll", NULL};
 static const char *const parses[] = {"none", "json", "logfmt", "clf", "regex", "syslog", NULL};
+static const char *const ansis[] = {"keep", "strip", NULL};
 static const char *const invalids[] = {"replace", "escape", NULL};
 
 static const struct sluice_option options[] = {
@@ -59,6 +60,11 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_BOOL,
 	 .fallback = "true",
 	 .doc = "look for a level word such as ERROR near the start of the line"},
+	{.name = "ansi",
+	 .type = SLUICE_ENUM,
+	 .fallback = "keep",
+	 .choices = ansis,
+	 .doc = "escape sequences that colour a terminal: keep, or strip them from the line"},
 	{.name = "path_field",
 	 .type = SLUICE_STRING,
 	 .fallback = "path",
@@ -172,6 +178,9 @@ static const struct sluice_field_type line_fields[] = {
 	{"path", SLUICE_STRING, NULL, "the file's name as it is now"},
 	{"size", SLUICE_INT, "By", "of a truncated line: what it had"},
 	{"unparsed", SLUICE_BOOL, NULL, "the line is not of the form that parse names"},
+	{"text_before", SLUICE_STRING, NULL,
+	 "for parse: regex with a group message: text of the line before the match"},
+	{"text_after", SLUICE_STRING, NULL, "the same: text of the line after the match"},
 	{"NAME", SLUICE_STRING, NULL,
 	 "what parse finds: of clf client, user, method, path, protocol, status, bytes, referer, "
 	 "agent; "
@@ -299,6 +308,7 @@ static int file_open(struct sluice_source *src, void **ret)
 	o->on_long_line = (enum long_line)src->host->number(src, "on_long_line");
 	o->strip_cr = src->host->number(src, "strip_cr");
 	o->detect_severity = src->host->number(src, "severity");
+	o->strip_ansi = src->host->number(src, "ansi") == 1;
 	o->path_field = src->host->option(src, "path_field", 0);
 	o->sweep_ns = src->host->number(src, "sweep_interval");
 	o->rotate_wait_ns = src->host->number(src, "rotate_wait");
@@ -528,6 +538,7 @@ static void file_close(struct sluice_source *src, void *state)
 	regexes_free(s->regexes);
 	fields_free(&s->fields);
 	free(s->text);
+	free(s->plain);
 	free(s->buffer);
 	free(s);
 }

@@ -38,7 +38,7 @@ enum parse { PARSE_NONE, PARSE_JSON, PARSE_LOGFMT, PARSE_CLF, PARSE_REGEX, PARSE
 struct options {
 	size_t max_line; /* bytes */
 	enum long_line on_long_line;
-	bool strip_cr, detect_severity;
+	bool strip_cr, strip_ansi, detect_severity;
 	const char *path_field; /* "" : none */
 	bool from_beginning;
 	uint64_t from_lines; /* the last so many lines; 0 with !from_beginning: none */
@@ -109,6 +109,8 @@ struct state {
 	struct regexes *regexes;
 	char *text; /* of a line, decoded; grows */
 	size_t text_room;
+	char *plain; /* the same without escape sequences; grows */
+	size_t plain_room;
 	int64_t next_deadline_ns; /* of a group that is held back; INT64_MAX: none */
 	bool is_over_max_files;
 	char *buffer;          /* max_line + READ_SIZE bytes */
@@ -237,7 +239,8 @@ struct parsed {
 	int severity;
 	const char *message;
 	size_t message_len;
-	void *json; /* what the rest borrows; see parse_done() */
+	bool has_message; /* a part of the line is the message, not all of it */
+	void *json;       /* what the rest borrows; see parse_done() */
 };
 struct regexes *regexes_new(struct sluice_source *src);
 void regexes_free(struct regexes *r);

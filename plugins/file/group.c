@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ansi.h"
 #include "common/cut.h"
 #include "file.h"
 
@@ -59,14 +60,31 @@ static bool begins_event(const struct state *s, const char *p, size_t n)
 	return regex_is_set(r, REGEX_CONTINUE) && !regex_matches(r, REGEX_CONTINUE, p, n);
 }
 
+/* The line without escape sequences, borrowed from it or from state.plain. */
+static const char *without_ansi(struct state *s, const char *p, size_t *n)
+{
+	if (!ansi_is_there(p, *n))
+		return p;
+	if (s->plain_room < *n) {
+		s->plain = must(realloc(s->plain, *n));
+		s->plain_room = *n;
+	}
+	*n = ansi_strip(p, *n, s->plain);
+	return s->plain;
+}
+
 int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_t flags,
 	       uint64_t size, const struct position *behind)
 {
+	if (s->options.strip_ansi)
+		p = without_ansi(s, p, &n);
 	if (!s->options.has_groups) {
 		f->at = *behind;
 		return emit_line(s, f, p, n, flags, size);
 	}
-	if (f->group && begins_event(s, p, n)) {
+	size_t plain_len = n;
+	const char *plain = without_ansi(s, p, &plain_len);
+	if (f->group && begins_event(s, plain, plain_len)) {
 		int r = group_flush(s, f);
 		if (r)
 			return r;
@@ -80,8 +98,8 @@ int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_
 	int64_t deadline = g->since_ns + s->options.group_timeout_ns;
 	if (deadline < s->next_deadline_ns)
 		s->next_deadline_ns = deadline;
-	bool ends =
-		regex_is_set(s->regexes, REGEX_END) && regex_matches(s->regexes, REGEX_END, p, n);
+	bool ends = regex_is_set(s->regexes, REGEX_END) &&
+		    regex_matches(s->regexes, REGEX_END, plain, plain_len);
 	return ends || g->n_lines >= s->options.group_lines ? group_flush(s, f) : 0;
 }
 

@@ -31,7 +31,7 @@ struct regexes *regexes_new(struct sluice_source *src)
 	struct regexes *r = must(calloc(1, sizeof(*r)));
 	int code;
 	PCRE2_SIZE at;
-	r->match = must(pcre2_match_data_create(64, NULL));
+	uint32_t groups = 0;
 	r->context = must(pcre2_match_context_create(NULL));
 	/* A pattern that runs wild does not match, rather than hold up everything. */
 	pcre2_set_match_limit(r->context, MATCH_LIMIT);
@@ -44,6 +44,9 @@ struct regexes *regexes_new(struct sluice_source *src)
 		if (r->codes[i])
 			pcre2_jit_compile(r->codes[i], PCRE2_JIT_COMPLETE);
 	}
+	if (r->codes[REGEX_PARSE])
+		pcre2_pattern_info(r->codes[REGEX_PARSE], PCRE2_INFO_CAPTURECOUNT, &groups);
+	r->match = must(pcre2_match_data_create(groups + 1, NULL));
 	return r;
 }
 
@@ -93,7 +96,9 @@ static void put(struct state *s, struct parsed *ret, const char *name, size_t na
 {
 	char *end;
 	char digits[32];
-	if (is_name(name, name_len, "message") || is_name(name, name_len, "msg")) {
+	if (!ret->has_message &&
+	    (is_name(name, name_len, "message") || is_name(name, name_len, "msg"))) {
+		ret->has_message = true;
 		ret->message = p;
 		ret->message_len = n;
 		return;
@@ -263,25 +268,86 @@ static bool parse_clf(struct state *s, const char *p, size_t n, struct parsed *r
 	return true;
 }
 
+static const PCRE2_SIZE *match_of(const struct state *s)
+{
+	return pcre2_get_ovector_pointer(s->regexes->match);
+}
+
+/* The pattern may span joined lines.  One that was written for a line, with $ or
+ * without (?s), is tried on the first of them.
+ */
+static bool match_lines(struct state *s, const char *p, size_t n)
+{
+	const char *lf = memchr(p, '\n', n);
+	size_t first = lf ? (size_t)(lf - p) : n;
+	bool found = regex_matches(s->regexes, REGEX_PARSE, p, n);
+	if (first == n || (found && match_of(s)[0] <= first))
+		return found;
+	return regex_matches(s->regexes, REGEX_PARSE, p, first) ||
+	       (found && regex_matches(s->regexes, REGEX_PARSE, p, n));
+}
+
+static void put_outside(struct state *s, const char *name, const char *p, size_t n)
+{
+	while (n && isspace((unsigned char)*p)) {
+		p++;
+		n--;
+	}
+	while (n && isspace((unsigned char)p[n - 1]))
+		n--;
+	if (n)
+		fields_str(&s->fields, name, p, n);
+}
+
+/* Puts the lines behind the match, `rest`, behind the message. */
+static void extend_message(struct state *s, struct parsed *ret, const char *rest, size_t n)
+{
+	if (ret->message + ret->message_len == rest) {
+		ret->message_len += n;
+		return;
+	}
+	char *joined = must(fields_alloc(&s->fields, ret->message_len + n));
+	memcpy(joined, ret->message, ret->message_len);
+	memcpy(joined + ret->message_len, rest, n);
+	ret->message = joined;
+	ret->message_len += n;
+}
+
+/* Without a group "message" the whole text is the message.  With one, nothing that
+ * was written around the match is lost.
+ */
+static void keep_outside(struct state *s, struct parsed *ret, const char *p, size_t n, size_t from,
+			 size_t to)
+{
+	if (!ret->has_message)
+		return;
+	put_outside(s, "text_before", p, from);
+	if (memchr(p + to, '\n', n - to))
+		extend_message(s, ret, p + to, n - to);
+	else
+		put_outside(s, "text_after", p + to, n - to);
+}
+
 static bool parse_regex(struct state *s, const char *p, size_t n, struct parsed *ret)
 {
 	pcre2_code *code = s->regexes->codes[REGEX_PARSE];
 	uint32_t count = 0, size = 0;
 	PCRE2_SPTR table = NULL;
-	if (!regex_matches(s->regexes, REGEX_PARSE, p, n))
+	if (!match_lines(s, p, n))
 		return false;
 	pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &count);
 	pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &size);
 	pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(s->regexes->match);
+	const PCRE2_SIZE *at = match_of(s);
 	for (uint32_t i = 0; i < count; i++, table += size) {
 		uint32_t group = (uint32_t)table[0] << 8 | table[1];
 		const char *name = (const char *)table + 2;
-		if (group < pcre2_get_ovector_count(s->regexes->match) &&
-		    at[2 * group] != PCRE2_UNSET)
+		if (at[2 * group] != PCRE2_UNSET && at[2 * group] <= at[2 * group + 1])
 			put(s, ret, name, strlen(name), p + at[2 * group],
 			    at[2 * group + 1] - at[2 * group]);
 	}
+	/* \K can set the start of a match behind its end. */
+	keep_outside(s, ret, p, n, at[0] < at[1] ? at[0] : at[1], at[1]);
 	return true;
 }
 

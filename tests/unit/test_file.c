@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "../../plugins/file/position.h"
+#include "../../plugins/common/ansi.h"
 #include "../../plugins/common/cut.h"
 #include "../../plugins/common/severity.h"
 
@@ -26,6 +27,15 @@ START_TEST(severity_is_a_word_near_the_start)
 		{"INFO then ERROR", 6},
 		{"errors", -1},
 		{"<script>alert(1)", -1},
+		{"\033[31mERROR\033[0m it broke", 3},
+		{"\033[1;38;5;208mWARN\033[m", 4},
+		{"\033[31;1m[error]\033[0m", 3},
+		{"2026-11-21 \033[36mINFO\033[0m[0000] x", 6},
+		{"#033[31mERROR#033[0m as rsyslog writes it", 3},
+		{"\033]0;title ERROR\aplain", -1},
+		{"\033[31", -1},
+		{"\033", -1},
+		{"#033[", -1},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) ==
@@ -61,6 +71,33 @@ START_TEST(a_cut_leaves_characters_whole)
 }
 END_TEST
 
+START_TEST(escape_sequences_are_taken_out_and_no_text)
+{
+	static const struct {
+		const char *line, *want;
+	} cases[] = {
+		{"\033[31mred\033[0m plain", "red plain"},
+		{"\033[38;2;1;2;3mx\033[K", "x"},
+		{"\033[?25lx\033[2J", "x"},
+		{"\033]8;;http://x/\033\\link\033]8;;\033\\", "link"},
+		{"\033]0;title\arest", "rest"},
+		{"\033]0;never ended", "0;never ended"},
+		{"\033(Bx\033=y", "xy"},
+		{"cut \033[31", "cut "},
+		{"cut \033", "cut "},
+		{"\033\xc3\xa4", "\xc3\xa4"},
+		{"[31mplain", "[31mplain"},
+		{"", ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char out[64];
+		size_t n = ansi_strip(cases[i].line, strlen(cases[i].line), out);
+		ck_assert_msg(n == strlen(cases[i].want) && !memcmp(out, cases[i].want, n),
+			      "%zu: \"%.*s\"", i, (int)n, out);
+	}
+}
+END_TEST
+
 START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 {
 	char path[] = "/tmp/sluice-position-XXXXXX", value[POSITION_VALUE_MAX], *name;
@@ -92,5 +129,6 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 }
 END_TEST
 
-UNIT_MAIN("file", severity_is_a_word_near_the_start, a_cut_leaves_characters_whole,
+UNIT_MAIN("file", severity_is_a_word_near_the_start,
+	  escape_sequences_are_taken_out_and_no_text, a_cut_leaves_characters_whole,
 	  a_position_is_recognised_only_in_the_file_it_was_taken_in)
