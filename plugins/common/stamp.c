@@ -2,7 +2,6 @@
 #include "common/stamp.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,8 @@
 #include <unistd.h>
 
 #define SEC 1000000000LL
+
+enum { AHEAD_MAX = 2 }; /* days that a clock may be ahead, zones included */
 
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
@@ -156,10 +157,11 @@ static bool month_of(const char **p, const char *end, int *ret)
 	return false;
 }
 
-/* The year that makes the time nearest to now: in January, December is last
- * year's.
+/* The newest year in which the day is not more than two days ahead: in January,
+ * December is last year's, and a clock that has stopped at 1 January is not in the
+ * next.  A leap day may be some years old.  0 when there is no such day.
  */
-static int nearest_year(int mon, int d, int64_t now_ns)
+static int likely_year(int mon, int d, int64_t now_ns)
 {
 	static int64_t cached_day = INT64_MIN;
 	static int year;
@@ -171,35 +173,60 @@ static int nearest_year(int mon, int d, int64_t now_ns)
 		year = tm.tm_year + 1900;
 		cached_day = day;
 	}
-	int best = year;
-	int64_t best_distance = INT64_MAX;
-	for (int y = year - 1; y <= year + 1; y++) {
-		int64_t distance = llabs(days_of(y, mon, d) - day);
-		if (is_date(y, mon, d) && distance < best_distance) {
-			best = y;
-			best_distance = distance;
-		}
-	}
-	return best;
+	for (int y = year + 1; y >= year - 8; y--)
+		if (is_date(y, mon, d) && days_of(y, mon, d) - day <= AHEAD_MAX)
+			return y;
+	return 0;
+}
+
+size_t stamp_read_bsd(const char *p, size_t n, struct stamp *ret)
+{
+	const char *at = p, *end = p + n;
+	struct stamp t = {0};
+	if (!month_of(&at, end, &t.month) || !take(&at, end, ' '))
+		return 0;
+	/* The day is padded with a blank, by some with a zero, by others not at all. */
+	take(&at, end, ' ');
+	if (end - at > 2 && at[1] == ' ' ? !number(&at, end, 1, &t.day)
+					 : !number(&at, end, 2, &t.day))
+		return 0;
+	if (t.day < 1 || t.day > 31 || !take(&at, end, ' '))
+		return 0;
+	if (end - at > 4 && at[4] == ' ' && number(&at, end, 4, &t.year))
+		at++;
+	if (!clock_of(&at, end, true, &t.hour, &t.minute, &t.second, &t.part_ns))
+		return 0;
+	*ret = t;
+	return (size_t)(at - p);
+}
+
+size_t stamp_read_offset(const char *p, size_t n, struct stamp *ret)
+{
+	const char *at = p;
+	if (!zone_of(&at, p + n, &ret->offset_s))
+		return 0;
+	ret->has_offset = true;
+	return (size_t)(at - p);
+}
+
+bool stamp_finish(const struct stamp *t, int64_t now_ns, int64_t *ns)
+{
+	int y = t->year ? t->year : likely_year(t->month, t->day, now_ns);
+	if (!is_date(y, t->month, t->day))
+		return false;
+	int64_t seconds =
+		t->has_offset ? days_of(y, t->month, t->day) * 86400 + t->hour * 3600 +
+					t->minute * 60 + t->second - t->offset_s
+			      : local_seconds(y, t->month, t->day, t->hour, t->minute, t->second);
+	*ns = seconds * SEC + t->part_ns;
+	return true;
 }
 
 size_t stamp_bsd(const char *p, size_t n, int64_t now_ns, int64_t *ns)
 {
-	const char *at = p, *end = p + n;
-	int mon, d, h, m, s;
-	int64_t part;
-	if (!month_of(&at, end, &mon) || !take(&at, end, ' '))
-		return 0;
-	/* The day is padded with a blank, by some with a zero. */
-	if (!(take(&at, end, ' ') ? number(&at, end, 1, &d) : number(&at, end, 2, &d)))
-		return 0;
-	if (d < 1 || d > 31 || !take(&at, end, ' ') || !clock_of(&at, end, true, &h, &m, &s, &part))
-		return 0;
-	int y = nearest_year(mon, d, now_ns);
-	if (!is_date(y, mon, d))
-		return 0;
-	*ns = local_seconds(y, mon, d, h, m, s) * SEC + part;
-	return (size_t)(at - p);
+	struct stamp t;
+	size_t used = stamp_read_bsd(p, n, &t);
+	return used && stamp_finish(&t, now_ns, ns) ? used : 0;
 }
 
 size_t stamp_clf(const char *p, size_t n, int64_t *ns)

@@ -3,11 +3,12 @@
  * stamp - times as logs write them.
  *
  * Civil times without a zone are taken in the process's own (TZ); times without
- * a year in the one that is nearest to now.
+ * a year in the newest one that does not put them more than two days ahead.
  */
 #ifndef COMMON_STAMP_H
 #define COMMON_STAMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +20,26 @@
  * missing zone, are taken too; so is the second 60.
  */
 size_t stamp_iso(const char *p, size_t n, int64_t *ns);
-/* Nov 21 06:00:00, RFC 3164. */
+/* Nov 21 06:00:00, RFC 3164; Nov 21 2026 06:00:00 too. */
 size_t stamp_bsd(const char *p, size_t n, int64_t now_ns, int64_t *ns);
 /* 21/Nov/2026:06:00:00 +0100, the common log format. */
 size_t stamp_clf(const char *p, size_t n, int64_t *ns);
+
+/* A time taken apart, for what may stand around it. */
+struct stamp {
+	int year; /* 0: it names none */
+	int month, day, hour, minute, second;
+	int64_t part_ns; /* of a second */
+	bool has_offset; /* else it is in the process's own zone */
+	int64_t offset_s;
+};
+
+/* Both return how many bytes they have read, or 0. */
+size_t stamp_read_bsd(const char *p, size_t n, struct stamp *ret);
+/* Z, +01:00, +0100. */
+size_t stamp_read_offset(const char *p, size_t n, struct stamp *ret);
+/* False when there is no such day. */
+bool stamp_finish(const struct stamp *t, int64_t now_ns, int64_t *ns);
 
 /* Whether the zone database has `name` (or it is the form of POSIX's TZ), and
  * makes it the process's own.

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/syslogmsg.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
+#include "common/devicehead.h"
 #include "common/stamp.h"
 
-enum { PRI_MAX = 191, PRI_MISSING = 13 };
+enum { PRI_MAX = 191, PRI_MISSING = 13, HOST_MAX = 255 };
 
 static const char *const facilities[] = {
 	"kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
@@ -112,22 +114,46 @@ static bool take_sd_value(struct cursor *c, struct fields *f, struct syslog_text
 
 static const char *sd_field_name(struct fields *f, struct syslog_text id, struct syslog_text name)
 {
-	char *p = fields_alloc(f, 3 + id.n + 1 + name.n + 1);
+	size_t dot = id.n != 0;
+	char *p = fields_alloc(f, 3 + id.n + dot + name.n + 1);
 	if (!p)
 		return "";
 	memcpy(p, "sd.", 3);
-	memcpy(p + 3, id.p, id.n);
+	if (dot)
+		memcpy(p + 3, id.p, id.n);
 	p[3 + id.n] = '.';
-	memcpy(p + 4 + id.n, name.p, name.n);
-	p[4 + id.n + name.n] = 0;
+	memcpy(p + 3 + id.n + dot, name.p, name.n);
+	p[3 + id.n + dot + name.n] = 0;
 	return p;
+}
+
+/* Check Point's [action:"Accept"; flags:"4"]: no SD-ID, and its own punctuation. */
+static bool take_pairs(struct cursor *c, struct fields *f)
+{
+	while (!take(c, ']')) {
+		struct syslog_text name = take_sd_name(c), value;
+		if (name.n < 2 || name.p[name.n - 1] != ':' || !take(c, '"') ||
+		    !take_sd_value(c, f, &value))
+			return false;
+		name.n--;
+		fields_str(f, sd_field_name(f, (struct syslog_text){0}, name), value.p, value.n);
+		take(c, ';');
+		while (take(c, ' '))
+			;
+	}
+	return true;
 }
 
 static bool take_sd_element(struct cursor *c, struct fields *f)
 {
+	struct cursor at = *c;
 	struct syslog_text id = take_sd_name(c), name, value;
 	if (!id.n)
 		return false;
+	if (id.p[id.n - 1] == ':' && c->p < c->end && *c->p == '"') {
+		*c = at;
+		return take_pairs(c, f);
+	}
 	while (take(c, ' ')) {
 		name = take_sd_name(c);
 		if (!name.n || !take(c, '=') || !take(c, '"') || !take_sd_value(c, f, &value))
@@ -163,9 +189,14 @@ static bool parse_5424(struct cursor *c, struct syslog_message *m, struct fields
 		m->has_time = true;
 	}
 	if (!take_field(&at, &m->host) || !take_field(&at, &m->app) || !take_field(&at, &m->pid) ||
-	    !take_field(&at, &m->msgid) || !take_sd(&at, f) || (at.p < at.end && !take(&at, ' '))) {
-		f->n = before;
+	    !take_field(&at, &m->msgid))
 		return false;
+	*c = at;
+	if (!take_sd(&at, f) || (at.p < at.end && !take(&at, ' '))) {
+		/* What has been read is good; the message begins here. */
+		f->n = before;
+		m->is_damaged = true;
+		return true;
 	}
 	if (at.end - at.p >= 3 && memcmp(at.p, "\xef\xbb\xbf", 3) == 0)
 		at.p += 3;
@@ -191,6 +222,9 @@ static bool take_tag(struct cursor *c, struct syslog_message *m)
 		if (!take(&at, ']'))
 			return false;
 	}
+	/* Cisco IOS XR: "%MGBL-SYS-5-CONFIG_I : text" */
+	if (app.n && *app.p == '%' && at.end - at.p > 1 && at.p[1] == ':')
+		take(&at, ' ');
 	if (!app.n || !take(&at, ':'))
 		return false;
 	take(&at, ' ');
@@ -200,36 +234,147 @@ static bool take_tag(struct cursor *c, struct syslog_message *m)
 	return true;
 }
 
-/* A host cannot end in a colon and holds no bracket, or is an IPv6 address. */
+/* A tag that can be told from text without a time in front of it: "name[123]:", and
+ * Cisco's "%ASA-6-302013:".
+ */
+static bool take_clear_tag(struct cursor *c, struct syslog_message *m)
+{
+	struct cursor at = *c;
+	struct syslog_message tag = {0};
+	if (!take_tag(&at, &tag))
+		return false;
+	bool is_clear = tag.pid.n || (*tag.app.p == '%' && memchr(tag.app.p, '-', tag.app.n));
+	for (size_t i = 0; i < tag.pid.n; i++)
+		is_clear &= isdigit((unsigned char)tag.pid.p[i]) != 0;
+	if (!is_clear)
+		return false;
+	m->app = tag.app;
+	m->pid = tag.pid;
+	*c = at;
+	return true;
+}
+
+static bool is_address(struct syslog_text t)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr ignored;
+	const char *zone = memchr(t.p, '%', t.n); /* fe80::1%eth0 */
+	if (zone)
+		t.n = (size_t)(zone - t.p);
+	if (!t.n || t.n >= sizeof(text) || (!isxdigit((unsigned char)*t.p) && *t.p != ':'))
+		return false;
+	memcpy(text, t.p, t.n);
+	text[t.n] = 0;
+	return inet_pton(memchr(t.p, ':', t.n) ? AF_INET6 : AF_INET, text, &ignored) == 1;
+}
+
+/* "[2001:db8::1]", "10.0.0.1:" without what is around it. */
+static struct syslog_text bare(struct syslog_text word)
+{
+	if (word.n > 1 && word.p[word.n - 1] == ':' && !is_address(word))
+		word.n--;
+	if (word.n > 2 && *word.p == '[' && word.p[word.n - 1] == ']')
+		word = (struct syslog_text){word.p + 1, word.n - 2};
+	return word;
+}
+
+/* The host as an address; an IPv6 address' colons must not make a tag of it. */
+static bool take_address(struct cursor *c, struct syslog_message *m)
+{
+	struct cursor at = *c;
+	struct syslog_text address = bare(take_word(&at));
+	if (!is_address(address) || (at.p < at.end && !take(&at, ' ')))
+		return false;
+	m->host = address;
+	*c = at;
+	return true;
+}
+
+/* A host cannot end in a colon and holds no bracket. */
 static bool take_host(struct cursor *c, struct syslog_message *m)
 {
 	struct cursor at = *c;
 	struct syslog_text word = take_word(&at);
-	if (!word.n || word.n > 255 || word.p[word.n - 1] == ':' || memchr(word.p, '[', word.n) ||
-	    !take(&at, ' '))
+	if (!word.n || word.n > HOST_MAX || word.p[word.n - 1] == ':' ||
+	    memchr(word.p, '[', word.n) || !take(&at, ' '))
 		return false;
 	m->host = word;
 	*c = at;
 	return true;
 }
 
-static bool parse_3164(struct cursor *c, int64_t now_ns, struct syslog_message *m)
+static bool skip(struct cursor *c, const char *text)
+{
+	size_t n = strlen(text);
+	if ((size_t)(c->end - c->p) < n || memcmp(c->p, text, n) != 0)
+		return false;
+	c->p += n;
+	return true;
+}
+
+/* AIX: "Message forwarded from aix1: app[12]: text" */
+static bool take_forwarded(struct cursor *c, struct syslog_message *m)
 {
 	struct cursor at = *c;
-	size_t left = (size_t)(at.end - at.p);
-	size_t n = stamp_bsd(at.p, left, now_ns, &m->time_ns);
-	if (!n)
-		n = stamp_iso(at.p, left, &m->time_ns);
-	at.p += n;
-	if (!n || (at.p < at.end && !take(&at, ' ')))
+	if (!skip(&at, "Message forwarded from "))
 		return false;
-	m->has_time = true;
+	struct syslog_text word = take_word(&at);
+	if (word.n < 2 || word.p[word.n - 1] != ':' || !take(&at, ' '))
+		return false;
+	m->host = (struct syslog_text){word.p, word.n - 1};
 	*c = at;
-	/* On a machine's own socket there is no host; elsewhere often no tag. */
-	if (take_tag(c, m))
-		return true;
-	if (take_host(c, m))
+	return true;
+}
+
+static bool is_ciscos(const struct cursor *c)
+{
+	return c->p < c->end && *c->p == '%';
+}
+
+/* What stands behind the time.  On a machine's own socket there is no host;
+ * elsewhere often no tag.
+ */
+static void take_origin(struct cursor *c, struct syslog_message *m)
+{
+	struct cursor at = *c;
+	if (skip(&at, "last message repeated "))
+		return;
+	if (take_address(c, m) || take_forwarded(c, m)) {
 		take_tag(c, m);
+		return;
+	}
+	if (take_tag(c, m)) {
+		/* "fw1: %ASA-6-302013: text": that was the host. */
+		if (!is_ciscos(c) || m->pid.n || *m->app.p == '%')
+			return;
+		m->host = m->app;
+		m->app.n = 0;
+	} else if (!take_host(c, m)) {
+		return;
+	}
+	/* "fw1 : %ASA-6-302013: text" */
+	at = *c;
+	if (skip(&at, ": ") && is_ciscos(&at))
+		*c = at;
+	take_tag(c, m);
+}
+
+static bool parse_3164(struct cursor *c, int64_t now_ns, struct syslog_message *m, struct fields *f)
+{
+	struct device_head h;
+	size_t n = device_head_read(c->p, (size_t)(c->end - c->p), now_ns, &h);
+	if (!n)
+		return false;
+	c->p += n;
+	m->has_time = h.has_time;
+	m->time_ns = h.time_ns;
+	m->host = h.host;
+	if (h.sequence.n)
+		fields_str(f, "sd.meta.sequenceId", h.sequence.p, h.sequence.n);
+	if (h.is_over || h.host.n)
+		take_tag(c, m);
+	else
+		take_origin(c, m);
 	return true;
 }
 
@@ -244,7 +389,8 @@ void syslog_parse(const char *p, size_t n, enum syslog_format format, int64_t no
 		bool is_5424 =
 			format == SYSLOG_RFC5424 || (format == SYSLOG_AUTO && c.end - c.p >= 2 &&
 						     c.p[0] == '1' && c.p[1] == ' ');
-		bool good = is_5424 ? parse_5424(&c, ret, f) : parse_3164(&c, now_ns, ret);
+		bool good = is_5424 ? parse_5424(&c, ret, f)
+				    : parse_3164(&c, now_ns, ret, f) || take_clear_tag(&c, ret);
 		if (!good) {
 			int pri = ret->pri;
 			*ret = (struct syslog_message){
@@ -263,7 +409,7 @@ void syslog_parse_line(const char *p, size_t n, int64_t now_ns, struct syslog_me
 		return;
 	}
 	*ret = (struct syslog_message){.pri = PRI_MISSING};
-	if (!parse_3164(&c, now_ns, ret))
+	if (!parse_3164(&c, now_ns, ret, f))
 		*ret = (struct syslog_message){.pri = PRI_MISSING};
 	ret->message = (struct syslog_text){c.p, (size_t)(c.end - c.p)};
 }
