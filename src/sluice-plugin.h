@@ -125,7 +125,8 @@ enum sluice_event_flag {
 #define SLUICE_NO_SEVERITY (-1)
 
 /* An event has at most so many fields; those beyond are left out, and it is
- * flagged as truncated.
+ * flagged as truncated.  A name occurs once in an event: the first field keeps
+ * it, later ones of the same name become NAME_2, NAME_3 and so on.
  */
 #define SLUICE_FIELDS_MAX 128
 

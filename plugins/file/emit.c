@@ -46,14 +46,14 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 	fields_reset(&s->fields);
 	if (s->options.path_field[0])
 		fields_cstr(&s->fields, s->options.path_field, f->path);
+	if (flags & SLUICE_TRUNCATED)
+		fields_int(&s->fields, "log.record.size", (int64_t)size);
 	if (s->options.parse != PARSE_NONE && !parse_line(s, line, len, &p)) {
 		fields_bool(&s->fields, "unparsed", true);
 		s->n_unparsed++;
 	}
 	if (s->options.strip_ansi && s->options.parse != PARSE_NONE)
 		strip_parsed(s, &p);
-	if (flags & SLUICE_TRUNCATED)
-		fields_int(&s->fields, "size", (int64_t)size);
 	if (p.severity == SLUICE_NO_SEVERITY && s->options.detect_severity)
 		p.severity = severity_detect(p.message, p.message_len);
 	if (s->fields.n_dropped)

@@ -67,7 +67,7 @@ static const struct sluice_option options[] = {
 	 .doc = "escape sequences that colour a terminal: keep, or strip them from the line"},
 	{.name = "path_field",
 	 .type = SLUICE_STRING,
-	 .fallback = "path",
+	 .fallback = "log.file.path",
 	 .doc = "name of the field that holds the file's name; empty for none"},
 	{.name = "watch",
 	 .type = SLUICE_ENUM,
@@ -175,8 +175,8 @@ static const struct sluice_option options[] = {
 };
 
 static const struct sluice_field_type line_fields[] = {
-	{"path", SLUICE_STRING, NULL, "the file's name as it is now"},
-	{"size", SLUICE_INT, "By", "of a truncated line: what it had"},
+	{"log.file.path", SLUICE_STRING, NULL, "the file's name as it is now"},
+	{"log.record.size", SLUICE_INT, "By", "of a truncated line: what it had"},
 	{"unparsed", SLUICE_BOOL, NULL, "the line is not of the form that parse names"},
 	{"text_before", SLUICE_STRING, NULL,
 	 "for parse: regex with a group message: text of the line before the match"},

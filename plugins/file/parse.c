@@ -96,19 +96,21 @@ static void put(struct state *s, struct parsed *ret, const char *name, size_t na
 {
 	char *end;
 	char digits[32];
-	if (!ret->has_message &&
-	    (is_name(name, name_len, "message") || is_name(name, name_len, "msg"))) {
+	/* The first of a kind says it; further ones stay fields. */
+	bool is_message = is_name(name, name_len, "message") || is_name(name, name_len, "msg");
+	bool is_time = is_name(name, name_len, "time") || is_name(name, name_len, "ts") ||
+		       is_name(name, name_len, "timestamp");
+	bool is_level = is_name(name, name_len, "level") || is_name(name, name_len, "severity") ||
+			is_name(name, name_len, "lvl");
+	if (is_message && !ret->has_message) {
 		ret->has_message = true;
 		ret->message = p;
 		ret->message_len = n;
 		return;
 	}
-	if ((is_name(name, name_len, "time") || is_name(name, name_len, "ts") ||
-	     is_name(name, name_len, "timestamp")) &&
-	    (ret->time_ns = time_of(p, n)) != 0)
+	if (is_time && !ret->time_ns && (ret->time_ns = time_of(p, n)) != 0)
 		return;
-	if (is_name(name, name_len, "level") || is_name(name, name_len, "severity") ||
-	    is_name(name, name_len, "lvl"))
+	if (is_level && ret->severity == SLUICE_NO_SEVERITY)
 		ret->severity = jsonline_severity(p, n);
 	const char *copy = fields_copy(&s->fields, name, name_len);
 	if (n && n < sizeof(digits) && (isdigit((unsigned char)p[0]) || p[0] == '-')) {

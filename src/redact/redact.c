@@ -43,7 +43,7 @@ struct redactor {
 	int log_key_lines;      /* the same in what goes to the log */
 	int64_t begun_ns;       /* by our own clock: the event that is being looked at */
 	struct buf text, other; /* of the message or a field: before and after a step */
-	struct buf message, fields;
+	struct buf message, fields, unique;
 	struct buf words; /* of the field's name */
 	struct buf pair, name, pieces;
 };
@@ -247,8 +247,8 @@ static bool redact_fields(struct redactor *r, struct str *fields)
 	struct str rest = *fields;
 	struct field f;
 	struct buf number = {0};
-	bool any = false;
-	r->fields.len = 0;
+	bool any = false, is_renamed = false;
+	r->fields.len = r->unique.len = 0;
 	while (field_next(&rest, &f) == 1) {
 		bool gone = false;
 		number.len = 0;
@@ -262,13 +262,17 @@ static bool redact_fields(struct redactor *r, struct str *fields)
 				f.type = FIELD_STRING;
 			fix_json(r, &f);
 		}
-		any |= name.data != f.name.data;
+		is_renamed |= name.data != f.name.data;
 		f.name = name;
 		if (!gone)
 			field_put(&r->fields, &f);
 	}
+	any |= is_renamed;
 	if (any)
 		*fields = buf_str(&r->fields);
+	/* Two names with a secret may have become the same. */
+	if (is_renamed && fields_clean(*fields, &r->unique, fields))
+		*fields = STR("");
 	buf_fini(&number);
 	return any;
 }
@@ -404,6 +408,7 @@ void redactor_free(struct redactor *r)
 	buf_fini(&r->other);
 	buf_fini(&r->message);
 	buf_fini(&r->fields);
+	buf_fini(&r->unique);
 	buf_fini(&r->words);
 	buf_fini(&r->pair);
 	buf_fini(&r->name);

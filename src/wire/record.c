@@ -145,35 +145,99 @@ static bool is_utf8(struct str s)
 	return utf8_valid_prefix(s.data, s.len) == s.len;
 }
 
-/* Whether the fields can be taken as they are: sound, UTF-8, not too many. */
+enum { FIELD_NAME_MAX = 32 * 1024 }; /* of those that are written anew */
+
+/* The names that an event has had so far: a small hash on the stack. */
+struct names {
+	size_t n;
+	struct str seen[FIELDS_MAX];
+	uint8_t next[FIELDS_MAX]; /* the number that the next one of this name gets */
+	uint8_t slots[256];       /* an index into seen, plus 1; 0: free */
+};
+
+static void names_init(struct names *names)
+{
+	names->n = 0;
+	memset(names->slots, 0, sizeof(names->slots));
+}
+
+/* Names differ at their beginnings or ends. */
+static size_t slot_of(struct str name)
+{
+	uint64_t head = 0, tail = 0;
+	size_t n = MIN(name.len, sizeof(head));
+	memcpy(&head, name.data, n);
+	memcpy(&tail, name.data + name.len - n, n);
+	return ((head ^ (tail << 29 | tail >> 35) ^ name.len) * 0x9e3779b97f4a7c15u) >> 56;
+}
+
+/* Takes up a name that is new: -1; else the index of the one that is the same. */
+static int names_add(struct names *names, struct str name)
+{
+	size_t slot = slot_of(name);
+	for (; names->slots[slot]; slot = (slot + 1) % sizeof(names->slots))
+		if (str_eq(names->seen[names->slots[slot] - 1], name))
+			return names->slots[slot] - 1;
+	names->next[names->n] = 2;
+	names->seen[names->n++] = name;
+	names->slots[slot] = (uint8_t)names->n;
+	return -1;
+}
+
+/* Whether the fields can be taken as they are: sound, UTF-8, not too many, each name once. */
 static int check_fields(struct str fields, bool *clean)
 {
 	struct field f;
+	struct names names;
 	int got, n = 0;
 	*clean = true;
+	names_init(&names);
 	while ((got = field_next(&fields, &f)) == 1) {
 		if (++n > FIELDS_MAX)
 			return -EBADMSG;
 		*clean = *clean && is_utf8(f.name) && is_utf8(f.string) &&
-			 (f.type != FIELD_JSON || json_check(f.string));
+			 (f.type != FIELD_JSON || json_check(f.string)) &&
+			 names_add(&names, f.name) < 0;
 	}
 	return got;
+}
+
+/* Appends to a name that is taken the first number that makes it a new one. */
+static void make_unique(struct names *names, struct buf *name)
+{
+	int same = names_add(names, buf_str(name));
+	size_t len = name->len;
+	while (same >= 0) {
+		name->len = len;
+		buf_printf(name, "_%d", names->next[same]++);
+		if (names_add(names, buf_str(name)) < 0)
+			return;
+	}
 }
 
 static struct str clean_fields(struct str fields, struct buf *out)
 {
 	struct field f;
+	struct names names;
 	size_t from = out->len;
 	struct buf name = {0}, value = {0};
+	names_init(&names);
+	/* The names that have been seen are those that stand here: they must not move.  Each
+	 * byte becomes three at most, and a number is shorter than what a field has anyway.
+	 */
+	buf_reserve(out, 3 * fields.len + 16);
 	while (field_next(&fields, &f) == 1) {
 		name.len = value.len = 0;
 		utf8_put(&name, f.name);
+		name.len = utf8_cut(buf_str(&name), FIELD_NAME_MAX);
 		utf8_put(&value, f.string);
+		make_unique(&names, &name);
 		f.name = buf_str(&name);
 		/* What is no JSON is still a text. */
 		if (f.type == FIELD_JSON && !json_check(buf_str(&value)))
 			f.type = FIELD_STRING;
 		f.string = buf_str(&value);
+		names.seen[names.n - 1].data = out->data + out->len + 2;
 		field_put(out, &f);
 	}
 	buf_fini(&name);

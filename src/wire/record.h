@@ -66,9 +66,10 @@ void field_put(struct buf *out, const struct field *f);
 /* Takes the next field from *rest: 1, 0 at the end, -EBADMSG for anything else. */
 int field_next(struct str *rest, struct field *ret) must_check;
 
-/* Encoded fields fit to be shown: valid UTF-8, and JSON that is JSON.  Those that
- * are not are written anew into `scratch`, which they then borrow.  0 or
- * -EBADMSG for what are no fields, or too many.
+/* Encoded fields fit to be shown: valid UTF-8, JSON that is JSON, and each name once: the
+ * first keeps it, later ones get NAME_2, NAME_3 and so on.  Those that are not are written
+ * anew into `scratch`, which they then borrow.  0 or -EBADMSG for what are no fields, or
+ * too many.
  */
 int fields_clean(struct str fields, struct buf *scratch, struct str *ret) must_check;
 

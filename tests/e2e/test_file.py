@@ -254,7 +254,7 @@ def long_lines(site, mode):
     append(site, "app.log", b"x" * 10000000 + b"\nnext\n")
     got = events(site, 2)
     first = got[0].json()
-    check(first["truncated"] and len(first["message"]) == 1024 and first["fields"]["size"] == 10000000, "not cut and told")
+    check(first["truncated"] and len(first["message"]) == 1024 and first["fields"]["log.record.size"] == 10000000, "not cut and told")
     check(got[1].json()["message"] == "next", "the next line")
 
 
@@ -322,7 +322,7 @@ def multiline_is_cut_and_told(site, mode):
     follow(site, mode, "multiline: {start: '^A', max_bytes: 100, timeout: 300ms}")
     append(site, "app.log", "A\n" + "".join("x" * 20 + "\n" for _ in range(10)) + "A next\n")
     got = events(site, 2)
-    check(got[0].json()["truncated"] and got[0].json()["fields"]["size"] == 1 + 10 * 21, repr(got[0]))
+    check(got[0].json()["truncated"] and got[0].json()["fields"]["log.record.size"] == 1 + 10 * 21, repr(got[0]))
     check(got[1].json()["message"] == "A next", repr(got[1]))
 
 
@@ -349,7 +349,7 @@ def parse_json(site, mode):
                  '{"status":500,"ok":false},"tags":["a",{"b":null}],"x":1.5}\nnot json\n', 2)
     check(a["time"] == "2026-01-02T03:04:05.500000Z" and a["severity"] == "warning" and a["message"] == "hi", repr(a))
     want = {"level": "warn", "http.status": 500, "http.ok": False, "tags": ["a", {"b": None}], "x": 1.5}
-    check({k: v for k, v in a["fields"].items() if k != "path"} == want, repr(a["fields"]))
+    check({k: v for k, v in a["fields"].items() if k != "log.file.path"} == want, repr(a["fields"]))
     check(b["message"] == "not json" and b["fields"]["unparsed"] is True, repr(b))
 
 

@@ -54,7 +54,7 @@ def a_line_of_10_mb_is_cut_and_flagged(site):
     got = [e.json() for e in messages(site)]
     check([m["message"][:6] for m in got] == ["before", "xxxxxx", "after"], "%r" % [m["message"][:9] for m in got])
     check(len(got[1]["message"]) == 65536 and got[1]["truncated"] is True, "not cut at max_line, or not flagged")
-    check(got[1]["fields"]["size"] == 10_000_000, "the size is not told: %r" % got[1]["fields"])
+    check(got[1]["fields"]["log.record.size"] == 10_000_000, "the size is not told: %r" % got[1]["fields"])
 
 
 def a_line_of_10_mb_arrives_whole_when_allowed(site):

@@ -338,6 +338,27 @@ START_TEST(fields)
 }
 END_TEST
 
+START_TEST(names_that_become_the_same_stay_two_fields)
+{
+	struct redact_rule all = {.name = (char[]){"all"}};
+	struct redactor *r = redactor_of(all);
+	struct buf encoded = {0};
+	struct field f;
+	static const char *const names[] = {"password=hunter2 of a", "password=hunter3 of a"};
+	for (size_t i = 0; i < array_size(names); i++)
+		field_put(&encoded, &(struct field){.name = str_of(names[i]), .type = FIELD_NULL});
+	struct event ev = {.message = STR("m"), .fields = buf_str(&encoded)};
+	ck_assert(redact_event(r, &ev));
+	ck_assert_int_eq(field_next(&ev.fields, &f), 1);
+	ck_str_is(f.name, "password=*** of a");
+	ck_assert_int_eq(field_next(&ev.fields, &f), 1);
+	ck_str_is(f.name, "password=*** of a_2");
+	ck_assert_int_eq(field_next(&ev.fields, &f), 0);
+	redactor_free(r);
+	buf_fini(&encoded);
+}
+END_TEST
+
 UNIT_MAIN("redact", what_secrets_look_like, each_rule_takes_its_own_alone,
 	  a_key_that_comes_line_by_line, a_field_tells_by_its_name, by_regex_and_with_a_hash,
-	  a_log_line_that_is_no_utf8, fields)
+	  a_log_line_that_is_no_utf8, fields, names_that_become_the_same_stay_two_fields)

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <zlib.h>
 
 #include "wire/door.h"
@@ -100,6 +101,54 @@ START_TEST(records_survive_their_bytes)
 	ck_str_is(r.cursor.value, "value");
 	ck_assert_int_eq(record_next(&rest, &r), 0);
 	buf_fini(&b);
+}
+END_TEST
+
+/* "NAME TYPE" by "NAME TYPE", as cleaned. */
+static void names_become(const char *const *in, const char *const *want)
+{
+	struct buf fields = {0}, scratch = {0};
+	struct str clean;
+	struct field f;
+	for (int64_t i = 0; in[i]; i++)
+		field_put(&fields,
+			  &(struct field){.name = str_of(in[i]), .type = FIELD_INT, .integer = i});
+	ck_assert_int_eq(fields_clean(buf_str(&fields), &scratch, &clean), 0);
+	for (int64_t i = 0; want[i]; i++) {
+		ck_assert_int_eq(field_next(&clean, &f), 1);
+		ck_str_is(f.name, want[i]);
+		ck_assert_int_eq(f.integer, i);
+	}
+	ck_assert_int_eq(field_next(&clean, &f), 0);
+	buf_fini(&fields);
+	buf_fini(&scratch);
+}
+
+START_TEST(a_field_name_occurs_once_in_an_event)
+{
+	static const struct {
+		const char *in[8], *want[8];
+	} cases[] = {
+		{{"path", "path"}, {"path", "path_2"}},
+		{{"a", "b", "a", "a", "b"}, {"a", "b", "a_2", "a_3", "b_2"}},
+		{{"a", "a_2", "a"}, {"a", "a_2", "a_3"}},
+		{{"a", "a", "a_2", "a_2"}, {"a", "a_2", "a_2_2", "a_2_3"}},
+		{{"a.b", "a", "a.b"}, {"a.b", "a", "a.b_2"}},
+		/* What is no UTF-8 may become the same. */
+		{{"x\xff", "x\xfe"}, {"x\xef\xbf\xbd", "x\xef\xbf\xbd_2"}},
+		{{"a", "A"}, {"a", "A"}},
+	};
+	for (size_t i = 0; i < array_size(cases); i++)
+		names_become(cases[i].in, cases[i].want);
+	const char *many[FIELDS_MAX + 1] = {NULL}, *want[FIELDS_MAX + 1] = {NULL};
+	char text[FIELDS_MAX][8];
+	for (int i = 0; i < FIELDS_MAX; i++) {
+		snprintf(text[i], sizeof(text[i]), i ? "n_%d" : "n", i + 1);
+		many[i] = "n";
+		want[i] = text[i];
+	}
+	names_become(many, want);
+	names_become(want, want);
 }
 END_TEST
 
@@ -743,6 +792,7 @@ START_TEST(origins_are_compared_as_browsers_mean_them)
 END_TEST
 
 UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_survive_their_bytes,
+	  a_field_name_occurs_once_in_an_event,
 	  records_cut_at_every_byte_are_refused_without_reading_beyond,
 	  frames_arrive_byte_by_byte_and_too_long_ones_are_refused,
 	  a_head_is_whole_only_at_its_last_byte, hostile_heads_are_refused,
