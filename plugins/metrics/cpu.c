@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,36 +19,50 @@ static const char *const names[N_TIMES] = {
 	"system.cpu.utilization.softirq", "system.cpu.utilization.steal",
 };
 
-static void put_times(struct sample *m, const char *line, bool by_state, double *busy)
+/* Shares of what all columns grew by.  idle and iowait do go back at times, in containers
+ * (LXCFS) and on idle CPUs; then no share of that tick is known.
+ */
+static bool take_shares(struct sample *m, const char *line, double shares[N_TIMES])
 {
-	uint64_t t[N_TIMES] = {0}, total = 0;
+	uint64_t t[N_TIMES] = {0}, grown[N_TIMES];
+	double total = 0;
+	bool is_known = true;
 	read_numbers(line, t, N_TIMES);
-	for (int i = 0; i < N_TIMES; i++)
-		total += t[i];
-	*busy = sample_share(m, "busy", total - t[IDLE] - t[IOWAIT], total);
-	if (*busy < 0)
-		sample_null(m, "system.cpu.utilization");
-	else
-		sample_double(m, "system.cpu.utilization", *busy);
-	for (int i = 0; by_state && i < N_TIMES; i++) {
-		double share = sample_share(m, names[i], t[i], total);
-		if (share < 0)
-			sample_null(m, names[i]);
-		else
-			sample_double(m, names[i], share);
+	for (int i = 0; i < N_TIMES; i++) {
+		is_known &= sample_growth(m, names[i], t[i], &grown[i]);
+		total += (double)grown[i];
 	}
+	is_known &= total > 0;
+	for (int i = 0; i < N_TIMES; i++)
+		shares[i] = is_known ? (double)grown[i] / total : NAN;
+	return is_known;
+}
+
+/* NAN: not known. */
+static double put_times(struct sample *m, const char *line, bool by_state, double shares[N_TIMES])
+{
+	bool is_known = take_shares(m, line, shares);
+	double busy = 0;
+	for (int i = 0; i < N_TIMES; i++)
+		if (i != IDLE && i != IOWAIT)
+			busy += shares[i];
+	busy = is_known ? fmin(busy, 1) : NAN;
+	sample_double(m, "system.cpu.utilization", busy);
+	for (int i = 0; by_state && i < N_TIMES; i++)
+		sample_double(m, names[i], shares[i]);
+	return busy;
 }
 
 int collect_cpu(struct state *s, struct sample *m)
 {
 	char *rest = read_proc(s, "stat"), *line;
 	int n = 0;
-	double busy = -1, ignored;
+	double busy = NAN, shares[N_TIMES] = {0}, ignored[N_TIMES];
 	if (!rest)
 		return -1;
 	while ((line = next_line(&rest)) && strncmp(line, "cpu", 3) == 0) {
 		if (line[3] == ' ') {
-			put_times(m, line + 4, true, &busy);
+			busy = put_times(m, line + 4, true, shares);
 			continue;
 		}
 		n++;
@@ -55,24 +71,29 @@ int collect_cpu(struct state *s, struct sample *m)
 			continue;
 		*numbers = 0;
 		sample_device(m, "cpu", line + 3);
-		put_times(m, numbers + 1, false, &ignored);
+		put_times(m, numbers + 1, false, ignored);
 	}
 	if (s->per_cpu)
 		sample_devices_end(m);
 	sample_int(m, "system.cpu.logical.count", n);
-	if (busy >= 0)
-		sample_say(m, "cpu %.1f %% of %d", busy * 100, n);
+	if (isfinite(busy))
+		sample_say(m, "cpu %.1f %% of %d (user %.1f %%, system %.1f %%, iowait %.1f %%)",
+			   busy * 100, n, shares[USER] * 100, shares[SYSTEM] * 100,
+			   shares[IOWAIT] * 100);
 	else
-		sample_say(m, "cpu not known yet");
-	return n ? 0 : -1;
+		sample_say(m, "cpu not known %s",
+			   m->was_reset ? "(its counters went back)" : "yet");
+	return n ? 0 : sample_lacks(m, "%s/stat lists no CPUs", s->procfs);
 }
 
 int collect_load(struct state *s, struct sample *m)
 {
 	double l[3];
 	char *text = read_proc(s, "loadavg");
-	if (!text || sscanf(text, "%lf %lf %lf", &l[0], &l[1], &l[2]) != 3)
+	if (!text)
 		return -1;
+	if (sscanf(text, "%lf %lf %lf", &l[0], &l[1], &l[2]) != 3)
+		return sample_lacks(m, "%s/loadavg holds no load averages", s->procfs);
 	sample_double(m, "system.cpu.load_average.1m", l[0]);
 	sample_double(m, "system.cpu.load_average.5m", l[1]);
 	sample_double(m, "system.cpu.load_average.15m", l[2]);
@@ -103,7 +124,7 @@ int collect_processes(struct state *s, struct sample *m)
 	int64_t counts[N_KINDS] = {0}, all = 0;
 	DIR *d = opendir(s->procfs);
 	if (!d)
-		return -1;
+		return sample_lacks(m, "%s: %s", s->procfs, strerror(errno));
 	for (struct dirent *e; (e = readdir(d));) {
 		char state = isdigit((unsigned char)e->d_name[0]) ? state_of(s, e->d_name) : 0;
 		all += state != 0;
@@ -115,8 +136,9 @@ int collect_processes(struct state *s, struct sample *m)
 	for (int i = 0; i < N_KINDS; i++)
 		sample_int(m, kinds[i].name, counts[i]);
 	const char *text = read_proc(s, "stat");
-	if (text)
-		sample_counter(m, "system.process.created", find_number(text, "processes", 0), 1);
+	uint64_t created;
+	if (text && find_number(text, "processes", &created))
+		sample_counter(m, "system.process.created", created, 1);
 	sample_say(m, "%lld %s, %lld running", (long long)all,
 		   plural((uint64_t)all, "process", "processes"), (long long)counts[0]);
 	return 0;

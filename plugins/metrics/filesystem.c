@@ -6,6 +6,7 @@
  * else goes on.
  */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,23 +157,88 @@ struct mount {
 	char *dir, *device, *type;
 };
 
-/* The mounts that are wanted, borrowed from the text; each directory once, as
- * it is mounted last.
+/* The next one of the text, which it borrows. */
+static bool next_mount(char **rest, struct mount *ret)
+{
+	char *line, *save;
+	while ((line = next_line(rest))) {
+		*ret = (struct mount){.device = strtok_r(line, " ", &save)};
+		ret->dir = strtok_r(NULL, " ", &save);
+		ret->type = strtok_r(NULL, " ", &save);
+		if (!ret->type)
+			continue;
+		unescape(ret->dir);
+		return true;
+	}
+	return false;
+}
+
+/* Where it is mounted below rootfs; NULL: it is not below it. */
+static char *below(const char *rootfs, char *dir)
+{
+	size_t n = strlen(rootfs);
+	if (strncmp(dir, rootfs, n) != 0 || (dir[n] && dir[n] != '/'))
+		return NULL;
+	return dir[n] ? dir + n : strcpy(dir, "/");
+}
+
+/* What is mounted where this process is; owned. */
+struct own_mounts {
+	char *text;
+	struct mount all[MOUNTS_MAX];
+	size_t n;
+};
+
+static struct own_mounts *read_own_mounts(struct state *s)
+{
+	struct own_mounts *own = must(calloc(1, sizeof(*own)));
+	const char *text = read_proc(s, "self/mounts");
+	own->text = must(strdup(text ? text : ""));
+	char *rest = own->text;
+	while (own->n < MOUNTS_MAX && next_mount(&rest, &own->all[own->n]))
+		own->n++;
+	return own;
+}
+
+static void own_mounts_free(struct own_mounts *own)
+{
+	if (own)
+		free(own->text);
+	free(own);
+}
+
+static bool is_mounted(const struct own_mounts *own, const char *path)
+{
+	size_t i = 0;
+	while (i < own->n && strcmp(own->all[i].dir, path) != 0)
+		i++;
+	return i < own->n;
+}
+
+/* Whether sizes of the host's mount point are those that this process sees there.  Where rootfs
+ * is no mount point, nothing is known of it.
  */
-static size_t read_mounts(struct state *s, char *rest, struct mount *ret)
+static bool is_visible(const struct state *s, const struct own_mounts *own, const char *path)
+{
+	return !own || !is_mounted(own, s->rootfs) || is_mounted(own, path);
+}
+
+static bool is_chosen(struct state *s, const struct mount *m)
+{
+	return is_wanted(s, "filesystem", m->dir) && is_wanted(s, "fstype", m->type) &&
+	       (has_option(s, "fstype.include") || !is_invented(m->type));
+}
+
+/* The mounts that are wanted, borrowed from the text; each directory once, as it is mounted
+ * last.
+ */
+static size_t read_mounts(struct state *s, char *rest, bool strip, struct mount *ret)
 {
 	size_t n = 0;
-	char *line, *save;
-	while (n < MOUNTS_MAX && (line = next_line(&rest))) {
-		struct mount m = {.device = strtok_r(line, " ", &save)};
-		m.dir = strtok_r(NULL, " ", &save);
-		m.type = strtok_r(NULL, " ", &save);
-		if (!m.type)
-			continue;
-		unescape(m.dir);
-		bool chosen = s->src->host->option(s->src, "fstype.include", 0) != NULL;
-		if (!is_wanted(s, "filesystem", m.dir) || !is_wanted(s, "fstype", m.type) ||
-		    (!chosen && is_invented(m.type)))
+	struct mount m;
+	while (n < MOUNTS_MAX && next_mount(&rest, &m)) {
+		m.dir = strip ? below(s->rootfs, m.dir) : m.dir;
+		if (!m.dir || !is_chosen(s, &m))
 			continue;
 		size_t i = 0;
 		while (i < n && strcmp(ret[i].dir, m.dir) != 0)
@@ -181,6 +247,27 @@ static size_t read_mounts(struct state *s, char *rest, struct mount *ret)
 		n += i == n;
 	}
 	return n;
+}
+
+/* With rootfs the mounts of the host: those of its first process, or, when procfs is not the
+ * host's, those that are below rootfs.
+ */
+static char *read_table(struct state *s, bool *strip)
+{
+	*strip = false;
+	if (!s->rootfs)
+		return read_proc(s, "self/mounts");
+	char entry[300];
+	char *text = read_proc(s, "1/mounts");
+	snprintf(entry, sizeof(entry), " %.290s ", s->rootfs);
+	*strip = !text || strstr(text, entry);
+	return *strip ? read_proc(s, "self/mounts") : text;
+}
+
+static void put_path(struct state *s, const struct mount *m, char *ret, size_t size)
+{
+	bool is_root = strcmp(m->dir, "/") == 0;
+	snprintf(ret, size, "%s%s", s->rootfs ? s->rootfs : "", s->rootfs && is_root ? "" : m->dir);
 }
 
 static void wait_for_all(struct filesystems *f, int64_t timeout_ns)
@@ -193,66 +280,113 @@ static void wait_for_all(struct filesystems *f, int64_t timeout_ns)
 	pthread_mutex_unlock(&f->mutex);
 }
 
-static void put_sizes(struct sample *m, const struct statvfs *st)
+/* Some network and FUSE file systems have more free than there is, or -1 for what they do not
+ * know.
+ */
+static double least(uint64_t a, uint64_t b)
 {
-	double unit = (double)st->f_frsize;
-	double used = (double)(st->f_blocks - st->f_bfree) * unit;
-	double available = (double)st->f_bavail * unit;
-	sample_int(m, "system.filesystem.limit", (int64_t)((double)st->f_blocks * unit));
-	sample_int(m, "system.filesystem.usage", (int64_t)used);
-	sample_int(m, "system.filesystem.usage.free", (int64_t)available);
-	/* As df(1): what is reserved for root is no share of anybody. */
-	sample_double(m, "system.filesystem.utilization",
-		      used + available > 0 ? used / (used + available) : 0);
-	sample_int(m, "system.filesystem.inodes.limit", (int64_t)st->f_files);
-	sample_int(m, "system.filesystem.inodes.usage", (int64_t)(st->f_files - st->f_ffree));
+	return (double)(a < b ? a : b);
 }
 
-int collect_filesystem(struct state *s, struct sample *m)
+static void put_sizes(struct sample *m, const char *dir, const struct statvfs *st)
+{
+	char size[16];
+	double unit = (double)st->f_frsize, all = (double)st->f_blocks;
+	double used = all - least(st->f_bfree, st->f_blocks);
+	double available =
+		least(st->f_bavail, st->f_bfree < st->f_blocks ? st->f_bfree : st->f_blocks);
+	/* As df(1): what is reserved for root is no share of anybody. */
+	double share = used + available > 0 ? used / (used + available) : 0;
+	sample_int(m, "system.filesystem.limit", (int64_t)(all * unit));
+	sample_int(m, "system.filesystem.usage", (int64_t)(used * unit));
+	sample_int(m, "system.filesystem.usage.free", (int64_t)(available * unit));
+	sample_double(m, "system.filesystem.utilization", share);
+	sample_int(m, "system.filesystem.inodes.limit", (int64_t)st->f_files);
+	sample_int(m, "system.filesystem.inodes.usage",
+		   (int64_t)((double)st->f_files - least(st->f_ffree, st->f_files)));
+	sample_highlight(m, share, "%s %.1f %% of %s", dir, 100 * share, human(size, all * unit));
+}
+
+static void put_error(struct sample *m, const char *dir, const char *error)
+{
+	sample_device_text(m, "error", error);
+	sample_highlight(m, 2, "%s: %s", dir, error);
+}
+
+/* 1 if it hangs. */
+static int put_filesystem(struct sample *m, const struct mount *mount, const struct asking *a,
+			  bool visible)
+{
+	sample_device(m, "system.filesystem.mountpoint", mount->dir);
+	sample_device_text(m, "system.device", mount->device);
+	sample_device_text(m, "system.filesystem.type", mount->type);
+	if (!visible)
+		put_error(m, mount->dir,
+			  "not visible below rootfs (mount rootfs with propagation rslave)");
+	else if (!a->is_done)
+		put_error(m, mount->dir, "does not answer");
+	else if (a->error)
+		put_error(m, mount->dir, strerror(a->error));
+	else if (!a->st.f_bsize) /* FUSE answers so to any user but the one that has mounted it */
+		put_error(m, mount->dir, "shows its sizes to another user only");
+	else
+		put_sizes(m, mount->dir, &a->st);
+	return visible && !a->is_done;
+}
+
+static void ask_all(struct state *s, const struct mount *mounts, size_t n)
 {
 	struct filesystems *f = s->filesystems;
-	struct mount *mounts = must(calloc(MOUNTS_MAX, sizeof(mounts[0])));
-	char *text = read_proc(s, "self/mounts");
-	int hung = 0;
-	if (!text) {
-		free(mounts);
-		return -1;
-	}
-	size_t n = read_mounts(s, text, mounts);
+	char path[PATH_MAX];
 	pthread_mutex_lock(&f->mutex);
 	for (struct asking *a = f->askings; a; a = a->next)
 		a->is_new = false;
 	for (size_t i = 0; i < n; i++) {
-		struct asking *a = asking_of(f, mounts[i].dir);
+		put_path(s, &mounts[i], path, sizeof(path));
+		struct asking *a = asking_of(f, path);
 		if (a->is_done)
 			begin(a);
 	}
 	pthread_mutex_unlock(&f->mutex);
 	wait_for_all(f, s->timeout_ns);
+}
+
+static int put_all(struct state *s, struct sample *m, const struct mount *mounts, size_t n,
+		   const struct own_mounts *own)
+{
+	struct filesystems *f = s->filesystems;
+	char path[PATH_MAX];
+	int hung = 0;
 	pthread_mutex_lock(&f->mutex);
 	for (size_t i = 0; i < n; i++) {
-		const struct asking *a = asking_of(f, mounts[i].dir);
-		sample_device(m, "system.filesystem.mountpoint", mounts[i].dir);
-		sample_device_text(m, "system.device", mounts[i].device);
-		sample_device_text(m, "system.filesystem.type", mounts[i].type);
-		if (!a->is_done) {
-			sample_device_text(m, "error", "does not answer");
-			hung++;
-		} else if (a->error) {
-			sample_device_text(m, "error", strerror(a->error));
-		} else if (!a->st.f_bsize) {
-			/* FUSE answers so to any user but the one that has mounted it. */
-			sample_device_text(m, "error", "shows its sizes to another user only");
-		} else {
-			put_sizes(m, &a->st);
-		}
+		put_path(s, &mounts[i], path, sizeof(path));
+		hung += put_filesystem(m, &mounts[i], asking_of(f, path), is_visible(s, own, path));
 	}
 	pthread_mutex_unlock(&f->mutex);
+	return hung;
+}
+
+int collect_filesystem(struct state *s, struct sample *m)
+{
+	struct own_mounts *own = s->rootfs ? read_own_mounts(s) : NULL;
+	bool strip;
+	char *text = read_table(s, &strip);
+	if (!text) {
+		own_mounts_free(own);
+		return -1;
+	}
+	struct mount *mounts = must(calloc(MOUNTS_MAX, sizeof(mounts[0])));
+	size_t n = read_mounts(s, text, strip, mounts);
+	ask_all(s, mounts, n);
+	int hung = put_all(s, m, mounts, n, own);
 	sample_devices_end(m);
 	sample_int(m, "system.filesystem.hung", hung);
-	sample_say(m, "%zu file %s", n, plural(n, "system", "systems"));
-	if (hung)
-		sample_say(m, ", %d of which do not answer", hung);
+	if (n)
+		sample_say_highlights(m);
+	else
+		sample_say(m, "no file systems");
+	trouble_about_includes(s, "filesystem", "mount point");
 	free(mounts);
+	own_mounts_free(own);
 	return 0;
 }

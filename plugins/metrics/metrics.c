@@ -96,9 +96,7 @@ static const struct sluice_option options[] = {
 	{.name = "thresholds",
 	 .type = SLUICE_MAP,
 	 .flags = SLUICE_RELOADABLE,
-	 .doc = "names of values and what they must not exceed: an event when one does, and when "
-		"it no "
-		"longer does"},
+	 .doc = "values and the level above or below which each is an alarm; see below"},
 	{.name = "timeout",
 	 .type = SLUICE_DURATION,
 	 .fallback = "1s",
@@ -115,8 +113,20 @@ static const struct sluice_option options[] = {
 	 .flags = SLUICE_READ,
 	 .fallback = "/sys",
 	 .doc = "where sysfs is"},
+	{.name = "rootfs",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_READ,
+	 .fallback = "/",
+	 .doc = "where the host's root directory is, if sluice runs in a container"},
 	{0},
 };
+
+/* Of events with counters. */
+#define OF_COUNTERS                                                                                \
+	{"NAME.rate", SLUICE_DOUBLE, NULL, "with rates: what a counter grew by a second"},         \
+	{                                                                                          \
+		"reset", SLUICE_BOOL, NULL, "true: a counter went back, and has no rate"           \
+	}
 
 static const struct sluice_field_type cpu_fields[] = {
 	{"system.cpu.utilization", SLUICE_DOUBLE, "1", "share of time that all CPUs were busy"},
@@ -124,6 +134,7 @@ static const struct sluice_field_type cpu_fields[] = {
 	 "by mode: user, nice, system, idle, iowait, irq, softirq, steal"},
 	{"system.cpu.logical.count", SLUICE_INT, "{cpu}", "CPUs"},
 	{"devices", SLUICE_JSON, NULL, "with per_cpu: each CPU's utilization"},
+	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, and no share is known"},
 	{0},
 };
 static const struct sluice_field_type memory_fields[] = {
@@ -136,18 +147,21 @@ static const struct sluice_field_type memory_fields[] = {
 	{"system.paging.usage", SLUICE_INT, "By", "swap in use"},
 	{"system.paging.utilization", SLUICE_DOUBLE, "1", "share of it"},
 	{"system.paging.faults.major", SLUICE_INT, "{fault}", "counter"},
-	{"system.paging.operations.in", SLUICE_INT, "{operation}", "counter; .out likewise"},
+	{"system.paging.operations.in", SLUICE_INT, "{operation}", "counter"},
+	{"system.paging.operations.out", SLUICE_INT, "{operation}", "counter"},
 	{"system.memory.oom_kills", SLUICE_INT, "{kill}", "counter"},
+	OF_COUNTERS,
 	{0},
 };
 static const struct sluice_field_type load_fields[] = {
-	{"system.cpu.load_average.1m", SLUICE_DOUBLE, "{thread}", ".5m and .15m likewise"},
+	{"system.cpu.load_average.SPAN", SLUICE_DOUBLE, "{thread}", "of 1m, 5m and 15m"},
 	{0},
 };
 static const struct sluice_field_type disk_fields[] = {
 	{"devices", SLUICE_JSON, NULL,
 	 "system.device and its counters: system.disk.io, .operations, .merged, .operation_time "
 	 "(each .read and .write), .io_time, .weighted_io_time; .pending_operations"},
+	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, and has no rate"},
 	{0},
 };
 static const struct sluice_field_type filesystem_fields[] = {
@@ -161,12 +175,15 @@ static const struct sluice_field_type network_fields[] = {
 	{"devices", SLUICE_JSON, NULL,
 	 "network.interface.name and its counters: system.network.io, .packets, .errors, .dropped, "
 	 "each .receive and .transmit"},
+	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, and has no rate"},
 	{0},
 };
 static const struct sluice_field_type pressure_fields[] = {
-	{"system.linux.pressure.RESOURCE.KIND.10s", SLUICE_DOUBLE, "1",
-	 "share of time that some or all (full) tasks waited for cpu, memory, io; .60s, .300s"},
+	{"system.linux.pressure.RESOURCE.KIND.SPAN", SLUICE_DOUBLE, "1",
+	 "share of time that some or all (full) tasks waited for cpu, memory, io; of 10s, 60s, "
+	 "300s"},
 	{"system.linux.pressure.RESOURCE.KIND.time", SLUICE_DOUBLE, "s", "counter"},
+	OF_COUNTERS,
 	{0},
 };
 static const struct sluice_field_type processes_fields[] = {
@@ -174,13 +191,16 @@ static const struct sluice_field_type processes_fields[] = {
 	{"system.process.count.STATE", SLUICE_INT, "{process}",
 	 "running, sleeping, blocked, zombie, stopped, idle"},
 	{"system.process.created", SLUICE_INT, "{process}", "counter"},
+	OF_COUNTERS,
 	{0},
 };
 static const struct sluice_field_type cgroup_fields[] = {
-	{"container.cpu.time", SLUICE_DOUBLE, "s", "counter; .cpu.throttled.time likewise"},
+	{"container.cpu.time", SLUICE_DOUBLE, "s", "counter"},
+	{"container.cpu.throttled.time", SLUICE_DOUBLE, "s", "counter"},
 	{"container.memory.usage", SLUICE_INT, "By", "of the control group that sluice is in"},
 	{"container.memory.limit", SLUICE_INT, "By", "if it has one"},
 	{"container.process.count", SLUICE_INT, "{process}", "processes and threads"},
+	OF_COUNTERS,
 	{0},
 };
 static const struct sluice_field_type self_fields[] = {
@@ -188,13 +208,16 @@ static const struct sluice_field_type self_fields[] = {
 	 "process.title (hub, metrics), process.pid; process.cpu.time (s, counter), "
 	 "process.memory.usage (By), process.thread.count"},
 	{"sluice.metrics.tick.cpu_time", SLUICE_DOUBLE, "s", "what the last tick cost"},
+	OF_COUNTERS,
 	{0},
 };
 static const struct sluice_field_type threshold_fields[] = {
 	{"name", SLUICE_STRING, NULL, "of the value"},
-	{"value", SLUICE_DOUBLE, NULL, "what it is"},
-	{"threshold", SLUICE_DOUBLE, NULL, "what it must not exceed"},
-	{"exceeded", SLUICE_BOOL, NULL, "whether it does"},
+	{"device", SLUICE_STRING, NULL, "whose value it is, unless it is the whole machine's"},
+	{"direction", SLUICE_STRING, NULL, "above or below"},
+	{"value", SLUICE_DOUBLE, NULL, "what it is; null when the device is no longer there"},
+	{"threshold", SLUICE_DOUBLE, NULL, "the level that was configured"},
+	{"exceeded", SLUICE_BOOL, NULL, "true: the alarm begins; false: it ends"},
 	{0},
 };
 
@@ -209,85 +232,9 @@ static const struct sluice_event_type events[] = {
 	{"processes", 1, processes_fields, "processes by their states"},
 	{"cgroup", 1, cgroup_fields, "the control group of sluice"},
 	{"self", 1, self_fields, "what sluice itself uses"},
-	{"threshold", 1, threshold_fields, "a value has come above its threshold, or below"},
+	{"threshold", 1, threshold_fields, "an alarm of thresholds begins or ends"},
 	{0},
 };
-
-/* ---- thresholds --------------------------------------------------------------------- */
-
-static bool find_value(const struct sample *m, const char *name, double *ret)
-{
-	for (size_t i = 0; i < m->fields.n; i++) {
-		const struct sluice_value *v = &m->fields.all[i];
-		if (strcmp(v->name, name) != 0)
-			continue;
-		if (v->type != SLUICE_INT && v->type != SLUICE_DOUBLE)
-			return false;
-		*ret = v->type == SLUICE_INT ? (double)v->integer : v->number;
-		return true;
-	}
-	return false;
-}
-
-/* The largest value of that name among the devices. */
-static bool find_largest(const struct sample *m, const char *name, double *ret)
-{
-	char quoted[200];
-	bool any = false;
-	snprintf(quoted, sizeof(quoted), ",\"%s\":", name);
-	const char *p = m->devices_len ? m->devices : "";
-	while ((p = strstr(p, quoted))) {
-		char *end;
-		p += strlen(quoted);
-		double v = strtod(p, &end);
-		if (end != p && (!any || v > *ret)) {
-			*ret = v;
-			any = true;
-		}
-	}
-	return any;
-}
-
-static int emit_threshold(struct state *s, const char *name, double value, double threshold,
-			  bool exceeded)
-{
-	char message[256];
-	const struct sluice_value fields[] = {
-		{.name = "name", .type = SLUICE_STRING, .string = name, .string_len = strlen(name)},
-		{.name = "value", .type = SLUICE_DOUBLE, .number = value},
-		{.name = "threshold", .type = SLUICE_DOUBLE, .number = threshold},
-		{.name = "exceeded", .type = SLUICE_BOOL, .integer = exceeded},
-	};
-	snprintf(message, sizeof(message), "%s is %g, %s its threshold of %g", name, value,
-		 exceeded ? "above" : "no longer above", threshold);
-	struct sluice_event ev = {
-		.type = "threshold",
-		.severity = exceeded ? 4 : 5,
-		.body = message,
-		.body_len = strlen(message),
-		.fields = fields,
-		.n_fields = 4,
-	};
-	return s->src->host->emit(s->src, &ev);
-}
-
-static void check_thresholds(struct state *s, struct sample *m)
-{
-	const char *text;
-	for (size_t i = 0; (text = s->src->host->option(s->src, "thresholds", i)); i++) {
-		char name[160];
-		double value = 0, threshold = strtod(strchr(text, '=') + 1, NULL);
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(text, "="), text);
-		if (!find_value(m, name, &value) && !find_largest(m, name, &value))
-			continue;
-		bool exceeded = value > threshold;
-		if (i < 64 && s->is_exceeded[i] != exceeded) {
-			s->is_exceeded[i] = exceeded;
-			int ignored = emit_threshold(s, name, value, threshold, exceeded);
-			(void)ignored;
-		}
-	}
-}
 
 /* ---- ticks ----------------------------------------------------------------------------- */
 
@@ -309,7 +256,8 @@ static void emit(struct state *s, struct sample *m)
 		s->n_skipped++;
 	else
 		s->n_events++;
-	check_thresholds(s, m);
+	thresholds_emit(s, m->collector);
+	thresholds_complain(s, m->collector);
 }
 
 static void report(struct state *s)
@@ -319,7 +267,26 @@ static void report(struct state *s)
 	h->counter(s->src, "events", s->n_events);
 	h->counter(s->src, "skipped", s->n_skipped);
 	h->counter(s->src, "failed", s->n_failed);
+	h->counter(s->src, "problems", s->n_troubles);
 	h->counter(s->src, "tick_cpu_us", (uint64_t)(s->spent_ns / 1000));
+}
+
+/* What was never there is a trouble only to those who ask for it. */
+static void collect(struct state *s, size_t i)
+{
+	struct sample *m = &s->sample;
+	const char *name = collectors[i].name;
+	s->failed[0] = 0;
+	sample_begin(m, s, name);
+	thresholds_begin(s, name);
+	bool has_failed = collectors[i].collect(s, m) < 0;
+	s->n_failed += has_failed;
+	s->has_worked[i] |= !has_failed;
+	if (s->is_chosen || s->has_worked[i])
+		trouble(s, !has_failed, "collectors", name, "%s gets nothing: %s", name,
+			m->why[0] ? m->why : s->failed);
+	if (!has_failed)
+		emit(s, m);
 }
 
 static void tick(struct sluice_source *src, void *ctx)
@@ -329,13 +296,8 @@ static void tick(struct sluice_source *src, void *ctx)
 	int64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	history_expire(s->history, ++s->n_ticks);
 	for (size_t i = 0; i < N_COLLECTORS; i++) {
-		if (!s->wanted[i])
-			continue;
-		sample_begin(&s->sample, s, collectors[i].name);
-		if (collectors[i].collect(s, &s->sample))
-			s->n_failed++;
-		else
-			emit(s, &s->sample);
+		if (s->wanted[i])
+			collect(s, i);
 	}
 	s->spent_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
 	report(s);
@@ -348,33 +310,29 @@ static void read_options(struct sluice_source *src, struct state *s)
 	const struct sluice_host *h = src->host;
 	const char *name;
 	s->procfs = h->option(src, "procfs", 0);
+	s->rootfs = h->option(src, "rootfs", 0);
+	if (strcmp(s->rootfs, "/") == 0)
+		s->rootfs = NULL;
 	s->sysfs = h->option(src, "sysfs", 0);
 	s->interval_ns = h->number(src, "interval");
 	s->timeout_ns = h->number(src, "timeout");
 	s->per_cpu = h->number(src, "per_cpu");
 	s->rates = h->number(src, "rates");
-	bool all = !h->option(src, "collectors", 0);
+	s->is_chosen = h->option(src, "collectors", 0) != NULL;
 	for (size_t k = 0; k < N_COLLECTORS; k++)
-		s->wanted[k] = all;
+		s->wanted[k] = !s->is_chosen;
 	for (size_t i = 0; (name = h->option(src, "collectors", i)); i++)
 		for (size_t k = 0; k < N_COLLECTORS; k++)
 			if (strcmp(collectors[k].name, name) == 0)
 				s->wanted[k] = true;
 }
 
-static int check_options(struct sluice_source *src)
+bool metrics_collects(const struct state *s, const char *collector)
 {
-	const char *text;
-	for (size_t i = 0; (text = src->host->option(src, "thresholds", i)); i++) {
-		const char *value = strchr(text, '=') + 1;
-		char *end;
-		strtod(value, &end);
-		if (end == value || *end)
-			return src->host->refuse(src, "thresholds",
-						 "write names and numbers, such as "
-						 "{system.memory.utilization: 0.9}");
-	}
-	return 0;
+	for (size_t k = 0; k < N_COLLECTORS; k++)
+		if (strcmp(collectors[k].name, collector) == 0)
+			return s->wanted[k];
+	return false;
 }
 
 static void metrics_close(struct sluice_source *src, void *state)
@@ -382,6 +340,8 @@ static void metrics_close(struct sluice_source *src, void *state)
 	struct state *s = state;
 	(void)src;
 	history_free(s->history);
+	thresholds_free(s->thresholds);
+	troubles_free(s->troubles);
 	filesystems_free(s->filesystems);
 	sample_free(&s->sample);
 	free(s->text);
@@ -390,21 +350,23 @@ static void metrics_close(struct sluice_source *src, void *state)
 
 static int metrics_open(struct sluice_source *src, void **ret)
 {
-	int r = check_options(src);
-	if (r)
-		return r;
 	struct state *s = must(calloc(1, sizeof(*s)));
 	s->src = src;
 	s->history = history_new();
 	s->filesystems = filesystems_new();
 	read_options(src, s);
-	*ret = s;
-	return 0;
+	int r = thresholds_read(s);
+	if (r)
+		metrics_close(src, s);
+	else
+		*ret = s;
+	return r;
 }
 
 static int metrics_run(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
+	thresholds_recall(s);
 	tick(src, s);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return src->host->loop(src);
@@ -413,9 +375,10 @@ static int metrics_run(struct sluice_source *src, void *state)
 static int metrics_reload(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
-	if (check_options(src))
-		return -EINVAL;
 	read_options(src, s);
+	int r = thresholds_read(s);
+	if (r)
+		return r;
 	src->host->cancel(src, s->timer);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return 0;

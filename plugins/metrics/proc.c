@@ -32,6 +32,8 @@ static char *read_file(struct state *s, const char *root, const char *name)
 			break;
 		len += (size_t)n;
 	}
+	if (n < 0)
+		snprintf(s->failed, sizeof(s->failed), "%.600s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	if (n < 0)
@@ -77,7 +79,7 @@ size_t read_numbers(const char *p, uint64_t *ret, size_t max)
 	return n;
 }
 
-uint64_t find_number(const char *text, const char *name, uint64_t missing)
+bool find_number(const char *text, const char *name, uint64_t *ret)
 {
 	size_t n = strlen(name);
 	for (const char *p = text; p; p = strchr(p, '\n')) {
@@ -90,8 +92,10 @@ uint64_t find_number(const char *text, const char *name, uint64_t missing)
 			continue;
 		while (*q == ':' || *q == ' ' || *q == '\t')
 			q++;
-		if (isdigit((unsigned char)*q))
-			return strtoull(q, NULL, 10);
+		if (!isdigit((unsigned char)*q))
+			continue;
+		*ret = strtoull(q, NULL, 10);
+		return true;
 	}
-	return missing;
+	return false;
 }

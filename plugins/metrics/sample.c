@@ -16,7 +16,6 @@ struct entry {
 	struct entry *next;
 	char *key; /* collector, device, name */
 	uint64_t value;
-	uint64_t total;
 	int64_t at_ns;
 	uint64_t tick;
 };
@@ -59,10 +58,10 @@ void history_free(struct history *h)
 /* The entry, and whether it has been there. */
 static struct entry *recall(const struct sample *m, const char *name, bool *is_new)
 {
-	char key[512];
+	char key[1024];
 	struct history *h = m->s->history;
-	int n = snprintf(key, sizeof(key), "%s %s %s", m->collector, m->device ? m->device : "",
-			 name);
+	int n = snprintf(key, sizeof(key), "%s %s %s %s", m->collector, name,
+			 m->device ? m->device : "", m->scope ? m->scope : "");
 	uint32_t hash = 2166136261u;
 	for (int i = 0; i < n && i < (int)sizeof(key) - 1; i++)
 		hash = (hash ^ (unsigned char)key[i]) * 16777619u;
@@ -126,8 +125,29 @@ static void put_value(struct sample *m, const char *name, const char *value)
 	puts_json(m, value);
 }
 
+static void note_name(struct sample *m, const char *name)
+{
+	size_t n = strlen(name) + 1;
+	if (m->names_room - m->names_len < n) {
+		m->names_room = 2 * (m->names_room + n) + 256;
+		m->names = must(realloc(m->names, m->names_room));
+	}
+	memcpy(m->names + m->names_len, name, n);
+	m->names_len += n;
+}
+
+bool sample_has(const struct sample *m, const char *pattern)
+{
+	for (size_t i = 0; i < m->names_len; i += strlen(m->names + i) + 1)
+		if (fnmatch(pattern, m->names + i, 0) == 0)
+			return true;
+	return false;
+}
+
 void sample_device(struct sample *m, const char *label, const char *device)
 {
+	note_name(m, device);
+	thresholds_device(m->s, device);
 	puts_json(m, m->devices_len ? "},{" : "[{");
 	put_quoted(m, label);
 	puts_json(m, ":");
@@ -161,20 +181,22 @@ void sample_begin(struct sample *m, struct state *s, const char *collector)
 	m->collector = collector;
 	m->now_ns = mono_ns();
 	m->was_reset = false;
-	m->summary[0] = 0;
-	m->devices_len = 0;
-	m->device = NULL;
+	m->summary[0] = m->others[0] = m->why[0] = 0;
+	m->devices_len = m->names_len = m->n_highlights = 0;
+	m->device = m->scope = NULL;
 }
 
 void sample_free(struct sample *m)
 {
 	fields_free(&m->fields);
 	free(m->devices);
+	free(m->names);
 }
 
 void sample_int(struct sample *m, const char *name, int64_t v)
 {
 	char text[32];
+	thresholds_look(m->s, name, m->device, (double)v);
 	if (!m->device) {
 		fields_int(&m->fields, name, v);
 		return;
@@ -190,6 +212,7 @@ void sample_double(struct sample *m, const char *name, double v)
 		sample_null(m, name);
 		return;
 	}
+	thresholds_look(m->s, name, m->device, v);
 	if (!m->device) {
 		fields_double(&m->fields, name, v);
 		return;
@@ -215,39 +238,61 @@ static void put_rate(struct sample *m, const char *name, double v)
 	sample_double(m, full, v);
 }
 
-void sample_counter(struct sample *m, const char *name, uint64_t v, double factor)
+/* As a number that JSON and clients can hold. */
+static void put_total(struct sample *m, const char *name, uint64_t v, double factor)
 {
-	bool is_new, went_back;
+	uint64_t whole;
+	if (factor < 1)
+		sample_double(m, name, (double)v * factor);
+	else if (__builtin_mul_overflow(v, (uint64_t)factor, &whole) || whole > INT64_MAX)
+		sample_int(m, name, INT64_MAX);
+	else
+		sample_int(m, name, (int64_t)whole);
+}
+
+static double count(struct sample *m, const char *name, uint64_t v, double factor, double rate_max)
+{
+	bool is_new;
 	struct entry *e = recall(m, name, &is_new);
-	went_back = !is_new && v < e->value;
+	bool went_back = !is_new && v < e->value;
 	double seconds = (double)(m->now_ns - e->at_ns) / (double)SEC;
 	double rate = is_new || went_back || seconds <= 0
 			      ? NAN
 			      : (double)(v - e->value) * factor / seconds;
+	if (rate > rate_max)
+		rate = rate_max;
 	e->value = v;
 	e->at_ns = m->now_ns;
 	m->was_reset |= went_back;
-	if (factor < 1)
-		sample_double(m, name, (double)v * factor);
-	else
-		sample_int(m, name, (int64_t)((double)v * factor));
+	put_total(m, name, v, factor);
 	if (m->s->rates)
 		put_rate(m, name, rate);
+	return rate;
 }
 
-double sample_share(struct sample *m, const char *name, uint64_t v, uint64_t total)
+double sample_counter(struct sample *m, const char *name, uint64_t v, double factor)
+{
+	return count(m, name, v, factor, INFINITY);
+}
+
+double sample_time(struct sample *m, const char *name, uint64_t v, double factor)
+{
+	return count(m, name, v, factor, 1);
+}
+
+bool sample_growth(struct sample *m, const char *name, uint64_t v, uint64_t *ret)
 {
 	bool is_new;
 	struct entry *e = recall(m, name, &is_new);
-	double share = -1;
-	if (!is_new && (v < e->value || total < e->total))
-		m->was_reset = true;
-	else if (!is_new && total > e->total)
-		share = (double)(v - e->value) / (double)(total - e->total);
+	bool went_back = !is_new && v < e->value;
+	*ret = is_new || went_back ? 0 : v - e->value;
 	e->value = v;
-	e->total = total;
-	return share;
+	m->was_reset |= went_back;
+	return !is_new && !went_back;
 }
+
+/* ---- the summary ------------------------------------------------------------------------------
+ */
 
 void sample_say(struct sample *m, const char *fmt, ...)
 {
@@ -256,6 +301,67 @@ void sample_say(struct sample *m, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(m->summary + n, sizeof(m->summary) - n, fmt, ap);
 	va_end(ap);
+}
+
+const char *human(char ret[16], double bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	size_t i = 0;
+	while (bytes >= 1023.5 && i + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		i++;
+	}
+	snprintf(ret, 16, i ? "%.1f %s" : "%.0f %s", bytes, units[i]);
+	return ret;
+}
+
+void sample_highlight(struct sample *m, double weight, const char *fmt, ...)
+{
+	size_t n = m->n_highlights++, at;
+	n = n < HIGHLIGHTS ? n : HIGHLIGHTS;
+	for (at = n; at > 0 && m->highlights[at - 1].weight < weight; at--)
+		if (at < HIGHLIGHTS)
+			m->highlights[at] = m->highlights[at - 1];
+	if (at == HIGHLIGHTS)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(m->highlights[at].text, sizeof(m->highlights[at].text), fmt, ap);
+	va_end(ap);
+	m->highlights[at].weight = weight;
+}
+
+void sample_say_highlights(struct sample *m)
+{
+	for (size_t i = 0; i < m->n_highlights && i < HIGHLIGHTS; i++)
+		sample_say(m, "%s%s", i ? "; " : "", m->highlights[i].text);
+	if (m->n_highlights > HIGHLIGHTS)
+		sample_say(m, "; and %zu more", m->n_highlights - HIGHLIGHTS);
+}
+
+int sample_lacks(struct sample *m, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(m->why, sizeof(m->why), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* ---- which devices -----------------------------------------------------------------------------
+ */
+
+bool has_option(struct state *s, const char *name)
+{
+	return s->src->host->option(s->src, name, 0) != NULL;
+}
+
+/* For a message, as many as there is room for. */
+static void note_other(struct sample *m, const char *name)
+{
+	size_t n = strlen(m->others), room = sizeof(m->others) - n;
+	if (strlen(name) + 4 < room)
+		snprintf(m->others + n, room, "%s%s", n ? ", " : "", name);
 }
 
 static bool matches(struct state *s, const char *prefix, const char *which, const char *name,
@@ -275,6 +381,8 @@ static bool matches(struct state *s, const char *prefix, const char *which, cons
 bool is_wanted(struct state *s, const char *prefix, const char *name)
 {
 	bool any_include = false, any_exclude = false;
+	if (strcmp(prefix, "fstype") != 0)
+		note_other(&s->sample, name);
 	bool included = matches(s, prefix, "include", name, &any_include);
 	return (included || !any_include) && !matches(s, prefix, "exclude", name, &any_exclude);
 }
