@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/basics.h"
 #include "common/severity.h"
-#include "common/stamp.h"
+#include "common/times.h"
 
 enum { NAME_MAX_LEN = 200, DEPTH_MAX = 8 };
 
@@ -51,11 +52,13 @@ static int64_t time_of_number(double v)
 static int64_t time_of(const json_t *v)
 {
 	int64_t ns = 0;
-	if (json_is_number(v))
-		return time_of_number(json_number_value(v));
+	if (json_is_integer(v))
+		return times_of_epoch(json_integer_value(v));
+	if (json_is_real(v))
+		return time_of_number(json_real_value(v));
 	const char *text = json_string_value(v);
 	size_t n = json_string_length(v);
-	return text && stamp_iso(text, n, &ns) == n ? ns : 0;
+	return text && times_read(text, n, wall_ns(), &ns) ? ns : 0;
 }
 
 static bool names_an_event(const char *s, size_t n)
@@ -76,8 +79,15 @@ static bool take_known(struct jsonline *j, const char *key, const json_t *v)
 		j->message_len = n;
 		return true;
 	}
-	if (!j->time_ns && is_one_of(key, times))
-		return (j->time_ns = time_of(v)) != 0;
+	if (!j->time_ns && is_one_of(key, times)) {
+		j->time_ns = time_of(v);
+		if (!j->time_ns && !json_is_null(v)) {
+			j->has_bad_time = true;
+			j->bad_time = text;
+			j->bad_time_len = n;
+		}
+		return j->time_ns != 0;
+	}
 	if (j->severity == SLUICE_NO_SEVERITY && is_one_of(key, levels)) {
 		char number[24] = "";
 		if (json_is_integer(v))

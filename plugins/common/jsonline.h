@@ -18,9 +18,12 @@ struct jsonline {
 	struct json_t *root; /* what the rest borrows */
 	const char *message; /* NULL: none */
 	size_t message_len;
-	const char *type; /* of key "type", where it can name an event; NULL */
-	int64_t time_ns;  /* 0: none */
-	int severity;     /* or SLUICE_NO_SEVERITY */
+	const char *type;     /* of key "type", where it can name an event; NULL */
+	int64_t time_ns;      /* 0: none */
+	bool has_bad_time;    /* there is one that is not understood */
+	const char *bad_time; /* its text; NULL: it is no text */
+	size_t bad_time_len;
+	int severity; /* or SLUICE_NO_SEVERITY */
 };
 
 /* Whether it is an object; then `ret` is to be freed, after its use. */

@@ -99,24 +99,35 @@ static bool zone_of(const char **p, const char *end, int64_t *offset_s)
 	return true;
 }
 
-/* A civil time in the process's own zone.  The offset changes at full hours at
- * most, so it is asked for once an hour.
+/* Seconds since 1970 of a civil time in the process's own zone.  `dst` as tm_isdst.
+ * Of an hour that clocks show twice it is the first; mktime(3) picks either.
+ */
+static int64_t civil_seconds(int y, int mon, int d, int h, int m, int s, int dst)
+{
+	struct tm tm = {.tm_year = y - 1900,
+			.tm_mon = mon - 1,
+			.tm_mday = d,
+			.tm_hour = h,
+			.tm_min = m,
+			.tm_sec = s,
+			.tm_isdst = dst};
+	time_t ret = mktime(&tm), before = ret - 3600;
+	if (dst < 0 && localtime_r(&before, &tm) && tm.tm_mday == d && tm.tm_hour == h)
+		ret = before;
+	return ret;
+}
+
+/* The same.  The offset changes at full quarters at most, so it is asked for once
+ * in each.
  */
 static int64_t local_seconds(int y, int mon, int d, int h, int m, int s)
 {
-	static int64_t cached_hour = INT64_MIN, cached_offset;
+	static int64_t cached_quarter = INT64_MIN, cached_offset;
 	int64_t as_utc = days_of(y, mon, d) * 86400 + h * 3600 + m * 60 + s;
 	int64_t quarter = as_utc / 900;
-	if (quarter != cached_hour) {
-		struct tm tm = {.tm_year = y - 1900,
-				.tm_mon = mon - 1,
-				.tm_mday = d,
-				.tm_hour = h,
-				.tm_min = m,
-				.tm_sec = s,
-				.tm_isdst = -1};
-		cached_offset = as_utc - (int64_t)mktime(&tm);
-		cached_hour = quarter;
+	if (quarter != cached_quarter) {
+		cached_offset = as_utc - civil_seconds(y, mon, d, h, m, s, -1);
+		cached_quarter = quarter;
 	}
 	return as_utc - cached_offset;
 }
@@ -243,12 +254,137 @@ size_t stamp_clf(const char *p, size_t n, int64_t *ns)
 	return (size_t)(at - p);
 }
 
+/* ---- other zones ------------------------------------------------------------------------ */
+
+bool stamp_has_zone(const char *name)
+{
+	static char last[64];
+	static bool is_there;
+	char path[128];
+	if (strlen(name) >= sizeof(last) || strstr(name, ".."))
+		return false;
+	if (strcmp(name, last) != 0) {
+		snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+		is_there = access(path, R_OK) == 0;
+		strcpy(last, name);
+	}
+	return is_there;
+}
+
+bool stamp_is_own_zone(const char *name)
+{
+	return strcmp(name, tzname[0]) == 0 || strcmp(name, tzname[1]) == 0;
+}
+
+static int64_t utc_seconds(const struct stamp *t, int year)
+{
+	return days_of(year, t->month, t->day) * 86400 + t->hour * 3600 + t->minute * 60 +
+	       t->second;
+}
+
+/* The zone of the process is another one for as long as the C library takes. */
+static int64_t seconds_in(const char *zone, const struct stamp *t, int year)
+{
+	static char cached_zone[64];
+	static int64_t cached_quarter, cached_offset;
+	int64_t as_utc = utc_seconds(t, year), quarter = as_utc / 900;
+	if (quarter != cached_quarter || strcmp(zone, cached_zone) != 0) {
+		const char *own = getenv("TZ");
+		char *copy = own ? strdup(own) : NULL;
+		setenv("TZ", zone, 1);
+		tzset();
+		cached_offset = as_utc - civil_seconds(year, t->month, t->day, t->hour, t->minute,
+						       t->second, -1);
+		if (copy)
+			setenv("TZ", copy, 1);
+		else
+			unsetenv("TZ");
+		tzset();
+		free(copy);
+		snprintf(cached_zone, sizeof(cached_zone), "%s", zone);
+		cached_quarter = quarter;
+	}
+	return as_utc - cached_offset;
+}
+
+bool stamp_finish_in(const struct stamp *t, const char *zone, int64_t now_ns, int64_t *ns)
+{
+	int year = t->year ? t->year : likely_year(t->month, t->day, now_ns);
+	if (!is_date(year, t->month, t->day))
+		return false;
+	int64_t seconds;
+	if (stamp_is_own_zone(zone))
+		seconds = civil_seconds(year, t->month, t->day, t->hour, t->minute, t->second,
+					strcmp(zone, tzname[0]) != 0);
+	else
+		seconds = seconds_in(zone, t, year);
+	*ns = seconds * SEC + t->part_ns;
+	return true;
+}
+
+bool stamp_set_day(struct stamp *t, int yday)
+{
+	for (t->month = 1; t->month <= 12; t->month++) {
+		int64_t first = days_of(t->year, t->month, 1);
+		int next_month = t->month % 12 + 1, next_year = t->year + (t->month == 12);
+		int length = (int)(days_of(next_year, next_month, 1) - first);
+		t->day = yday;
+		if (yday <= length)
+			return true;
+		yday -= length;
+	}
+	return false;
+}
+
+void stamp_set_today(struct stamp *t, int64_t now_ns)
+{
+	time_t now = (time_t)(now_ns / SEC);
+	struct tm tm;
+	localtime_r(&now, &tm);
+	/* Shortly after midnight, 23:59 was yesterday. */
+	if (t->hour - tm.tm_hour > 12) {
+		now -= 86400;
+		localtime_r(&now, &tm);
+	}
+	t->year = tm.tm_year + 1900;
+	t->month = tm.tm_mon + 1;
+	t->day = tm.tm_mday;
+}
+
+/* +02:00 as POSIX writes it: with a name, and turned around. */
+static bool posix_of_offset(const char *text, char *ret, size_t size)
+{
+	int64_t offset;
+	const char *p = text, *end = text + strlen(text);
+	char full[16];
+	/* +2, +02 */
+	size_t digits = !*text ? 0 : strspn(text + 1, "0123456789");
+	if ((*text == '+' || *text == '-') && digits <= 2 && digits && !text[1 + digits]) {
+		snprintf(full, sizeof(full), "%c%s%s:00", *text, digits == 1 ? "0" : "", text + 1);
+		p = full;
+		end = full + strlen(full);
+	}
+	if ((*p != '+' && *p != '-') || !zone_of(&p, end, &offset) || p != end)
+		return false;
+	int minutes = (int)(llabs(offset) / 60);
+	snprintf(ret, size, "<%c%02d%02d>%c%02d:%02d", offset < 0 ? '-' : '+', minutes / 60,
+		 minutes % 60, offset < 0 ? '+' : '-', minutes / 60, minutes % 60);
+	return true;
+}
+
+/* CET-1CEST,M3.5.0,M10.5.0/3 or <+03>-3; see tzset(3). */
+static bool is_posix_zone(const char *name)
+{
+	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+	return *name == '<' || (n >= 3 && name[n] && strchr("+-0123456789", name[n]));
+}
+
 int stamp_set_zone(const char *name)
 {
-	char path[512];
-	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
-	bool is_posix = strpbrk(name, "0123456789") && !strchr(name, '/');
-	if (strstr(name, "..") || (access(path, R_OK) < 0 && !is_posix))
+	char posix[32];
+	if (posix_of_offset(name, posix, sizeof(posix)))
+		name = posix;
+	else if (!*name || (!stamp_has_zone(name) && !is_posix_zone(name)))
 		return -1;
 	if (setenv("TZ", name, 1) < 0)
 		return -1;

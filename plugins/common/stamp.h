@@ -41,8 +41,19 @@ size_t stamp_read_offset(const char *p, size_t n, struct stamp *ret);
 /* False when there is no such day. */
 bool stamp_finish(const struct stamp *t, int64_t now_ns, int64_t *ns);
 
-/* Whether the zone database has `name` (or it is the form of POSIX's TZ), and
- * makes it the process's own.
+/* Whether the zone database has `name`, such as Europe/Berlin. */
+bool stamp_has_zone(const char *name);
+/* Whether it is what the process's own zone is called in winter or in summer. */
+bool stamp_is_own_zone(const char *name);
+/* As stamp_finish(), in a zone that one of these knows. */
+bool stamp_finish_in(const struct stamp *t, const char *zone, int64_t now_ns, int64_t *ns);
+/* The month and day of a day of the year, 1 .. 366; false: the year has none such. */
+bool stamp_set_day(struct stamp *t, int yday);
+/* The day in which this time of day is the nearest to now. */
+void stamp_set_today(struct stamp *t, int64_t now_ns);
+
+/* Makes it the process's own zone: a name of the zone database, an offset such as
+ * +02:00, or the form of POSIX's TZ.  -1 when it is none.
  */
 int stamp_set_zone(const char *name);
 

@@ -52,6 +52,10 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 		fields_bool(&s->fields, "unparsed", true);
 		s->n_unparsed++;
 	}
+	if (p.has_bad_time && !p.time_ns) {
+		fields_bool(&s->fields, "time_unparsed", true);
+		s->n_bad_times++;
+	}
 	if (s->options.strip_ansi && s->options.parse != PARSE_NONE)
 		strip_parsed(s, &p);
 	if (p.severity == SLUICE_NO_SEVERITY && s->options.detect_severity)

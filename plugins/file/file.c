@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/stamp.h"
+#include "common/times.h"
 
 #define MS 1000000LL
 
@@ -167,10 +168,16 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_REGEX,
 	 .doc = "for parse: regex; its named groups become fields, (?<message>), (?<time>) and "
 		"(?<level>) the event's own"},
+	{.name = "time_format",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "of times in a form that is not known, as strptime(3) writes it, such as "
+		"\"%d.%m.%Y %H:%M:%S.%f\"; or epoch, epoch_ms, epoch_us, epoch_ns"},
 	{.name = "time_zone",
 	 .type = SLUICE_STRING,
 	 .fallback = "",
-	 .doc = "of times that name none, such as Europe/Berlin; empty: the machine's own"},
+	 .doc = "of times that name none, such as Europe/Berlin or +02:00; empty: the machine's "
+		"own"},
 	{0},
 };
 
@@ -178,6 +185,8 @@ static const struct sluice_field_type line_fields[] = {
 	{"log.file.path", SLUICE_STRING, NULL, "the file's name as it is now"},
 	{"log.record.size", SLUICE_INT, "By", "of a truncated line: what it had"},
 	{"unparsed", SLUICE_BOOL, NULL, "the line is not of the form that parse names"},
+	{"time_unparsed", SLUICE_BOOL, NULL,
+	 "the line's time is not understood: the event has the time of its reading"},
 	{"text_before", SLUICE_STRING, NULL,
 	 "for parse: regex with a group message: text of the line before the match"},
 	{"text_after", SLUICE_STRING, NULL, "the same: text of the line after the match"},
@@ -265,6 +274,7 @@ static void read_more_options(struct sluice_source *src, struct options *o)
 	o->decompress = h->number(src, "decompress");
 	o->encoding = h->option(src, "encoding", 0);
 	o->on_invalid = (enum on_invalid)h->number(src, "on_invalid");
+	o->has_time_format = h->option(src, "time_format", 0);
 	o->parse = (enum parse)h->number(src, "parse");
 	o->has_groups = h->option(src, "multiline.start", 0) ||
 			h->option(src, "multiline.continue", 0) ||
@@ -292,8 +302,13 @@ static int check_options(struct sluice_source *src, const struct options *o)
 	if (*zone && stamp_set_zone(zone))
 		return h->refuse(
 			src, "time_zone",
-			"is no time zone of this machine (write one such as Europe/Berlin; "
-			"see /usr/share/zoneinfo)");
+			"is no time zone of this machine (write one such as Europe/Berlin or "
+			"+02:00; see /usr/share/zoneinfo)");
+	for (size_t i = 0; h->option(src, "time_format", i); i++) {
+		const char *why = times_check_format(h->option(src, "time_format", i));
+		if (why)
+			return h->refuse(src, "time_format", why);
+	}
 	return 0;
 }
 
@@ -458,10 +473,15 @@ static void report(struct state *s)
 		const char *name;
 		uint64_t value;
 	} counters[] = {
-		{"lines", s->n_lines},       {"bytes", s->n_bytes},
-		{"long_lines", s->n_long},   {"truncated", s->n_truncated},
-		{"rotated", s->n_rotated},   {"nul_bytes_skipped", s->n_nuls},
-		{"unparsed", s->n_unparsed}, {"invalid_bytes", s->n_invalid},
+		{"lines", s->n_lines},
+		{"bytes", s->n_bytes},
+		{"long_lines", s->n_long},
+		{"truncated", s->n_truncated},
+		{"rotated", s->n_rotated},
+		{"nul_bytes_skipped", s->n_nuls},
+		{"unparsed", s->n_unparsed},
+		{"invalid_bytes", s->n_invalid},
+		{"unparsed_times", s->n_bad_times},
 	};
 	uint64_t n = 0;
 	for (struct file *f = s->files; f; f = f->next)

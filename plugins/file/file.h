@@ -51,6 +51,7 @@ struct options {
 	const char *encoding; /* as iconv(3) knows it; "auto": by the byte order mark, else UTF-8 */
 	enum on_invalid on_invalid;
 	enum parse parse;
+	bool has_time_format;
 	bool has_groups; /* multiline */
 	int64_t group_timeout_ns;
 	size_t group_lines, group_bytes; /* at most */
@@ -126,6 +127,7 @@ struct state {
 		int64_t at_ns;
 	} complaints[64];
 	uint64_t n_lines, n_bytes, n_long, n_truncated, n_rotated, n_nuls, n_unparsed, n_invalid;
+	uint64_t n_bad_times;
 };
 
 /* Lines that are held back until it is known that the event is whole. */
@@ -235,7 +237,8 @@ const char *encoding_decode(struct state *s, struct file *f, const char *p, size
 
 /* ---- parse.c ---- */
 struct parsed {
-	int64_t time_ns; /* 0: none */
+	int64_t time_ns;   /* 0: none */
+	bool has_bad_time; /* something is called its time but is not understood */
 	int severity;
 	const char *message;
 	size_t message_len;

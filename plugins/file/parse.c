@@ -8,8 +8,10 @@
 #include <pcre2.h>
 
 #include "common/jsonline.h"
+#include "common/basics.h"
 #include "common/stamp.h"
 #include "common/syslogmsg.h"
+#include "common/times.h"
 #include "file.h"
 
 /* ---- regular expressions ----------------------------------------------------------- */
@@ -78,16 +80,25 @@ static bool is_name(const char *name, size_t n, const char *want)
 	return strlen(want) == n && memcmp(name, want, n) == 0;
 }
 
-static int64_t time_of(const char *p, size_t n)
+/* A time by the configured formats, else by those that everybody writes; 0: none. */
+static int64_t time_of(const struct state *s, const char *p, size_t n)
 {
-	int64_t ns;
-	if (stamp_iso(p, n, &ns) == n && n)
-		return ns;
-	if (stamp_clf(p, n, &ns) == n && n)
-		return ns;
-	if (stamp_bsd(p, n, wall_ns(), &ns) == n && n)
-		return ns;
-	return 0;
+	int64_t ns = 0, now = wall_ns();
+	const char *format;
+	for (size_t i = 0; s->options.has_time_format &&
+			   (format = s->src->host->option(s->src, "time_format", i));
+	     i++)
+		if (times_read_by(format, p, n, now, &ns))
+			return ns;
+	return times_read(p, n, now, &ns) ? ns : 0;
+}
+
+/* Whether it is one; that it is none is remembered. */
+static bool take_time(const struct state *s, struct parsed *ret, const char *p, size_t n)
+{
+	ret->time_ns = time_of(s, p, n);
+	ret->has_bad_time |= !ret->time_ns;
+	return ret->time_ns != 0;
 }
 
 /* A value by its name; numbers become numbers. */
@@ -108,7 +119,7 @@ static void put(struct state *s, struct parsed *ret, const char *name, size_t na
 		ret->message_len = n;
 		return;
 	}
-	if (is_time && !ret->time_ns && (ret->time_ns = time_of(p, n)) != 0)
+	if (is_time && n && !ret->time_ns && take_time(s, ret, p, n))
 		return;
 	if (is_level && ret->severity == SLUICE_NO_SEVERITY)
 		ret->severity = jsonline_severity(p, n);
@@ -141,6 +152,9 @@ static bool parse_json(struct state *s, const char *p, size_t n, struct parsed *
 	ret->json = j.root;
 	ret->time_ns = j.time_ns;
 	ret->severity = j.severity;
+	if (j.has_bad_time && !ret->time_ns &&
+	    !(j.bad_time && take_time(s, ret, j.bad_time, j.bad_time_len)))
+		ret->has_bad_time = true;
 	if (j.message) {
 		ret->message = j.message;
 		ret->message_len = j.message_len;

@@ -82,5 +82,35 @@ def a_level_in_colour_counts_and_colours_go_when_asked(site):
     holds(got[4][0], red + " more", ERROR)
 
 
+def times_that_people_have(site):
+    """In each parser; what is not understood is kept and said."""
+    regex = "parse: regex, regex: '^\\[?(?<time>[^]|]+)[]|] (?<message>.*)', time_zone: %s"
+    json_lines = '{"time": %s, "msg": "x"}\n'
+    cases = [
+        (regex % "Europe/Berlin", "[2026/07/27 10:00:00] x\n[Fri Nov 27 11:00:00.5 2026] x\n[soon] x\n", 3),
+        (regex % "'-03:30'", "27-Nov-2026 10:00:00.123| x\n27-Nov-2026 11:00:00 Europe/Berlin| x\n", 2),
+        (regex % "UTC" + ", time_format: ['%d.%m.%y %H:%M:%S,%L', epoch_ms]",
+         "27.11.26 10:00:00,250| x\n99999999999| x\n2026-11-27 11:00:00 CET| x\n", 3),
+        ("parse: json, time_format: '%d.%m.%Y %H:%M'", json_lines % "1795773600123" + json_lines % '"2026-11-27 10:00:00.5 UTC"' +
+         json_lines % '"1795773600"' + json_lines % '"27.11.2026 10:00"' + json_lines % "true" + json_lines % '"soon"' +
+         json_lines % "null", 7),
+        ("parse: logfmt", "ts=1795773600.25 msg=x\ntime=soon ts=2026-11-27T10:00:00Z msg=x\nts=soon msg=x\n", 3),
+    ]
+    a, b, c, d, e = parsed(site, cases)
+    for event, time in zip(a, ("2026-07-27T08:00:00", "2026-11-27T10:00:00.500000", None)):
+        holds(event, "x", time=time, time_unparsed=None if time else True)
+    check(a[2]["fields"]["time"] == "soon", repr(a[2]))
+    holds(b[0], "x", time="2026-11-27T13:30:00.123", time_unparsed=None)
+    holds(b[1], "x", time="2026-11-27T10:00:00.000", time_unparsed=None)
+    for event, time in zip(c, ("2026-11-27T10:00:00.250", "1973-03-03T09:46:39.999", "2026-11-27T10:00:00")):
+        holds(event, "x", time=time, time_unparsed=None)
+    for event, time in zip(d, ("10:00:00.123", "10:00:00.500", "10:00:00.000", "10:00:00.000", None, None)):
+        holds(event, "x", time=time and "2026-11-27T" + time, time_unparsed=None if time else True)
+    holds(d[6], "x", time_unparsed=None)
+    for event, time in zip(e, ("2026-11-27T10:00:00.250", "2026-11-27T10:00:00.000", None)):
+        holds(event, "x", time=time, time_unparsed=None if time else True)
+    wait_for(lambda: site.source("c4")["counters"].get("unparsed_times") == 1, "the line to be counted")
+
+
 if __name__ == "__main__":
-    run(text_outside_a_match_is_kept, a_level_in_colour_counts_and_colours_go_when_asked)
+    run(text_outside_a_match_is_kept, a_level_in_colour_counts_and_colours_go_when_asked, times_that_people_have)
