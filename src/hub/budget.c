@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/budget.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define WINDOW_NS  (100 * NS_PER_MS)
 #define BUDGET_NS  (15 * NS_PER_MS) /* in a window */
 #define TRIFLE_NS  5000LL           /* for an event: never too expensive */
 #define TRIFLES_NS (2 * NS_PER_MS)  /* the same, of all views together */
 #define OUTLIER_NS 50000LL
+#define ODD_NS     10000LL
 
 enum { OUTLIER_FACTOR = 8, SMOOTHING = 8, RESERVED_EVENTS = 10 };
 
@@ -18,7 +22,54 @@ static void open_window(struct budget *b, int64_t now_ns)
 	b->window++;
 	b->began_ns = now_ns;
 	b->spent_ns = 0;
-	b->n_spenders = 0;
+	b->n_spenders = b->n_payers = 0;
+}
+
+void budget_init(struct budget *b)
+{
+	*b = (struct budget){0};
+	for (int i = 0; i < BUDGET_BUCKETS; i++)
+		list_init(&b->purses[i]);
+}
+
+struct purse *purse_get(struct budget *b, uint64_t owner)
+{
+	struct list *bucket = &b->purses[owner % BUDGET_BUCKETS];
+	list_each (e, bucket) {
+		struct purse *p = list_entry(e, struct purse, link);
+		if (p->owner == owner) {
+			p->n_views++;
+			return p;
+		}
+	}
+	struct purse *p = mem_zero(sizeof(*p));
+	p->owner = owner;
+	p->n_views = 1;
+	list_append(bucket, &p->link);
+	return p;
+}
+
+void purse_put(struct purse *p)
+{
+	if (!p || --p->n_views)
+		return;
+	list_remove(&p->link);
+	free(p);
+}
+
+static void charge_purse(struct budget *b, struct purse *p, int64_t took_ns)
+{
+	if (p->window != b->window) {
+		p->window = b->window;
+		p->spent_ns = 0;
+		b->n_payers++;
+	}
+	p->spent_ns += took_ns;
+}
+
+bool budget_is_odd(const struct spender *s, int64_t took_ns)
+{
+	return took_ns > 2 * s->usual_ns + ODD_NS;
 }
 
 void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t took_ns)
@@ -28,15 +79,18 @@ void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t 
 		s->window = b->window;
 		s->spent_ns = 0;
 		b->n_spenders++;
+		b->n_payers += !s->purse;
 	}
 	/* An extreme outlier means that another process ran meanwhile, so it is capped. */
 	took_ns += s->extra_ns;
 	took_ns = MIN(took_ns, OUTLIER_FACTOR * s->usual_ns + OUTLIER_NS);
 	s->extra_ns = 0;
-	s->usual_ns = s->is_known ? s->usual_ns + (took_ns - s->usual_ns) / SMOOTHING : took_ns;
-	s->is_known = true;
+	s->n_known = MIN(s->n_known + 1, SMOOTHING);
+	s->usual_ns += (took_ns - s->usual_ns) / (int64_t)s->n_known;
 	s->spent_ns += took_ns;
 	b->spent_ns += took_ns;
+	if (s->purse)
+		charge_purse(b, s->purse, took_ns);
 }
 
 bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns)
@@ -54,9 +108,20 @@ bool budget_is_exceeded(const struct budget *b)
 	return b->spent_ns > BUDGET_NS;
 }
 
+/* Whether its client takes less than clients do on average. */
+static bool client_is_modest(const struct budget *b, const struct spender *s)
+{
+	const struct purse *p = s->purse;
+	uint64_t window = p ? p->window : s->window;
+	int64_t spent_ns = window != b->window ? 0 : p ? p->spent_ns : s->spent_ns;
+	return spent_ns + s->usual_ns < b->spent_ns / (int64_t)(b->n_payers + 1);
+}
+
 bool budget_is_dear(const struct budget *b, const struct spender *s, uint64_t n_all)
 {
-	if (!s->is_known)
+	if (client_is_modest(b, s))
+		return false;
+	if (!s->n_known)
 		return true;
 	if (s->usual_ns <= MIN(TRIFLE_NS, TRIFLES_NS / (int64_t)(n_all + 1)))
 		return false;

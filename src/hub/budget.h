@@ -3,8 +3,8 @@
  * budget - how much of the loop's time the views may take for events.
  *
  * Within it nobody notices anything.  While it is exceeded, the views that take more than
- * the average are too dear for the loop, and are put aside (view_aside.c).  Views that
- * cost next to nothing are never dear.
+ * the average are too dear for the loop, and are put aside (view_aside.c), if their client
+ * takes more than clients do on average.  Views that cost next to nothing are never dear.
  */
 #ifndef SLUICE_HUB_BUDGET_H
 #define SLUICE_HUB_BUDGET_H
@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/list.h"
+
+enum { BUDGET_BUCKETS = 64 };
 
 /* What all views have spent in the current window of time. */
 struct budget {
@@ -20,19 +23,40 @@ struct budget {
 	uint64_t window; /* its number; the first is 1 */
 	int64_t spent_ns;
 	uint64_t n_spenders; /* views that used time in it */
+	uint64_t n_payers;   /* clients whose views did */
+	struct list purses[BUDGET_BUCKETS];
+};
+
+/* What the views of one client have. */
+struct purse {
+	struct list link; /* in its bucket */
+	uint64_t owner;
+	size_t n_views;
+	uint64_t window; /* to which spent_ns belongs */
+	int64_t spent_ns;
 };
 
 /* What one view has. */
 struct spender {
-	uint64_t window; /* to which spent_ns belongs */
+	struct purse *purse; /* counted; NULL: it pays for itself */
+	uint64_t window;     /* to which spent_ns belongs */
 	int64_t spent_ns;
 	int64_t usual_ns; /* for one event */
 	int64_t extra_ns; /* what was done for several at once; charged with the next event */
-	bool is_known;
+	unsigned n_known; /* events that usual_ns is of, up to as many as it remembers */
 };
+
+void budget_init(struct budget *b);
+
+/* The purse of this client, with one view more; give it back with purse_put(). */
+struct purse *purse_get(struct budget *b, uint64_t owner) must_check;
+void purse_put(struct purse *p);
 
 /* Charges the time of one event; `now_ns` is the monotonic clock. */
 void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t took_ns);
+
+/* Whether an event took so much longer than usual that another process may have run. */
+bool budget_is_odd(const struct spender *s, int64_t took_ns) must_check;
 
 /* Whether there is room for one more that was sent away; then some of it is its own. */
 bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns) must_check;

@@ -332,6 +332,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 {
 	*h = (struct hub){
 		.open_files.spare_fd = -1, .loop = l, .settings = s, .started_ns = clock_wall_ns()};
+	budget_init(&h->budget);
 	list_init(&h->views);
 	h->view_buckets = mem_zero(VIEW_BUCKETS * sizeof(h->view_buckets[0]));
 	for (int i = 0; i < VIEW_BUCKETS; i++)

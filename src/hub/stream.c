@@ -303,7 +303,7 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 		 struct subscription *sub)
 {
 	struct subscription from = *sub; /* its plain members, for what view_get() takes */
-	struct view *v = view_get(h, sub);
+	struct view *v = view_get(h, sub, reader_owner(who, READS_VIEW));
 	if (!v) {
 		fd_close(&fd);
 		return;
@@ -311,8 +311,6 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 	struct stream *s = mem_zero(sizeof(*s));
 	s->hub = h;
 	s->view = v;
-	if (!v->reader)
-		v->reader = reader_owner(who, READS_VIEW);
 	s->phase = STREAM_REPLAYING;
 	s->is_poll = v->sub.format == FORMAT_PAGE;
 	s->heartbeat.fn = on_heartbeat;

@@ -29,7 +29,8 @@ static event_id *floors_after_change(const struct stream *s, const struct view *
 void stream_apply_change(struct stream *s)
 {
 	subscription_release(s->next);
-	struct view *old = s->view, *v = view_get(s->hub, s->next);
+	uint64_t reader = reader_owner(&s->who, READS_VIEW);
+	struct view *old = s->view, *v = view_get(s->hub, s->next, reader);
 	subscription_fini(s->next);
 	free(s->next);
 	s->next = NULL;
@@ -37,8 +38,6 @@ void stream_apply_change(struct stream *s)
 		stream_say_bye(s, "hub.limits.subscriptions", NULL);
 		return;
 	}
-	if (!v->reader)
-		v->reader = reader_owner(&s->who, READS_VIEW);
 	if (s->phase == STREAM_LIVE && !list_is_empty(&s->ready))
 		s->after = MAX(s->after, view_head(old));
 	stream_set_behind(s, false);

@@ -14,6 +14,7 @@
 
 #define STRIKE_NS         (2 * NS_PER_MS)
 #define STRIKES_WITHIN_NS (10 * NS_PER_SEC)
+#define FLUSHES_NS        (3 * NS_PER_MS) /* in a turn */
 
 enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20, STRIKE_BYTE_NS = 30 };
 
@@ -298,7 +299,7 @@ static bool is_too_dear(const struct view_link *of)
 	const struct hub *h = v->hub;
 	bool looks_dear = v->gzip || (of->filter && (filter_has_regex(of->filter) ||
 						     filter_text(of->filter).len > SHORT_FILTER));
-	if (!v->spender.is_known && !looks_dear)
+	if (!v->spender.n_known && !looks_dear)
 		return false;
 	return budget_is_dear(&h->budget, &v->spender, h->n_views) &&
 	       (budget_is_exceeded(&h->budget) || loop_is_late(h->loop));
@@ -324,8 +325,10 @@ void view_publish(struct channel *c, const struct event *ev)
 		if (!begun)
 			begun = clock_mono_ns();
 		publish_to(of, run, ev);
-		int64_t now = clock_mono_ns();
-		budget_charge(&h->budget, &v->spender, now, now - begun);
+		int64_t now = clock_mono_ns(), took = now - begun;
+		if (budget_is_odd(&v->spender, took))
+			took -= MIN(loop_stolen(h->loop), took);
+		budget_charge(&h->budget, &v->spender, now, took);
 		begun = now;
 	}
 }
@@ -393,15 +396,17 @@ void view_flush(struct view *v)
 		halve_log(v);
 }
 
-/* Compressing takes a while: at least one view in each turn, the rest in the next ones. */
+/* Compressing and sending take a while: they have some milliseconds in each turn, and the
+ * rest waits for the next ones.
+ */
 static bool flush_must_wait(const struct view *v)
 {
 	struct hub *h = v->hub;
-	if (!v->gzip)
-		return false;
-	if (h->compressed_ns == loop_now(h->loop) && loop_is_late(h->loop))
-		return true;
-	h->compressed_ns = loop_now(h->loop);
+	int64_t now = clock_mono_ns();
+	if (h->flushes_of_ns == loop_now(h->loop))
+		return now - h->flushes_began_ns > FLUSHES_NS;
+	h->flushes_of_ns = loop_now(h->loop);
+	h->flushes_began_ns = now;
 	return false;
 }
 
@@ -471,11 +476,21 @@ bool view_is_one_too_many(struct hub *h, const struct subscription *s)
 	return h->n_views >= (size_t)h->settings->hub.max_views && !find(h, s);
 }
 
-struct view *view_get(struct hub *h, struct subscription *s)
+/* One that serves several clients pays for itself. */
+static void share(struct view *v, uint64_t reader)
+{
+	v->n_streams++;
+	if (v->reader == reader)
+		return;
+	purse_put(v->spender.purse);
+	v->spender.purse = NULL;
+}
+
+struct view *view_get(struct hub *h, struct subscription *s, uint64_t reader)
 {
 	struct view *v = find(h, s);
 	if (v) {
-		v->n_streams++;
+		share(v, reader);
 		return v;
 	}
 	if (h->n_views >= (size_t)h->settings->hub.max_views)
@@ -483,6 +498,8 @@ struct view *view_get(struct hub *h, struct subscription *s)
 	v = mem_zero(sizeof(*v));
 	v->hub = h;
 	v->n_streams = 1;
+	v->reader = reader;
+	v->spender.purse = purse_get(&h->budget, reader);
 	v->sub = *s;
 	v->gzip = s->gzips ? gzip_new() : NULL;
 	v->links = mem_zero(s->n_channels * sizeof(v->links[0]));
@@ -539,6 +556,8 @@ void view_put(struct view *v)
 	loop_timer_cancel(v->hub->loop, &v->timer);
 	loop_timer_cancel(v->hub->loop, &v->heartbeat);
 	v->hub->n_views--;
+	purse_put(v->spender.purse);
+	v->spender.purse = NULL;
 	regexes_changed(v->hub->regexes);
 	if (!view_aside_end(v))
 		view_free(v);

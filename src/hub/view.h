@@ -81,8 +81,8 @@ struct view {
 	event_id seen;
 	struct replay *replay; /* in the helper's hands */
 	struct loop_timer again;
-	uint64_t reader;                 /* the client whose turn among the readers it uses */
-	int64_t read_ns;                 /* loop time at which it last asked a reader */
+	uint64_t reader; /* the client whose turn among the readers it uses: the first one */
+	int64_t read_ns; /* loop time at which it last asked a reader */
 	int64_t aside_until_ns, back_ns; /* loop times */
 	int64_t aside_ns;                /* for how long it was put aside last */
 	event_id missed_after, missed;   /* transient events not seen since; 0: none */
@@ -109,10 +109,11 @@ struct view_link {
 };
 
 /* The view of this subscription, made when it is the first to ask; counts one
- * stream more, to be given back with view_put().  Takes what `s` holds.  NULL
- * when there are as many as are allowed.
+ * stream more, to be given back with view_put().  Takes what `s` holds.  `reader` is the
+ * client (reader_owner()), who pays for it as long as he is the only one.  NULL when there
+ * are as many as are allowed.
  */
-struct view *view_get(struct hub *h, struct subscription *s) must_check;
+struct view *view_get(struct hub *h, struct subscription *s, uint64_t reader) must_check;
 void view_put(struct view *v);
 /* Whether view_get() would be refused. */
 bool view_is_one_too_many(struct hub *h, const struct subscription *s) must_check;

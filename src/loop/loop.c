@@ -25,6 +25,7 @@ struct loop {
 	void (*on_orphans)(struct loop *l);
 	int64_t now_ns;
 	int64_t cpu_ns, longest_ns; /* of this thread, when the last turn ended; of a turn */
+	int64_t stolen_ns;          /* of this turn, as told */
 	struct epoll_event ready[BATCH];
 	int n_ready; /* of this turn; entries before `at` are dispatched */
 	int at;
@@ -78,6 +79,14 @@ int64_t loop_now(const struct loop *l)
 bool loop_is_late(const struct loop *l)
 {
 	return clock_mono_ns() - l->now_ns > LATE_NS;
+}
+
+int64_t loop_stolen(struct loop *l)
+{
+	int64_t used_ns = clock_read(CLOCK_THREAD_CPUTIME_ID) - l->cpu_ns;
+	int64_t before_ns = l->stolen_ns;
+	l->stolen_ns = MAX(clock_mono_ns() - l->now_ns - used_ns, before_ns);
+	return l->stolen_ns - before_ns;
 }
 
 int64_t loop_longest_turn(const struct loop *l)
@@ -135,6 +144,7 @@ static void dispatch(struct loop *l, int timeout_ms)
 	l->at = l->n_ready = 0;
 	int n = epoll_wait(l->epoll, l->ready, BATCH, timeout_ms);
 	l->now_ns = clock_mono_ns();
+	l->stolen_ns = 0;
 	l->n_ready = MAX(n, 0);
 	while (l->at < l->n_ready) {
 		struct epoll_event *ev = &l->ready[l->at++];

@@ -82,6 +82,11 @@ int64_t loop_now(const struct loop *l);
  */
 bool loop_is_late(const struct loop *l) must_check;
 
+/* For how long others have had the processor in this turn, since it began or was asked
+ * last; nanoseconds.
+ */
+int64_t loop_stolen(struct loop *l);
+
 /* The processor's time that the longest turn has used since the last call of
  * loop_forget_turns(), in nanoseconds.
  */

@@ -8,7 +8,8 @@ static const int64_t US = 1000;
 
 START_TEST(within_the_budget_nobody_is_sent_away)
 {
-	struct budget b = {0};
+	struct budget b;
+	budget_init(&b);
 	struct spender s = {0};
 	for (int i = 0; i < 1000; i++)
 		budget_charge(&b, &s, i * NS_PER_MS, 20 * US);
@@ -18,7 +19,8 @@ END_TEST
 
 START_TEST(an_exceeded_budget_is_due_to_the_dear_ones_not_to_the_cheap_ones)
 {
-	struct budget b = {0};
+	struct budget b;
+	budget_init(&b);
 	struct spender dear = {0}, cheap = {0};
 	for (int i = 0; i < 2000; i++) {
 		budget_charge(&b, &dear, i * 50 * US, 50 * US);
@@ -32,7 +34,8 @@ END_TEST
 
 START_TEST(the_next_window_begins_with_nothing_spent)
 {
-	struct budget b = {0};
+	struct budget b;
+	budget_init(&b);
 	struct spender s = {0};
 	for (int i = 0; i < 1000; i++)
 		budget_charge(&b, &s, 1, 1000 * US);
@@ -45,7 +48,8 @@ END_TEST
 /* Another process had the processor: 20 ms for what takes a microsecond. */
 START_TEST(a_busy_machine_makes_no_cheap_view_dear)
 {
-	struct budget b = {0};
+	struct budget b;
+	budget_init(&b);
 	struct spender s = {0};
 	for (int i = 0; i < 200; i++)
 		budget_charge(&b, &s, i * NS_PER_MS, i % 50 ? 1 * US : 20 * NS_PER_MS);
@@ -55,7 +59,8 @@ END_TEST
 
 START_TEST(many_trifles_are_no_trifle)
 {
-	struct budget b = {0};
+	struct budget b;
+	budget_init(&b);
 	struct spender s = {0};
 	for (int i = 0; i < 100; i++)
 		budget_charge(&b, &s, 1, 4 * US);
@@ -64,7 +69,46 @@ START_TEST(many_trifles_are_no_trifle)
 }
 END_TEST
 
+/* Ninety of one client take 2 us each for an event, and one of another client 3 us. */
+START_TEST(a_client_who_takes_little_keeps_his_place)
+{
+	struct budget b;
+	budget_init(&b);
+	struct spender many[90] = {0}, one = {.purse = purse_get(&b, 2)};
+	for (int i = 0; i < 90; i++)
+		many[i].purse = purse_get(&b, 1);
+	for (int i = 0; i < 200; i++) {
+		for (int k = 0; k < 90; k++)
+			budget_charge(&b, &many[k], i, 2 * US);
+		budget_charge(&b, &one, i, 3 * US);
+	}
+	ck_assert(budget_is_exceeded(&b));
+	ck_assert(!budget_is_dear(&b, &one, 2000));
+	purse_put(one.purse);
+	one.purse = many[0].purse; /* had it been the same client's */
+	ck_assert(budget_is_dear(&b, &one, 2000));
+	for (int i = 0; i < 90; i++)
+		purse_put(many[i].purse);
+}
+END_TEST
+
+START_TEST(what_is_new_is_judged_by_its_client)
+{
+	struct budget b;
+	budget_init(&b);
+	struct spender old = {.purse = purse_get(&b, 1)}, own = {.purse = old.purse},
+		       others = {.purse = purse_get(&b, 2)};
+	for (int i = 0; i < 1000; i++)
+		budget_charge(&b, &old, i, 20 * US);
+	ck_assert(budget_is_dear(&b, &own, 3));
+	ck_assert(!budget_is_dear(&b, &others, 3));
+	purse_put(old.purse);
+	purse_put(others.purse);
+}
+END_TEST
+
 UNIT_MAIN("budget", within_the_budget_nobody_is_sent_away,
 	  an_exceeded_budget_is_due_to_the_dear_ones_not_to_the_cheap_ones,
 	  the_next_window_begins_with_nothing_spent, a_busy_machine_makes_no_cheap_view_dear,
-	  many_trifles_are_no_trifle)
+	  many_trifles_are_no_trifle, a_client_who_takes_little_keeps_his_place,
+	  what_is_new_is_judged_by_its_client)
