@@ -39,6 +39,11 @@ int process_spawn_apart(char *const argv[], char *const envp[], const struct fd_
  */
 void process_die_with_parent(pid_t parent, int signo);
 
+/* Asks for the processor in turns of that many microseconds for this thread: the shorter
+ * they are, the sooner it gets one when it wakes.  Linux before 6.12 ignores it.
+ */
+void process_take_turns(unsigned us);
+
 /* "exit status 3", "killed by signal 9 (Killed)": owned. */
 char *process_describe_status(int status) must_check;
 

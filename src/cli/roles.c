@@ -25,6 +25,8 @@
 #include "source/opening.h"
 #include "source/sources.h"
 
+enum { HUB_TURN_US = 500 };
+
 int role_parent(int argc, char **argv, int signo)
 {
 	int64_t parent;
@@ -184,6 +186,7 @@ int hub_role(int argc, char **argv)
 		log_debug("the supervisor is gone");
 	if (argc > 1)
 		hub_watch_use(&p.hub, on_unused);
+	process_take_turns(HUB_TURN_US);
 	loop_run(loop);
 	sources_free(p.sources);
 	hub_close(&p.hub);

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/process.h"
 #include "loop/lanes.h"
 
-enum { GIVEN_WAY = 3 }; /* nice(2) */
+enum { GIVEN_WAY = 3 /* nice(2) */, WAY_TURN_US = 10000 };
 
 struct helper_thread {
 	struct helper *helper;
@@ -55,6 +56,7 @@ static void give_way(void)
 	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + GIVEN_WAY);
 	if (sched_setscheduler(0, SCHED_BATCH, &none) < 0)
 		return; /* it was only to be asked for */
+	process_take_turns(WAY_TURN_US);
 }
 
 static void *thread_main(void *arg)
