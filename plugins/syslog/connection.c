@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cut.h"
 #include "syslog.h"
 
 #define LAST_WORDS_NS (1000 * MS)
@@ -67,9 +68,12 @@ static int deliver_cut(struct connection *c, const struct frame *f)
 	if (s->options.on_oversize == OVERSIZE_SPLIT) {
 		/* Nothing of it has been thrown away: all of it is there. */
 		int r = 0;
-		for (size_t at = 0; !r && at < f->size; at += max)
-			r = deliver(s, &c->origin, f->p + at,
-				    f->size - at < max ? f->size - at : max, SLUICE_PARTIAL, 0);
+		for (size_t at = 0, n; !r && at < f->size; at += n) {
+			bool is_last = f->size - at <= max;
+			n = is_last ? f->size - at : cut_utf8(f->p + at, max);
+			r = deliver(s, &c->origin, f->p + at, n,
+				    SLUICE_PARTIAL | (is_last ? 0 : DELIVER_PIECE), 0);
+		}
 		return r;
 	}
 	if (s->options.on_oversize == OVERSIZE_DROP)
@@ -94,9 +98,11 @@ static int shorten(struct connection *c, char *p, size_t *n)
 		return 0;
 	}
 	int r = 0;
-	for (; !r && *n - done > max; done += max) {
-		r = deliver(s, &c->origin, p + done, max, SLUICE_PARTIAL, 0);
+	while (!r && *n - done > max) {
+		size_t piece = cut_utf8(p + done, max);
+		r = deliver(s, &c->origin, p + done, piece, SLUICE_PARTIAL | DELIVER_PIECE, 0);
 		s->n_oversize++;
+		done += piece;
 	}
 	framing_forget(&c->framing, done, false);
 	memmove(p, p + done, *n - done);

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cut.h"
 #include "syslog.h"
+
+/* What is put beside structured data. */
+enum { OWN_FIELDS = 12 };
 
 void origin_set(struct origin *o, const struct sockaddr_storage *from)
 {
@@ -22,6 +26,15 @@ void origin_set(struct origin *o, const struct sockaddr_storage *from)
 		snprintf(o->peer, sizeof(o->peer), "%s:%u", host, ntohs(in->sin_port));
 	} else if (from->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
+		if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) {
+			struct sockaddr_storage plain = {0};
+			struct sockaddr_in *in4 = (struct sockaddr_in *)&plain;
+			in4->sin_family = AF_INET;
+			in4->sin_port = in->sin6_port;
+			memcpy(&in4->sin_addr, in->sin6_addr.s6_addr + 12, 4);
+			origin_set(o, &plain);
+			return;
+		}
 		o->address = in->sin6_addr;
 		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
 		o->peer_host_len = strlen(host);
@@ -70,14 +83,34 @@ static int emit(struct state *s, struct sluice_event *ev)
 	return s->src->host->emit(s->src, ev);
 }
 
+static bool is_line_end(char c)
+{
+	return c == '\n' || c == '\r' || c == 0;
+}
+
+/* Leaves room for what is no structured data; whether that took something away. */
+static bool make_room(struct fields *f)
+{
+	const size_t most = SLUICE_FIELDS_MAX - OWN_FIELDS;
+	bool is_full = f->n_dropped || f->n > most;
+	if (f->n > most)
+		f->n = most;
+	return is_full;
+}
+
 int deliver(struct state *s, const struct origin *o, const char *p, size_t n, uint32_t flags,
 	    uint64_t size)
 {
 	struct syslog_message m;
 	struct fields *f = &s->fields;
-	/* What ends a line is framing, whatever else frames it. */
-	while (n && (p[n - 1] == '\n' || p[n - 1] == '\r'))
+	if (flags & SLUICE_TRUNCATED)
+		n = cut_utf8(p, n);
+	/* What ends a line is framing, whatever else frames it; so is the NUL that
+	 * Python's SysLogHandler sends.
+	 */
+	while (!(flags & DELIVER_PIECE) && n && is_line_end(p[n - 1]))
 		n--;
+	flags &= ~DELIVER_PIECE;
 	if (!n)
 		return 0;
 	if (!senders_admit(s->senders, o, s->now_ns)) {
@@ -86,6 +119,9 @@ int deliver(struct state *s, const struct origin *o, const char *p, size_t n, ui
 	}
 	fields_reset(f);
 	syslog_parse(p, n, s->options.format, s->now_ns, &m, f);
+	bool is_cut = flags & SLUICE_TRUNCATED;
+	if (make_room(f))
+		flags |= SLUICE_TRUNCATED;
 	fields_cstr(f, "facility", syslog_facility(m.pri));
 	put_host(s, f, o, &m);
 	put_text(f, "app", m.app);
@@ -99,7 +135,7 @@ int deliver(struct state *s, const struct origin *o, const char *p, size_t n, ui
 		fields_bool(f, "damaged", true);
 		s->n_unparsed++;
 	}
-	if (flags & SLUICE_TRUNCATED)
+	if (is_cut)
 		fields_int(f, "size", (int64_t)size);
 	if (s->options.keep_raw)
 		fields_str(f, "raw", p, n);

@@ -72,10 +72,26 @@ static enum framing_result next_counted(struct framing *f, size_t max, const cha
 	return FRAMING_FRAME;
 }
 
-static enum framing_result next_line(struct framing *f, char delimiter, size_t max, const char *p,
-				     size_t n, bool at_end, size_t *used, struct frame *ret)
+/* A NUL that ends a frame among lines: the beginning of another one follows, or
+ * nothing yet.  One within a line is a byte like others.
+ */
+static const char *find_nul(const char *p, const char *end)
 {
-	const char *end = memchr(p, delimiter, n);
+	for (; (p = memchr(p, 0, (size_t)(end - p))); p++)
+		if (p + 1 == end || p[1] == '<' || p[1] == 0 || p[1] == '\n' || p[1] == '\r')
+			return p;
+	return NULL;
+}
+
+static enum framing_result next_line(struct framing *f, enum framing_mode mode, size_t max,
+				     const char *p, size_t n, bool at_end, size_t *used,
+				     struct frame *ret)
+{
+	const char *end = memchr(p, mode == FRAMING_NUL ? 0 : '\n', n);
+	if (mode == FRAMING_AUTO) {
+		const char *nul = find_nul(p, end ? end + 1 : p + n);
+		end = nul ? nul : end;
+	}
 	if (end) {
 		*used = (size_t)(end - p) + 1;
 		end_frame(f, p, (size_t)(end - p), max, ret);
@@ -115,8 +131,7 @@ enum framing_result framing_next(struct framing *f, enum framing_mode mode, size
 	p += skip;
 	n -= skip;
 	enum framing_result r = f->is_counted ? next_counted(f, max, p, n, at_end, used, ret)
-					      : next_line(f, mode == FRAMING_NUL ? 0 : '\n', max, p,
-							  n, at_end, used, ret);
+					      : next_line(f, mode, max, p, n, at_end, used, ret);
 	*used += skip;
 	return r;
 }

@@ -4,7 +4,8 @@
  *
  * In auto mode each frame decides for itself: octet counting is taken only
  * where the RFC's own form stands, MSG-LEN SP "<"; all else ends with a line
- * feed.  Nothing is allocated by a length that a peer has sent.
+ * feed, or with a NUL as Python's SysLogHandler sends it.  Nothing is allocated by a length that a
+ * peer has sent.
  */
 #ifndef SYSLOG_FRAMING_H
 #define SYSLOG_FRAMING_H

@@ -40,14 +40,13 @@ static const struct sluice_option options[] = {
 	 .fallback = "auto",
 	 .choices = framings,
 	 .doc = "how messages are told apart in a stream; auto: octet counting where the form "
-		"\"123 "
-		"<\" stands, else lines"},
+		"\"123 <\" stands, else lines, and NULs that end messages"},
 	{.name = "max_message",
 	 .type = SLUICE_SIZE,
 	 .fallback = "8KiB",
 	 .min = 480,
 	 .max = 1 << 20,
-	 .doc = "bytes of a message that are kept"},
+	 .doc = "bytes of a message that are kept; a character of UTF-8 is not cut in two"},
 	{.name = "on_oversize",
 	 .type = SLUICE_ENUM,
 	 .fallback = "truncate",

@@ -102,6 +102,9 @@ void complain(struct state *s, const char *about, const char *fmt, ...)
 
 /* ---- deliver.c ---- */
 
+/* Beside the flags of an event: more of the message follows, in another event. */
+#define DELIVER_PIECE (1u << 31)
+
 /* One message, without its framing.  `size`: what it had, if it was cut.  As
  * emit(): 0 or -ECANCELED.
  */

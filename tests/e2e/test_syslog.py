@@ -151,6 +151,77 @@ def nul_in_tcp_and_lf_in_a_datagram(site):
     check(l.get(2)[1]["message"] == "two\nlines", "one datagram is one message")
 
 
+def pythons_handler_over_udp_and_tcp(site):
+    """Each message ends in a NUL; over TCP nothing else ends it."""
+    import logging
+    import logging.handlers
+    l = Listener(site)
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        port = l.ports["udp" if kind == socket.SOCK_DGRAM else "tcp"]
+        handler = logging.handlers.SysLogHandler(("127.0.0.1", port), "local2", kind)
+        handler.ident = "app[12]: "
+        log = logging.getLogger("sluice-%d" % kind)
+        log.propagate = False
+        log.addHandler(handler)
+        log.error("first")
+        log.warning("second")
+        if kind == socket.SOCK_DGRAM:
+            l.get(2) # before the others come, and without waiting for a close
+        else:
+            got = l.get(4)
+        handler.close()
+    for e, text, severity in zip(got, ("first", "second") * 2, ("error", "warning") * 2):
+        check(e["message"] == text and e["severity"] == severity and e["fields"]["app"] == "app"
+              and e["fields"]["pid"] == "12" and e["fields"]["facility"] == "local2" and "partial" not in e, repr(e))
+
+
+def no_limit_cuts_a_character_in_two(site):
+    """At each of two offsets of two-byte characters, and of four-byte ones."""
+    text = {0: "\u00e4" * 2000, 1: "x" + "\u00e4" * 2000, 2: "xy" + "\U0001f600" * 1000}
+    l = Listener(site, "max_message: 1001")
+    for t in text.values():
+        l.udp("<13>" + t)
+        with l.connect() as s:
+            s.sendall(("<13>%s\n" % t).encode())
+    for e in l.get(6):
+        check("\ufffd" not in e["message"] and e["truncated"] and len(e["message"].encode()) >= 994
+              and any(t.startswith(e["message"]) for t in text.values()), repr(e)[-300:])
+    change(site, "max_message: 1001", "max_message: 1001, on_oversize: split")
+    for t in text.values():
+        l.tcp("<13>%s\n" % t)
+    got = []
+    s = site.stream("channel=s&earliest=1")
+    s.events(lambda e: e.type == "message" and (got.append(e.json()) or len(got) == 21))
+    rest = "".join(e["message"] for e in got[6:])
+    check(sorted(rest) == sorted("".join(text.values())) and "\ufffd" not in rest, "characters are missing or cut")
+
+
+def change(site, old, new):
+    """Replaces text of the configuration, and reloads."""
+    path = site.path("sluice.yaml")
+    text = open(path).read()
+    check(old in text, "%r is not in the configuration" % old)
+    with open(path, "w") as f:
+        f.write(text.replace(old, new))
+    status, said = site.sluice_command("reload")
+    check(status == 0, said)
+
+
+def an_ipv4_sender_on_an_ipv6_socket_is_shown_as_ipv4(site):
+    port = free_port()
+    site.up("s: {type: syslog, channel: s, listen: ['udp:[::]:%d', 'tcp:[::]:%d'], allow: [127.0.0.0/8]}\n" % (port, port))
+    site.ready()
+    wait_for(lambda: "accepted" in site.source("s")["counters"], "the source to listen")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(b"<13>udp", ("127.0.0.1", port))
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(b"<13>tcp\n")
+    got = []
+    s = site.stream("channel=s&earliest=1")
+    s.events(lambda e: e.type == "message" and (got.append(e.json()) or len(got) == 2))
+    check([e["fields"]["peer"] for e in got] == ["127.0.0.1"] * 2, repr(got))
+
+
 def nul_framing(site):
     l = Listener(site, "framing: nul")
     l.tcp(b"<13>one\ntwo\0<13>three\0")
@@ -526,7 +597,8 @@ def loggen_floods_tcp(site):
 run(framing_is_decided_frame_by_frame, framing_split_at_every_byte, a_huge_octet_count_closes_only_its_connection,
     octet_framing_refuses_what_is_no_count, an_over_long_line_is_one_event, an_over_long_counted_frame_is_one_event,
     over_long_lines_split_and_dropped, over_long_messages_dropped_are_a_gap, no_newline_at_close,
-    nul_in_tcp_and_lf_in_a_datagram, nul_framing, a_datagram_that_is_too_long, received_and_dropped_are_what_was_sent,
+    nul_in_tcp_and_lf_in_a_datagram, pythons_handler_over_udp_and_tcp, no_limit_cuts_a_character_in_two,
+    an_ipv4_sender_on_an_ipv6_socket_is_shown_as_ipv4, nul_framing, a_datagram_that_is_too_long, received_and_dropped_are_what_was_sent,
     datagrams_wait_while_the_source_is_restarted, what_a_stream_has_sent_is_read_before_a_reload_closes_it,
     a_port_that_moves_to_another_source, priorities_that_are_none, dates_of_rfc_3164, rfc_5424,
     the_host_is_a_claim, the_host_is_the_peer_alone, the_machines_own_socket,

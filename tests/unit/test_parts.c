@@ -174,6 +174,18 @@ START_TEST(a_stream_has_the_same_frames_however_it_is_cut)
 		frames_of(data, sizeof(data) - 1, step, FRAMING_AUTO, 20, cut);
 		ck_assert_msg(strcmp(whole, cut) == 0, "in pieces of %zu: %s", step, cut);
 	}
+	/* Python's SysLogHandler; a NUL inside a line is none that ends it. */
+	static const char nuls[] = "<13>one\0<14>two\0\0<15>three\n8 <13>a\0bc<14>four\0";
+	frames_of(nuls, sizeof(nuls) - 1, sizeof(nuls), FRAMING_AUTO, 20, whole);
+	ck_assert_str_eq(whole, "[<13>one/7][<14>two/7][/0][<15>three/9][<13>a/8][<14>four/8]");
+	for (size_t step = 1; step < sizeof(nuls); step++) {
+		frames_of(nuls, sizeof(nuls) - 1, step, FRAMING_AUTO, 20, cut);
+		ck_assert_msg(strcmp(whole, cut) == 0, "in pieces of %zu: %s", step, cut);
+	}
+	frames_of("<13>a\0b\n", 8, 8, FRAMING_AUTO, 20, cut);
+	ck_assert_str_eq(cut, "[<13>a/7]");
+	frames_of("<13>a\0<b\n", 9, 9, FRAMING_LF, 20, cut);
+	ck_assert_str_eq(cut, "[<13>a/8]");
 	frames_of("12x", 3, 1, FRAMING_OCTET, 20, cut);
 	ck_assert_str_eq(cut, "!");
 	frames_of("9999999 <13>", 12, 1, FRAMING_AUTO, 20, cut);
