@@ -8,7 +8,11 @@ pid=
 trap 'kill $pid 2>/dev/null || true; rm -rf "$dir"' EXIT
 
 mkdir "$dir/box"
+# It has to emit events while it is tested.
+while echo text >"$dir/box/a"; do sleep 0.1; done 2>/dev/null &
+pid=$!
 "$SLUICE" test-plugin ./dirwatch.so dirs="$dir/box"
+kill $pid
 
 "$SLUICE" run-plugin ./dirwatch.so dirs="$dir/box" >"$dir/out" &
 pid=$!

@@ -3,7 +3,9 @@
  * test_plugin - sluice test-plugin: drives any plugin through its life and
  * through what may happen to it, and says which rule it breaks.
  */
+#include <ctype.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,15 +25,18 @@
 #include "cli/cli.h"
 #include "conf/packed.h"
 #include "source/driver.h"
+#include "source/emission.h"
 #include "wire/format.h"
 #include "wire/record.h"
 
 static const char usage[] =
-	"usage: sluice test-plugin FILE.so [key=value ...]\n\n"
+	"usage: sluice test-plugin [--allow-no-events] FILE.so [key=value ...]\n\n"
 	"Drives the plugin through its life with these options - described, opened,\n"
 	"run, held back, reloaded, stopped, killed and started again - and with bad\n"
 	"options, little memory and a hub that goes away.  Prints a line for each rule;\n"
-	"the exit status is 1 if one is broken.\n";
+	"the exit status is 1 if one is broken.\n\n"
+	"It must emit events meanwhile.  --allow-no-events is for a plugin that waits for\n"
+	"something that does not happen during the test.\n";
 
 enum {
 	CREDIT = 256 * 1024,
@@ -48,6 +53,8 @@ struct test {
 	const char *file;
 	struct buf cursors; /* records, the newest committed of each key last */
 	uint64_t n_events;
+	bool may_be_silent;
+	char *undeclared, *refused; /* the first of each; owned, NULL: none */
 	int passed, failed;
 };
 
@@ -186,19 +193,83 @@ static void test_bad_options(struct test *t)
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-static char *check_event(const struct test *t, const struct event *ev)
+/* In the tables a part of a name in capitals stands for any names: system.cpu.MODE. */
+static bool is_placeholder(struct str part)
+{
+	for (size_t i = 0; i < part.len; i++)
+		if (!isupper((unsigned char)part.data[i]))
+			return false;
+	return part.len > 1;
+}
+
+static bool names_field(const char *declared, struct str name)
+{
+	struct buf pattern = {0};
+	char *text = mem_strndup(name.data, name.len);
+	for (const char *p = declared; *p;) {
+		struct str part = {p, strcspn(p, ".")};
+		buf_put_str(&pattern, is_placeholder(part) ? STR("*") : part);
+		p += part.len;
+		if (*p)
+			buf_putc(&pattern, *p++);
+	}
+	bool ret = fnmatch(buf_text(&pattern), text, 0) == 0;
+	buf_fini(&pattern);
+	free(text);
+	return ret;
+}
+
+/* What a gap says needs no declaration. */
+static bool is_declared(const struct sluice_event_type *type, const struct event *ev,
+			struct str name)
+{
+	bool is_gap = (ev->flags & EVENT_GAP) != 0;
+	if (is_gap && (str_is(name, "reason") || str_is(name, "count")))
+		return true;
+	for (const struct sluice_field_type *f = type->fields; f && f->name; f++)
+		if (names_field(f->name, name))
+			return true;
+	return false;
+}
+
+static char *check_fields(const struct sluice_event_type *type, const struct event *ev)
 {
 	struct buf scratch = {0};
-	struct str fields;
+	struct str rest;
+	struct field f;
+	char *why = NULL;
+	if (fields_clean(ev->fields, &scratch, &rest)) {
+		buf_fini(&scratch);
+		return mem_printf("an event \"%s\" has broken fields", type->name);
+	}
+	while (!why && field_next(&rest, &f) == 1)
+		if (!is_declared(type, ev, f.name))
+			why = mem_printf(
+				"an event \"%s\" has the field \"%.*s\" (add it to the fields "
+				"of this event type; NAME stands for any)",
+				type->name, (int)f.name.len, f.name.data);
+	buf_fini(&scratch);
+	return why;
+}
+
+static char *check_event(const struct test *t, const struct event *ev)
+{
 	for (const struct sluice_event_type *type = t->tables.events; type->name; type++)
-		if (str_is(ev->type, type->name)) {
-			int r = fields_clean(ev->fields, &scratch, &fields);
-			buf_fini(&scratch);
-			return r ? mem_printf("an event \"%s\" has broken fields", type->name)
-				 : NULL;
-		}
-	return mem_printf("it emits \"%.*s\", which is not among its event types",
-			  (int)ev->type.len, ev->type.data);
+		if (str_is(ev->type, type->name))
+			return check_fields(type, ev);
+	return mem_printf("an event is \"%.*s\" (add it to the event types)", (int)ev->type.len,
+			  ev->type.data);
+}
+
+/* What the host did not take, it says in the log. */
+static void note_refused(struct test *t, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	uint8_t level = get_byte(&r);
+	struct str text = get_short_str(&r);
+	struct str begin = {text.data, MIN(text.len, strlen(HOST_MISTAKE))};
+	if (!r.failed && level == SLUICE_LOG_ERROR && !t->refused && str_is(begin, HOST_MISTAKE))
+		t->refused = mem_strndup(text.data, text.len);
 }
 
 /* Takes what a frame holds; *opened when the source has opened. */
@@ -206,7 +277,6 @@ static char *take(struct test *t, const struct frame *f, bool *opened)
 {
 	struct str rest = f->body;
 	struct record rec;
-	char *why = NULL;
 	int got = 0;
 	if (f->type == FRAME_OPENED)
 		*opened = true;
@@ -214,17 +284,20 @@ static char *take(struct test *t, const struct frame *f, bool *opened)
 		return mem_strdup("refuses options that open() has taken before");
 	if (f->type == FRAME_END && f->body.len && f->body.data[0] == END_FOR_GOOD)
 		return mem_strdup("gives up for good");
+	if (f->type == FRAME_LOG)
+		note_refused(t, f->body);
 	if (f->type != FRAME_EVENTS)
 		return NULL;
-	while (!why && (got = record_next(&rest, &rec)) == 1) {
+	while ((got = record_next(&rest, &rec)) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
 			record_put_cursor(&t->cursors, &rec.cursor);
 			continue;
 		}
 		t->n_events++;
-		why = check_event(t, &rec.event);
+		if (!t->undeclared)
+			t->undeclared = check_event(t, &rec.event);
 	}
-	return why ? why : got < 0 ? mem_strdup("sent what are no records") : NULL;
+	return got < 0 ? mem_strdup("sent what are no records") : NULL;
 }
 
 /* Takes frames, giving credit back for events if it is to, until one of type `until` has
@@ -453,11 +526,26 @@ static void test_little_memory(struct test *t)
 	report(t, why, "does not hang for want of memory (ended in %d of %d tries)", ended, tries);
 }
 
+/* What has come of all that. */
+static void test_events(struct test *t)
+{
+	char *why = NULL;
+	if (!t->n_events && !t->may_be_silent)
+		why = mem_strdup("no event came in any of these runs (choose options with which it "
+				 "emits some at once, or test it with --allow-no-events)");
+	report(t, why, "emits events (%llu)", (unsigned long long)t->n_events);
+	report(t, t->refused, "emits only what the host takes");
+	report(t, t->undeclared, "emits only what its tables declare");
+}
+
 int test_plugin_command(int argc, char **argv)
 {
 	struct test t = {0};
 	int status;
-	struct arguments a = {.command = "test-plugin", .usage = usage, .words_max = -1};
+	const struct flag flags[] = {
+		{.name = "allow-no-events", .take = take_yes, .into = &t.may_be_silent}, {0}};
+	struct arguments a = {
+		.command = "test-plugin", .usage = usage, .flags = flags, .words_max = -1};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
 	if (!a.n_words)
@@ -475,6 +563,7 @@ int test_plugin_command(int argc, char **argv)
 		test_killed(&t);
 		test_reload(&t);
 		test_hub_gone(&t);
+		test_events(&t);
 		test_little_memory(&t);
 		t.settings.limits.memory = memory;
 		printf("%d passed, %d failed\n", t.passed, t.failed);

@@ -13,6 +13,9 @@
 
 enum { HOST_COUNTERS_MAX = 64 };
 
+/* How the log line about an event or cursor begins that the host does not take. */
+#define HOST_MISTAKE "the plugin's mistake: "
+
 struct host {
 	struct sluice_source src; /* first: what the plugin holds */
 	struct uplink up;

@@ -14,10 +14,10 @@
 #define ABI SLUICE_ABI_VERSION
 #endif
 
-static const char *const hows[] = {"behave", "segfault", "abort", "exit",   "loop_in_open",
-				   "hang",   "deaf",     "leak",  "stdout", "flood",
-				   "frames", "nul",      "fork",  "refuse", "give_up",
-				   "finish", NULL};
+static const char *const hows[] = {"behave", "segfault", "abort",  "exit",   "loop_in_open",
+				   "hang",   "deaf",     "leak",   "stdout", "flood",
+				   "frames", "nul",      "fork",   "refuse", "give_up",
+				   "finish", "mistaken", "silent", NULL};
 
 static const struct sluice_option options[] = {
 	{.name = "how", .type = SLUICE_ENUM, .fallback = "behave", .choices = hows, .doc = "which"},
@@ -49,6 +49,16 @@ static int emit(struct sluice_source *src, int n)
 				  .severity = SLUICE_NO_SEVERITY,
 				  .body = text,
 				  .body_len = strlen(text)};
+	return src->host->emit(src, &ev);
+}
+
+/* An event that the host refuses, and one with a field that no table has. */
+static int emit_mistaken(struct sluice_source *src)
+{
+	struct sluice_value v = {.name = "surprise", .type = SLUICE_INT, .integer = 1};
+	struct sluice_event ev = {.type = "A Tick"};
+	src->host->emit(src, &ev);
+	ev = (struct sluice_event){.type = "tick", .fields = &v, .n_fields = 1};
 	return src->host->emit(src, &ev);
 }
 
@@ -120,7 +130,9 @@ static int run(struct sluice_source *src, void *state)
 		misbehave(src);
 		if (is(src, "fork"))
 			abort();
-		int r = emit(src, n);
+		int r = is(src, "silent")     ? 0
+			: is(src, "mistaken") ? emit_mistaken(src)
+					      : emit(src, n);
 		if (is(src, "finish") && n == 3)
 			return 0;
 		while (is(src, "deaf"))
