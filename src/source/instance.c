@@ -267,11 +267,19 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	s->n_crashes = 0;
 }
 
+static void forget_warnings(struct source *s)
+{
+	for (size_t k = 0; k < s->n_warnings; k++)
+		free(s->warnings[k].text);
+	s->n_warnings = 0;
+}
+
 /* What was wrong with the settings before is no error of these. */
 static void forget_error(struct source *s)
 {
 	free(s->last_error);
 	s->last_error = NULL;
+	forget_warnings(s);
 }
 
 static void after_stop(struct source *s)
@@ -558,5 +566,6 @@ void source_free(struct source *s)
 	free(s->sandbox_lacks);
 	free(s->error);
 	free(s->last_error);
+	forget_warnings(s);
 	free(s);
 }

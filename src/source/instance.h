@@ -17,7 +17,7 @@
 #include "source/plugin.h"
 #include "wire/frame.h"
 
-enum { COUNTERS_MAX = 64 };
+enum { COUNTERS_MAX = 64, WARNINGS_MAX = 8 };
 
 enum source_state {
 	STATE_STARTING,
@@ -85,9 +85,14 @@ struct source {
 	uint64_t n_events_before; /* n_events when it was started last */
 	uint64_t n_logged;        /* lines in this window, those that were dropped too */
 	int64_t log_window_ns;
-	char *error;                   /* of this run; owned; NULL: none yet */
-	char *last_error;              /* the newest of any run; owned; NULL: none yet */
-	int64_t last_error_ns;         /* since 1970 */
+	char *error;           /* of this run; owned; NULL: none yet */
+	char *last_error;      /* the newest of any run; owned; NULL: none yet */
+	int64_t last_error_ns; /* since 1970 */
+	struct source_warning {
+		char *text;       /* owned */
+		int64_t ns;       /* since 1970 */
+	} warnings[WARNINGS_MAX]; /* the newest that it has logged, the newest last */
+	size_t n_warnings;
 	char *sandbox, *sandbox_lacks; /* owned; NULL while not known */
 	struct {
 		char *name;

@@ -200,6 +200,22 @@ static char *text_of(struct source *source, struct str s)
 	return ret;
 }
 
+/* Takes the text.  One that comes again moves to the end. */
+static void keep_warning(struct source *s, char *text)
+{
+	struct source_warning *all = s->warnings;
+	size_t i = 0;
+	while (i < s->n_warnings && strcmp(all[i].text, text) != 0)
+		i++;
+	if (i == s->n_warnings && s->n_warnings == WARNINGS_MAX)
+		i = 0;
+	if (i < s->n_warnings) {
+		free(all[i].text);
+		memmove(all + i, all + i + 1, (--s->n_warnings - i) * sizeof(all[0]));
+	}
+	all[s->n_warnings++] = (struct source_warning){text, clock_wall_ns()};
+}
+
 static void take_log(struct source *s, struct str body)
 {
 	struct reader r = reader_of(body.data, body.len);
@@ -207,6 +223,8 @@ static void take_log(struct source *s, struct str body)
 	struct str text = get_short_str(&r);
 	if (level <= LOG_DEBUG)
 		intake_log(s, level, text);
+	if (level <= LOG_WARNING)
+		keep_warning(s, text_of(s, text));
 	if (level == LOG_ERROR)
 		source_set_error(s, text_of(s, text));
 }

@@ -215,6 +215,14 @@ static void report_one(const struct source *s, struct json *j)
 	json_int(j, "log_lines_dropped", (int64_t)s->n_log_dropped);
 	json_cstr(j, "last_error", s->last_error);
 	report_time(j, "last_error_time", s->last_error ? s->last_error_ns : 0);
+	json_open(j, "warnings", '[');
+	for (size_t k = 0; k < s->n_warnings; k++) {
+		json_open(j, NULL, '{');
+		json_cstr(j, "text", s->warnings[k].text);
+		report_time(j, "time", s->warnings[k].ns);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
 	json_cstr(j, "sandbox", s->sandbox);
 	json_cstr(j, "sandbox_lacks", s->sandbox_lacks);
 	json_open(j, "counters", '{');
