@@ -33,7 +33,8 @@ struct finds {
 struct look {
 	struct state *s;
 	struct finds *ret;
-	size_t n_found; /* by the pattern at hand */
+	size_t pattern; /* the one at hand */
+	size_t n_found; /* by it */
 };
 
 static void finds_add(struct finds *f, const char *path, const struct stat *st)
@@ -60,29 +61,6 @@ static int oldest_first(const void *a, const void *b)
 
 /* ---- looking around ----------------------------------------------------------------------------
  */
-
-static bool matches(struct state *s, const char *option, const char *path)
-{
-	const char *pattern;
-	for (size_t i = 0; (pattern = s->src->host->option(s->src, option, i)); i++)
-		if (pattern_matches(pattern, path))
-			return true;
-	return false;
-}
-
-static bool is_compressed(const struct state *s, const char *path)
-{
-	static const char *const endings[] = {".xz", ".bz2", ".zst", ".lz4"};
-	size_t n = strlen(path);
-	if (gz_is_named(path))
-		return !s->options.decompress;
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t m = strlen(endings[i]);
-		if (n > m && strcmp(path + n - m, endings[i]) == 0)
-			return true;
-	}
-	return false;
-}
 
 /* The kernel numbers its watches upwards. */
 struct watch *discover_watch(struct state *s, int wd)
@@ -141,38 +119,32 @@ static void find_one(void *ctx, const char *path)
 {
 	struct look *l = ctx;
 	struct stat st;
-	if (stat(path, &st) < 0)
+	if (ignored_is(l->s, l->pattern, path, &st))
 		return;
-	l->n_found += !S_ISDIR(st.st_mode);
-	if (S_ISREG(st.st_mode) && !matches(l->s, "exclude", path) && !is_compressed(l->s, path))
-		finds_add(l->ret, path, &st);
+	l->n_found++;
+	finds_add(l->ret, path, &st);
 }
 
-/* Once, at the start: a name that is mistyped looks like a program that has nothing to say. */
-static void tell_nothing(struct state *s, const char *pattern)
+static void pass_by(void *ctx, enum pattern_trouble what, const char *path)
 {
-	struct stat st;
-	if (stat(pattern, &st) == 0 && S_ISDIR(st.st_mode))
-		say(s, SLUICE_LOG_WARNING,
-		    "include: %s is a directory (name the files in it: %s/*.log)", pattern,
-		    pattern);
-	else
-		say(s, SLUICE_LOG_WARNING,
-		    "include: there is no file %s yet, or this user may not see it; it is followed "
-		    "once it is there",
-		    pattern);
+	static const enum ignored whys[] = {[PATTERN_UNLISTED] = IGNORED_UNLISTED,
+					    [PATTERN_LINK] = IGNORED_LINK,
+					    [PATTERN_DEEP] = IGNORED_DEEP};
+	struct look *l = ctx;
+	ignored_add(l->s, l->pattern, whys[what], path);
 }
 
 static void look(struct state *s, struct finds *ret)
 {
-	const char *pattern;
-	struct look l = {s, ret, 0};
+	struct look l = {.s = s, .ret = ret};
+	const struct pattern_visitor v = {find_one, watch_dir, pass_by, &l,
+					  s->options.follow_links};
 	places_clear(s);
-	for (size_t i = 0; (pattern = s->src->host->option(s->src, "include", i)); i++) {
+	ignored_begin(s);
+	for (l.pattern = 0; l.pattern < s->include.n; l.pattern++) {
 		l.n_found = 0;
-		pattern_expand(pattern, find_one, watch_dir, &l);
-		if (!s->has_looked && !l.n_found)
-			tell_nothing(s, pattern);
+		pattern_expand(s->include.all[l.pattern], &v);
+		ignored_tell(s, l.pattern, l.n_found);
 	}
 	s->has_looked = true;
 	if (ret->n)
@@ -236,7 +208,7 @@ static void find_generations(struct state *s, const char *path, struct timespec 
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
 		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) &&
-		    compare_times(&st.st_mtim, &than) >= 0 && !matches(s, "exclude", name) &&
+		    compare_times(&st.st_mtim, &than) >= 0 && !patterns_match(&s->exclude, name) &&
 		    !is_known(s, name, &st))
 			finds_add(ret, name, &st);
 	}
@@ -461,6 +433,7 @@ int discover(struct state *s)
 {
 	struct finds finds = {0};
 	int r = 0;
+	s->n_unreadable = 0;
 	look(s, &finds);
 	for (struct file *f = s->files; f; f = f->next)
 		f->is_seen = false;
@@ -571,8 +544,8 @@ static int resume_one(struct state *s, const struct sluice_cursor *c)
 		return 0;
 	}
 	/* What the patterns leave out by now is not read, but kept in mind. */
-	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 || !matches(s, "include", origin) ||
-	    matches(s, "exclude", origin)) {
+	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 ||
+	    !patterns_match(&s->include, origin) || patterns_match(&s->exclude, origin)) {
 		free(origin);
 		return 0;
 	}
@@ -630,6 +603,7 @@ void discover_free(struct state *s)
 {
 	while (s->files)
 		file_drop(s, s->files);
+	ignored_free(s);
 	for (size_t i = 0; i < s->n_watches; i++)
 		free(s->watches[i].dir);
 	free(s->watches);

@@ -30,11 +30,16 @@ static const struct sluice_option options[] = {
 	{.name = "include",
 	 .type = SLUICE_GLOB,
 	 .flags = SLUICE_LIST | SLUICE_REQUIRED | SLUICE_READ,
-	 .doc = "files to follow, as glob(7) patterns; ** stands for any number of directories"},
+	 .doc = "files to follow, as glob(7) patterns; {one,other} stands for either, ** for any "
+		"number of directories"},
 	{.name = "exclude",
 	 .type = SLUICE_GLOB,
 	 .flags = SLUICE_LIST,
 	 .doc = "of these, files to leave out"},
+	{.name = "follow_links",
+	 .type = SLUICE_BOOL,
+	 .fallback = "false",
+	 .doc = "enter links to directories below ** too; each directory is entered once"},
 	{.name = "read_from",
 	 .type = SLUICE_STRING,
 	 .fallback = "end",
@@ -272,6 +277,7 @@ static void read_more_options(struct sluice_source *src, struct options *o)
 	o->read_budget = (size_t)h->number(src, "read_budget");
 	o->skip_empty = h->number(src, "skip_empty");
 	o->decompress = h->number(src, "decompress");
+	o->follow_links = h->number(src, "follow_links");
 	o->encoding = h->option(src, "encoding", 0);
 	o->on_invalid = (enum on_invalid)h->number(src, "on_invalid");
 	o->has_time_format = h->option(src, "time_format", 0);
@@ -299,6 +305,9 @@ static int check_options(struct sluice_source *src, const struct options *o)
 		return h->refuse(src, "regex",
 				 "is missing: parse: regex needs one, such as '(?<level>\\w+) "
 				 "(?<message>.*)'");
+	if (o->parse != PARSE_REGEX && h->option(src, "regex", 0))
+		return h->refuse(src, "regex",
+				 "is used only with parse: regex (set that, or remove regex)");
 	if (*zone && stamp_set_zone(zone))
 		return h->refuse(
 			src, "time_zone",
@@ -310,6 +319,23 @@ static int check_options(struct sluice_source *src, const struct options *o)
 			return h->refuse(src, "time_format", why);
 	}
 	return 0;
+}
+
+static int read_patterns(struct sluice_source *src, const char *option, struct patterns *ret)
+{
+	const char *text;
+	for (size_t i = 0; (text = src->host->option(src, option, i)); i++)
+		if (patterns_add(ret, text))
+			return src->host->refuse(src, option,
+						 "its braces stand for more than 1000 patterns");
+	return 0;
+}
+
+static void free_state(struct state *s)
+{
+	patterns_fini(&s->include);
+	patterns_fini(&s->exclude);
+	free(s);
 }
 
 static int file_open(struct sluice_source *src, void **ret)
@@ -332,8 +358,12 @@ static int file_open(struct sluice_source *src, void **ret)
 	int r = read_from(src, o);
 	if (!r)
 		r = check_options(src, o);
+	if (!r)
+		r = read_patterns(src, "include", &s->include);
+	if (!r)
+		r = read_patterns(src, "exclude", &s->exclude);
 	if (r) {
-		free(s);
+		free_state(s);
 		return r;
 	}
 	s->next_deadline_ns = INT64_MAX;
@@ -489,6 +519,8 @@ static void report(struct state *s)
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		s->src->host->counter(s->src, counters[i].name, counters[i].value);
 	s->src->host->counter(s->src, "files", n);
+	s->src->host->counter(s->src, "ignored_files", s->n_ignored);
+	s->src->host->counter(s->src, "unreadable_files", s->n_unreadable);
 }
 
 static int loop(struct state *s)
@@ -560,7 +592,7 @@ static void file_close(struct sluice_source *src, void *state)
 	free(s->text);
 	free(s->plain);
 	free(s->buffer);
-	free(s);
+	free_state(s);
 }
 
 static const struct sluice_plugin plugin = {

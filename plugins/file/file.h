@@ -6,7 +6,8 @@
  *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
  *	missing.c   files that no pattern leads to: where they are, or that they are gone
- *	pattern.c   names with * and **
+ *	pattern.c   names with *, ** and {}
+ *	ignored.c   what is named and not read, and why
  *	follow.c    one file: reading, noticing truncation
  *	lines.c     bytes into lines, of any length
  *	group.c     lines that belong together
@@ -26,6 +27,7 @@
 
 #include "common/basics.h"
 #include "common/fields.h"
+#include "pattern.h"
 #include "position.h"
 #include "sluice-plugin.h"
 
@@ -47,7 +49,7 @@ struct options {
 	int64_t ignore_older_ns, close_inactive_ns; /* 0: never */
 	int64_t max_files;
 	size_t read_budget; /* bytes of one file before the next one's turn */
-	bool skip_empty, decompress;
+	bool skip_empty, decompress, follow_links;
 	const char *encoding; /* as iconv(3) knows it; "auto": by the byte order mark, else UTF-8 */
 	enum on_invalid on_invalid;
 	enum parse parse;
@@ -99,10 +101,37 @@ struct file {
 	off_t size;
 };
 
+/* Why something that `include` names is not read. */
+enum ignored {
+	IGNORED_FIFO,
+	IGNORED_SOCKET,
+	IGNORED_DEVICE,
+	IGNORED_OUTPUT,
+	IGNORED_DIRECTORY,
+	IGNORED_COMPRESSED,
+	IGNORED_FORMAT,
+	IGNORED_FORBIDDEN,
+	IGNORED_DANGLING,
+	IGNORED_UNLISTED,
+	IGNORED_LINK,
+	IGNORED_DEEP,
+	IGNORED_EXCLUDED,
+	N_IGNORED
+};
+
+struct ignored_files {
+	uint64_t n;  /* in the look under way */
+	char *first; /* of their names; owned */
+	bool is_told;
+};
+
 struct state {
 	struct sluice_source *src;
 	struct options options;
-	struct file *files, *last_file; /* in the order in which they began */
+	struct patterns include, exclude;
+	struct ignored_files *ignored;    /* include.n * N_IGNORED; NULL before the first look */
+	uint64_t n_ignored, n_unreadable; /* by the last look */
+	struct file *files, *last_file;   /* in the order in which they began */
 	size_t n_files;
 	struct file **by_path, **by_identity, **by_origin; /* hashes of n_slots */
 	size_t n_slots;
@@ -269,17 +298,15 @@ bool gz_is_named(const char *path);
 int gz_read(struct state *s, struct file *f);
 void gz_close(struct file *f);
 
-/* ---- pattern.c ---- */
+/* ---- ignored.c ---- */
 
-/* As fnmatch(3) with FNM_PATHNAME and FNM_PERIOD; ** stands for any number of
- * directories.
- */
-bool pattern_matches(const char *pattern, const char *path);
-/* Calls `fn` with each file that matches, and `dir` with each directory that
- * was looked into.
- */
-void pattern_expand(const char *pattern, void (*fn)(void *ctx, const char *path),
-		    void (*dir)(void *ctx, const char *path), void *ctx);
+/* For each pattern: ignored_begin() once, and behind all that it finds ignored_tell(). */
+void ignored_begin(struct state *s);
+/* Whether what the pattern has found is not to be read, which is noted; else *st is filled in. */
+bool ignored_is(struct state *s, size_t pattern, const char *path, struct stat *st);
+void ignored_add(struct state *s, size_t pattern, enum ignored why, const char *path);
+void ignored_tell(struct state *s, size_t pattern, size_t n_found);
+void ignored_free(struct state *s);
 
 /* ---- files.c ---- */
 

@@ -224,6 +224,7 @@ int file_forget(struct state *s, struct file *f)
 int file_open_fd(struct state *s, struct file *f)
 {
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	s->n_unreadable += f->fd < 0 && errno != ENOENT;
 	if (f->fd < 0 && errno != ENOENT && may_complain(s, f->path))
 		say(s, SLUICE_LOG_WARNING,
 		    "%s cannot be read: %s (give sluice's user the right to; it is tried again)",
