@@ -35,6 +35,19 @@ void fd_close(int *fd)
 	*fd = -1;
 }
 
+void fd_close_from(int first)
+{
+#ifdef HAVE_CLOSE_RANGE
+	if (close_range((unsigned)first, ~0U, 0) == 0)
+		return;
+#endif
+	struct rlimit most;
+	if (getrlimit(RLIMIT_NOFILE, &most) < 0)
+		most.rlim_max = FD_SETSIZE;
+	for (int fd = first; (rlim_t)fd < MIN(most.rlim_max, (rlim_t)INT_MAX); fd++)
+		close(fd);
+}
+
 int fd_send_packet(int sock, const void *p, size_t n, int pass)
 {
 	union {

@@ -23,6 +23,9 @@ int fd_set_nonblocking(int fd) must_check;
 /* Closes and sets to -1; nothing for a negative one. */
 void fd_close(int *fd);
 
+/* Closes all from `first` on. */
+void fd_close_from(int first);
+
 /* Sends one packet, with a descriptor when `pass` is not negative (the caller
  * keeps its own copy).  0 or a negative errno, -EAGAIN included.
  */

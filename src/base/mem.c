@@ -77,6 +77,13 @@ static size_t resident(void)
 	return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+void mem_trim(void)
+{
+#ifdef HAVE_MALLOC_TRIM
+	malloc_trim(0);
+#endif
+}
+
 void mem_give_back(size_t *held)
 {
 	size_t now = resident();
@@ -84,8 +91,10 @@ void mem_give_back(size_t *held)
 		*held = *held ? (now < *held ? now : *held) : now;
 		return;
 	}
+#ifdef HAVE_MALLINFO2
 	if (mallinfo2().fordblks < MUCH)
 		return;
-	malloc_trim(0);
+#endif
+	mem_trim();
 	*held = resident();
 }

@@ -23,6 +23,8 @@ char *mem_strndup(const char *s, size_t n) must_check;
  * soon as they are freed.
  */
 void mem_hold_little(void);
+/* Gives back to the system what is free. */
+void mem_trim(void);
 /* Now and then: gives back what is free, when it holds much more than after the last time.
  * *held is kept by the caller, 0 at first: bytes.
  */

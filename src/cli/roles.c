@@ -224,7 +224,7 @@ int source_role(int argc, char **argv)
 	log_init("source");
 	if (role_parent(argc, argv, SIGKILL))
 		return 2;
-	close_range(GRANT_FD + 1, ~0U, 0); /* whatever else was inherited */
+	fd_close_from(GRANT_FD + 1); /* whatever else was inherited */
 	return host_main();
 }
 
@@ -235,6 +235,6 @@ int nursery_role(int argc, char **argv)
 		return 2;
 	/* Ctrl-C signals all processes of the terminal; this one ends with its parent instead. */
 	signal(SIGINT, SIG_IGN);
-	close_range(SOURCE_FD + 1, ~0U, 0);
+	fd_close_from(SOURCE_FD + 1);
 	return nursery_main(getppid(), argv - 2, host_main);
 }

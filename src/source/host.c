@@ -2,7 +2,6 @@
 #include "source/host.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -574,7 +573,7 @@ static int prepare(struct host *h)
 		identity_give_back(src);
 	if (!r && !is_asked)
 		r = check_rights(h, &why);
-	malloc_trim(0); /* of what making the filter took, which is most of the heap */
+	mem_trim(); /* of what making the filter took, which is most of the heap */
 	if (r)
 		send_refusal(h, "", why);
 	free(why);

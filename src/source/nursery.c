@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -162,7 +161,8 @@ static int map_descriptors(const struct wish *w, int *fds)
 	for (uint32_t i = 0; i < w->n; i++)
 		if (dup2(fds[i], w->to[i]) < 0)
 			return -errno;
-	return close_range(GRANT_FD + 1, ~0U, 0) < 0 ? -errno : 0;
+	fd_close_from(GRANT_FD + 1);
+	return 0;
 }
 
 /* The parent exits right after the fork; then this is a child of the asker. */
@@ -219,7 +219,7 @@ int nursery_main(pid_t asker, char **argv, int (*become)(void))
 	struct wish w;
 	int fds[MAP_MAX];
 	syscalls_prepare();
-	malloc_trim(0);
+	mem_trim();
 	while (hear(&w, fds)) {
 		int32_t pid = raise_one(argv, asker, &w, fds, become);
 		for (uint32_t i = 0; i < w.n; i++)
