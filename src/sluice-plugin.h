@@ -348,7 +348,9 @@ struct sluice_plugin {
 	void (*pause)(struct sluice_source *, void *state);
 	void (*resume)(struct sluice_source *, void *state);
 	/* Options flagged SLUICE_RELOADABLE have changed.  0, or a negative errno:
-	 * the source is started anew.  NULL: it always is.
+	 * the source is started anew.  NULL: it always is.  If such an option is a
+	 * SLUICE_PATH flagged SLUICE_READ, every `sluice reload` calls it: the file
+	 * may have changed.
 	 */
 	int (*reload)(struct sluice_source *, void *state);
 };

@@ -52,7 +52,7 @@ static void close_connection(struct connection *c)
 /* Something is wrong with who sends here. */
 static void accuse(struct connection *c, const char *what)
 {
-	char about[512];
+	char about[1024];
 	snprintf(about, sizeof(about), "%.*s %s", (int)c->origin.peer_host_len, c->origin.peer,
 		 what);
 	c->s->n_refused++;
@@ -179,7 +179,7 @@ static bool speaks_tls(const struct connection *c, const char *p, ssize_t n)
 static bool read_once(struct connection *c)
 {
 	struct state *s = c->s;
-	char why[256] = "", *p = s->buffer + c->rest_len;
+	char why[512] = "", *p = s->buffer + c->rest_len;
 	ssize_t n = read_some(c, p, why, sizeof(why));
 	if (n == -EAGAIN || n == -EINTR)
 		return false;

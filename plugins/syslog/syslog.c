@@ -79,9 +79,12 @@ static const struct sluice_option options[] = {
 	 .doc = "how long a TLS handshake may take"},
 	{.name = "tls.cert",
 	 .type = SLUICE_PATH,
-	 .flags = SLUICE_READ,
-	 .doc = "our certificate and its chain, PEM"},
-	{.name = "tls.key", .type = SLUICE_PATH, .flags = SLUICE_READ, .doc = "its key, PEM"},
+	 .flags = SLUICE_READ | SLUICE_RELOADABLE,
+	 .doc = "our certificate and its chain, PEM; a renewed one is used by itself"},
+	{.name = "tls.key",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_READ | SLUICE_RELOADABLE,
+	 .doc = "its key, PEM, not encrypted"},
 	{.name = "tls.ca",
 	 .type = SLUICE_PATH,
 	 .flags = SLUICE_READ,
@@ -95,6 +98,11 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
 	 .doc = "patterns, one of which must match a name in the sender's certificate"},
+	{.name = "tls.allowed_fingerprints",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "SHA-256 fingerprints of senders' certificates that are accepted; without tls.ca "
+		"whoever has signed them"},
 	{.name = "allow",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
@@ -239,9 +247,11 @@ static void syslog_close(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
 	(void)src;
-	for (size_t i = 0; i < s->n_listeners; i++)
+	for (size_t i = 0; i < s->n_listeners; i++) {
 		if (s->listeners[i].fd >= 0)
 			close(s->listeners[i].fd);
+		free(s->listeners[i].address);
+	}
 	free(s->listeners);
 	datagrams_free(s);
 	senders_free(s->senders);
@@ -256,7 +266,7 @@ static void add_listener(struct state *s, const char *address)
 	s->listeners = must(realloc(s->listeners, (s->n_listeners + 1) * sizeof(s->listeners[0])));
 	s->listeners[s->n_listeners++] = (struct listener){
 		.s = s,
-		.address = address,
+		.address = must(strdup(address)),
 		.fd = -1,
 		.is_datagram = strncmp(address, "udp:", 4) == 0 ||
 			       strncmp(address, "unix-dgram:", 11) == 0,
@@ -311,6 +321,8 @@ static void on_second(struct sluice_source *src, void *ctx)
 	datagrams_count_drops(s);
 	senders_each_limited(s->senders, tell_limited, s);
 	connections_expire(s);
+	if (s->tls)
+		tls_refresh(s->tls, s);
 	h->counter(src, "messages", s->n_messages);
 	h->counter(src, "bytes", s->n_bytes);
 	h->counter(src, "oversize", s->n_oversize);
@@ -359,12 +371,19 @@ static int syslog_run(struct sluice_source *src, void *state)
 	return r;
 }
 
+static int syslog_reload(struct sluice_source *src, void *state)
+{
+	struct state *s = state;
+	(void)src;
+	return s->tls ? tls_reload(s->tls, s) : 0;
+}
+
 static const struct sluice_plugin plugin = {
 	SLUICE_PLUGIN_HEAD,    .name = "syslog",
 	.version = "1",        .summary = "listen for syslog messages",
 	.options = options,    .events = events,
 	.open = syslog_open,   .run = syslog_run,
-	.close = syslog_close,
+	.close = syslog_close, .reload = syslog_reload,
 };
 
 SLUICE_PLUGIN(plugin)

@@ -6,7 +6,8 @@
  *	datagram.c    UDP and unix datagrams, and what the kernel dropped of them
  *	connection.c  TCP, TLS and unix streams
  *	framing.c     a byte stream into messages
- *	tls.c         OpenSSL
+ *	certificate.c certificates, keys and the options about them; renewal
+ *	tls.c         connections by OpenSSL
  *	senders.c     who may send, and how much
  *	deliver.c     one message into one event
  */
@@ -59,7 +60,7 @@ struct origin {
 
 struct listener {
 	struct state *s;
-	const char *address; /* as in the options */
+	char *address; /* owned: as in the options */
 	int fd;
 	bool is_datagram, is_unix, is_tls;
 	uint32_t dropped;  /* by the kernel, as it has counted so far */
@@ -139,11 +140,19 @@ bool senders_admit(struct senders *t, const struct origin *o, int64_t now_ns);
 void senders_each_limited(struct senders *t, void (*fn)(void *ctx, const char *peer, uint64_t n),
 			  void *ctx);
 
-/* ---- tls.c ---- */
-struct tls_session;
+/* ---- certificate.c ---- */
 /* From the options; NULL after refusing them. */
 struct tls *tls_new(struct sluice_source *src);
 void tls_free(struct tls *t);
+/* Looks, once a second, whether the files have been renewed, and uses them. */
+void tls_refresh(struct tls *t, struct state *s);
+/* The same at once, of paths that may be others.  0, or -EAGAIN when only a new process
+ * may read them.
+ */
+int tls_reload(struct tls *t, struct state *s);
+
+/* ---- tls.c ---- */
+struct tls_session;
 struct tls_session *tls_accept(struct tls *t, int fd);
 void tls_end(struct tls_session *ts);
 /* Bytes read; 0 at the end; -EAGAIN; -EPROTO with a sentence in `why`. */

@@ -2,103 +2,18 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "syslog.h"
-
-enum verify { VERIFY_NONE, VERIFY_OPTIONAL, VERIFY_REQUIRED };
-
-struct tls {
-	SSL_CTX *ctx;
-	struct sluice_source *src;
-};
+#include "tls.h"
 
 struct tls_session {
 	SSL *ssl;
 	struct tls *tls;
 	bool is_up;
 };
-
-/* What OpenSSL says last, as a sentence of few words. */
-static const char *reason(char *out, size_t size)
-{
-	unsigned long e = ERR_peek_last_error();
-	const char *text = e ? ERR_reason_error_string(e) : NULL;
-	snprintf(out, size, "%s", text ? text : "broken off");
-	ERR_clear_error();
-	return out;
-}
-
-static int refuse_file(struct sluice_source *src, const char *option, const char *path)
-{
-	char why[160], message[512];
-	snprintf(message, sizeof(message), "%s cannot be used: %s", path, reason(why, sizeof(why)));
-	return src->host->refuse(src, option, message);
-}
-
-static int load(struct tls *t, struct sluice_source *src)
-{
-	const char *cert = src->host->option(src, "tls.cert", 0);
-	const char *key = src->host->option(src, "tls.key", 0);
-	const char *ca = src->host->option(src, "tls.ca", 0);
-	int verify = (int)src->host->number(src, "tls.verify");
-	if (!cert || !key)
-		return src->host->refuse(
-			src, cert ? "tls.key" : "tls.cert",
-			"is missing: a tls: address needs a certificate and its key");
-	if (SSL_CTX_use_certificate_chain_file(t->ctx, cert) != 1)
-		return refuse_file(src, "tls.cert", cert);
-	if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(t->ctx) != 1)
-		return refuse_file(src, "tls.key", key);
-	if (verify != VERIFY_NONE && !ca)
-		return src->host->refuse(src, "tls.ca",
-					 "is missing: whose certificates are to be accepted?");
-	if (ca && SSL_CTX_load_verify_locations(t->ctx, ca, NULL) != 1)
-		return refuse_file(src, "tls.ca", ca);
-	if (verify == VERIFY_NONE && src->host->option(src, "tls.allowed_names", 0))
-		return src->host->refuse(src, "tls.allowed_names",
-					 "has no effect without tls.verify: required");
-	int mode = SSL_VERIFY_NONE;
-	if (verify != VERIFY_NONE)
-		mode = SSL_VERIFY_PEER;
-	if (verify == VERIFY_REQUIRED)
-		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	SSL_CTX_set_verify(t->ctx, mode, NULL);
-	return 0;
-}
-
-struct tls *tls_new(struct sluice_source *src)
-{
-	struct tls *t = must(calloc(1, sizeof(*t)));
-	static const unsigned char id[] = "sluice";
-	t->src = src;
-	t->ctx = must(SSL_CTX_new(TLS_server_method()));
-	SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
-	SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id) - 1);
-	/* Who only sends never reads them, and to close on what is unread resets the
-	 * connection, with all that is under way.
-	 */
-	SSL_CTX_set_num_tickets(t->ctx, 0);
-	SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS);
-	if (load(t, src)) {
-		tls_free(t);
-		return NULL;
-	}
-	return t;
-}
-
-void tls_free(struct tls *t)
-{
-	if (!t)
-		return;
-	SSL_CTX_free(t->ctx);
-	free(t);
-}
 
 struct tls_session *tls_accept(struct tls *t, int fd)
 {
@@ -163,20 +78,97 @@ static bool has_allowed_name(struct tls *t, X509 *cert)
 	return ok;
 }
 
+static bool has_allowed_fingerprint(const struct tls *t, X509 *cert, char *text, size_t size)
+{
+	unsigned char print[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+	if (X509_digest(cert, EVP_sha256(), print, &n) != 1 || n != FINGERPRINT_SIZE)
+		return false;
+	for (size_t i = 0; i < FINGERPRINT_SIZE && 2 * i + 2 < size; i++)
+		snprintf(text + 2 * i, size - 2 * i, "%02x", print[i]);
+	for (size_t i = 0; i < t->n_fingerprints; i++)
+		if (memcmp(t->fingerprints[i], print, FINGERPRINT_SIZE) == 0)
+			return true;
+	return false;
+}
+
 /* After the handshake: 0, or -EPROTO. */
 static int check_peer(struct tls_session *ts, char *why, size_t size)
 {
 	struct tls *t = ts->tls;
+	char print[2 * FINGERPRINT_SIZE + 1] = "";
+	bool by_name = t->src->host->option(t->src, "tls.allowed_names", 0);
+	if (!by_name && !t->n_fingerprints)
+		return 0;
 	X509 *cert = SSL_get1_peer_certificate(ts->ssl);
-	bool good = !t->src->host->option(t->src, "tls.allowed_names", 0) ||
-		    (cert && has_allowed_name(t, cert));
+	bool good = cert && ((by_name && has_allowed_name(t, cert)) ||
+			     has_allowed_fingerprint(t, cert, print, sizeof(print)));
 	X509_free(cert);
-	if (!good)
-		snprintf(why, size, "its certificate has none of tls.allowed_names: closed");
-	return good ? 0 : -EPROTO;
+	if (good)
+		return 0;
+	if (!cert)
+		snprintf(why, size, "it has no certificate: closed (give it one that is allowed)");
+	else if (by_name)
+		snprintf(why, size,
+			 "its certificate has none of tls.allowed_names: closed (add one of its "
+			 "names there, or its fingerprint %s to tls.allowed_fingerprints)",
+			 print);
+	else
+		snprintf(why, size,
+			 "its certificate has none of tls.allowed_fingerprints: closed (to let it "
+			 "send, add %s there)",
+			 print);
+	return -EPROTO;
 }
 
 /* ---- reading ---- */
+
+/* What to do about a handshake that has failed. */
+static const char *remedy_of(int code)
+{
+	switch (code) {
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		return "give it a certificate that tls.ca has signed, or set tls.verify: optional";
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+		return "TLS 1.2 or newer is needed: update it, or enable TLS 1.2 there";
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+		return "both sides have no algorithm in common: enable newer ones there, or use a "
+		       "key of another type (RSA, EC) in tls.cert and tls.key";
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+		return "it does not accept the certificate in tls.cert: give it the CA that has "
+		       "signed that, and use a name there that the certificate has; "
+		       "intermediate certificates belong into tls.cert";
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED: return "renew the certificate in tls.cert";
+	default:
+		return "does it speak TLS at all? If not, enable it there, or let it send to a "
+		       "tcp: address";
+	}
+}
+
+static const char *remedy_of_certificate(long verified)
+{
+	switch (verified) {
+	case X509_V_ERR_CERT_HAS_EXPIRED: return "renew it at the sender";
+	case X509_V_ERR_CERT_NOT_YET_VALID: return "compare the clocks of both machines";
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+		return "tls.ca has not signed it: add its CA there, or its fingerprint to "
+		       "tls.allowed_fingerprints and remove tls.ca";
+	default: return "give the sender one that tls.ca has signed for clients";
+	}
+}
 
 static ssize_t failed(struct tls_session *ts, int r, char *why, size_t size)
 {
@@ -187,17 +179,17 @@ static ssize_t failed(struct tls_session *ts, int r, char *why, size_t size)
 	if (err == SSL_ERROR_ZERO_RETURN || (ts->is_up && err == SSL_ERROR_SYSCALL))
 		return 0;
 	long verified = SSL_get_verify_result(ts->ssl);
-	if (ts->is_up &&
-	    ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+	int code = ERR_GET_REASON(ERR_peek_last_error());
+	if (ts->is_up && code == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
 		ERR_clear_error();
 		return 0; /* closed without a word, as many do */
 	}
 	if (verified != X509_V_OK)
-		snprintf(why, size, "its certificate is refused: %s",
-			 X509_verify_cert_error_string(verified));
+		snprintf(why, size, "its certificate is refused: %s (%s)",
+			 X509_verify_cert_error_string(verified), remedy_of_certificate(verified));
 	else
-		snprintf(why, size, "no TLS: %s (does it speak TLS at all?)",
-			 reason(text, sizeof(text)));
+		snprintf(why, size, "no TLS: %s (%s)", tls_reason(text, sizeof(text)),
+			 remedy_of(code));
 	ERR_clear_error();
 	return -EPROTO;
 }

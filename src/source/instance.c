@@ -520,6 +520,14 @@ static bool may_take_over(const struct source *s, const struct source_settings *
 	return same;
 }
 
+static void send_settings(struct source *s)
+{
+	size_t begun = frame_begin(&s->frames, FRAME_RELOAD);
+	packed_put_source(&s->frames, &s->settings);
+	frame_end(&s->frames, begun);
+	source_send(s);
+}
+
 void source_change(struct source *s, struct source_settings *taken)
 {
 	if (!may_take_over(s, taken)) {
@@ -527,10 +535,19 @@ void source_change(struct source *s, struct source_settings *taken)
 		return;
 	}
 	use_settings(s, taken);
-	size_t begun = frame_begin(&s->frames, FRAME_RELOAD);
-	packed_put_source(&s->frames, &s->settings);
-	frame_end(&s->frames, begun);
-	source_send(s);
+	send_settings(s);
+}
+
+void source_reread(struct source *s)
+{
+	const uint32_t both = SLUICE_READ | SLUICE_RELOADABLE;
+	bool has_files = false;
+	for (size_t i = 0; i < s->settings.options.n; i++) {
+		const struct option_value *v = &s->settings.options.all[i];
+		has_files |= v->type == SLUICE_PATH && v->n && (v->flags & both) == both;
+	}
+	if (has_files && s->state == STATE_RUNNING)
+		send_settings(s);
 }
 
 struct source *source_new(struct hub *h, struct source_settings *taken,

@@ -121,6 +121,10 @@ void source_stop(struct source *s);
 void source_restart(struct source *s, struct source_settings *taken);
 /* Takes settings over while it runs, if all that differs may change so. */
 void source_change(struct source *s, struct source_settings *taken);
+/* The same settings once more, to a plugin that reads files which its options name: they
+ * may hold something else by now.
+ */
+void source_reread(struct source *s);
 
 /* A change of state: in the log, in /status, on sluice's own channel.  `reason`
  * may be NULL.

@@ -153,6 +153,7 @@ static enum change update(struct source *s, const struct source_settings *fresh,
 		source_restart(s, NULL);
 		return RESTARTED;
 	}
+	source_reread(s);
 	return UNTOUCHED;
 }
 

@@ -473,6 +473,64 @@ def tls_refusals_are_one_clear_line(site):
     check([e["message"] for e in l.get(1)] == ["let in"], "the good one")
 
 
+def shown_certificate(l):
+    with tls_client(l) as s:
+        return ssl.DER_cert_to_PEM_cert(s.getpeercert(True))
+
+
+def put(site, name, target):
+    """As renewing programs do it: a new file in place of the old one."""
+    shutil.copyfile(site.path(name), site.path(target + ".new"))
+    os.rename(site.path(target + ".new"), site.path(target))
+
+
+def a_renewed_certificate_is_used(site):
+    make_certificates(site)
+    l = Listener(site, TLS % "", ("tls",))
+    pem = lambda name: open(site.path(name + ".pem")).read()
+    first, second, third = pem("server"), pem("good"), pem("other")
+    old = tls_client(l)
+    old.sendall(b"<13>before\n")
+
+    def serves(certificate, what):
+        # While files are exchanged a handshake may meet a half of the pair; it is never served.
+        wait_for(lambda: shown_certificate(l) == certificate, what)
+
+    def keeps(reason, certificate):
+        wait_for(lambda: reason in site.log(), "the log to say \"%s\": %s" % (reason, site.log()[-1500:]))
+        check("The old certificate stays in use" in site.log() and shown_certificate(l) == certificate, site.log())
+    serves(first, "the first certificate")
+    put(site, "good.key", "server.key")
+    put(site, "good.pem", "server.pem")
+    serves(second, "the renewed one, by itself")
+    with open(site.path("server.pem"), "w") as f:
+        f.write(third[:300])
+    keeps("server.pem cannot be used", second)
+    put(site, "other.pem", "server.pem")
+    keeps("it is not the key of the certificate in", second)
+    check(site.sluice_command("reload")[0] != 0, "a reload with a pair that does not fit")
+    put(site, "other.key", "server.key")
+    status, text = site.sluice_command("reload")
+    check(status == 0, text)
+    serves(third, "the next one, after a reload")
+    old.sendall(b"<13>after\n")
+    check([e["message"] for e in l.get(2)] == ["before", "after"], "the connection that was open")
+    old.close()
+
+
+def senders_are_known_by_their_fingerprints(site):
+    make_certificates(site)
+    fingerprint = subprocess.check_output(["openssl", "x509", "-in", site.path("good.pem"), "-noout", "-fingerprint",
+                                           "-sha256"], text=True).strip()
+    l = Listener(site, TLS % (", verify: required, allowed_fingerprints: ['%s']" % fingerprint), ("tls",))
+    with contextlib.suppress(OSError), tls_client(l, "other", site) as s:
+        s.sendall(b"<13>never\n")
+    site.told("none of tls.allowed_fingerprints")
+    with tls_client(l, "good", site) as s:
+        s.sendall(b"<13>let in\n")
+    check([e["message"] for e in l.get(1)] == ["let in"], "the good one")
+
+
 def wrong_tls_options_are_told(site):
     make_certificates(site)
     site.write_config("s: {type: syslog, channel: s, listen: ['tls:127.0.0.1:6514'], tls: {cert: DIR/ca.key, key: DIR/ca.key}}\n")
@@ -481,6 +539,21 @@ def wrong_tls_options_are_told(site):
     site.write_config("s: {type: syslog, channel: s, listen: ['tls:127.0.0.1:6514']}\n")
     status, text = site.sluice_command("check")
     check(status == 2 and "tls.cert" in text and "is missing" in text, text)
+    subprocess.check_call(["openssl", "pkey", "-in", site.path("good.key"), "-aes256", "-passout", "pass:x", "-out",
+                           site.path("locked.key")])
+    cases = (("cert: DIR/good.pem, key: DIR/locked.key", "key", "the key is encrypted"),
+             ("cert: DIR/good.pem, key: DIR/other.key", "key", "is not the key of the certificate"),
+             ("cert: DIR/good.pem, key: DIR/good.pem", "key", "holds no PRIVATE KEY in PEM form"),
+             ("cert: DIR/nothing.pem, key: DIR/good.key", "cert", "No such file"),
+             ("cert: DIR/good.pem, key: DIR/good.key, verify: required, allowed_fingerprints: ['ab:cd']",
+              "allowed_fingerprints", "64 hexadecimal digits"),
+             ("cert: DIR/good.pem, key: DIR/good.key, verify: required", "ca", "is missing"))
+    site.write_config("".join("s%d: {type: syslog, channel: s, listen: ['tls:127.0.0.1:651%d'], tls: {%s}}\n" % (i, i, c[0])
+                              for i, c in enumerate(cases)))
+    status, text = site.sluice_command("check")
+    for i, (_, option, reason) in enumerate(cases):
+        line = [l for l in text.splitlines() if "sources.s%d.tls.%s:" % (i, option) in l]
+        check(status == 2 and line and reason in line[0], text)
 
 
 # -- many senders -----------------------------------------------------------------------------
@@ -603,5 +676,5 @@ run(framing_is_decided_frame_by_frame, framing_split_at_every_byte, a_huge_octet
     a_port_that_moves_to_another_source, priorities_that_are_none, dates_of_rfc_3164, rfc_5424,
     the_host_is_a_claim, the_host_is_the_peer_alone, the_machines_own_socket,
     descriptors_that_are_sent_along_are_closed, tls_from_logger_and_openssl, tls_refusals_are_one_clear_line,
-    wrong_tls_options_are_told, a_thousand_idle_and_one_loud, idle_connections_are_closed, who_may_send,
+    wrong_tls_options_are_told, a_renewed_certificate_is_used, senders_are_known_by_their_fingerprints, a_thousand_idle_and_one_loud, idle_connections_are_closed, who_may_send,
     a_sender_beyond_its_rate, logger_in_all_its_ways, rsyslog_forwards_to_us, loggen_floods_tcp)
