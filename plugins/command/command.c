@@ -144,6 +144,8 @@ static const struct sluice_field_type line_fields[] = {
 static const struct sluice_field_type output_fields[] = {
 	{"stream", SLUICE_STRING, NULL, "stdout or stderr"},
 	{"size", SLUICE_INT, "By", "of a truncated event: what it had"},
+	{"log.parse.problems", SLUICE_STRING, NULL,
+	 "of JSON: the values that are no JSON or fit into no field, and are kept as text"},
 	{0},
 };
 

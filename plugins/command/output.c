@@ -86,7 +86,6 @@ static void take_event(struct output *o, const char *p, size_t n, uint32_t flags
 	struct jsonline j;
 	if (s->options.split == SPLIT_JSON && jsonline_parse(p, n, &j, &s->fields)) {
 		emit_json(o, &j, p, n, flags);
-		jsonline_free(&j);
 		return;
 	}
 	fields_reset(&s->fields);

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/jsonline.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/basics.h"
+#include "common/cut.h"
+#include "common/jsontext.h"
 #include "common/severity.h"
 #include "common/times.h"
 
-enum { NAME_MAX_LEN = 200, DEPTH_MAX = 8 };
+enum { NAME_MAX_LEN = 1000, DEPTH_MAX = 8, PROBLEMS_MAX = 400 };
 
-#define SEC 1000000000LL
+/* One line being read. */
+struct reading {
+	struct jsontext in;
+	struct fields *fields;
+	struct jsonline *line;
+	char *problems; /* in the fields' memory; NULL: none so far */
+	size_t problems_len, n_untold;
+};
 
 static bool is_one_of(const char *key, const char *const *names)
 {
@@ -39,6 +48,38 @@ int jsonline_severity(const char *name, size_t n)
 	return SLUICE_NO_SEVERITY;
 }
 
+/* ---- problems ------------------------------------------------------------------------ */
+
+/* Remembers what is wrong with a value, for log.parse.problems. */
+static void complain(struct reading *r, const char *name, const char *problem)
+{
+	if (!r->problems)
+		r->problems = fields_alloc(r->fields, PROBLEMS_MAX);
+	r->line->n_problems++;
+	size_t room = PROBLEMS_MAX - r->problems_len;
+	int n = r->problems && !r->n_untold
+			? snprintf(r->problems + r->problems_len, room, "%s%.100s: %s",
+				   r->problems_len ? "; " : "", name, problem)
+			: -1;
+	if (n < 0 || (size_t)n + sizeof("; and 1000000 more") > room)
+		r->n_untold++;
+	else
+		r->problems_len += (size_t)n;
+}
+
+static void put_problems(struct reading *r)
+{
+	if (!r->problems)
+		return;
+	if (r->n_untold)
+		r->problems_len += (size_t)snprintf(r->problems + r->problems_len,
+						    PROBLEMS_MAX - r->problems_len,
+						    "; and %zu more", r->n_untold);
+	fields_str(r->fields, "log.parse.problems", r->problems, r->problems_len);
+}
+
+/* ---- what a key means ------------------------------------------------------------------ */
+
 /* Seconds, milliseconds, microseconds or nanoseconds since 1970, by their size. */
 static int64_t time_of_number(double v)
 {
@@ -49,137 +90,184 @@ static int64_t time_of_number(double v)
 	return v < 9e18 ? (int64_t)v : 0;
 }
 
-static int64_t time_of(const json_t *v)
+static int64_t time_of(const struct jsontext_value *v)
 {
 	int64_t ns = 0;
-	if (json_is_integer(v))
-		return times_of_epoch(json_integer_value(v));
-	if (json_is_real(v))
-		return time_of_number(json_real_value(v));
-	const char *text = json_string_value(v);
-	size_t n = json_string_length(v);
-	return text && times_read(text, n, wall_ns(), &ns) ? ns : 0;
+	if (v->kind == JSONTEXT_INT)
+		return times_of_epoch(v->integer);
+	if ((v->kind == JSONTEXT_STRING || v->kind == JSONTEXT_REAL) &&
+	    times_read(v->text, v->len, wall_ns(), &ns))
+		return ns;
+	return v->kind == JSONTEXT_REAL ? time_of_number(v->real) : 0;
 }
 
 static bool names_an_event(const char *s, size_t n)
 {
-	return n && n <= 64 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+	for (size_t i = 0; i < n; i++)
+		if (!s[i] || !strchr(allowed, s[i]))
+			return false;
+	return n && n <= 64;
 }
 
 /* Whether the key is one of those that say something about the whole event. */
-static bool take_known(struct jsonline *j, const char *key, const json_t *v)
+static bool take_known(struct reading *r, const char *key, const struct jsontext_value *v)
 {
 	static const char *const messages[] = {"message", "msg", "log", NULL};
 	static const char *const times[] = {"time", "timestamp", "ts", "@timestamp", NULL};
 	static const char *const levels[] = {"level", "severity", "lvl", "loglevel", NULL};
-	const char *text = json_string_value(v);
-	size_t n = json_string_length(v);
-	if (!j->message && text && is_one_of(key, messages)) {
-		j->message = text;
-		j->message_len = n;
+	struct jsonline *j = r->line;
+	bool is_text = v->kind == JSONTEXT_STRING;
+	if (is_text && !j->message && is_one_of(key, messages)) {
+		j->message = v->text;
+		j->message_len = v->len;
 		return true;
 	}
 	if (!j->time_ns && is_one_of(key, times)) {
 		j->time_ns = time_of(v);
-		if (!j->time_ns && !json_is_null(v)) {
+		if (!j->time_ns && v->kind != JSONTEXT_NULL) {
 			j->has_bad_time = true;
-			j->bad_time = text;
-			j->bad_time_len = n;
+			j->bad_time = is_text ? v->text : NULL;
+			j->bad_time_len = v->len;
 		}
 		return j->time_ns != 0;
 	}
-	if (j->severity == SLUICE_NO_SEVERITY && is_one_of(key, levels)) {
-		char number[24] = "";
-		if (json_is_integer(v))
-			n = (size_t)snprintf(number, sizeof(number), "%lld",
-					     (long long)json_integer_value(v));
-		j->severity =
-			text || n ? jsonline_severity(text ? text : number, n) : SLUICE_NO_SEVERITY;
-		return false; /* the program's own word stays among the fields */
-	}
-	if (!j->type && text && strcmp(key, "type") == 0 && names_an_event(text, n)) {
-		j->type = text;
-		return false;
-	}
+	/* The program's own words stay among the fields. */
+	if ((is_text || v->kind == JSONTEXT_INT) && j->severity == SLUICE_NO_SEVERITY &&
+	    is_one_of(key, levels))
+		j->severity = jsonline_severity(v->text, v->len);
+	if (is_text && !j->type && strcmp(key, "type") == 0 && names_an_event(v->text, v->len))
+		j->type = fields_copy(r->fields, v->text, v->len);
 	return false;
 }
 
-static void put_json(struct fields *f, const char *name, const json_t *v)
+/* ---- values ---------------------------------------------------------------------------- */
+
+/* Takes the backslashes out of a text, if there are any. */
+static void unescape(struct reading *r, const char *name, const char **text, size_t *len)
 {
-	size_t n = json_dumpb(v, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
-	char *p = fields_alloc(f, n);
-	if (p && json_dumpb(v, p, n, JSON_COMPACT | JSON_ENCODE_ANY) == n)
-		fields_json(f, name, p, n);
+	bool is_bad = false;
+	if (!memchr(*text, '\\', *len))
+		return;
+	char *out = fields_alloc(r->fields, *len);
+	if (!out)
+		return;
+	*len = jsontext_unescape(*text, *len, JSONTEXT_STRICT, out, &is_bad);
+	*text = out;
+	if (is_bad)
+		complain(r, name, "bad escape");
 }
 
-static void put_object(struct fields *f, struct jsonline *j, const char *prefix, const json_t *o,
-		       int depth);
+/* An array, or an object that is too deep for fields: as JSON, or else as its text. */
+static void put_nested(struct reading *r, const char *name, const struct jsontext_value *v)
+{
+	bool is_bad = false;
+	char *out = v->depth <= JSONTEXT_DEPTH_MAX ? fields_alloc(r->fields, 6 * v->len + 2) : NULL;
+	size_t n = out ? jsontext_tidy(v->text, v->len, out, &is_bad) : 0;
+	if (n)
+		fields_json(r->fields, name, out, n);
+	else
+		fields_str(r->fields, name, v->text, v->len);
+	if (!n)
+		complain(r, name, v->depth > JSONTEXT_DEPTH_MAX ? "nested too deeply" : "not JSON");
+	else if (is_bad)
+		complain(r, name, "not a JSON value");
+}
 
-static void put_value(struct fields *f, struct jsonline *j, const char *name, const json_t *v,
+static bool put_members(struct reading *r, const char *prefix, int depth);
+
+static void put_value(struct reading *r, const char *name, const struct jsontext_value *v,
 		      int depth)
 {
-	switch (json_typeof(v)) {
-	case JSON_STRING: fields_str(f, name, json_string_value(v), json_string_length(v)); break;
-	case JSON_INTEGER: fields_int(f, name, json_integer_value(v)); break;
-	case JSON_REAL: fields_double(f, name, json_real_value(v)); break;
-	case JSON_TRUE: fields_bool(f, name, true); break;
-	case JSON_FALSE: fields_bool(f, name, false); break;
-	case JSON_NULL: fields_null(f, name); break;
-	case JSON_ARRAY: put_json(f, name, v); break;
-	case JSON_OBJECT:
-		if (depth < DEPTH_MAX && json_object_size(v))
-			put_object(f, j, name, v, depth + 1);
-		else
-			put_json(f, name, v);
-		break;
+	struct fields *f = r->fields;
+	switch (v->kind) {
+	case JSONTEXT_STRING: fields_str(f, name, v->text, v->len); return;
+	case JSONTEXT_INT: fields_int(f, name, v->integer); return;
+	case JSONTEXT_REAL: fields_double(f, name, v->real); return;
+	case JSONTEXT_TRUE: fields_bool(f, name, true); return;
+	case JSONTEXT_FALSE: fields_bool(f, name, false); return;
+	case JSONTEXT_NULL: fields_null(f, name); return;
+	case JSONTEXT_BAD:
+		fields_str(f, name, v->text, v->len);
+		complain(r, name, v->problem);
+		return;
+	case JSONTEXT_NESTED: break;
 	}
+	struct jsontext outer = r->in;
+	size_t n = f->n;
+	r->in = (struct jsontext){v->text + 1, v->text + v->len};
+	bool is_empty = jsontext_peek(&r->in) == '}';
+	bool good = *v->text == '{' && depth < DEPTH_MAX && !is_empty &&
+		    put_members(r, name, depth + 1) && r->in.p == r->in.end;
+	r->in = outer;
+	if (good)
+		return;
+	f->n = n;
+	put_nested(r, name, v);
 }
 
-static const char *join(struct fields *f, const char *prefix, const char *key)
+/* PREFIX.KEY, ended by a NUL.  A key that is empty is "_". */
+static const char *name_of(struct reading *r, const char *prefix, const char *key, size_t len)
 {
-	size_t a = strlen(prefix), b = strlen(key);
-	if (!a)
-		return key;
-	char *p = a + b + 2 <= NAME_MAX_LEN ? fields_alloc(f, a + b + 2) : NULL;
-	if (!p)
+	size_t before = strlen(prefix), dot = before ? 1 : 0;
+	unescape(r, "a name", &key, &len);
+	if (!len) {
+		key = "_";
+		len = 1;
+	}
+	if (before + dot >= NAME_MAX_LEN)
 		return prefix;
-	memcpy(p, prefix, a);
-	p[a] = '.';
-	memcpy(p + a + 1, key, b + 1);
-	return p;
+	if (len > NAME_MAX_LEN - before - dot) {
+		len = cut_utf8(key, NAME_MAX_LEN - before - dot);
+		complain(r, "a name", "too long");
+	}
+	char *name = fields_alloc(r->fields, before + dot + len + 1);
+	if (!name)
+		return "_";
+	memcpy(name, prefix, before);
+	name[before] = '.';
+	memcpy(name + before + dot, key, len);
+	name[before + dot + len] = 0;
+	for (char *nul; (nul = memchr(name, 0, before + dot + len));)
+		*nul = ' ';
+	return name;
 }
 
-static void put_object(struct fields *f, struct jsonline *j, const char *prefix, const json_t *o,
-		       int depth)
+/* Behind the bracket that opens an object, to behind the one that closes it. */
+static bool put_members(struct reading *r, const char *prefix, int depth)
 {
+	struct jsontext_value v;
 	const char *key;
-	json_t *v;
-	json_object_foreach((json_t *)(uintptr_t)o, key, v) if (depth || !take_known(j, key, v))
-		put_value(f, j, join(f, prefix, key), v, depth);
+	size_t len;
+	/* Also behind a comma: {"a": 1,} */
+	while (!jsontext_take(&r->in, '}')) {
+		if (!jsontext_string(&r->in, &key, &len) || !jsontext_take(&r->in, ':') ||
+		    !jsontext_value(&r->in, &v))
+			return false;
+		const char *name = name_of(r, prefix, key, len);
+		if (v.kind == JSONTEXT_STRING)
+			unescape(r, name, &v.text, &v.len);
+		if (depth || !take_known(r, name, &v))
+			put_value(r, name, &v, depth);
+		if (!jsontext_take(&r->in, ','))
+			return jsontext_take(&r->in, '}');
+	}
+	return true;
 }
 
 bool jsonline_parse(const char *p, size_t n, struct jsonline *ret, struct fields *f)
 {
-	json_error_t error;
+	struct reading r = {.in = {p, p + n}, .fields = f, .line = ret};
 	*ret = (struct jsonline){.severity = SLUICE_NO_SEVERITY};
-	while (n && (*p == ' ' || *p == '\t')) {
-		p++;
-		n--;
-	}
-	if (!n || *p != '{')
+	if (!jsontext_take(&r.in, '{') || !put_members(&r, "", 0) || r.in.p < r.in.end)
 		return false;
-	json_t *root = json_loadb(p, n, JSON_ALLOW_NUL, &error);
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return false;
-	}
-	ret->root = (struct json_t *)root;
-	put_object(f, ret, "", root, 0);
+	put_problems(&r);
 	return true;
 }
 
-void jsonline_free(struct jsonline *j)
+bool jsonline_put_object(const char *p, size_t n, const char *prefix, struct fields *f)
 {
-	json_decref((json_t *)j->root);
-	j->root = NULL;
+	struct jsonline unused = {0};
+	struct reading r = {.in = {p, p + n}, .fields = f, .line = &unused};
+	return jsontext_take(&r.in, '{') && put_members(&r, prefix, 1);
 }

@@ -75,9 +75,7 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 		.cursor = &c,
 	};
 	s->n_lines++;
-	int r = s->src->host->emit(s->src, &ev);
-	parse_done(&p);
-	return r;
+	return s->src->host->emit(s->src, &ev);
 }
 
 int emit_gap(struct state *s, struct file *f, const char *reason, const char *message)

@@ -272,7 +272,6 @@ struct parsed {
 	const char *message;
 	size_t message_len;
 	bool has_message; /* a part of the line is the message, not all of it */
-	void *json;       /* what the rest borrows; see parse_done() */
 };
 struct regexes *regexes_new(struct sluice_source *src);
 void regexes_free(struct regexes *r);
@@ -281,7 +280,6 @@ bool regex_is_set(const struct regexes *r, enum regex_name which);
 bool regex_matches(const struct regexes *r, enum regex_name which, const char *p, size_t n);
 /* Fills in state.fields.  False: not of that form; then it is a plain line. */
 bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret);
-void parse_done(struct parsed *p);
 
 /* ---- emit.c ---- */
 

@@ -149,7 +149,6 @@ static bool parse_json(struct state *s, const char *p, size_t n, struct parsed *
 	struct jsonline j;
 	if (!jsonline_parse(p, n, &j, &s->fields))
 		return false;
-	ret->json = j.root;
 	ret->time_ns = j.time_ns;
 	ret->severity = j.severity;
 	if (j.has_bad_time && !ret->time_ns &&
@@ -405,11 +404,4 @@ bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret)
 	s->fields.n = before;
 	*ret = (struct parsed){.severity = SLUICE_NO_SEVERITY, .message = p, .message_len = n};
 	return false;
-}
-
-void parse_done(struct parsed *p)
-{
-	struct jsonline j = {.root = p->json};
-	if (p->json)
-		jsonline_free(&j);
 }

@@ -71,7 +71,6 @@ static void parse(const char *p, size_t n)
 			if (f.all[i].type == SLUICE_JSON &&
 			    !json_check((struct str){f.all[i].string, f.all[i].string_len}))
 				abort();
-		jsonline_free(&j);
 	}
 }
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lines as programs write them, and the events that they become.
+ */
+#include "unit.h"
+
+#include <stdio.h>
+
+#include "../../plugins/common/jsonline.h"
+#include "../../plugins/common/jsontext.h"
+#include "base/json.h"
+
+/* The fields as text: NAME=VALUE, separated by blanks; strings in quotes. */
+static const char *show(const struct fields *f, struct buf *out)
+{
+	out->len = 0;
+	for (size_t i = 0; i < f->n; i++) {
+		const struct sluice_value *v = &f->all[i];
+		buf_printf(out, "%s%s=", i ? " " : "", v->name);
+		if (v->type == SLUICE_STRING)
+			buf_printf(out, "\"%.*s\"", (int)v->string_len, v->string);
+		else if (v->type == SLUICE_JSON)
+			buf_put(out, v->string, v->string_len);
+		else if (v->type == SLUICE_INT)
+			buf_printf(out, "%lld", (long long)v->integer);
+		else if (v->type == SLUICE_DOUBLE)
+			buf_printf(out, "%g", v->number);
+		else if (v->type == SLUICE_BOOL)
+			buf_printf(out, "%s", v->integer ? "true" : "false");
+		else
+			buf_puts(out, "null");
+	}
+	return buf_text(out);
+}
+
+START_TEST(one_bad_value_does_not_spoil_a_json_line)
+{
+	static const struct {
+		const char *line, *want; /* NULL: no object */
+	} cases[] = {
+		{"{}", ""},
+		{" { \"a\" : 1 , \"b\" : [ 1 , { \"c\" : null } ] } ", "a=1 b=[1,{\"c\":null}]"},
+		{"{\"a\":{\"b\":{\"c\":true},\"d\":\"x\"}}", "a.b.c=true a.d=\"x\""},
+		{"{\"a\":{},\"b\":[]}", "a={} b=[]"},
+		{"{\"a\":-9223372036854775808,\"b\":9223372036854775807,\"c\":-0,\"d\":1E2}",
+		 "a=-9223372036854775808 b=9223372036854775807 c=0 d=100"},
+		{"{\"n\":18446744073709551615,\"a\":1}",
+		 "n=\"18446744073709551615\" a=1 log.parse.problems=\"n: number beyond 64 bits\""},
+		{"{\"n\":-9223372036854775809,\"a\":1}",
+		 "n=\"-9223372036854775809\" a=1 log.parse.problems=\"n: number beyond 64 bits\""},
+		{"{\"n\":1e400,\"m\":1e-400,\"a\":1}",
+		 "n=\"1e400\" m=\"1e-400\" a=1 "
+		 "log.parse.problems=\"n: number out of range; m: number out of range\""},
+		{"{\"n\":NaN,\"a\":1}", "n=\"NaN\" a=1 log.parse.problems=\"n: not a JSON value\""},
+		{"{\"n\":-Infinity }",
+		 "n=\"-Infinity\" log.parse.problems=\"n: not a JSON value\""},
+		{"{\"n\":+1,\"m\":01,\"o\":.5,\"p\":1.}",
+		 "n=\"+1\" m=\"01\" o=\".5\" p=\"1.\" log.parse.problems=\"n: not a JSON value; "
+		 "m: not a JSON value; o: not a JSON value; p: not a JSON value\""},
+		{"{\"n\":,\"a\":1}", "n=\"\" a=1 log.parse.problems=\"n: not a JSON value\""},
+		{"{\"n\":undefined,\"t\":True}",
+		 "n=\"undefined\" t=\"True\" log.parse.problems=\"n: not a JSON value; t: not a "
+		 "JSON "
+		 "value\""},
+		{"{\"a\":[1,NaN,18446744073709551615,\"x\"]}",
+		 "a=[1,\"NaN\",\"18446744073709551615\",\"x\"] "
+		 "log.parse.problems=\"a: not a JSON value\""},
+		{"{\"a\":[1,2,],\"b\":2}",
+		 "a=[1,2] b=2 log.parse.problems=\"a: not a JSON value\""},
+		{"{\"a\":[1 2}],\"b\":2}", NULL},
+		{"{\"a\":[1,{\"x\" 2}],\"b\":2}",
+		 "a=\"[1,{\"x\" 2}]\" b=2 log.parse.problems=\"a: not JSON\""},
+		{"{\"a\":{\"x\" 2},\"b\":2}",
+		 "a=\"{\"x\" 2}\" b=2 log.parse.problems=\"a: not JSON\""},
+		{"{\"a\":1,}", "a=1"},
+		{"{\"a\":1,\"a\":2}", "a=1 a=2"},
+		{"{\"\":1,\"b\":{\"\":2}}", "_=1 b._=2"},
+		{"{\"a\":\"tab\there\"}", "a=\"tab\there\""},
+		{"{\"a\":[\"tab\there\"]}", "a=[\"tab\\u0009here\"]"},
+		{"{\"a\":\"\\n\\\"\\\\\\/\\u00e4\\ud83d\\ude00\"}",
+		 "a=\"\n\"\\/\xc3\xa4\xf0\x9f\x98\x80\""},
+		{"{\"a\":\"\\x41\",\"b\":1}",
+		 "a=\"\\x41\" b=1 log.parse.problems=\"a: bad escape\""},
+		{"{\"a\":\"\\ud800 \\u12\",\"b\":1}",
+		 "a=\"\\ud800 \\u12\" b=1 log.parse.problems=\"a: bad escape\""},
+		{"{\"a\":[\"\\x41\"]}",
+		 "a=[\"\\\\x41\"] log.parse.problems=\"a: not a JSON value\""},
+		{"{\"a\":\"\xff\xfe\",\"b\":1}", "a=\"\xff\xfe\" b=1"},
+		{"{\"a\":1", NULL},
+		{"{\"a\":1}x", NULL},
+		{"{\"a\" 1}", NULL},
+		{"{\"a\":\"b", NULL},
+		{"{'a':1}", NULL},
+		{"[1]", NULL},
+		{"", NULL},
+	};
+	struct buf text = {0};
+	static struct fields f;
+	struct jsonline j;
+	for (size_t i = 0; i < array_size(cases); i++) {
+		fields_reset(&f);
+		bool is = jsonline_parse(cases[i].line, strlen(cases[i].line), &j, &f);
+		ck_assert_msg(is == (cases[i].want != NULL), "%s", cases[i].line);
+		if (is)
+			ck_assert_msg(strcmp(show(&f, &text), cases[i].want) == 0, "%s: %s",
+				      cases[i].line, buf_text(&text));
+		for (size_t k = 0; is && k < f.n; k++)
+			if (f.all[k].type == SLUICE_JSON)
+				ck_assert(json_check(
+					(struct str){f.all[k].string, f.all[k].string_len}));
+		/* Cut anywhere it is no object, and nothing is read beyond. */
+		for (size_t n = 0; n < strlen(cases[i].line); n++) {
+			char *cut = memcpy(malloc(n + 1), cases[i].line, n);
+			fields_reset(&f);
+			bool cut_is = jsonline_parse(cut, n, &j, &f);
+			ck_assert(!cut_is || cases[i].line[n] == ' ' || cases[i].line[n] == 'x');
+			free(cut);
+		}
+	}
+	buf_fini(&text);
+	fields_free(&f);
+}
+END_TEST
+
+START_TEST(a_json_line_says_when_how_bad_and_what)
+{
+	static const char line[] =
+		"{\"time\":\"2026-01-02T03:04:05Z\",\"level\":40,\"msg\":\"a\\tb\","
+		"\"message\":\"later\",\"type\":\"x.y\",\"n\":1e999}";
+	static struct fields f;
+	struct jsonline j;
+	struct buf text = {0};
+	ck_assert(jsonline_parse(line, sizeof(line) - 1, &j, &f));
+	ck_assert_int_eq(j.time_ns, 1767323045000000000LL);
+	ck_assert_int_eq(j.severity, 4);
+	ck_str_is(((struct str){j.message, j.message_len}), "a\tb");
+	ck_assert_str_eq(j.type, "x.y");
+	ck_assert_str_eq(show(&f, &text), "level=40 message=\"later\" type=\"x.y\" n=\"1e999\" "
+					  "log.parse.problems=\"n: number out of range\"");
+	buf_fini(&text);
+	fields_free(&f);
+}
+END_TEST
+
+/* Whatever the depth and the number of problems: the rest arrives, and the stack holds. */
+START_TEST(deep_nesting_and_many_problems_cost_only_themselves)
+{
+	static struct fields f;
+	struct jsonline j;
+	struct buf line = {0}, text = {0};
+	static const struct {
+		char open, close;
+		size_t depth;
+		enum sluice_type want;
+	} cases[] = {{'[', ']', 50, SLUICE_JSON},
+		     {'[', ']', 100, SLUICE_STRING},
+		     {'[', ']', 200000, SLUICE_STRING},
+		     {'{', '}', 200000, SLUICE_STRING}};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		line.len = 0;
+		buf_puts(&line, "{\"deep\":");
+		for (size_t k = 0; k < cases[i].depth; k++)
+			buf_puts(&line, cases[i].open == '{' ? "{\"a\":" : "[");
+		buf_puts(&line, "1");
+		for (size_t k = 0; k < cases[i].depth; k++)
+			buf_putc(&line, cases[i].close);
+		buf_puts(&line, ",\"b\":2}");
+		fields_reset(&f);
+		ck_assert(jsonline_parse(line.data, line.len, &j, &f));
+		ck_assert_int_eq(f.all[0].type, cases[i].want);
+		ck_assert_str_eq(f.all[1].name, "b");
+		ck_assert(f.n == 2 || strstr(f.all[2].string, "nested too deeply"));
+	}
+	line.len = 0;
+	buf_puts(&line, "{\"a\":0");
+	for (int k = 0; k < 100; k++)
+		buf_printf(&line, ",\"n%d\":NaN", k);
+	buf_puts(&line, "}");
+	fields_reset(&f);
+	ck_assert(jsonline_parse(line.data, line.len, &j, &f));
+	ck_assert(f.n == 102 && j.n_problems == 100);
+	ck_assert_msg(strstr(show(&f, &text), "; and 8"), "%s", buf_text(&text));
+	buf_fini(&line);
+	buf_fini(&text);
+	fields_free(&f);
+}
+END_TEST
+
+UNIT_MAIN("parsers", one_bad_value_does_not_spoil_a_json_line,
+	  a_json_line_says_when_how_bad_and_what,
+	  deep_nesting_and_many_problems_cost_only_themselves)
