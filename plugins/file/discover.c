@@ -35,6 +35,7 @@ struct look {
 	struct finds *ret;
 	size_t pattern; /* the one at hand */
 	size_t n_found; /* by it */
+	int result;     /* 0 or -ECANCELED */
 };
 
 static void finds_add(struct finds *f, const char *path, const struct stat *st)
@@ -122,7 +123,10 @@ static void find_one(void *ctx, const char *path)
 	if (ignored_is(l->s, l->pattern, path, &st))
 		return;
 	l->n_found++;
-	finds_add(l->ret, path, &st);
+	if (!S_ISFIFO(st.st_mode))
+		finds_add(l->ret, path, &st);
+	else if (!l->result)
+		l->result = fifo_found(l->s, path, &st);
 }
 
 static void pass_by(void *ctx, enum pattern_trouble what, const char *path)
@@ -134,13 +138,14 @@ static void pass_by(void *ctx, enum pattern_trouble what, const char *path)
 	ignored_add(l->s, l->pattern, whys[what], path);
 }
 
-static void look(struct state *s, struct finds *ret)
+static int look(struct state *s, struct finds *ret)
 {
 	struct look l = {.s = s, .ret = ret};
 	const struct pattern_visitor v = {find_one, watch_dir, pass_by, &l,
 					  s->options.follow_links};
 	places_clear(s);
 	ignored_begin(s);
+	fifos_unsee(s);
 	for (l.pattern = 0; l.pattern < s->include.n; l.pattern++) {
 		l.n_found = 0;
 		pattern_expand(s->include.all[l.pattern], &v);
@@ -149,6 +154,7 @@ static void look(struct state *s, struct finds *ret)
 	s->has_looked = true;
 	if (ret->n)
 		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
+	return l.result;
 }
 
 /* Whether `name` is what a rotation makes of `base`: base.1, base-20261121; and,
@@ -432,9 +438,8 @@ static int note_first_start(struct state *s)
 int discover(struct state *s)
 {
 	struct finds finds = {0};
-	int r = 0;
 	s->n_unreadable = 0;
-	look(s, &finds);
+	int r = look(s, &finds);
 	for (struct file *f = s->files; f; f = f->next)
 		f->is_seen = false;
 	for (size_t i = 0; !r && i < finds.n; i++) {
@@ -604,6 +609,7 @@ void discover_free(struct state *s)
 	while (s->files)
 		file_drop(s, s->files);
 	ignored_free(s);
+	fifos_free(s);
 	for (size_t i = 0; i < s->n_watches; i++)
 		free(s->watches[i].dir);
 	free(s->watches);

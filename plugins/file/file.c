@@ -20,6 +20,9 @@
 
 #define MS 1000000LL
 
+/* Others are looked at with the sweep. */
+enum { FIFOS_WAITED = 64 };
+
 static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
 static const char *const watches[] = {"auto", "inotify", "poll", NULL};
 static const char *const parses[] = {"none", "json", "logfmt", "clf", "regex", "syslog", NULL};
@@ -40,6 +43,10 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_BOOL,
 	 .fallback = "false",
 	 .doc = "enter links to directories below ** too; each directory is entered once"},
+	{.name = "fifos",
+	 .type = SLUICE_BOOL,
+	 .fallback = "false",
+	 .doc = "read FIFOs (named pipes) too, as streams; each start but the first is a gap"},
 	{.name = "read_from",
 	 .type = SLUICE_STRING,
 	 .fallback = "end",
@@ -205,7 +212,7 @@ static const struct sluice_field_type line_fields[] = {
 };
 
 static const struct sluice_field_type gap_fields[] = {
-	{"reason", SLUICE_STRING, NULL, "truncated, rotated, long_line, hole or damaged"},
+	{"reason", SLUICE_STRING, NULL, "truncated, rotated, long_line, hole, damaged or restart"},
 	{0},
 };
 
@@ -280,6 +287,7 @@ static void read_more_options(struct sluice_source *src, struct options *o)
 	o->skip_empty = h->number(src, "skip_empty");
 	o->decompress = h->number(src, "decompress");
 	o->follow_links = h->number(src, "follow_links");
+	o->fifos = h->number(src, "fifos");
 	o->encoding = h->option(src, "encoding", 0);
 	o->on_invalid = (enum on_invalid)h->number(src, "on_invalid");
 	o->has_time_format = h->option(src, "time_format", 0);
@@ -403,6 +411,8 @@ static bool hear_inotify(struct state *s)
 				names_changed = true; /* it is opened again by a look */
 			else if (f)
 				f->is_dirty = true;
+			else
+				s->fifo_is_heard = true;
 		}
 	}
 	return names_changed;
@@ -525,6 +535,31 @@ static void report(struct state *s)
 	s->src->host->counter(s->src, "unreadable_files", s->n_unreadable);
 }
 
+static int read_files_and_fifos(struct state *s, bool all_fifos)
+{
+	int more = read_round(s);
+	if (more < 0 || !s->fifos)
+		return more;
+	int r = fifos_read(s, all_fifos || s->fifo_is_heard);
+	s->fifo_is_heard = false;
+	return r < 0 ? r : more | r;
+}
+
+/* Waits for what is to be read, at most until the next sweep; names_changed as inotify says. */
+static int wait_for_more(struct state *s, int64_t next_sweep, bool more, bool *names_changed)
+{
+	struct pollfd fds[1 + FIFOS_WAITED] = {{.fd = s->inotify, .events = POLLIN}};
+	size_t first = s->inotify >= 0 ? 0 : 1;
+	size_t n = 1 + fifos_poll(s, fds + 1, FIFOS_WAITED);
+	int64_t due = next_sweep < s->next_deadline_ns ? next_sweep : s->next_deadline_ns;
+	int64_t left = (due - mono_ns() + MS - 1) / MS;
+	int timeout = more ? 0 : left > 0 ? (int)left : 0;
+	int r = s->src->host->wait(s->src, fds + first, n - first, timeout);
+	if (r > 0 && s->inotify >= 0)
+		*names_changed = hear_inotify(s);
+	return r < 0 ? r : 0;
+}
+
 static int loop(struct state *s)
 {
 	int64_t next_sweep = 0;
@@ -538,7 +573,7 @@ static int loop(struct state *s)
 		if (sweep || names_changed)
 			r = discover(s);
 		names_changed = false;
-		int more = r ? r : read_round(s);
+		int more = r ? r : read_files_and_fifos(s, sweep);
 		r = more < 0 ? more : groups_expire(s);
 		if (r)
 			return r;
@@ -550,15 +585,9 @@ static int loop(struct state *s)
 			report(s);
 			next_sweep = mono_ns() + s->options.sweep_ns;
 		}
-		struct pollfd p = {.fd = s->inotify, .events = POLLIN};
-		int64_t due = next_sweep < s->next_deadline_ns ? next_sweep : s->next_deadline_ns;
-		int64_t left = (due - mono_ns() + MS - 1) / MS;
-		int timeout = more ? 0 : left > 0 ? (int)left : 0;
-		r = s->src->host->wait(s->src, &p, s->inotify >= 0 ? 1 : 0, timeout);
-		if (r < 0)
+		r = wait_for_more(s, next_sweep, more, &names_changed);
+		if (r)
 			return r;
-		if (r > 0)
-			names_changed = hear_inotify(s);
 	}
 }
 

@@ -9,6 +9,7 @@
  *	pattern.c   names with *, ** and {}
  *	ignored.c   what is named and not read, and why
  *	follow.c    one file: reading, noticing truncation
+ *	fifo.c      FIFOs, read as streams
  *	lines.c     bytes into lines, of any length
  *	group.c     lines that belong together
  *	encoding.c  other encodings than UTF-8
@@ -49,7 +50,7 @@ struct options {
 	int64_t ignore_older_ns, close_inactive_ns; /* 0: never */
 	int64_t max_files;
 	size_t read_budget; /* bytes of one file before the next one's turn */
-	bool skip_empty, decompress, follow_links;
+	bool skip_empty, decompress, follow_links, fifos;
 	const char *encoding; /* as iconv(3) knows it; "auto": by the byte order mark, else UTF-8 */
 	enum on_invalid on_invalid;
 	enum parse parse;
@@ -94,6 +95,7 @@ struct file {
 	unsigned n_looks;       /* that did not find it */
 	bool is_idle;           /* closed for close_inactive, until it changes */
 	bool is_dirty;          /* something may have been written */
+	bool has_writer;        /* of a FIFO: somebody has it open for writing */
 	bool is_seen;           /* by the discovery under way */
 	int64_t quiet_since_ns; /* CLOCK_MONOTONIC */
 	int64_t vanished_ns;    /* no name leads to it any more since then; 0: one does */
@@ -129,6 +131,8 @@ struct state {
 	struct sluice_source *src;
 	struct options options;
 	struct patterns include, exclude;
+	struct file *fifos;               /* in no table; their next leads to the next of them */
+	bool fifo_is_heard;               /* inotify has said something that may be of one */
 	struct ignored_files *ignored;    /* include.n * N_IGNORED; NULL before the first look */
 	uint64_t n_ignored, n_unreadable; /* by the last look */
 	struct file *files, *last_file;   /* in the order in which they began */
@@ -215,6 +219,18 @@ int follow_finish(struct state *s, struct file *f);
 uint64_t follow_find_lines(struct state *s, struct file *f, uint64_t n);
 /* Sets where to read on, and what stands before it. */
 void follow_seek(struct file *f, uint64_t offset);
+
+/* ---- fifo.c ---- */
+
+/* One that a pattern leads to.  0 or -ECANCELED. */
+int fifo_found(struct state *s, const char *path, const struct stat *st);
+/* Before a look: none of them has been found by it. */
+void fifos_unsee(struct state *s);
+/* Reads those that have a writer, or all: 1 when there may be more, 0, or -ECANCELED. */
+int fifos_read(struct state *s, bool all);
+/* Those to be waited for, at most `max`. */
+size_t fifos_poll(const struct state *s, struct pollfd *ret, size_t max);
+void fifos_free(struct state *s);
 
 /* ---- holes.c ---- */
 

@@ -103,13 +103,9 @@ int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_
 	return ends || g->n_lines >= s->options.group_lines ? group_flush(s, f) : 0;
 }
 
-int groups_expire(struct state *s)
+static int expire(struct state *s, struct file *files, int64_t now)
 {
-	int64_t now = mono_ns();
-	if (now < s->next_deadline_ns)
-		return 0;
-	s->next_deadline_ns = INT64_MAX;
-	for (struct file *f = s->files; f; f = f->next) {
+	for (struct file *f = files; f; f = f->next) {
 		if (!f->group)
 			continue;
 		int64_t deadline = f->group->since_ns + s->options.group_timeout_ns;
@@ -124,4 +120,14 @@ int groups_expire(struct state *s)
 			s->next_deadline_ns = deadline;
 	}
 	return 0;
+}
+
+int groups_expire(struct state *s)
+{
+	int64_t now = mono_ns();
+	if (now < s->next_deadline_ns)
+		return 0;
+	s->next_deadline_ns = INT64_MAX;
+	int r = expire(s, s->files, now);
+	return r ? r : expire(s, s->fifos, now);
 }

@@ -16,7 +16,8 @@ static const struct {
 	enum sluice_log_level level;
 	const char *text; /* follows the name */
 } reasons[N_IGNORED] = {
-	[IGNORED_FIFO] = {SLUICE_LOG_WARNING, "is a FIFO, which is not read"},
+	[IGNORED_FIFO] = {SLUICE_LOG_WARNING,
+			  "is a FIFO, which is not read (set fifos: true to read it as a stream)"},
 	[IGNORED_SOCKET] = {SLUICE_LOG_WARNING,
 			    "is a socket, which is not read (to receive what programs send to a "
 			    "socket, use the plugin syslog)"},
@@ -96,7 +97,10 @@ static int reason_of(const struct state *s, const char *path, const struct stat 
 	case S_IFREG: break;
 	case S_IFDIR: return IGNORED_DIRECTORY;
 	case S_IFSOCK: return leads_to_output(path) ? IGNORED_OUTPUT : IGNORED_SOCKET;
-	case S_IFIFO: return leads_to_output(path) ? IGNORED_OUTPUT : IGNORED_FIFO;
+	case S_IFIFO:
+		if (leads_to_output(path))
+			return IGNORED_OUTPUT;
+		return s->options.fifos ? N_IGNORED : IGNORED_FIFO;
 	default: return leads_to_output(path) ? IGNORED_OUTPUT : IGNORED_DEVICE;
 	}
 	if (gz_is_named(path) && !s->options.decompress)

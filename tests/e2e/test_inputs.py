@@ -55,7 +55,7 @@ def nothing_that_is_named_is_ignored_silently(site):
     os.symlink(site.path("elsewhere"), site.path("tree/link"))
     append(site, "tree/real/a.log", "a\n")
     cases = [
-        ("fifo", "DIR/x/fifo", "x/fifo is a FIFO, which is not read"),
+        ("fifo", "DIR/x/fifo", "x/fifo is a FIFO, which is not read (set fifos: true"),
         ("socket", "DIR/x/socket", "x/socket is a socket, which is not read (to receive"),
         ("stdout", "DIR/x/stdout.log", "x/stdout.log leads to the standard output of the program that writes it"),
         ("wildout", "DIR/x/std*", "x/stdout.log leads to the standard output"),
@@ -119,4 +119,43 @@ def braces_and_links_below_stars(site):
         wait_for(lambda: site.source("links-" + mode)["counters"]["files"] == 4, "each file to be followed once")
 
 
-run(nothing_that_is_named_is_ignored_silently, braces_and_links_below_stars)
+def a_fifo_is_read_as_a_stream_with_a_gap_at_a_restart(site):
+    for mode in ("auto", "poll"):
+        os.makedirs(site.path(mode))
+        os.mkfifo(site.path(mode, "fifo"))
+    site.up("".join(source("f-" + mode, "DIR/%s/*" % mode, mode, "fifos: true, multiline: {start: '^[a-z0-9]', timeout: 200ms}")
+                    for mode in ("auto", "poll")))
+    site.ready()
+    for mode in ("auto", "poll"):
+        # Two writers after each other, then one that stays; more than the pipe holds.
+        for text in ("one\nha", "two\n more\n"):
+            with open(site.path(mode, "fifo"), "w") as f:
+                f.write(text)
+            wait_for(lambda: site.source("f-" + mode)["events"] >= (2 if text[0] == "o" else 3), "the writer's text")
+        writer = open(site.path(mode, "fifo"), "wb", buffering=0)
+        writer.write(b"".join(b"%d\n" % i for i in range(15000)))
+        s = site.stream("channel=f-%s&earliest=1" % mode)
+        got = [e for e in s.until_message("14999", 60) if e.type != "hello"]
+        check([e.json()["message"] for e in got] == ["one", "ha", "two\n more"] + [str(i) for i in range(15000)], "not each line once")
+        old = site.source("f-" + mode)["pid"]
+        os.kill(old, 9)
+        wait_for(lambda: site.source("f-" + mode)["pid"] not in (old, 0), "the source to start again")
+        gap = s.until_type("gap").json()
+        check(gap["reason"] == "restart" and "is a FIFO" in gap["message"], repr(gap))
+        writer.write(b"after\nend\n")
+        got = [e.json()["message"] for e in s.until_message("end")]
+        check(got == ["after", "end"], repr(got))
+        # One in its place, while the old one has a writer still.
+        os.unlink(site.path(mode, "fifo"))
+        os.mkfifo(site.path(mode, "fifo"))
+        writer.write(b"old\n")
+        writer.close()
+        s.until_message("old")
+        with open(site.path(mode, "fifo"), "w") as f:
+            f.write("new\n")
+        check(s.until_message("new")[-1].type == "line", "the new one")
+        s.close()
+
+
+run(nothing_that_is_named_is_ignored_silently, braces_and_links_below_stars,
+    a_fifo_is_read_as_a_stream_with_a_gap_at_a_restart)
