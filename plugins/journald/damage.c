@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * damage - files that cannot be read as they should.
+ *
+ * libsystemd passes over entries that are broken without a word, and takes a chain of
+ * entries that breaks off for the end of the file.  The head says how many there should be.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "journald.h"
+
+static int declare_damage(struct state *s, struct chain *c, struct jfile *f, uint64_t n,
+			  uint64_t until, const char *why)
+{
+	char message[600];
+	struct loss l = {.reason = "damaged",
+			 .count = n,
+			 .first = until > c->seqnum ? c->seqnum + 1 : f->h.head,
+			 .last = until,
+			 .since = until > c->seqnum ? c->time : f->h.head_time,
+			 .until = f->h.tail_time,
+			 .path = f->path,
+			 .message = message};
+	snprintf(message, sizeof(message),
+		 "%.300s is damaged: %llu %s cannot be read%s%s (check the file with journalctl "
+		 "--verify)",
+		 f->path, (unsigned long long)n, plural(n, "entry", "entries"), *why ? ": " : "",
+		 why);
+	chain_pass(c, until, 0);
+	s->n_damaged += n;
+	return deliver_gap(s, c, &l, NULL);
+}
+
+/* How many entries can be read from the head on, and the number of the last of them. */
+static uint64_t count_forwards(const struct state *s, const struct jfile *f, uint64_t *last)
+{
+	int r;
+	uint64_t n = 0;
+	sd_journal *j = jfile_reader(s, f, &r);
+	*last = 0;
+	if (j && sd_journal_seek_head(j) >= 0)
+		for (; sd_journal_next(j) > 0; n++)
+			*last = jfile_number(j);
+	sd_journal_close(j);
+	return n;
+}
+
+/* How many can be read from the end back to `last`, and the number of the first. */
+static uint64_t count_backwards(const struct state *s, const struct jfile *f, uint64_t last,
+				uint64_t *first)
+{
+	int r;
+	uint64_t n = 0;
+	sd_journal *j = jfile_reader(s, f, &r);
+	*first = 0;
+	if (j && sd_journal_seek_tail(j) >= 0)
+		for (; sd_journal_previous(j) > 0; n++) {
+			uint64_t number = jfile_number(j);
+			if (number <= last)
+				break;
+			*first = number;
+		}
+	sd_journal_close(j);
+	return n;
+}
+
+/* Goes on at the first entry behind the damage, if it can be reached. */
+static bool go_on_behind(struct state *s, struct chain *c, struct jfile *f, uint64_t seqnum)
+{
+	return seqnum > c->seqnum && jfile_begin(s, f, seqnum) >= 0 && jfile_next(f) == 1 &&
+	       f->seqnum > c->seqnum;
+}
+
+int damage_survey(struct state *s, struct chain *c, struct jfile *f)
+{
+	uint64_t last, first = 0;
+	uint64_t n = count_forwards(s, f, &last);
+	if (last > c->seqnum && go_on_behind(s, c, f, c->seqnum + 1))
+		return 1;
+	uint64_t behind = n < f->h.n_entries ? count_backwards(s, f, last, &first) : 0;
+	bool has_more = behind && go_on_behind(s, c, f, first);
+	if (has_more)
+		n += behind;
+	uint64_t lost = n < f->h.n_entries ? f->h.n_entries - n : 0;
+	uint64_t is_new = lost > f->n_lost ? lost - f->n_lost : 0;
+	f->n_lost += is_new;
+	if (!is_new)
+		return has_more;
+	int r = declare_damage(s, c, f, is_new, has_more ? first - 1 : f->h.tail, "");
+	return r ? r : has_more;
+}
+
+int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error)
+{
+	uint64_t n = f->h.n_entries;
+	if (c->n_read != UNKNOWN && f->h.head <= c->seqnum)
+		n = c->n_read < n ? n - c->n_read : 0;
+	const char *why = error == -EPROTONOSUPPORT
+				  ? "it was written by a newer systemd than the libsystemd here"
+			  : error == -EBADMSG || error == -ENODATA ? "its structure is broken"
+								   : strerror(-error);
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE) {
+		say(s, SLUICE_LOG_ERROR, "%s cannot be read now: %s", f->path, strerror(-error));
+		return error;
+	}
+	int r = declare_damage(s, c, f, n, f->h.tail, why);
+	jfile_end(f);
+	close(f->fd);
+	f->fd = -1;
+	f->is_done = true;
+	c->file = NULL;
+	return r;
+}
+
+/* FNV-1a of what stands where the head should be. */
+static uint64_t hash_head(int fd)
+{
+	char head[HEADER_SIZE];
+	uint64_t h = 14695981039346656037ULL;
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+	for (ssize_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)head[i]) * 1099511628211ULL;
+	return h;
+}
+
+/* Told once for each such file: the cursor remembers. */
+int damage_unknown(struct state *s, const char *path, int fd, const struct stat *st)
+{
+	char key[80], message[600];
+	struct sluice_cursor c = {.key = key, .value = "1", .value_len = 1}, known;
+	c.key_len = (size_t)snprintf(key, sizeof(key), "damaged:%llx:%llx:%llx",
+				     (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+				     (unsigned long long)hash_head(fd));
+	for (size_t i = 0; s->src->host->cursor(s->src, i, &known) == 0; i++)
+		if (known.key_len == c.key_len && memcmp(known.key, key, c.key_len) == 0)
+			return 0;
+	if (!may_complain(s, key))
+		return 0;
+	if (s->is_first && !s->options.from_beginning) {
+		say(s, SLUICE_LOG_WARNING, "%s is no journal that can be read; it is left out",
+		    path);
+		return s->src->host->commit(s->src, &c);
+	}
+	snprintf(message, sizeof(message),
+		 "%.300s is no journal that can be read, so the entries it may have held are lost "
+		 "(check the file with journalctl --verify)",
+		 path);
+	struct loss l = {.reason = "damaged", .path = path, .message = message};
+	return deliver_gap(s, NULL, &l, &c);
+}

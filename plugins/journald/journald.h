@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * journald - what the parts of the journald plugin share.
+ *
+ *	journald.c  the plugin's tables, options and main loop
+ *	options.c   reading and checking the options
+ *	discover.c  which journal files there are
+ *	chain.c     files that continue each other, and where we are in them
+ *	start.c     where to begin, the first time and after a restart
+ *	damage.c    files that cannot be read as they should
+ *	jfile.c     one file, by libsystemd
+ *	entry.c     an entry's fields
+ *	select.c    which entries are wanted
+ *	deliver.c   an entry or a gap as an event
+ *	header.c    the head of a file
+ *
+ * Each file is read by itself, in the order of its entries, with a position for each chain of
+ * files.  (libsystemd's own merge of files skips entries that become visible late, as
+ * journalctl -f does.)
+ */
+#ifndef JOURNALD_JOURNALD_H
+#define JOURNALD_JOURNALD_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <systemd/sd-journal.h>
+
+#include "common/basics.h"
+#include "common/fields.h"
+#include "header.h"
+#include "sluice-plugin.h"
+
+#define MS 1000000LL
+
+enum { RAWS_MAX = 512, CURSOR_TEXT = 512, KEY_TEXT = 240 };
+
+/* ---- which entries ---- */
+
+struct text {
+	const char *p;
+	size_t n;
+};
+
+struct match {
+	const char *name; /* borrowed from the option, up to the '=' */
+	size_t name_len;
+	struct text value;
+	bool is_first; /* of its name: the others of the same name are alternatives */
+};
+
+struct options {
+	size_t max_message, max_field; /* bytes */
+	bool from_beginning;
+	uint64_t from_entries; /* the last so many; 0 with !from_beginning: none */
+	int64_t sweep_ns;
+	int priority;      /* 0 .. 7; 7 with !has_priority */
+	bool has_priority; /* entries without one are left out */
+	char boot[ID_TEXT];
+	const char *namespace; /* "": the default one; "*": all */
+	struct match *matches;
+	size_t n_matches;
+	char **units; /* with their suffix; owned */
+	size_t n_units;
+};
+
+/* ---- entries ---- */
+
+enum known {
+	KNOWN_NOT,
+	KNOWN_MESSAGE,
+	KNOWN_PRIORITY,
+	KNOWN_SOURCE_TIME,
+	KNOWN_IDENTIFIER,
+	KNOWN_UNIT,
+	KNOWN_PID,
+	KNOWN_UID,
+	KNOWN_ABOUT_UNIT,    /* systemd about a unit */
+	KNOWN_OBJECT_UNIT,   /* a privileged program about a unit */
+	KNOWN_COREDUMP_UNIT, /* of a process that crashed */
+	N_KNOWN
+};
+
+/* A field's name, kept for all entries. */
+struct name {
+	struct name *next;
+	enum known known;
+	bool is_number, is_wanted;
+	size_t len;
+	char text[];
+};
+
+/* A field as it is in the journal; the value is cut when there was no need for more. */
+struct raw {
+	const struct name *name;
+	struct text value;
+	size_t size; /* that it had, as far as is known */
+	bool is_cut;
+};
+
+struct entry {
+	struct raw all[RAWS_MAX];
+	size_t n;
+	size_t n_dropped;
+	const struct raw *known[N_KNOWN]; /* the first of each; NULL: none */
+	char boot[ID_TEXT];
+	uint64_t time; /* of its reception, in microseconds since 1970 */
+};
+
+/* ---- files ---- */
+
+struct chain;
+
+/* One file, known by device and inode while it is open. */
+struct jfile {
+	struct jfile *next;
+	struct chain *chain;
+	char *path; /* as last seen; owned */
+	dev_t dev;
+	ino_t ino;
+	struct timespec ctime;
+	int fd; /* -1: done, nothing more comes of it */
+	struct header h;
+	sd_journal *j;  /* NULL: not being read */
+	bool has_entry; /* one is loaded: */
+	char *cursor;   /* of it, owned; libsystemd's text */
+	uint64_t seqnum, time;
+	bool is_done;     /* read to its end, and nothing more will come */
+	bool is_gone;     /* no name leads to it any more */
+	bool is_seen;     /* by the discovery under way */
+	bool is_checked;  /* what should come before it has been looked for */
+	uint64_t tried;   /* the tail for which damage was looked for in vain */
+	uint64_t n_lost;  /* entries of it that were declared damaged */
+	int64_t stuck_ns; /* CLOCK_MONOTONIC: an entry that should be there is not, since; 0 */
+};
+
+/* The files that one writer has filled one after another: system@...journal, system.journal. */
+struct chain {
+	struct chain *next;
+	char key[KEY_TEXT];          /* of its cursor: seqnum id and name */
+	bool is_placed;              /* the position is known */
+	bool is_ended;               /* another chain of the same name has followed */
+	bool is_moved;               /* the position has changed without a cursor being sent */
+	bool is_idle;                /* has nothing more in this round */
+	bool was_followed;           /* an entry of it has been read by this process */
+	uint64_t seqnum;             /* of the last entry that was read or declared lost */
+	uint64_t time;               /* of it */
+	uint64_t n_read;             /* entries of its file that were read; UNKNOWN */
+	char cursor[CURSOR_TEXT];    /* libsystemd's text of the last entry; "" */
+	struct jfile *file;          /* being read; NULL: none */
+	struct directory *directory; /* of its files; NULL: not known */
+};
+
+#define UNKNOWN UINT64_MAX
+
+struct directory {
+	struct directory *next;
+	char *path; /* owned */
+	int wd;     /* of inotify; -1 */
+	bool is_seen;
+	bool is_journald; /* its files share one counter of entries */
+	bool has_damage;  /* one of its files is no journal */
+};
+
+struct state {
+	struct sluice_source *src;
+	struct options options;
+	struct jfile *files;
+	struct chain *chains;
+	struct directory *directories;
+	int inotify; /* -1: polling */
+	struct name *names[512];
+	size_t n_names;
+	struct entry entry;
+	struct fields fields;
+	bool is_first;    /* nothing has been read before, by any process */
+	bool cannot_read; /* a file or directory, as of the last discovery */
+	struct complaint {
+		uint64_t about;
+	} complaints[64];
+	uint64_t n_entries, n_filtered, n_bytes, n_lost, n_damaged, n_cut, n_binary, n_unreadable;
+};
+
+void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Whether a trouble with this may be told now: once until complaint_over(). */
+bool may_complain(struct state *s, const char *about);
+void complaint_over(struct state *s, const char *about);
+
+/* ---- options.c ---- */
+int options_read(struct state *s);
+void options_free(struct options *o);
+/* The value of `directory` or `runtime_directory` number `i`, or NULL beyond the last. */
+const char *options_directory(struct sluice_source *src, size_t i);
+
+/* ---- discover.c ---- */
+
+/* Looks for journal files.  0 or -ECANCELED. */
+int discover(struct state *s);
+/* What inotify says: whether names have changed. */
+bool discover_hear(struct state *s);
+void discover_free(struct state *s);
+void jfile_drop(struct state *s, struct jfile *f);
+struct directory *discover_directory(const struct state *s, const char *path);
+
+/* ---- jfile.c ---- */
+
+/* Reads its head again.  0 or a negative errno. */
+int jfile_refresh(struct jfile *f);
+/* A reader of an open file, or NULL with a negative errno in *r. */
+sd_journal *jfile_reader(const struct state *s, const struct jfile *f, int *r);
+/* Prepares reading from the first entry whose number is at least `seqnum`. */
+int jfile_begin(struct state *s, struct jfile *f, uint64_t seqnum);
+/* Loads the next entry: 1; 0 at the end; or a negative errno. */
+int jfile_next(struct jfile *f);
+void jfile_taken(struct jfile *f);
+void jfile_end(struct jfile *f);
+/* The number of the entry that a reader is at; 0 when it cannot be told. */
+uint64_t jfile_number(sd_journal *j);
+/* How many entries have numbers from..to and times since..until. */
+uint64_t jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
+		     uint64_t since, uint64_t until);
+
+/* ---- chain.c ---- */
+struct chain *chain_get(struct state *s, const struct header *h, const char *path);
+struct chain *chain_by_key(struct state *s, const char *key, size_t n);
+void chain_drop(struct state *s, struct chain *c);
+/* Has the next entry loaded: 1; 0 for none; or -ECANCELED. */
+int chain_load(struct state *s, struct chain *c);
+/* The entry that is loaded has been taken. */
+void chain_taken(struct chain *c);
+/* Everything up to this number is behind us. */
+void chain_pass(struct chain *c, uint64_t seqnum, uint64_t time);
+int chain_commit(struct state *s, struct chain *c);
+/* Notes which chains another one of the same name has followed. */
+void chains_note_ends(struct state *s);
+/* Forgets chains that are ended and whose files are gone. */
+int chains_forget(struct state *s);
+
+/* ---- start.c ---- */
+
+/* Takes over the cursors of an earlier run, and sets where to begin.  0 or -ECANCELED. */
+int start_positions(struct state *s);
+/* The cursor's value, at most `size` bytes; its length. */
+size_t start_encode(const struct chain *c, char *out, size_t size);
+
+/* ---- damage.c ---- */
+
+/* The file should hold more than could be read.  Declares what is lost, and prepares reading
+ * behind it.  1 when there is something to read, 0, or -ECANCELED.
+ */
+int damage_survey(struct state *s, struct chain *c, struct jfile *f);
+/* It cannot be read at all.  0 or -ECANCELED. */
+int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error);
+/* It is no journal, so nothing is known of what it held.  0 or -ECANCELED. */
+int damage_unknown(struct state *s, const char *path, int fd, const struct stat *st);
+
+/* ---- entry.c ---- */
+
+/* Reads the fields of the entry that a reader is at.  0, or -EBADMSG for one without any. */
+int entry_read(struct state *s, sd_journal *j);
+void entry_free(struct state *s);
+
+/* ---- select.c ---- */
+bool select_entry(const struct state *s);
+
+/* ---- deliver.c ---- */
+struct loss {
+	const char *reason;
+	uint64_t count;        /* 0: not known */
+	uint64_t first, last;  /* numbers; 0: not known */
+	uint64_t since, until; /* in microseconds; 0: not known */
+	const char *path;      /* NULL: none */
+	const char *message;
+};
+/* The entry that the chain has loaded, if it is wanted.  0 or -ECANCELED. */
+int deliver_entry(struct state *s, struct chain *c);
+/* `c` may be NULL, then `cursor` may be given. */
+int deliver_gap(struct state *s, const struct chain *c, const struct loss *l,
+		const struct sluice_cursor *cursor);
+
+#endif

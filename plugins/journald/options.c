@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "journald.h"
+
+static const char persistent[] = "/var/log/journal", volatile_one[] = "/run/log/journal";
+
+/* The second one belongs to the default of the first. */
+const char *options_directory(struct sluice_source *src, size_t i)
+{
+	const struct sluice_host *h = src->host;
+	const char *d = h->option(src, "directory", i);
+	if (d || !i || h->option(src, "directory", i - 1) == NULL)
+		return d;
+	const char *runtime = h->option(src, "runtime_directory", 0);
+	bool is_default = i == 1 && strcmp(h->option(src, "directory", 0), persistent) == 0;
+	return is_default || strcmp(runtime, volatile_one) != 0 ? runtime : NULL;
+}
+
+static int read_from(struct sluice_source *src, struct options *o)
+{
+	const char *text = src->host->option(src, "read_from", 0);
+	char *end;
+	if (strcmp(text, "end") == 0)
+		return 0;
+	if (strcmp(text, "beginning") == 0) {
+		o->from_beginning = true;
+		return 0;
+	}
+	o->from_entries = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || o->from_entries > 1000000000)
+		return src->host->refuse(
+			src, "read_from",
+			"write beginning, end, or a number of entries such as 100");
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	int number;
+} priorities[] = {
+	{"emerg", 0},  {"alert", 1},    {"crit", 2},      {"err", 3},   {"warning", 4},
+	{"notice", 5}, {"info", 6},     {"debug", 7},     {"panic", 0}, {"error", 3},
+	{"warn", 4},   {"critical", 2}, {"emergency", 0},
+};
+
+static int read_priority(struct sluice_source *src, struct options *o)
+{
+	const char *text = src->host->option(src, "priority", 0);
+	o->has_priority = text && *text;
+	if (!o->has_priority)
+		return 0;
+	if (text[0] >= '0' && text[0] <= '7' && !text[1]) {
+		o->priority = text[0] - '0';
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(priorities) / sizeof(priorities[0]); i++)
+		if (strcmp(priorities[i].word, text) == 0) {
+			o->priority = priorities[i].number;
+			return 0;
+		}
+	return src->host->refuse(src, "priority",
+				 "is no priority (write emerg, alert, crit, err, warning, notice, "
+				 "info or debug, or 0 to 7: that one and what is more severe)");
+}
+
+static int read_boot(struct sluice_source *src, struct options *o)
+{
+	const char *text = src->host->option(src, "boot", 0);
+	sd_id128_t id;
+	if (strcmp(text, "all") == 0)
+		return 0;
+	if (strcmp(text, "current") == 0) {
+		if (sd_id128_get_boot(&id) < 0)
+			return src->host->refuse(src, "boot",
+						 "this machine's boot id cannot be read (write "
+						 "all, or an id from journalctl --list-boots)");
+		sd_id128_to_string(id, o->boot);
+		return 0;
+	}
+	if (sd_id128_from_string(text, &id) < 0)
+		return src->host->refuse(src, "boot",
+					 "write current, all, or an id of 32 hexadecimal digits "
+					 "(journalctl --list-boots shows them)");
+	sd_id128_to_string(id, o->boot);
+	return 0;
+}
+
+static int read_namespace(struct sluice_source *src, struct options *o)
+{
+	o->namespace = src->host->option(src, "namespace", 0);
+	if (strchr(o->namespace, '/') || (o->namespace[0] == '.' && !o->namespace[1]))
+		return src->host->refuse(src, "namespace",
+					 "write the name of a journal namespace, or * for all "
+					 "(a path belongs into directory)");
+	return 0;
+}
+
+static int read_directory(struct sluice_source *src)
+{
+	struct stat st;
+	const char *d;
+	char why[700];
+	for (size_t i = 0; (d = src->host->option(src, "directory", i)); i++)
+		if (stat(d, &st) == 0 && !S_ISDIR(st.st_mode)) {
+			snprintf(why, sizeof(why),
+				 "%.300s is no directory (write the directory that holds the "
+				 "journal files, such as %.200s)",
+				 d, persistent);
+			return src->host->refuse(src, "directory", why);
+		}
+	return 0;
+}
+
+/* ---- matches ---- */
+
+static int refuse_match(struct sluice_source *src, const char *text)
+{
+	char why[600], field[80] = "PRIORITY";
+	size_t n = strcspn(text, "=:");
+	const char *value = text[n] ? text + n + 1 : "3";
+	if (n && n < sizeof(field)) {
+		for (size_t i = 0; i < n; i++)
+			field[i] = text[i] >= 'a' && text[i] <= 'z'   ? (char)(text[i] - 32)
+				   : text[i] == '-' || text[i] == ' ' ? '_'
+								      : text[i];
+		field[n] = 0;
+	}
+	snprintf(why, sizeof(why),
+		 "\"%.200s\" is no match (write FIELD=VALUE with the field's name in capitals: did "
+		 "you mean \"%s=%.200s\"?)",
+		 text, field, value + strspn(value, " "));
+	return src->host->refuse(src, "match", why);
+}
+
+static bool has_name(const struct match *m, const char *name, size_t n)
+{
+	return m->name_len == n && memcmp(m->name, name, n) == 0;
+}
+
+/* Those of the same field stand together. */
+static void add_match(struct options *o, const char *text, size_t name_len)
+{
+	size_t at = 0;
+	o->matches = must(realloc(o->matches, (o->n_matches + 1) * sizeof(o->matches[0])));
+	struct match *all = o->matches;
+	for (size_t i = 0; i < o->n_matches; i++)
+		if (has_name(&all[i], text, name_len))
+			at = i + 1;
+	bool is_first = !at;
+	if (is_first)
+		at = o->n_matches;
+	memmove(all + at + 1, all + at, (o->n_matches - at) * sizeof(all[0]));
+	all[at] = (struct match){.name = text,
+				 .name_len = name_len,
+				 .value = {text + name_len + 1, strlen(text + name_len + 1)},
+				 .is_first = is_first};
+	o->n_matches++;
+}
+
+static int read_matches(struct sluice_source *src, struct options *o)
+{
+	const char *text;
+	for (size_t i = 0; (text = src->host->option(src, "match", i)); i++) {
+		size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+		if (!n || n > 64 || text[n] != '=')
+			return refuse_match(src, text);
+		add_match(o, text, n);
+	}
+	return 0;
+}
+
+/* ---- units ---- */
+
+static const char *const unit_types[] = {".service", ".socket",    ".target", ".device",
+					 ".mount",   ".automount", ".swap",   ".timer",
+					 ".path",    ".slice",     ".scope"};
+
+static int add_unit(struct sluice_source *src, struct options *o, const char *text)
+{
+	char why[500];
+	const char *suffix = strrchr(text, '.');
+	bool has_type = strpbrk(text, "*?[") && !suffix;
+	for (size_t i = 0; suffix && i < sizeof(unit_types) / sizeof(unit_types[0]); i++)
+		has_type |= strcmp(suffix, unit_types[i]) == 0;
+	has_type |= suffix && strpbrk(suffix, "*?[");
+	if (!*text || strpbrk(text, "/ ,")) {
+		snprintf(why, sizeof(why),
+			 "\"%.200s\" is no unit (write names such as nginx.service, one a list "
+			 "item; "
+			 "systemctl list-units shows them)",
+			 text);
+		return src->host->refuse(src, "units", why);
+	}
+	o->units = must(realloc(o->units, (o->n_units + 1) * sizeof(o->units[0])));
+	size_t room = strlen(text) + sizeof(".service");
+	o->units[o->n_units] = must(malloc(room));
+	snprintf(o->units[o->n_units++], room, "%s%s", text, has_type ? "" : ".service");
+	return 0;
+}
+
+static int read_units(struct sluice_source *src, struct options *o)
+{
+	const char *text;
+	int r = 0;
+	for (size_t i = 0; !r && (text = src->host->option(src, "units", i)); i++)
+		r = add_unit(src, o, text);
+	return r;
+}
+
+int options_read(struct state *s)
+{
+	struct sluice_source *src = s->src;
+	const struct sluice_host *h = src->host;
+	struct options *o = &s->options;
+	o->max_message = (size_t)h->number(src, "max_message");
+	o->max_field = (size_t)h->number(src, "max_field");
+	o->sweep_ns = h->number(src, "sweep_interval");
+	int (*const parts[])(struct sluice_source *, struct options *) = {
+		read_from, read_priority, read_boot, read_namespace, read_matches, read_units};
+	int r = read_directory(src);
+	for (size_t i = 0; !r && i < sizeof(parts) / sizeof(parts[0]); i++)
+		r = parts[i](src, o);
+	return r;
+}
+
+void options_free(struct options *o)
+{
+	for (size_t i = 0; i < o->n_units; i++)
+		free(o->units[i]);
+	free(o->units);
+	free(o->matches);
+}
