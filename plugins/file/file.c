@@ -197,7 +197,9 @@ static const struct sluice_field_type line_fields[] = {
 	{"log.file.path", SLUICE_STRING, NULL, "the file's name as it is now"},
 	{"log.record.size", SLUICE_INT, "By", "of a truncated line: what it had"},
 	{"log.parse.problems", SLUICE_STRING, NULL,
-	 "of JSON: the values that are no JSON or fit into no field, and are kept as text"},
+	 "what is wrong with the line: of JSON the values that are no JSON or fit into no field, "
+	 "and "
+	 "are kept as text; of logfmt a quote that is not closed"},
 	{"unparsed", SLUICE_BOOL, NULL, "the line is not of the form that parse names"},
 	{"time_unparsed", SLUICE_BOOL, NULL,
 	 "the line's time is not understood: the event has the time of its reading"},

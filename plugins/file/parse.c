@@ -8,6 +8,7 @@
 #include <pcre2.h>
 
 #include "common/jsonline.h"
+#include "common/logfmt.h"
 #include "common/basics.h"
 #include "common/stamp.h"
 #include "common/syslogmsg.h"
@@ -110,9 +111,10 @@ static void put(struct state *s, struct parsed *ret, const char *name, size_t na
 	/* The first of a kind says it; further ones stay fields. */
 	bool is_message = is_name(name, name_len, "message") || is_name(name, name_len, "msg");
 	bool is_time = is_name(name, name_len, "time") || is_name(name, name_len, "ts") ||
-		       is_name(name, name_len, "timestamp");
+		       is_name(name, name_len, "timestamp") ||
+		       is_name(name, name_len, "@timestamp");
 	bool is_level = is_name(name, name_len, "level") || is_name(name, name_len, "severity") ||
-			is_name(name, name_len, "lvl");
+			is_name(name, name_len, "lvl") || is_name(name, name_len, "loglevel");
 	if (is_message && !ret->has_message) {
 		ret->has_message = true;
 		ret->message = p;
@@ -161,50 +163,24 @@ static bool parse_json(struct state *s, const char *p, size_t n, struct parsed *
 	return true;
 }
 
-/* key=value key="quoted \"value\"" flag */
+/* A line of pairs, one at least.  What has no key is called "_". */
 static bool parse_logfmt(struct state *s, const char *p, size_t n, struct parsed *ret)
 {
 	const char *end = p + n;
-	bool any = false;
-	while (p < end) {
-		while (p < end && *p == ' ')
-			p++;
-		const char *key = p;
-		while (p<end && * p> ' ' && *p != '=' && *p != '"')
-			p++;
-		size_t key_len = (size_t)(p - key);
-		if (p == end || *p != '=') {
-			if (!key_len && p < end)
-				return false;
-			if (key_len)
-				fields_bool(&s->fields, fields_copy(&s->fields, key, key_len),
-					    true);
-			continue;
-		}
-		p++;
-		any = true;
-		if (p < end && *p == '"') {
-			char *out = fields_alloc(&s->fields, (size_t)(end - p));
-			size_t len = 0;
-			for (p++; p < end && *p != '"'; p++) {
-				if (*p == '\\' && p + 1 < end)
-					p++;
-				if (out)
-					out[len++] = *p;
-			}
-			if (p == end)
-				return false;
-			p++;
-			if (key_len && out)
-				put(s, ret, key, key_len, out, len);
-			continue;
-		}
-		const char *value = p;
-		while (p < end && *p != ' ')
-			p++;
-		if (key_len)
-			put(s, ret, key, key_len, value, (size_t)(p - value));
+	struct logfmt_pair pair;
+	bool any = false, is_open = false;
+	while (logfmt_next(&p, end, &s->fields, &pair)) {
+		const char *key = pair.key_len ? pair.key : "_";
+		size_t len = pair.key_len ? pair.key_len : 1;
+		any |= pair.has_value;
+		is_open |= pair.is_open;
+		if (pair.has_value)
+			put(s, ret, key, len, pair.value, pair.value_len);
+		else
+			fields_bool(&s->fields, fields_copy(&s->fields, key, len), true);
 	}
+	if (any && is_open)
+		fields_cstr(&s->fields, "log.parse.problems", "a quote is not closed");
 	return any;
 }
 

@@ -59,4 +59,16 @@ def a_field_name_occurs_once_and_means_the_same_everywhere(site):
     check("log.file.path" in schema and "path" not in schema, repr(schema))
 
 
-run(a_field_name_occurs_once_and_means_the_same_everywhere)
+def logfmt_as_its_users_write_it(site):
+    begin(site, kv="parse: logfmt")
+    append(site, "kv", r'ts=1767323045.5 level=warn msg="line one\nline\ttwo \"q\" \u00e4" n=12 empty= on',
+           "ts=1767323045123 msg=ms", "time=\"2026-01-02T03:04:05Z\"  msg=\"open quote a=1", "no pairs at all")
+    a, b, c, d = [e.json() for e in events(site, "kv", 4)]
+    check(a["message"] == 'line one\nline\ttwo "q" \u00e4' and a["severity"] == "warning", repr(a))
+    check(a["time"] == "2026-01-02T03:04:05.500000Z" and b["time"] == "2026-01-02T03:04:05.123000Z", repr((a, b)))
+    check((a["fields"]["n"], a["fields"]["empty"], a["fields"]["on"]) == (12, "", True), repr(a))
+    check(c["message"] == "open quote a=1" and "quote" in c["fields"]["log.parse.problems"], repr(c))
+    check(d["fields"]["unparsed"] is True and d["message"] == "no pairs at all", repr(d))
+
+
+run(logfmt_as_its_users_write_it, a_field_name_occurs_once_and_means_the_same_everywhere)

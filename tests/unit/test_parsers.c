@@ -8,6 +8,7 @@
 
 #include "../../plugins/common/jsonline.h"
 #include "../../plugins/common/jsontext.h"
+#include "../../plugins/common/logfmt.h"
 #include "base/json.h"
 
 /* The fields as text: NAME=VALUE, separated by blanks; strings in quotes. */
@@ -186,6 +187,53 @@ START_TEST(deep_nesting_and_many_problems_cost_only_themselves)
 }
 END_TEST
 
-UNIT_MAIN("parsers", one_bad_value_does_not_spoil_a_json_line,
+START_TEST(logfmt_as_its_users_write_it)
+{
+	static const struct {
+		const char *line, *want; /* KEY=[VALUE] */
+	} cases[] = {
+		{"a=1 b=\"two words\" c", "a=[1] b=[two words] c"},
+		{"m=\"a\\nb\\tc \\\"q\\\" \\\\ \\u00e4 \\ud83d\\ude00 \\x1b\\U0001f600\\'\"",
+		 "m=[a\nb\tc \"q\" \\ \xc3\xa4 \xf0\x9f\x98\x80 \x1b\xf0\x9f\x98\x80']"},
+		{"m=\"C:\\dir\\ \\uzz\"", "m=[C:\\dir\\ \\uzz]"},
+		{"a= b=\"\" c=x", "a=[] b=[] c=[x]"},
+		{"  a=1 \t b=2\r\n c=3  ", "a=[1] b=[2] c=[3]"},
+		{"a = 1 b= c =2", "a=[1] b=[] c=[2]"},
+		{"a=\"x\"b=1", "a=[x] b=[1]"},
+		{"a=\"open b=1", "a=[open b=1]!"},
+		{"a='b c' d=it's e", "a=[b c] d=[it's] e"},
+		{"\"a b\"=1 =2", "a b=[1] =[2]"},
+		{"url=http://x/?a=b&c=d n==", "url=[http://x/?a=b&c=d] n=[=]"},
+		{"\xc3\xa4=\xc3\xb6", "\xc3\xa4=[\xc3\xb6]"},
+		{"a=b\"c d\"", "a=[b\"c] d !"},
+		{"", ""},
+	};
+	static struct fields f;
+	struct logfmt_pair pair;
+	struct buf text = {0};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		size_t n = strlen(cases[i].line);
+		/* A copy of its own size, so that a byte too many is noticed. */
+		char *copy = memcpy(malloc(n + !n), cases[i].line, n);
+		const char *p = copy;
+		text.len = 0;
+		fields_reset(&f);
+		while (logfmt_next(&p, copy + n, &f, &pair)) {
+			buf_puts(&text, text.len ? " " : "");
+			buf_put(&text, pair.key, pair.key_len);
+			if (pair.has_value)
+				buf_printf(&text, "=[%.*s]", (int)pair.value_len, pair.value);
+			buf_puts(&text, pair.is_open ? "!" : "");
+		}
+		ck_assert_msg(strcmp(buf_text(&text), cases[i].want) == 0, "%s: %s", cases[i].line,
+			      buf_text(&text));
+		free(copy);
+	}
+	buf_fini(&text);
+	fields_free(&f);
+}
+END_TEST
+
+UNIT_MAIN("parsers", logfmt_as_its_users_write_it, one_bad_value_does_not_spoil_a_json_line,
 	  a_json_line_says_when_how_bad_and_what,
 	  deep_nesting_and_many_problems_cost_only_themselves)
