@@ -10,7 +10,10 @@
 
 #define SEC 1000000000LL
 
-enum { AHEAD_MAX = 2 }; /* days that a clock may be ahead, zones included */
+enum {
+	AHEAD_MAX = 2, /* days that a clock may be ahead, zones included */
+	QUARTERS = 32, /* of an hour, whose offset a zone remembers */
+};
 
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
@@ -117,19 +120,49 @@ static int64_t civil_seconds(int y, int mon, int d, int h, int m, int s, int dst
 	return ret;
 }
 
-/* The same.  The offset changes at full quarters at most, so it is asked for once
- * in each.
+/* The offset changes at full quarters at most, so it is asked for once in each. */
+struct stamp_zone {
+	char *name; /* owned: a value of TZ; NULL: the process's own */
+	struct {
+		int64_t quarter, offset; /* since 1970; quarter 0 is before all dates */
+	} known[QUARTERS];
+};
+
+static struct stamp_zone own_zone, *zone_in_use = &own_zone;
+
+/* civil_seconds() in another zone: the process's own is another one for as long as
+ * the C library takes.  Reads the files of both.
  */
+static int64_t seconds_elsewhere(const char *zone, int y, int mon, int d, int h, int m, int s)
+{
+	const char *tz = getenv("TZ");
+	char *own = tz ? strdup(tz) : NULL;
+	setenv("TZ", zone, 1);
+	tzset();
+	int64_t ret = civil_seconds(y, mon, d, h, m, s, -1);
+	if (own)
+		setenv("TZ", own, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+	free(own);
+	return ret;
+}
+
+/* A civil time in the zone in use. */
 static int64_t local_seconds(int y, int mon, int d, int h, int m, int s)
 {
-	static int64_t cached_quarter = INT64_MIN, cached_offset;
+	struct stamp_zone *z = zone_in_use;
 	int64_t as_utc = days_of(y, mon, d) * 86400 + h * 3600 + m * 60 + s;
 	int64_t quarter = as_utc / 900;
-	if (quarter != cached_quarter) {
-		cached_offset = as_utc - civil_seconds(y, mon, d, h, m, s, -1);
-		cached_quarter = quarter;
+	size_t i = (size_t)quarter % QUARTERS;
+	if (quarter != z->known[i].quarter) {
+		z->known[i].offset =
+			as_utc - (z->name ? seconds_elsewhere(z->name, y, mon, d, h, m, s)
+					  : civil_seconds(y, mon, d, h, m, s, -1));
+		z->known[i].quarter = quarter;
 	}
-	return as_utc - cached_offset;
+	return as_utc - z->known[i].offset;
 }
 
 size_t stamp_iso(const char *p, size_t n, int64_t *ns)
@@ -282,25 +315,14 @@ static int64_t utc_seconds(const struct stamp *t, int year)
 	       t->second;
 }
 
-/* The zone of the process is another one for as long as the C library takes. */
 static int64_t seconds_in(const char *zone, const struct stamp *t, int year)
 {
 	static char cached_zone[64];
 	static int64_t cached_quarter, cached_offset;
 	int64_t as_utc = utc_seconds(t, year), quarter = as_utc / 900;
 	if (quarter != cached_quarter || strcmp(zone, cached_zone) != 0) {
-		const char *own = getenv("TZ");
-		char *copy = own ? strdup(own) : NULL;
-		setenv("TZ", zone, 1);
-		tzset();
-		cached_offset = as_utc - civil_seconds(year, t->month, t->day, t->hour, t->minute,
-						       t->second, -1);
-		if (copy)
-			setenv("TZ", copy, 1);
-		else
-			unsetenv("TZ");
-		tzset();
-		free(copy);
+		cached_offset = as_utc - seconds_elsewhere(zone, year, t->month, t->day, t->hour,
+							   t->minute, t->second);
 		snprintf(cached_zone, sizeof(cached_zone), "%s", zone);
 		cached_quarter = quarter;
 	}
@@ -379,15 +401,51 @@ static bool is_posix_zone(const char *name)
 	return *name == '<' || (n >= 3 && name[n] && strchr("+-0123456789", name[n]));
 }
 
+/* Whether there is such a zone; `ret` is the value of TZ for it. */
+static bool find_zone(const char *name, char *ret, size_t size)
+{
+	if (posix_of_offset(name, ret, size))
+		return true;
+	if (!*name || strlen(name) >= size || (!stamp_has_zone(name) && !is_posix_zone(name)))
+		return false;
+	memcpy(ret, name, strlen(name) + 1);
+	return true;
+}
+
+struct stamp_zone *stamp_zone_new(const char *name)
+{
+	char tz[256];
+	struct stamp_zone *z = NULL;
+	if (!find_zone(name, tz, sizeof(tz)) || !(z = calloc(1, sizeof(*z))))
+		return NULL;
+	z->name = strdup(tz);
+	if (z->name)
+		return z;
+	free(z);
+	return NULL;
+}
+
+void stamp_zone_free(struct stamp_zone *z)
+{
+	if (!z)
+		return;
+	if (zone_in_use == z)
+		zone_in_use = &own_zone;
+	free(z->name);
+	free(z);
+}
+
+void stamp_use_zone(struct stamp_zone *z)
+{
+	zone_in_use = z ? z : &own_zone;
+}
+
 int stamp_set_zone(const char *name)
 {
-	char posix[32];
-	if (posix_of_offset(name, posix, sizeof(posix)))
-		name = posix;
-	else if (!*name || (!stamp_has_zone(name) && !is_posix_zone(name)))
-		return -1;
-	if (setenv("TZ", name, 1) < 0)
+	char tz[256];
+	if (!find_zone(name, tz, sizeof(tz)) || setenv("TZ", tz, 1) < 0)
 		return -1;
 	tzset();
+	memset(own_zone.known, 0, sizeof(own_zone.known));
 	return 0;
 }

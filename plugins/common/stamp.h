@@ -52,6 +52,15 @@ bool stamp_set_day(struct stamp *t, int yday);
 /* The day in which this time of day is the nearest to now. */
 void stamp_set_today(struct stamp *t, int64_t now_ns);
 
+/* Another zone than the process's own, in the forms of stamp_set_zone(); NULL when it
+ * is none.
+ */
+struct stamp_zone;
+struct stamp_zone *stamp_zone_new(const char *name);
+void stamp_zone_free(struct stamp_zone *z);
+/* From now on times without a zone are in this one; NULL: the process's own.  Borrows. */
+void stamp_use_zone(struct stamp_zone *z);
+
 /* Makes it the process's own zone: a name of the zone database, an offset such as
  * +02:00, or the form of POSIX's TZ.  -1 when it is none.
  */

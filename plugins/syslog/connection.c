@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cut.h"
+#include "proxy.h"
 #include "syslog.h"
 
 #define LAST_WORDS_NS (1000 * MS)
@@ -22,6 +23,7 @@ struct connection {
 	struct listener *listener;
 	int fd;
 	struct tls_session *tls;
+	struct proxy *proxy; /* owned: of a PROXY header that is still to come; NULL: none */
 	struct origin origin;
 	struct framing framing;
 	char *rest; /* owned: bytes of a frame that is not whole */
@@ -45,6 +47,7 @@ static void close_connection(struct connection *c)
 	if (c->tls)
 		tls_end(c->tls);
 	close(c->fd);
+	free(c->proxy);
 	free(c->rest);
 	free(c);
 }
@@ -175,42 +178,94 @@ static bool speaks_tls(const struct connection *c, const char *p, ssize_t n)
 	       p[1] == 3;
 }
 
+static bool give_up(struct connection *c, const char *what)
+{
+	if (what)
+		accuse(c, what);
+	close_connection(c);
+	return false;
+}
+
+/* Reads of the PROXY header, and not a byte behind it.  False when the connection is
+ * over, or there is nothing to read.
+ */
+static bool read_proxy_header(struct connection *c)
+{
+	struct state *s = c->s;
+	struct sockaddr_storage from;
+	char bytes[512];
+	size_t used;
+	ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) /* without a byte: a look whether the port is open */
+		return give_up(c, c->proxy->n ? "broke off its PROXY header" : NULL);
+	enum proxy_result r = proxy_take(c->proxy, bytes, (size_t)n, &used, &from);
+	if (r == PROXY_BROKEN)
+		return give_up(c, "is one of trusted_proxies, but sent no good PROXY header: "
+				  "closed (enable it there, such as send-proxy-v2 of HAProxy)");
+	if (recv(c->fd, bytes, used, MSG_DONTWAIT) != (ssize_t)used)
+		return give_up(c, "cannot be read");
+	if (r == PROXY_MORE)
+		return true;
+	free(c->proxy);
+	c->proxy = NULL;
+	c->active_ns = mono_ns();
+	if (from.ss_family != AF_UNSPEC)
+		origin_set(s, &c->origin, &from);
+	if (senders_allow(s->senders, &c->origin.address))
+		return true;
+	return give_up(c, from.ss_family == AF_UNSPEC
+				  ? NULL
+				  : "is not among those that may send (allow): closed");
+}
+
+/* What to say about a PROXY header where none is read. */
+static const char *unread_header(const struct connection *c, const char *p, ssize_t n)
+{
+	if (c->has_sent || c->tls || c->listener->is_unix || !proxy_begins(p, (size_t)n))
+		return NULL;
+	return c->s->options.proxy_protocol
+		       ? "sent a PROXY header, but is not one of trusted_proxies: closed (add it "
+			 "there)"
+		       : "sends a PROXY header, which is taken for a message (set proxy_protocol: "
+			 "true and trusted_proxies)";
+}
+
 /* False when the connection is over. */
 static bool read_once(struct connection *c)
 {
 	struct state *s = c->s;
 	char why[512] = "", *p = s->buffer + c->rest_len;
+	if (c->proxy)
+		return read_proxy_header(c);
 	ssize_t n = read_some(c, p, why, sizeof(why));
 	if (n == -EAGAIN || n == -EINTR)
 		return false;
-	if (n == -EPROTO) {
-		accuse(c, why);
-		close_connection(c);
-		return false;
-	}
+	if (n == -EPROTO)
+		return give_up(c, why);
 	if (n <= 0) {
 		s->now_ns = wall_ns();
 		finish(c);
 		return false;
 	}
-	if (speaks_tls(c, p, n)) {
-		accuse(c, "speaks TLS to a port without it (send it to a tls: address, or turn TLS "
-			  "off "
-			  "there)");
-		close_connection(c);
-		return false;
-	}
+	if (speaks_tls(c, p, n))
+		return give_up(c, "speaks TLS to a port without it (send it to a tls: address, or "
+				  "turn TLS off there)");
+	const char *header = unread_header(c, p, n);
+	if (header && s->options.proxy_protocol)
+		return give_up(c, header);
+	if (header)
+		complain(s, "PROXY", "%s: %s %s", c->listener->address, c->origin.peer, header);
 	c->has_sent = true;
 	c->active_ns = mono_ns();
 	s->now_ns = wall_ns();
 	if (c->rest_len)
 		memcpy(s->buffer, c->rest, c->rest_len);
 	int r = take(c, s->buffer, c->rest_len + (size_t)n, false);
-	if (r == -EPROTO) {
-		accuse(c, "sent what is no octet count, or one far beyond max_message: closed (see "
-			  "framing)");
-		close_connection(c);
-	}
+	if (r == -EPROTO)
+		return give_up(c, "sent what is no octet count, or one far beyond max_message: "
+				  "closed (see framing)");
 	return r == 0 && (n == READ_SIZE || c->tls != NULL);
 }
 
@@ -230,7 +285,8 @@ static void on_readable(struct sluice_source *src, int fd, short revents, void *
 
 static bool refuse(struct state *s, const struct listener *l, const struct origin *o)
 {
-	if (!l->is_unix && !senders_allow(s->senders, &o->address)) {
+	if (!l->is_unix && !senders_is_proxy(s->senders, &o->address) &&
+	    !senders_allow(s->senders, &o->address)) {
 		complain(s, "allow", "%s: %s is not among those that may send (allow)", l->address,
 			 o->peer);
 		return true;
@@ -258,6 +314,8 @@ static void begin(struct state *s, struct listener *l, int fd, const struct orig
 	s->connections = c;
 	s->n_connections++;
 	s->n_accepted++;
+	if (!l->is_unix && senders_is_proxy(s->senders, &o->address))
+		c->proxy = must(calloc(1, sizeof(*c->proxy)));
 	if (l->is_tls)
 		c->tls = tls_accept(s->tls, fd);
 	if ((l->is_tls && !c->tls) || s->src->host->watch(s->src, fd, POLLIN, on_readable, c))
@@ -284,7 +342,7 @@ static void on_accept(struct sluice_source *src, int fd, short revents, void *ct
 					 l->address);
 			return;
 		}
-		origin_set(&o, &from);
+		origin_set(s, &o, &from);
 		struct ucred cred;
 		len = sizeof(cred);
 		if (l->is_unix && getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
@@ -313,13 +371,13 @@ void connections_expire(struct state *s)
 	int64_t now = mono_ns();
 	for (struct connection *c = s->connections, *next; c; c = next) {
 		next = c->next;
-		bool shakes_hands = c->tls && !tls_is_up(c->tls);
+		bool shakes_hands = c->proxy || (c->tls && !tls_is_up(c->tls));
 		int64_t patience = shakes_hands ? s->options.handshake_ns : s->options.idle_ns;
 		if (!patience || now - c->active_ns < patience)
 			continue;
-		if (shakes_hands) {
-			accuse(c, "no TLS handshake within handshake_timeout: closed");
-		}
+		if (shakes_hands)
+			accuse(c, c->proxy ? "no PROXY header within handshake_timeout: closed"
+					   : "no TLS handshake within handshake_timeout: closed");
 		s->now_ns = wall_ns();
 		finish(c);
 	}

@@ -134,7 +134,7 @@ static size_t drain(struct listener *l)
 		s->now_ns = wall_ns();
 		for (int i = 0; i < n; i++) {
 			if (!o.peer[0] || memcmp(&last, &d->from[i], sizeof(last)) != 0) {
-				origin_set(&o, &d->from[i]);
+				origin_set(s, &o, &d->from[i]);
 				last = d->from[i];
 			}
 			/* What has been read is gone from the socket: all of it is offered. */

@@ -22,9 +22,22 @@ struct sender {
 	uint64_t n_limited;
 };
 
+struct networks {
+	struct network *all;
+	size_t n;
+};
+
+/* The time zone of a network. */
+struct zoned {
+	struct network network;
+	struct stamp_zone *zone; /* owned */
+};
+
 struct senders {
-	struct network *networks; /* none: anyone may */
-	size_t n_networks;
+	struct networks allowed; /* none: anyone may */
+	struct networks proxies;
+	struct zoned *zones; /* the smallest network first */
+	size_t n_zones;
 	int64_t rate;
 	struct sender **slots; /* only with a rate */
 	size_t n;
@@ -55,20 +68,76 @@ static bool parse_network(const char *text, struct network *ret)
 	return inet_pton(AF_INET6, address, &ret->address) == 1;
 }
 
+static int read_networks(struct sluice_source *src, const char *option, struct networks *ret)
+{
+	const char *text;
+	for (size_t i = 0; (text = src->host->option(src, option, i)); i++) {
+		ret->all = must(realloc(ret->all, (i + 1) * sizeof(ret->all[0])));
+		ret->n = i + 1;
+		if (!parse_network(text, &ret->all[i]))
+			return src->host->refuse(
+				src, option,
+				"write addresses and networks such as 10.0.0.0/8, ::1");
+	}
+	return 0;
+}
+
+static int smallest_first(const void *a, const void *b)
+{
+	return ((const struct zoned *)b)->network.bits - ((const struct zoned *)a)->network.bits;
+}
+
+/* time_zones: each value is "10.1.0.0/16=Europe/Berlin". */
+static int read_zones(struct sluice_source *src, struct senders *t)
+{
+	const char *text;
+	for (size_t i = 0; (text = src->host->option(src, "time_zones", i)); i++) {
+		struct zoned z = {0};
+		char network[64] = "";
+		const char *equals = strchr(text, '=');
+		if ((size_t)(equals - text) < sizeof(network))
+			memcpy(network, text, (size_t)(equals - text));
+		if (!parse_network(network, &z.network))
+			return src->host->refuse(src, "time_zones",
+						 "write a network and its time zone, such as "
+						 "10.1.0.0/16: Europe/Berlin");
+		z.zone = stamp_zone_new(equals + 1);
+		if (!z.zone)
+			return src->host->refuse(
+				src, "time_zones",
+				"names a time zone that this machine does not have (write one such "
+				"as Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
+		t->zones = must(realloc(t->zones, (i + 1) * sizeof(t->zones[0])));
+		t->zones[t->n_zones++] = z;
+	}
+	if (t->n_zones)
+		qsort(t->zones, t->n_zones, sizeof(t->zones[0]), smallest_first);
+	return 0;
+}
+
+static int read_proxies(struct sluice_source *src, struct senders *t)
+{
+	bool is_enabled = src->host->number(src, "proxy_protocol");
+	int r = read_networks(src, "trusted_proxies", &t->proxies);
+	if (!r && is_enabled && !t->proxies.n)
+		r = src->host->refuse(src, "trusted_proxies",
+				      "is missing: anyone could write a PROXY header (list the "
+				      "addresses of your load balancers)");
+	if (!r && !is_enabled && t->proxies.n)
+		r = src->host->refuse(src, "trusted_proxies",
+				      "has no effect without proxy_protocol: true");
+	return r;
+}
+
 struct senders *senders_new(struct sluice_source *src, int64_t rate, int *error)
 {
 	struct senders *t = must(calloc(1, sizeof(*t)));
-	const char *text;
 	t->rate = rate;
-	*error = 0;
-	for (size_t i = 0; !*error && (text = src->host->option(src, "allow", i)); i++) {
-		t->networks = must(realloc(t->networks, (i + 1) * sizeof(t->networks[0])));
-		t->n_networks = i + 1;
-		if (!parse_network(text, &t->networks[i]))
-			*error = src->host->refuse(
-				src, "allow",
-				"write addresses and networks such as 10.0.0.0/8, ::1");
-	}
+	*error = read_networks(src, "allow", &t->allowed);
+	if (!*error)
+		*error = read_proxies(src, t);
+	if (!*error)
+		*error = read_zones(src, t);
 	if (rate)
 		t->slots = must(calloc(SLOTS, sizeof(t->slots[0])));
 	return t;
@@ -92,7 +161,11 @@ void senders_free(struct senders *t)
 		return;
 	forget_all(t);
 	free(t->slots);
-	free(t->networks);
+	free(t->allowed.all);
+	free(t->proxies.all);
+	for (size_t i = 0; i < t->n_zones; i++)
+		stamp_zone_free(t->zones[i].zone);
+	free(t->zones);
 	free(t);
 }
 
@@ -105,12 +178,30 @@ static bool is_in(const struct network *n, const struct in6_addr *a)
 	return !rest || (n->address.s6_addr[whole] & mask) == (a->s6_addr[whole] & mask);
 }
 
+static bool is_in_any(const struct networks *all, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (is_in(&all->all[i], a))
+			return true;
+	return false;
+}
+
 bool senders_allow(const struct senders *t, const struct in6_addr *from)
 {
-	for (size_t i = 0; i < t->n_networks; i++)
-		if (is_in(&t->networks[i], from))
-			return true;
-	return t->n_networks == 0;
+	return t->allowed.n == 0 || is_in_any(&t->allowed, from);
+}
+
+bool senders_is_proxy(const struct senders *t, const struct in6_addr *from)
+{
+	return is_in_any(&t->proxies, from);
+}
+
+struct stamp_zone *senders_zone(const struct senders *t, const struct in6_addr *from)
+{
+	for (size_t i = 0; i < t->n_zones; i++)
+		if (is_in(&t->zones[i].network, from))
+			return t->zones[i].zone;
+	return NULL;
 }
 
 static struct sender *find(struct senders *t, const struct in6_addr *a, int64_t now_ns)

@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/stamp.h"
-
 static const char *const words[] = {"udp", "tcp", "tls", "unix", "unix-stream", "unix-dgram", NULL};
 static const char *const formats[] = {"auto", "rfc3164", "rfc5424", "raw", NULL};
 static const char *const framings[] = {"auto", "lf", "octet", "nul", NULL};
@@ -107,10 +105,23 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
 	 .doc = "addresses and networks that may send, such as 10.0.0.0/8; without it all"},
+	{.name = "proxy_protocol",
+	 .type = SLUICE_BOOL,
+	 .fallback = "false",
+	 .doc = "TCP and TLS connections from trusted_proxies begin with a PROXY header (version 1 "
+		"or 2) that names the sender"},
+	{.name = "trusted_proxies",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "addresses and networks of the load balancers whose PROXY header is believed"},
 	{.name = "time_zone",
 	 .type = SLUICE_STRING,
 	 .fallback = "",
 	 .doc = "of times that name none, such as Europe/Berlin; empty: the machine's own"},
+	{.name = "time_zones",
+	 .type = SLUICE_MAP,
+	 .doc = "the same of senders: a network and its zone, such as 10.1.0.0/16: Asia/Tokyo; the "
+		"smallest network counts"},
 	{.name = "timestamp",
 	 .type = SLUICE_ENUM,
 	 .fallback = "message",
@@ -233,6 +244,7 @@ static int read_options(struct sluice_source *src, struct options *o)
 	o->use_message_time = h->number(src, "timestamp") == 0;
 	o->host = (enum host_field)h->number(src, "host");
 	o->keep_raw = h->number(src, "keep_raw");
+	o->proxy_protocol = h->number(src, "proxy_protocol");
 	o->sender_rate = h->number(src, "sender_rate_limit");
 	const char *zone = h->option(src, "time_zone", 0);
 	if (*zone && stamp_set_zone(zone))

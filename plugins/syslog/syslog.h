@@ -5,6 +5,7 @@
  *	syslog.c      the plugin's tables, options, listening sockets
  *	datagram.c    UDP and unix datagrams, and what the kernel dropped of them
  *	connection.c  TCP, TLS and unix streams
+ *	proxy.c       the PROXY protocol's header of a connection
  *	framing.c     a byte stream into messages
  *	certificate.c certificates, keys and the options about them; renewal
  *	tls.c         connections by OpenSSL
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "common/basics.h"
+#include "common/stamp.h"
 #include "common/syslogmsg.h"
 #include "framing.h"
 #include "sluice-plugin.h"
@@ -43,6 +45,7 @@ struct options {
 	bool use_message_time;
 	enum host_field host;
 	bool keep_raw;
+	bool proxy_protocol;
 	int64_t sender_rate; /* messages a second; 0: any */
 	int socket_mode;
 };
@@ -52,6 +55,7 @@ struct origin {
 	char peer[PEER_TEXT_MAX]; /* address and port; "unix" */
 	size_t peer_host_len;     /* of it, the address alone */
 	struct in6_addr address;  /* IPv4 mapped */
+	struct stamp_zone *zone;  /* borrowed: of its times without one; NULL: the source's */
 	bool is_unix;
 	bool has_credentials; /* of a unix socket, from the kernel */
 	pid_t pid;
@@ -115,7 +119,7 @@ int deliver(struct state *s, const struct origin *o, const char *p, size_t n, ui
 int deliver_gap(struct state *s, const char *reason, int64_t count, const char *peer,
 		const struct sluice_cursor *cursor, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
-void origin_set(struct origin *o, const struct sockaddr_storage *from);
+void origin_set(const struct state *s, struct origin *o, const struct sockaddr_storage *from);
 
 /* ---- datagram.c ---- */
 void datagrams_start(struct state *s, struct listener *l);
@@ -134,6 +138,10 @@ struct senders *senders_new(struct sluice_source *src, int64_t rate, int *error)
 void senders_free(struct senders *t);
 /* Whether anyone from there may send (option allow). */
 bool senders_allow(const struct senders *t, const struct in6_addr *from);
+/* Whether a PROXY header from there is believed; never without proxy_protocol. */
+bool senders_is_proxy(const struct senders *t, const struct in6_addr *from);
+/* The zone of times from there that name none; NULL: the source's own. */
+struct stamp_zone *senders_zone(const struct senders *t, const struct in6_addr *from);
 /* Whether this message is within the sender's rate; counts it if not. */
 bool senders_admit(struct senders *t, const struct origin *o, int64_t now_ns);
 /* Calls `fn` for each sender that has exceeded its rate since the last call. */

@@ -531,6 +531,68 @@ def senders_are_known_by_their_fingerprints(site):
     check([e["message"] for e in l.get(1)] == ["let in"], "the good one")
 
 
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def senders_behind_a_proxy_keep_their_address_and_time_zone(site):
+    make_certificates(site)
+    l = Listener(site, (TLS % "") + ", proxy_protocol: true, trusted_proxies: [127.0.0.1], "
+                 "allow: [192.0.2.0/24, '2001:db8::/32'], "
+                 "time_zones: {192.0.0.0/8: UTC, 192.0.2.0/24: America/New_York, '2001:db8::/32': '+05:30'}", ("tcp", "tls"))
+
+    def send(header, message, kind="tcp"):
+        s = l.connect(kind)
+        for i in range(0, len(header), 7): # as it may arrive
+            s.sendall(header[i:i + 7])
+        if kind == "tls":
+            c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+            s = c.wrap_socket(s)
+        with s:
+            s.sendall(message)
+
+    def got(n):
+        e = l.get(n)[-1]
+        return e["fields"]["peer"], e["time"][5:16], e["message"]
+    text = b"<13>Jan 15 12:00:00 h a: %s\n"
+    send(b"PROXY TCP4 192.0.2.1 192.0.2.9 1234 514\r\n", text % b"one")
+    check(got(1) == ("192.0.2.1", "01-15T17:00", "one"), repr(got(1)))
+    send(b"PROXY TCP6 2001:db8::1 2001:db8::9 1234 514\r\n", text % b"two")
+    check(got(2) == ("2001:db8::1", "01-15T06:30", "two"), repr(got(2)))
+    v2 = V2 + b"\x21\x11\x00\x13" + socket.inet_aton("192.0.2.2") * 2 + b"\x04\xd2\x02\x02" + b"\x04\x00\x04abcd"
+    send(v2, text % b"three", "tls")
+    check(got(3) == ("192.0.2.2", "01-15T17:00", "three"), repr(got(3)))
+
+    def refused(data, reason):
+        with contextlib.suppress(OSError), l.connect() as s:
+            s.sendall(data)
+            s.settimeout(10 * PATIENCE)
+            check(s.recv(10) == b"", "the connection stays open")
+        site.told(reason)
+    refused(b"PROXY TCP4 198.51.100.1 192.0.2.9 1234 514\r\n<13>never\n", "is not among those that may send")
+    refused(b"<13>never\n", "sent no good PROXY header")
+    lines = len(site.log().splitlines())
+    l.connect().close() # a health check
+    send(V2 + b"\x20\x00\x00\x00", b"")
+    send(b"PROXY TCP4 192.0.2.3 192.0.2.9 1234 514\r\n", text % b"four")
+    check(got(4)[0] == "192.0.2.3" and len(site.log().splitlines()) == lines, site.log()[-1000:])
+
+
+def a_proxy_header_without_the_option_is_told(site):
+    l = Listener(site, "", ("tcp",))
+    l.tcp("PROXY TCP4 192.0.2.1 192.0.2.9 1234 514\r\n<13>text\n")
+    check([e["message"] for e in l.get(2)] == ["PROXY TCP4 192.0.2.1 192.0.2.9 1234 514", "text"], "what was sent")
+    site.told("set proxy_protocol: true")
+    for options, option, reason in (
+            ("proxy_protocol: true", "trusted_proxies", "anyone could write a PROXY header"),
+            ("trusted_proxies: [127.0.0.1]", "trusted_proxies", "has no effect without proxy_protocol"),
+            ("time_zones: {10.0.0.0/8: Europe/Bayreuth}", "time_zones", "a time zone that this machine does not have"),
+            ("time_zones: {host: UTC}", "time_zones", "write a network and its time zone")):
+        site.write_config("s: {type: syslog, channel: s, listen: ['tcp:127.0.0.1:6514'], %s}\n" % options)
+        status, text = site.sluice_command("check")
+        check(status == 2 and "sources.s.%s:" % option in text and reason in text, text)
+
+
 def wrong_tls_options_are_told(site):
     make_certificates(site)
     site.write_config("s: {type: syslog, channel: s, listen: ['tls:127.0.0.1:6514'], tls: {cert: DIR/ca.key, key: DIR/ca.key}}\n")
@@ -676,5 +738,6 @@ run(framing_is_decided_frame_by_frame, framing_split_at_every_byte, a_huge_octet
     a_port_that_moves_to_another_source, priorities_that_are_none, dates_of_rfc_3164, rfc_5424,
     the_host_is_a_claim, the_host_is_the_peer_alone, the_machines_own_socket,
     descriptors_that_are_sent_along_are_closed, tls_from_logger_and_openssl, tls_refusals_are_one_clear_line,
-    wrong_tls_options_are_told, a_renewed_certificate_is_used, senders_are_known_by_their_fingerprints, a_thousand_idle_and_one_loud, idle_connections_are_closed, who_may_send,
+    wrong_tls_options_are_told, a_renewed_certificate_is_used, senders_are_known_by_their_fingerprints,
+    senders_behind_a_proxy_keep_their_address_and_time_zone, a_proxy_header_without_the_option_is_told, a_thousand_idle_and_one_loud, idle_connections_are_closed, who_may_send,
     a_sender_beyond_its_rate, logger_in_all_its_ways, rsyslog_forwards_to_us, loggen_floods_tcp)

@@ -5,11 +5,13 @@
  */
 #include "unit.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "../../plugins/common/stamp.h"
 #include "../../plugins/common/syslogmsg.h"
+#include "../../plugins/syslog/proxy.h"
 
 #define SEC 1000000000LL
 
@@ -241,5 +243,128 @@ START_TEST(ciscos_sequence_numbers_are_kept)
 }
 END_TEST
 
+START_TEST(times_of_another_zone)
+{
+	static const struct {
+		const char *zone, *line, *time;
+	} all[] = {
+		{"America/New_York", "<13>Nov 26 09:00:00 h a: t", "2026-11-26T14:00:00"},
+		{"America/New_York", "<13>Jul  1 09:00:00 h a: t", "2026-07-01T13:00:00"},
+		{"Asia/Kolkata", "<13>Nov 26 2025 09:00:00: %A-6-1: t", "2025-11-26T03:30:00"},
+		{"+02:00", "<13>2026-11-26 09:00:00 h a: t", "2026-11-26T07:00:00"},
+		{"Asia/Tokyo", "<13>2026-11-26T09:00:00Z h a: t", "2026-11-26T09:00:00"},
+		{NULL, "<13>Nov 26 09:00:00 h a: t", "2026-11-26T08:00:00"},
+		{NULL, "<13>Jul  1 09:00:00 h a: t", "2026-07-01T07:00:00"},
+	};
+	static struct fields f;
+	char time[100];
+	stamp_set_zone("Europe/Berlin");
+	ck_assert_ptr_null(stamp_zone_new("Europe/Bayreuth"));
+	ck_assert_ptr_null(stamp_zone_new(""));
+	/* Twice: what is remembered of a zone is of that zone alone. */
+	for (size_t i = 0; i < 2 * sizeof(all) / sizeof(all[0]); i++) {
+		size_t k = i % (sizeof(all) / sizeof(all[0]));
+		struct stamp_zone *z = all[k].zone ? stamp_zone_new(all[k].zone) : NULL;
+		struct syslog_message m;
+		ck_assert(!all[k].zone || z);
+		stamp_use_zone(z);
+		fields_reset(&f);
+		syslog_parse(all[k].line, strlen(all[k].line), SYSLOG_AUTO, NOW * SEC, &m, &f);
+		ck_assert_msg(strcmp(time_of(time, &m), all[k].time) == 0, "%s: %s", all[k].line,
+			      time);
+		stamp_zone_free(z);
+	}
+	fields_free(&f);
+	stamp_set_zone("UTC");
+}
+END_TEST
+
+#define V2 "\r\n\r\n\0\r\nQUIT\n"
+
+static const struct {
+	const char *bytes;
+	size_t n;
+	const char *from; /* "": the proxy itself; NULL: no good */
+} proxied[] = {
+#define HEADER(text) text, sizeof(text) - 1
+	{HEADER("PROXY TCP4 192.0.2.1 192.0.2.9 1234 514\r\n"), "192.0.2.1 1234"},
+	{HEADER("PROXY TCP6 2001:db8::1 2001:db8::9 1234 514\r\n"), "2001:db8::1 1234"},
+	{HEADER("PROXY UNKNOWN\r\n"), ""},
+	{HEADER("PROXY UNKNOWN ffff:: ffff:: 1 2\r\n"), ""},
+	{HEADER(V2 "\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\x09\x04\xd2\2\2"), "192.0.2.1 1234"},
+	{HEADER(V2 "\x21\x11\0\x10\xc0\0\2\1\xc0\0\2\x09\x04\xd2\2\2\4\0\1x"), "192.0.2.1 1234"},
+	{HEADER(V2
+		"\x21\x21\0\x2a \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\1 \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\x09"
+		"\x04\xd2\2\2\4\0\3xyz"),
+	 "2001:db8::1 1234"},
+	{HEADER(V2 "\x20\0\0\0"), ""},
+	{HEADER(V2 "\x21\0\0\3xyz"), ""},
+	{HEADER("PROXY TCP4 192.0.2.1 192.0.2.9 1234\r\n"), NULL},
+	{HEADER("PROXY TCP4 192.0.2.1 192.0.2.9 1234 514 1\r\n"), NULL},
+	{HEADER("PROXY TCP4 192.0.2.1 192.0.2.9 1234 99999\r\n"), NULL},
+	{HEADER("PROXY TCP4 2001:db8::1 2001:db8::9 1234 514\r\n"), NULL},
+	{HEADER("PROXY TCP4 192.0.2.1 192.0.2.9 1234 514\n"), NULL},
+	{HEADER("PROXY TCP5 192.0.2.1 192.0.2.9 1234 514\r\n"), NULL},
+	{HEADER("PROXY TCP4 192.0.2.1\0 192.0.2.9 1234 514\r\n"), NULL},
+	{HEADER("PROXY \r\n"), NULL},
+	{HEADER("PROXY aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+	 NULL},
+	{HEADER("<13>no header\n"), NULL},
+	{HEADER("PROXX"), NULL},
+	{HEADER(V2 "\x11\x11\0\x0c\xc0\0\2\1\xc0\0\2\x09\x04\xd2\2\2"), NULL},
+	{HEADER(V2 "\x22\x11\0\x0c\xc0\0\2\1\xc0\0\2\x09\x04\xd2\2\2"), NULL},
+	{HEADER(V2 "\x21\x11\0\4\xc0\0\2\1"), NULL},
+	{HEADER(V2 "\x21\x11\xff\xff"), NULL},
+#undef HEADER
+};
+
+static const char *who(const struct sockaddr_storage *from)
+{
+	static char text[100];
+	char host[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+	bool is_v4 = from->ss_family == AF_INET;
+	if (from->ss_family == AF_UNSPEC)
+		return "";
+	inet_ntop(from->ss_family,
+		  is_v4 ? (const void *)&in->sin_addr : (const void *)&in6->sin6_addr, host,
+		  sizeof(host));
+	snprintf(text, sizeof(text), "%s %d", host, ntohs(is_v4 ? in->sin_port : in6->sin6_port));
+	return text;
+}
+
+START_TEST(proxy_headers_however_they_are_cut)
+{
+	for (size_t i = 0; i < sizeof(proxied) / sizeof(proxied[0]); i++) {
+		for (size_t step = 1; step <= proxied[i].n + 5; step++) {
+			struct proxy h = {0};
+			struct sockaddr_storage from;
+			char all[400];
+			size_t n = proxied[i].n, at = 0, used;
+			enum proxy_result r = PROXY_MORE;
+			memcpy(all, proxied[i].bytes, n);
+			memcpy(all + n, "<13>x", 5); /* no byte of which may be taken */
+			while (r == PROXY_MORE && at < n + 5) {
+				size_t left = n + 5 - at;
+				char *piece = malloc(step);
+				memcpy(piece, all + at, left < step ? left : step);
+				r = proxy_take(&h, piece, left < step ? left : step, &used, &from);
+				free(piece);
+				at += used;
+			}
+			ck_assert_msg((r == PROXY_DONE) == (proxied[i].from != NULL),
+				      "header %zu in pieces of %zu: %d", i, step, (int)r);
+			if (r == PROXY_DONE) {
+				ck_assert_uint_eq(at, n);
+				ck_assert_str_eq(who(&from), proxied[i].from);
+			}
+		}
+	}
+}
+END_TEST
+
 UNIT_MAIN("syslog", headers_of_real_devices, a_header_that_ends_anywhere_is_read_to_its_end,
-	  structured_data_of_check_point, ciscos_sequence_numbers_are_kept)
+	  structured_data_of_check_point, ciscos_sequence_numbers_are_kept, times_of_another_zone,
+	  proxy_headers_however_they_are_cut)
