@@ -386,6 +386,9 @@ int collect_filesystem(struct state *s, struct sample *m)
 	else
 		sample_say(m, "no file systems");
 	trouble_about_includes(s, "filesystem", "mount point");
+	trouble(s, n || !has_option(s, "fstype.include"), "fstype.include", "all",
+		"no file system is of one of these types (see the third column of %s)",
+		"/proc/self/mounts");
 	free(mounts);
 	own_mounts_free(own);
 	return 0;

@@ -115,8 +115,6 @@ static const struct sluice_option options[] = {
 	 .doc = "where sysfs is"},
 	{.name = "rootfs",
 	 .type = SLUICE_PATH,
-	 .flags = SLUICE_READ,
-	 .fallback = "/",
 	 .doc = "where the host's root directory is, if sluice runs in a container"},
 	{0},
 };
@@ -305,14 +303,23 @@ static void tick(struct sluice_source *src, void *ctx)
 
 /* ---- options and life --------------------------------------------------------------------- */
 
+/* Without slashes at its end. */
+static void read_rootfs(struct sluice_source *src, struct state *s)
+{
+	const char *path = src->host->option(src, "rootfs", 0);
+	size_t n = path ? strlen(path) : 0;
+	while (n && path[n - 1] == '/')
+		n--;
+	free(s->rootfs);
+	s->rootfs = n ? must(strndup(path, n)) : NULL;
+}
+
 static void read_options(struct sluice_source *src, struct state *s)
 {
 	const struct sluice_host *h = src->host;
 	const char *name;
 	s->procfs = h->option(src, "procfs", 0);
-	s->rootfs = h->option(src, "rootfs", 0);
-	if (strcmp(s->rootfs, "/") == 0)
-		s->rootfs = NULL;
+	read_rootfs(src, s);
 	s->sysfs = h->option(src, "sysfs", 0);
 	s->interval_ns = h->number(src, "interval");
 	s->timeout_ns = h->number(src, "timeout");
@@ -344,6 +351,7 @@ static void metrics_close(struct sluice_source *src, void *state)
 	troubles_free(s->troubles);
 	filesystems_free(s->filesystems);
 	sample_free(&s->sample);
+	free(s->rootfs);
 	free(s->text);
 	free(s);
 }

@@ -64,7 +64,8 @@ struct sample {
 
 struct state {
 	struct sluice_source *src;
-	const char *procfs, *sysfs, *rootfs;
+	const char *procfs, *sysfs;
+	char *rootfs; /* owned; NULL: / */
 	int64_t interval_ns, timeout_ns;
 	bool per_cpu, rates;
 	bool is_chosen;              /* the configuration says which collectors */

@@ -218,17 +218,17 @@ def thresholds_that_could_never_be_met(site):
 def what_is_configured_and_not_there(site):
     m = Machine(site)
     m.up("collectors: [load, disk, network, filesystem, pressure, cgroup], disk: {include: [sda, sdx]}, network: {include: ['wl*']}, "
-         "filesystem: {include: [/nope]}, thresholds: {system.disk.io_time.rate sdy: 0.5}")
+         "filesystem: {include: [/nope]}, fstype: {include: [zfs]}, thresholds: {system.disk.io_time.rate sdy: 0.5}")
     for said in ('disk.include: no disk matches "sdx" (there are: sda, never, loop0)', 'network.include: no network interface matches "wl*" (there are: eth0, lo)',
-                 'filesystem.include: no mount point matches "/nope" (there is none at all)', 'thresholds: system.disk.io_time.rate: no device matches "sdy"',
+                 'filesystem.include: no mount point matches "/nope" (there is none at all)', "fstype.include: no file system is of one of these types", 'thresholds: system.disk.io_time.rate: no device matches "sdy"',
                  "collectors: pressure gets nothing: this kernel has no pressure stall information",
                  "collectors: cgroup gets nothing: %s" % site.path("proc/self/cgroup")):
         site.told(said, 1)
     s = site.source("m")
-    check(s["counters"]["problems"] == 6 and "cgroup" in s["last_error"], repr(s))
+    check(s["counters"]["problems"] == 7 and "cgroup" in s["last_error"], repr(s))
     m.net(1, 1, "wlan0")
     site.told("network.include: wl*: found now", 1)
-    wait_for(lambda: site.source("m")["counters"]["problems"] == 5, "the problem to be over")
+    wait_for(lambda: site.source("m")["counters"]["problems"] == 6, "the problem to be over")
 
 
 def hosts_mounts_from_a_container(site):
@@ -238,7 +238,7 @@ def hosts_mounts_from_a_container(site):
     os.makedirs(site.path("proc/1/net"))
     m.put("1/mounts", "/dev/a / ext4 rw 0 0\n/dev/b /data ext4 rw 0 0\n/dev/c /gone ext4 rw 0 0\nproc /proc proc rw 0 0\n")
     m.put("1/net/dev", "  host0: 7 1 0 0 0 0 0 0 8 2 0 0 0 0 0 0\n")
-    m.up("collectors: [filesystem, network], rootfs: DIR/root")
+    m.up("collectors: [filesystem, network], rootfs: DIR/root/")
 
     def sizes(e):
         return {d["system.filesystem.mountpoint"]: d.get("error") or d["system.filesystem.limit"] for d in e["fields"]["devices"]}
