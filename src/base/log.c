@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/sink.h"
 #include "base/utf8.h"
 
@@ -260,8 +261,14 @@ static void in_child(void)
 	pthread_mutex_unlock(&lock);
 }
 
+static void say_exhausted(void)
+{
+	log_error("out of memory");
+}
+
 void log_init(const char *name)
 {
+	mem_on_exhausted(say_exhausted);
 	role = name;
 	is_initialised = true;
 	is_journal = writes_to_journal();

@@ -3,14 +3,27 @@
 
 #include <malloc.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
-
 enum { LARGE = 256 * 1024, MUCH = 8 * 1024 * 1024 };
+
+static void say(void)
+{
+	static const char text[] = "sluice: out of memory\n";
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		return;
+}
+
+static void (*tell)(void) = say;
+
+void mem_on_exhausted(void (*fn)(void))
+{
+	tell = fn;
+}
 
 /* Telling takes memory as well: one that is at its limit dies without a word then. */
 static void *or_abort(void *p)
@@ -18,7 +31,7 @@ static void *or_abort(void *p)
 	static _Thread_local bool is_telling;
 	if (!p && !is_telling) {
 		is_telling = true;
-		log_error("out of memory");
+		tell();
 	}
 	if (!p)
 		abort();

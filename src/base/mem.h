@@ -13,6 +13,9 @@
 
 #include "base/attr.h"
 
+/* Called before the abort, in place of a line on standard error. */
+void mem_on_exhausted(void (*fn)(void));
+
 /* Zeroed; the caller owns it and gives it back with free(). */
 void *mem_zero(size_t size) must_check;
 void *mem_resize(void *p, size_t size) must_check;

@@ -18,6 +18,7 @@
 #include "base/utf8.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "conf/name.h"
 #include "filter/filter.h"
 #include "journal/journal.h"
 #include "wire/format.h"

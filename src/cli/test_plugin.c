@@ -23,6 +23,7 @@
 #include "base/unit.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "conf/name.h"
 #include "conf/packed.h"
 #include "source/driver.h"
 #include "source/emission.h"

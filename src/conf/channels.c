@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "conf/access.h"
+#include "conf/name.h"
 #include "conf/values.h"
 #include "filter/filter.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/settings.h"
 
-#include <ctype.h>
 #include <glob.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/unit.h"
 #include "conf/access.h"
 #include "conf/channels.h"
+#include "conf/name.h"
 #include "conf/redaction.h"
 #include "conf/values.h"
 #include "wire/format.h"
@@ -111,17 +111,6 @@ static const struct sluice_option top_options[] = {
 	{"sources", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
 	{0},
 };
-
-bool name_is_valid(const char *s)
-{
-	size_t n = strlen(s);
-	if (!n || n > 64 || !isalnum((unsigned char)s[0]))
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
-			return false;
-	return true;
-}
 
 /* The map below a key, or NULL when it is not there; tells when it is none. */
 static const struct tree *sub_map(const struct tree *map, const char *key, struct errors *e)

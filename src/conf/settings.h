@@ -191,7 +191,4 @@ extern const struct sluice_option channel_options[];
 extern const struct sluice_option access_options[];
 extern const struct sluice_option redact_options[];
 
-/* Whether `s` can name a channel, a source or an event type. */
-bool name_is_valid(const char *s);
-
 #endif

@@ -47,19 +47,6 @@ void journal_vouch(struct journal *j, event_id last, uint64_t n_events)
 
 /* ---- segments -------------------------------------------------------------------------- */
 
-void journal_add_segment(struct journal *j, struct segment *s)
-{
-	j->segments = mem_resize(j->segments, (j->n + 1) * sizeof(j->segments[0]));
-	j->segments[j->n++] = s;
-}
-
-static void forget_segment(struct journal *j, size_t i)
-{
-	j->bytes -= j->segments[i]->size;
-	segment_unref(j->segments[i]);
-	memmove(j->segments + i, j->segments + i + 1, (--j->n - i) * sizeof(j->segments[0]));
-}
-
 /* The low-watermark goes first: what is missing above it was not dropped. */
 static void drop_oldest(struct journal *j)
 {
@@ -69,7 +56,7 @@ static void drop_oldest(struct journal *j)
 	tell_witness(j);
 	if (s->path)
 		unlink(s->path);
-	forget_segment(j, 0);
+	journal_forget_segment(j, 0);
 }
 
 /* ---- the checkpoint of cursors ---------------------------------------------------------- */
@@ -222,7 +209,7 @@ static void remove_empty(struct journal *j)
 		return;
 	if (s->path)
 		unlink(s->path);
-	forget_segment(j, j->n - 1);
+	journal_forget_segment(j, j->n - 1);
 }
 
 static void take_spare(struct journal *j)
@@ -313,7 +300,7 @@ static void look_for_files(struct journal *j, int64_t now_ms)
 	j->looked_ms = now_ms;
 	for (size_t i = j->n; i-- > 0;)
 		if (segment_is_removed(j->segments[i]))
-			forget_segment(j, i);
+			journal_forget_segment(j, i);
 	if (j->n == before)
 		return;
 	log_error("%s: %zu of its segments were removed while sluice was running; clients that "
