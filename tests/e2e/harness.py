@@ -25,6 +25,8 @@ SLUICE = os.environ.get("SLUICE", os.path.join(BUILD, "sluice"))
 # Under valgrind or on a busy machine everything takes longer.
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
 LONG = os.environ.get("TEST_LONG") == "1"
+# Nothing may hang: seconds that a scenario may take, however slow the machine.
+SCENARIO_MAX = 7200 if LONG else 600
 # A sanitizer's own memory says nothing about ours.
 MEASURES_MEMORY = os.environ.get("TEST_SANITIZED") != "1"
 
@@ -572,6 +574,10 @@ def join(pid):
     check(os.waitpid(pid, 0)[1] == 0, "a background writer failed")
 
 
+def took_too_long(_signal, _frame):
+    raise Failed("it was not over after %d s" % SCENARIO_MAX)
+
+
 def run(*scenarios):
     require("lighttpd")
     only = sys.argv[1:]
@@ -584,10 +590,13 @@ def run(*scenarios):
         began = time.monotonic()
         try:
             try:
+                signal.signal(signal.SIGALRM, took_too_long)
+                signal.alarm(SCENARIO_MAX)
                 scenario(site)
             except Exception as e:
                 failed = True
                 print("not ok %s: %s" % (scenario.__name__, e if isinstance(e, Failed) else traceback.format_exc()))
+            signal.alarm(0)
             site.tear_down(failed)
             if not failed:
                 print("ok %s (%.1f s)" % (scenario.__name__, time.monotonic() - began))
