@@ -46,8 +46,7 @@ static void complain(struct state *s, const char *path, int error)
 	if (error == EACCES || error == EPERM)
 		say(s, SLUICE_LOG_WARNING,
 		    "%s cannot be read: permission denied (add \"groups: [systemd-journal]\" to "
-		    "the "
-		    "source, or its user to that group)",
+		    "the source, or its user to that group)",
 		    path);
 	else
 		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s", path, strerror(error));
@@ -285,6 +284,33 @@ int discover(struct state *s)
 	close_read(s);
 	chains_note_ends(s);
 	return r;
+}
+
+/* ---- before anything is read ------------------------------------------------------------- */
+
+static int check_name(struct state *s, const char *path, const char *name, bool is_root)
+{
+	if (header_name(name) && access(path, R_OK) < 0 && errno != ENOENT)
+		complain(s, path, errno);
+	s->n_seen += header_name(name) > 0;
+	if (is_root && is_machine(name, s->options.namespace))
+		return each_name(s, path, false, check_name);
+	return 0;
+}
+
+void discover_check(struct state *s)
+{
+	const char *root;
+	s->n_seen = 0;
+	for (size_t i = 0; (root = options_directory(s->src, i)); i++)
+		each_name(s, root, true, check_name);
+	if (!s->n_seen && !s->cannot_read && may_complain(s, "no files"))
+		say(s, SLUICE_LOG_WARNING,
+		    "there are no journal files in %s%s%s yet (if journald keeps them elsewhere, "
+		    "set "
+		    "directory)",
+		    options_directory(s->src, 0), options_directory(s->src, 1) ? " or " : "",
+		    options_directory(s->src, 1) ? options_directory(s->src, 1) : "");
 }
 
 bool discover_hear(struct state *s)

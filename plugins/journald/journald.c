@@ -237,16 +237,6 @@ static void report(struct state *s)
 		s->src->host->counter(s->src, counters[i].name, counters[i].value);
 }
 
-static void say_what_is_there(struct state *s)
-{
-	if (!s->files && !s->cannot_read && may_complain(s, "no files"))
-		say(s, SLUICE_LOG_WARNING,
-		    "there are no journal files in %s%s yet (if journald keeps them elsewhere, set "
-		    "directory)",
-		    options_directory(s->src, 0),
-		    options_directory(s->src, 1) ? " and the other directories" : "");
-}
-
 /* One turn of the loop; *look_at: when names are looked at again whatever happens. */
 static int turn(struct state *s, bool names_changed, int64_t *look_at)
 {
@@ -255,7 +245,6 @@ static int turn(struct state *s, bool names_changed, int64_t *look_at)
 		r = discover(s);
 		if (!r && !s->cannot_read)
 			r = chains_forget(s);
-		say_what_is_there(s);
 		*look_at = mono_ns() + (s->inotify >= 0 && s->directories ? NAMES_MS * MS
 									  : s->options.sweep_ns);
 	}
@@ -307,6 +296,7 @@ static int journald_open(struct sluice_source *src, void **ret)
 		journald_close(src, s);
 		return r;
 	}
+	discover_check(s);
 	*ret = s;
 	return 0;
 }

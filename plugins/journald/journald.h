@@ -173,6 +173,7 @@ struct state {
 	size_t n_names;
 	struct entry entry;
 	struct fields fields;
+	size_t n_seen;    /* journal files, while they are only looked at */
 	bool is_first;    /* nothing has been read before, by any process */
 	bool cannot_read; /* a file or directory, as of the last discovery */
 	struct complaint {
@@ -197,6 +198,8 @@ const char *options_directory(struct sluice_source *src, size_t i);
 
 /* Looks for journal files.  0 or -ECANCELED. */
 int discover(struct state *s);
+/* Warns of what is not there or cannot be read, without reading anything. */
+void discover_check(struct state *s);
 /* What inotify says: whether names have changed. */
 bool discover_hear(struct state *s);
 void discover_free(struct state *s);

@@ -44,6 +44,23 @@ static void remark_users(const struct settings *s)
 	}
 }
 
+/* What plugins warn of when they look at their options. */
+static void print_warnings(const struct settings *s)
+{
+	for (size_t i = 0; i < s->n_sources; i++) {
+		const struct source_settings *src = &s->sources[i];
+		const char *line = src->warnings;
+		while (line && *line) {
+			int n = (int)strcspn(line, "\n");
+			struct buf place = {0};
+			place_put(&place, src->tree->at);
+			cli_print(stdout, "%ssources.%s: %.*s\n", buf_text(&place), src->name, n, line);
+			buf_fini(&place);
+			line += n + 1;
+		}
+	}
+}
+
 int check_command(int argc, char **argv)
 {
 	int status;
@@ -65,6 +82,7 @@ int check_command(int argc, char **argv)
 	buf_fini(&changes);
 	settings_remarks(s, print_remark, NULL);
 	remark_users(s);
+	print_warnings(s);
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)
 			cli_print(stdout,

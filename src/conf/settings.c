@@ -311,6 +311,7 @@ void source_settings_fini(struct source_settings *src)
 	free(src->user);
 	free(src->plugin);
 	free(src->trouble);
+	free(src->warnings);
 	free(src->filter);
 	redaction_fini(src);
 	list_free(src->groups, src->n_groups);

@@ -132,6 +132,7 @@ struct source_settings {
 	const struct tree *tree; /* its map in the file; NULL once unpacked */
 	char *plugin;            /* path of the shared object; set by who has found it */
 	char *trouble;           /* why the plugin cannot be used; NULL: it can */
+	char *warnings;          /* its plugin's, one a line; NULL: none, or not asked */
 	uint32_t plugin_flags;   /* what it has said of itself: enum sluice_plugin_flag */
 	struct option_values options;
 	struct type_settings *types;

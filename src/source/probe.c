@@ -14,21 +14,36 @@
 #include "source/plugin.h"
 
 /* How many are asked at the same time. */
-enum { PATIENCE_MS = 10000, AT_ONCE = 4 };
+enum { PATIENCE_MS = 10000, AT_ONCE = 4, WARNINGS_MAX = 16 * 1024 };
 
 struct question {
 	const struct source_settings *src;
 	struct driver d;
 	int result; /* of starting it */
 	int64_t until_ns;
+	struct buf warnings; /* one a line */
 };
 
 static void begin(struct question *q, const struct nursery *nursery, enum opening_mode mode,
 		  const struct source_settings *src, char **why)
 {
 	q->src = src;
+	q->warnings = (struct buf){0};
 	q->result = driver_start(&q->d, nursery, mode, src, (struct str){NULL, 0}, why);
 	q->until_ns = clock_mono_ns() + PATIENCE_MS * NS_PER_MS;
+}
+
+/* What the plugin warns of while it looks at its options. */
+static void take_log(struct question *q, struct str body)
+{
+	struct reader r = reader_of(body.data, body.len);
+	uint8_t level = get_byte(&r);
+	struct str text = get_short_str(&r);
+	if (r.failed || level > SLUICE_LOG_WARNING || q->warnings.len > WARNINGS_MAX)
+		return;
+	for (size_t i = 0; i < text.len; i++)
+		buf_put_u8(&q->warnings, (uint8_t)(text.data[i] == '\n' ? ' ' : text.data[i]));
+	buf_puts(&q->warnings, "\n");
 }
 
 /* The first frame that settles the question, with the process left to its end.
@@ -42,6 +57,8 @@ static int await(struct question *q, struct frame *ret, char **why)
 		if (got == 1 && (ret->type == FRAME_DESCRIBE || ret->type == FRAME_OPENED ||
 				 ret->type == FRAME_REFUSED))
 			return 0;
+		if (got == 1 && ret->type == FRAME_LOG)
+			take_log(q, ret->body);
 		if (got == 1 && left > 0)
 			continue;
 		int status;
@@ -86,6 +103,7 @@ static int describe(const struct nursery *nursery, const char *path, struct tabl
 	}
 	if (q.d.pid)
 		driver_end(&q.d, 1000, NULL);
+	buf_fini(&q.warnings);
 	source_settings_fini(&src);
 	return r;
 }
@@ -125,7 +143,9 @@ int probe_open(const struct source_settings *src, char **option, char **why)
 {
 	struct question q;
 	begin(&q, NULL, OPENING_CHECK, src, why);
-	return finish_open(&q, option, why);
+	int r = finish_open(&q, option, why);
+	buf_fini(&q.warnings);
+	return r;
 }
 
 /* ---- all sources of a configuration -------------------------------------------------- */
@@ -198,6 +218,9 @@ static void finish_check(struct asker *a, struct errors *e)
 	a->first = (a->first + 1) % AT_ONCE;
 	a->n_checks--;
 	int r = finish_open(&c->question, &option, &c->why);
+	if (c->question.warnings.len)
+		src->warnings = mem_strdup(buf_text(&c->question.warnings));
+	buf_fini(&c->question.warnings);
 	const struct option_value *v = option ? option_find(&src->options, option) : NULL;
 	if (r == -EINVAL && (c->is_whole || is_given(src, v))) {
 		char *where = mem_printf("sources.%s%s%s", src->name, option ? "." : "",

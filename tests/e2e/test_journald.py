@@ -231,5 +231,29 @@ def wrong_options(site):
         check(status == 2 and want in out, "%s: %d %s" % (options, status, out))
 
 
+def what_cannot_be_read_is_named(site):
+    """By sluice check, and once in the log; and it is read as soon as that is allowed."""
+    os.makedirs(site.path("journal"))
+    os.chmod(site.dir, 0o755)
+    remote = Remote(site.path("journal", "mine.journal"))
+    remote.send([("MESSAGE", "secret")])
+    wait_for(lambda: len(messages_in(site.path("journal", "mine.journal"))) == 1, "the entry to be written")
+    os.chmod(site.path("journal", "mine.journal"), 0o600)
+    site.write_config("j: {type: journald, channel: j, directory: DIR/journal, user: nobody, read_from: beginning, "
+                      "sweep_interval: 100ms}\nnone: {type: journald, channel: n, directory: DIR/nothing}\n")
+    status, out = site.sluice_command("check")
+    check(status == 0 and "sources.j: %s cannot be read: permission denied (add " % site.path("journal", "mine.journal")
+          in out and "sources.none: there are no journal files in %s yet" % site.path("nothing") in out, out)
+    site.start()
+    site.start_lighttpd()
+    looks(site)
+    site.told("mine.journal cannot be read: permission denied", 1)
+    os.chmod(site.path("journal", "mine.journal"), 0o644)
+    check(until(site, "secret") == (["secret"], []), "not what was expected")
+    site.told("mine.journal can be read again", 1)
+    remote.close()
+
+
 if __name__ == "__main__":
-    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_it_does_not_run, a_damaged_file, wrong_options)
+    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_it_does_not_run, a_damaged_file, wrong_options,
+        what_cannot_be_read_is_named)
