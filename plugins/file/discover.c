@@ -5,8 +5,6 @@
  * has been rotated and is read to its end first, and so are those that came
  * and went between two looks.
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -57,7 +55,7 @@ static int oldest_first(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
 	int order = compare_times(&x->st.st_mtim, &y->st.st_mtim);
-	return order ? order : strcmp(y->path, x->path);
+	return order ? order : generation_compare_names(x->path, y->path);
 }
 
 /* ---- looking around ----------------------------------------------------------------------------
@@ -157,74 +155,6 @@ static int look(struct state *s, struct finds *ret)
 	return l.result;
 }
 
-/* Whether `name` is what a rotation makes of `base`: base.1, base-20261121; and,
- * if compressed files are read, base.2.gz.
- */
-static bool is_generation(const struct state *s, const char *name, const char *base)
-{
-	size_t n = strlen(base);
-	if (strncmp(name, base, n) != 0 || (name[n] != '.' && name[n] != '-'))
-		return false;
-	const char *p = name + n + 1;
-	if (!isdigit((unsigned char)*p))
-		return false;
-	while (isdigit((unsigned char)*p) || *p == '-' || *p == '.')
-		p++;
-	return *p == 0 || (s->options.decompress && strcmp(p, "gz") == 0 && p[-1] == '.');
-}
-
-/* Whether the file `name` holds what `f` was followed to: at that place. */
-static bool holds_the_same(const struct file *f, const char *name, const struct stat *st)
-{
-	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct position at = f->at;
-	bool same = fd >= 0 && (uint64_t)st->st_size >= at.offset && position_fits(&at, fd);
-	if (fd >= 0)
-		close(fd);
-	return same;
-}
-
-/* Whether it is followed, or has been; one that was done with and whose number
- * another file has by now is dropped.
- */
-static bool is_known(struct state *s, const char *name, const struct stat *st)
-{
-	struct file *f = file_by_identity(s, st->st_dev, st->st_ino);
-	if (f && f->fd < 0 && !holds_the_same(f, name, st)) {
-		int ignored = file_let_go(s, f);
-		(void)ignored;
-		f = NULL;
-	}
-	return f != NULL;
-}
-
-/* Rotated files that nobody has seen under their first name: written after
- * `than`, and not followed yet.
- */
-static void find_generations(struct state *s, const char *path, struct timespec than,
-			     struct finds *ret)
-{
-	char *dir = dir_of(path);
-	const char *base = strrchr(path, '/') + 1;
-	DIR *d = opendir(dir);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		struct stat st;
-		char name[4096];
-		if (!is_generation(s, e->d_name, base))
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
-		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) &&
-		    compare_times(&st.st_mtim, &than) >= 0 && !patterns_match(&s->exclude, name) &&
-		    !is_known(s, name, &st))
-			finds_add(ret, name, &st);
-	}
-	if (d)
-		closedir(d);
-	free(dir);
-	if (ret->n)
-		qsort(ret->all, ret->n, sizeof(ret->all[0]), oldest_first);
-}
-
 /* ---- new files ---- */
 
 static bool is_too_old(const struct state *s, const struct stat *st)
@@ -243,47 +173,6 @@ static uint64_t first_offset(struct state *s, struct file *f)
 	if (!s->is_first || s->options.from_beginning)
 		return 0;
 	return follow_find_lines(s, f, s->options.from_lines);
-}
-
-/* Files that came after `before` and went before the one that has its name now,
- * each waiting for the one before it; returns the last one.
- */
-static struct file *begin_between(struct state *s, const struct found *found, struct file *before)
-{
-	struct stat st;
-	if (before->fd >= 0 && fstat(before->fd, &st) == 0)
-		file_note_time(before, &st);
-	/* A copy of what was followed: only what is behind that is new in it. */
-	struct position at = before->at;
-	struct file *older = before->is_done ? NULL : before;
-	bool is_open = before->fd >= 0;
-	struct finds between = {0};
-	find_generations(s, found->path, before->mtime, &between);
-	for (size_t i = 0; i < between.n; i++) {
-		struct found *b = &between.all[i];
-		if (b->st.st_ino == found->st.st_ino && b->st.st_dev == found->st.st_dev)
-			continue;
-		struct file *f = file_add(s, found->path, b->path, &b->st);
-		f->is_rotated = f->is_seen = true;
-		bool opened = file_open_fd(s, f) == 0;
-		if (opened && f->is_gz) {
-			follow_seek(f, 0);
-			f->older = older;
-			older = f;
-			continue;
-		}
-		bool is_copy = opened && at.offset && (uint64_t)b->st.st_size >= at.offset &&
-			       position_fits(&at, f->fd);
-		if (!opened || (is_copy && is_open)) {
-			file_drop(s, f);
-			continue;
-		}
-		follow_seek(f, is_copy ? at.offset : 0);
-		f->older = older;
-		older = f;
-	}
-	finds_free(&between);
-	return older;
 }
 
 /* Closes a file that may be written to again. */
@@ -318,7 +207,6 @@ static int begin(struct state *s, const struct found *found, struct file *before
 		s->is_over_max_files = true;
 		return 0;
 	}
-	struct file *older = before ? begin_between(s, found, before) : NULL;
 	struct file *f = file_add(s, found->path, found->path, &found->st);
 	f->is_seen = true;
 	if (file_open_fd(s, f)) {
@@ -329,7 +217,8 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	if (at == UINT64_MAX)
 		return skip_whole(s, f); /* a finished file, of which nothing is wanted */
 	follow_seek(f, too_old ? (uint64_t)f->size : at);
-	f->older = older;
+	if (before)
+		generations_await(f, before);
 	if (too_old)
 		file_rest(f);
 	/* Where it began is remembered even if nothing is ever written. */
@@ -342,18 +231,29 @@ static int begin(struct state *s, const struct found *found, struct file *before
  */
 int file_reopen(struct state *s, struct file *f, const struct stat *st)
 {
+	f->is_gz = s->options.decompress && gz_is_named(f->path);
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
 	if (f->is_gz)
-		return file_forget(s, f); /* found anew by the next look */
-	if ((uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
-		int r = 0;
-		if (!f->is_done)
-			r = emit_gap(s, f, "truncated",
-				     "a file was replaced or emptied while it could not be read");
-		if (f->fd >= 0)
-			close(f->fd);
+		return gz_reopen(s, f);
+	bool is_other = f->born_ns && f->open_born_ns && f->born_ns != f->open_born_ns;
+	if ((is_other && !f->at.offset) || (uint64_t)st->st_size < f->at.offset ||
+	    !position_fits(&f->at, f->fd)) {
+		char message[512];
+		close(f->fd);
 		f->fd = -1;
+		if (f->is_done)
+			return file_let_go(s, f);
+		if (is_other) {
+			/* That one begins as itself; this one is looked for. */
+			f->is_missing = true;
+			return file_lose_identity(s, f);
+		}
+		snprintf(message, sizeof(message),
+			 "%s was replaced or emptied while it could not be read: lines written "
+			 "after it was last read are lost, if there were any",
+			 f->path);
+		int r = emit_gap(s, f, "truncated", message);
 		return r ? r : file_let_go(s, f);
 	}
 	file_note_time(f, st);
@@ -381,7 +281,7 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 	file_set_path(f, found->path);
 	if (f->fd >= 0) {
 		if (strcmp(f->path, f->origin) == 0)
-			f->is_rotated = false;
+			f->is_rotated = f->at.is_done = false;
 		return 0;
 	}
 	if ((f->is_done || f->is_idle) && f->size == found->st.st_size &&
@@ -398,9 +298,16 @@ static void lose(struct state *s, struct file *f)
 	f->is_rotated = f->is_dirty = true;
 	f->quiet_since_ns = mono_ns();
 	s->n_rotated++;
-	char *name = name_of_inode(f->path, f->dev, f->ino);
-	if (name)
+	struct stat st;
+	bool is_removed = f->fd >= 0 && fstat(f->fd, &st) == 0 && !st.st_nlink;
+	char *name = is_removed ? NULL : f->fd >= 0 ? file_name_of_open(f) : NULL;
+	if (!name && !is_removed)
+		name = name_of_inode(f->path, f->dev, f->ino);
+	if (name) {
 		file_set_path(f, name);
+		free(f->place);
+		f->place = must(strdup(name));
+	}
 	/* It is read to its end before the file that has its name now. */
 	if (name && f->is_idle && file_open_fd(s, f) == 0)
 		f->is_idle = false;
@@ -416,7 +323,8 @@ static int begin_new(struct state *s, const struct finds *finds)
 	for (int with_older = 1; with_older >= 0; with_older--) {
 		for (size_t i = 0; !r && i < finds->n; i++) {
 			const struct found *found = &finds->all[i];
-			if (file_by_identity(s, found->st.st_dev, found->st.st_ino))
+			if (file_by_identity(s, found->st.st_dev, found->st.st_ino) ||
+			    generation_is_awaited(s, found->path))
 				continue;
 			struct file *before = file_by_origin(s, found->path);
 			if ((before != NULL) == with_older)
@@ -439,6 +347,7 @@ int discover(struct state *s)
 {
 	struct finds finds = {0};
 	s->n_unreadable = 0;
+	s->look_at_ns = 0;
 	int r = look(s, &finds);
 	for (struct file *f = s->files; f; f = f->next)
 		f->is_seen = false;
@@ -448,13 +357,17 @@ int discover(struct state *s)
 		if (f)
 			r = see_again(s, f, &finds.all[i]);
 	}
+	for (struct file *f = s->files; f && !r; f = f->next)
+		if (f->has_copies && f->fd >= 0)
+			r = generation_look_for_copies(s, f);
 	/* Before new files begin: they wait for the ones that had their names. */
 	for (struct file *f = s->files; f; f = f->next)
 		if (!f->is_seen || strcmp(f->path, f->origin) != 0)
 			lose(s, f);
-	if (!r)
-		r = begin_new(s, &finds);
+	/* Where those are now is where the ones that came between may be. */
 	r = r ? r : missing_look(s);
+	r = r ? r : begin_new(s, &finds);
+	r = r ? r : generations_settle(s);
 	finds_free(&finds);
 	files_index(s);
 	if (!r && s->is_first)
@@ -470,7 +383,7 @@ static int resume_gz(struct state *s, struct file *f, const struct stat *st)
 {
 	int64_t mtime_ns = st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
 	if (mtime_ns != f->at.mtime_ns)
-		return file_forget(s, f);
+		return gz_reopen(s, f);
 	file_note_time(f, st);
 	if (!f->at.is_done) {
 		follow_seek(f, f->at.offset);
@@ -486,12 +399,14 @@ static int resume_gz(struct state *s, struct file *f, const struct stat *st)
 static int resume_found(struct state *s, struct file *f, const struct stat *st)
 {
 	bool was_done = f->at.is_done;
+	int64_t read_ns = f->at.mtime_ns;
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
 	if (f->is_gz)
 		return resume_gz(s, f, st);
 	if (position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
 		file_note_time(f, st);
+		f->born_ns = f->open_born_ns;
 		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
 		if (f->is_done) {
 			close(f->fd);
@@ -500,80 +415,111 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		}
 		f->at.is_done = false;
 		follow_seek(f, f->at.offset);
+		f->has_copies = !f->is_rotated && !f->at.offset;
+		f->copied_ns = read_ns;
 		return 0;
 	}
-	if (was_done) {
+	bool is_same = f->born_ns && f->born_ns == f->open_born_ns;
+	bool is_other = f->is_rotated || (f->born_ns && f->open_born_ns && !is_same);
+	if (was_done || is_other) {
 		close(f->fd);
 		f->fd = -1;
+	}
+	if (was_done)
 		return file_let_go(s, f); /* its number has been given to another file */
+	if (is_other) {
+		/* That one begins as itself; this one is looked for. */
+		f->is_missing = true;
+		return file_lose_identity(s, f);
 	}
-	if (f->is_rotated) {
-		close(f->fd);
-		f->fd = -1;
-		file_lose_identity(s, f); /* that is another one, which begins as itself */
-		return missing_is_gone(s, f);
-	}
-	follow_seek(f, 0);
-	return emit_gap(s, f, "truncated",
-			"the file was replaced or emptied while sluice did not run");
+	f->is_emptied = true;
+	return 0;
 }
 
-/* A file whose number belongs to another one: see file_let_go(). */
+/* A file that was emptied or replaced in the meantime. */
+static int resume_emptied(struct state *s, struct file *f)
+{
+	struct position at = f->at;
+	f->is_emptied = false;
+	follow_seek(f, 0);
+	int r = generation_read_copy(s, f, &at, at.mtime_ns);
+	return r ? r : emit_emptied(s, f);
+}
+
+/* A file whose number belongs to another one: see file_lose_identity(). */
 static void remember(struct state *s, const char *key, const struct position *at,
-		     const char *origin)
+		     const struct origin *o)
 {
 	struct stat nothing = {0};
-	if (!s->options.decompress)
-		return;
-	struct file *f = file_add(s, origin, origin, &nothing);
+	struct file *f = file_add(s, o->name, o->name, &nothing);
 	f->at = *at;
-	f->is_done = f->at.is_done = true;
+	f->born_ns = o->born_ns;
+	f->mtime.tv_sec = at->mtime_ns / 1000000000;
+	f->mtime.tv_nsec = at->mtime_ns % 1000000000;
+	f->is_done = at->is_done;
+	f->is_missing = !at->is_done;
 	f->vanished_ns = mono_ns();
 	snprintf(f->key, sizeof(f->key), "%s", key);
+}
+
+/* A name that leads to it, of those that are known. */
+static const char *known_name(const struct file *f, struct stat *st)
+{
+	const char *names[] = {f->origin, f->place};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i] && stat(names[i], st) == 0 && S_ISREG(st->st_mode) &&
+		    st->st_dev == f->dev && st->st_ino == f->ino)
+			return names[i];
+	return NULL;
+}
+
+/* `key` is what cursors call it. */
+static int resume_file(struct state *s, const char *key, struct position *at, struct origin *o)
+{
+	unsigned maj, min;
+	unsigned long long ino;
+	struct stat st = {0};
+	if (strncmp(key, "was:", 4) == 0) {
+		remember(s, key, at, o);
+		return 0;
+	}
+	/* What the patterns leave out by now is not read, but kept in mind. */
+	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 ||
+	    !patterns_match(&s->include, o->name) || patterns_match(&s->exclude, o->name))
+		return 0;
+	st.st_dev = makedev(maj, min);
+	st.st_ino = (ino_t)ino;
+	st.st_mtim.tv_sec = at->mtime_ns / 1000000000;
+	st.st_mtim.tv_nsec = at->mtime_ns % 1000000000;
+	/* The time is that of the file that was followed, until it is known to be it. */
+	struct file *f = file_add(s, o->name, o->name, &st);
+	at->mtime_ns = f->at.mtime_ns;
+	f->at = *at;
+	f->born_ns = o->born_ns;
+	f->place = o->place;
+	o->place = NULL;
+	f->is_done = at->is_done;
+	const char *name = known_name(f, &st);
+	if (name && name != f->origin) {
+		file_set_path(f, name);
+		f->is_rotated = true;
+		f->is_gz = s->options.decompress && gz_is_named(name);
+	}
+	/* One that is not found at once is looked for everywhere, by missing_look(). */
+	f->is_missing = !name && !f->is_done;
+	return name ? resume_found(s, f, &st) : 0;
 }
 
 static int resume_one(struct state *s, const struct sluice_cursor *c)
 {
 	struct position at;
-	char *origin;
-	unsigned maj, min;
-	unsigned long long ino;
+	struct origin o;
 	char key[48] = "";
-	struct stat st = {0};
-	if (c->key_len >= sizeof(key) || position_decode(c->value, c->value_len, &at, &origin))
+	if (c->key_len >= sizeof(key) || position_decode(c->value, c->value_len, &at, &o))
 		return 0;
 	memcpy(key, c->key, c->key_len);
-	if (strncmp(key, "was:", 4) == 0) {
-		remember(s, key, &at, origin);
-		free(origin);
-		return 0;
-	}
-	/* What the patterns leave out by now is not read, but kept in mind. */
-	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 ||
-	    !patterns_match(&s->include, origin) || patterns_match(&s->exclude, origin)) {
-		free(origin);
-		return 0;
-	}
-	st.st_dev = makedev(maj, min);
-	st.st_ino = (ino_t)ino;
-	st.st_mtim.tv_sec = at.mtime_ns / 1000000000;
-	st.st_mtim.tv_nsec = at.mtime_ns % 1000000000;
-	/* The time is that of the file that was followed, until it is known to be it. */
-	char *name = name_of_inode(origin, st.st_dev, st.st_ino);
-	struct file *f = file_add(s, origin, name ? name : origin, &st);
-	at.mtime_ns = f->at.mtime_ns;
-	f->at = at;
-	f->is_done = at.is_done;
-	f->is_rotated = strcmp(f->path, f->origin) != 0;
-	if (name && stat(name, &st) < 0) {
-		free(name);
-		name = NULL;
-	}
-	/* One that is not found at once is looked for everywhere, by missing_look(). */
-	f->is_missing = !name && !f->is_done;
-	int r = name ? resume_found(s, f, &st) : 0;
-	free(name);
-	free(origin);
+	int r = resume_file(s, key, &at, &o);
+	origin_free(&o);
 	return r;
 }
 
@@ -583,10 +529,9 @@ static void chain_resumed(struct state *s)
 	for (struct file *f = s->files; f; f = f->next) {
 		if (f->is_done)
 			continue;
-		for (struct file *o = s->files; o; o = o->next)
+		for (struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
 			if (o != f && !o->is_done && strcmp(o->origin, f->origin) == 0 &&
-			    compare_times(&o->mtime, &f->mtime) < 0 &&
-			    (!f->older || compare_times(&o->mtime, &f->older->mtime) > 0))
+			    file_is_younger(f, o) && (!f->older || file_is_younger(o, f->older)))
 				f->older = o;
 	}
 }
@@ -600,6 +545,10 @@ int discover_resume(struct state *s)
 			s->is_first = false;
 		r = resume_one(s, &c);
 	}
+	/* Once all others are known. */
+	for (struct file *f = s->files; f && !r; f = f->next)
+		if (f->is_emptied)
+			r = resume_emptied(s, f);
 	chain_resumed(s);
 	return r;
 }

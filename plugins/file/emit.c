@@ -7,8 +7,9 @@
 
 static struct sluice_cursor cursor_of(const struct file *f, char value[POSITION_VALUE_MAX])
 {
+	const struct origin o = {f->origin, f->place, f->born_ns};
 	return (struct sluice_cursor){f->key, strlen(f->key), value,
-				      position_encode(&f->at, f->origin, value)};
+				      position_encode(&f->at, &o, value)};
 }
 
 int emit_cursor(struct state *s, struct file *f)
@@ -97,4 +98,15 @@ int emit_gap(struct state *s, struct file *f, const char *reason, const char *me
 		.cursor = &c,
 	};
 	return s->src->host->emit(s->src, &ev);
+}
+
+int emit_emptied(struct state *s, struct file *f)
+{
+	char message[768];
+	snprintf(message, sizeof(message),
+		 "%s was emptied: lines that were written to it after it was last read, and after "
+		 "it was last copied if it was, are lost, if there were any",
+		 f->path);
+	s->n_truncated++;
+	return emit_gap(s, f, "truncated", message);
 }

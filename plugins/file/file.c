@@ -465,13 +465,25 @@ static int wait_for_older(struct state *s, struct file *f, bool *wait)
 	struct stat st;
 	while (f->older && f->older->is_done)
 		f->older = f->older->older;
-	*wait = f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || st.st_size == 0);
+	*wait = f->between ||
+		(f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || st.st_size == 0));
 	/* One that is being compressed still is read in its own time, and one that is
 	 * looked for may be found.
 	 */
 	for (const struct file *o = f->older; o; o = o->older)
-		*wait |= o->is_missing || (o->is_gz && !o->is_done && o->fd >= 0);
+		*wait |= o->is_missing || o->between || (o->is_gz && !o->is_done && o->fd >= 0);
 	return *wait ? 0 : drain_older(s, f);
+}
+
+/* A rotated file that has been read to its end: should it be removed while sluice does
+ * not run, nothing of it is lost.
+ */
+static int note_end(struct state *s, struct file *f)
+{
+	if (!f->is_rotated || f->is_gz || f->fd < 0 || f->at.is_done || f->part_len || f->group)
+		return 0;
+	f->at.is_done = true;
+	return emit_cursor(s, f);
 }
 
 /* One round over what may have changed: 1 when there is more, 0, -ECANCELED. */
@@ -491,8 +503,23 @@ static int read_round(struct state *s)
 			return r;
 		f->is_dirty = r == 1;
 		more |= r;
+		r = r ? 0 : note_end(s, f);
+		if (r)
+			return r;
 	}
 	return more;
+}
+
+/* What is compressed while a program still writes to it is compared with it, as long as
+ * it is open.
+ */
+static int64_t wait_of(const struct state *s, const struct file *f)
+{
+	struct stat st;
+	int64_t wait = s->options.rotate_wait_ns, least = GZ_SETTLE_NS + 2 * s->options.sweep_ns;
+	if (s->options.decompress && wait < least && fstat(f->fd, &st) == 0 && !st.st_nlink)
+		return least;
+	return wait;
 }
 
 static int finish_rotated(struct state *s)
@@ -500,10 +527,10 @@ static int finish_rotated(struct state *s)
 	int64_t now = mono_ns();
 	for (struct file *f = s->files; f; f = f->next) {
 		if (f->fd < 0 || !f->is_rotated || f->is_dirty || f->is_gz ||
-		    now - f->quiet_since_ns < s->options.rotate_wait_ns)
+		    now - f->quiet_since_ns < wait_of(s, f))
 			continue;
 		int r = follow_drain(s, f);
-		if (!r && mono_ns() - f->quiet_since_ns >= s->options.rotate_wait_ns)
+		if (!r && mono_ns() - f->quiet_since_ns >= wait_of(s, f))
 			r = follow_finish(s, f);
 		if (r)
 			return r;
@@ -554,6 +581,8 @@ static int wait_for_more(struct state *s, int64_t next_sweep, bool more, bool *n
 	size_t first = s->inotify >= 0 ? 0 : 1;
 	size_t n = 1 + fifos_poll(s, fds + 1, FIFOS_WAITED);
 	int64_t due = next_sweep < s->next_deadline_ns ? next_sweep : s->next_deadline_ns;
+	if (s->look_at_ns && s->look_at_ns < due)
+		due = s->look_at_ns;
 	int64_t left = (due - mono_ns() + MS - 1) / MS;
 	int timeout = more ? 0 : left > 0 ? (int)left : 0;
 	int r = s->src->host->wait(s->src, fds + first, n - first, timeout);
@@ -572,7 +601,7 @@ static int loop(struct state *s)
 		bool sweep = now >= next_sweep;
 		if (sweep)
 			sweep_files(s);
-		if (sweep || names_changed)
+		if (sweep || names_changed || (s->look_at_ns && now >= s->look_at_ns))
 			r = discover(s);
 		names_changed = false;
 		int more = r ? r : read_files_and_fifos(s, sweep);

@@ -5,6 +5,7 @@
  *	file.c      the plugin's tables, options and main loop
  *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
+ *	generations.c  files that were rotated away before anybody looked
  *	missing.c   files that no pattern leads to: where they are, or that they are gone
  *	pattern.c   names with *, ** and {}
  *	ignored.c   what is named and not read, and why
@@ -66,11 +67,14 @@ struct file {
 	struct file *next_by_path, *next_by_identity, *next_by_origin; /* in the hashes */
 	dev_t dev;
 	ino_t ino;
-	char key[48];       /* of its cursors: "dev:ino" */
-	char *path;         /* its name as last seen; owned */
-	char *origin;       /* the name that it was first followed under; owned */
-	int fd;             /* -1 once it is done */
-	struct position at; /* behind the last line that was emitted */
+	char key[48];         /* of its cursors: "dev:ino" */
+	char *path;           /* its name as last seen; owned */
+	char *origin;         /* the name that it was first followed under; owned */
+	char *place;          /* where it is, if that is another name; owned, or NULL */
+	int64_t born_ns;      /* when it was made; 0: the file system does not say */
+	int64_t open_born_ns; /* the same of what is open */
+	int fd;               /* -1 once it is done */
+	struct position at;   /* behind the last line that was emitted */
 
 	/* at.offset .. group .. part .. over .. where reading goes on */
 	struct group *group; /* lines that are held back; NULL: none */
@@ -86,20 +90,24 @@ struct file {
 	char tail[TAIL_MAX]; /* the bytes before where reading goes on */
 	size_t tail_len;
 
-	struct file *older;     /* must be read to its end before this one */
-	bool is_rotated;        /* its name belongs to another file, or to none */
-	bool is_done;           /* rotated, read to its end, closed; only remembered */
-	bool owes_gap;          /* gone while we did not run, unless it comes back compressed */
-	bool is_missing;        /* known from before a restart, and not found yet */
-	bool is_sought;         /* by the look under way */
-	unsigned n_looks;       /* that did not find it */
-	bool is_idle;           /* closed for close_inactive, until it changes */
-	bool is_dirty;          /* something may have been written */
-	bool has_writer;        /* of a FIFO: somebody has it open for writing */
-	bool is_seen;           /* by the discovery under way */
-	int64_t quiet_since_ns; /* CLOCK_MONOTONIC */
-	int64_t vanished_ns;    /* no name leads to it any more since then; 0: one does */
-	struct timespec mtime;  /* when it was last looked at */
+	struct between *between; /* it waits for those that came before it; NULL: not */
+	struct file *older;      /* must be read to its end before this one */
+	bool is_rotated;         /* its name belongs to another file, or to none */
+	bool is_done;            /* rotated, read to its end, closed; only remembered */
+	bool owes_gap;           /* gone while we did not run, unless it comes back compressed */
+	int64_t copied_ns;       /* when the last copy that was read was made */
+	bool is_emptied;         /* while we did not run: what to do about it is still due */
+	bool has_copies;         /* it has been emptied, and was copied before */
+	bool is_missing;         /* known from before a restart, and not found yet */
+	bool is_sought;          /* by the look under way */
+	unsigned n_looks;        /* that did not find it */
+	bool is_idle;            /* closed for close_inactive, until it changes */
+	bool is_dirty;           /* something may have been written */
+	bool has_writer;         /* of a FIFO: somebody has it open for writing */
+	bool is_seen;            /* by the discovery under way */
+	int64_t quiet_since_ns;  /* CLOCK_MONOTONIC */
+	int64_t vanished_ns;     /* no name leads to it any more since then; 0: one does */
+	struct timespec mtime;   /* when it was last looked at */
 	off_t size;
 };
 
@@ -153,14 +161,23 @@ struct state {
 	size_t n_watches;
 	struct place *places; /* directories of the last look, owned */
 	size_t n_places;
-	bool is_first;   /* discovery has not been run yet, by any process */
-	bool has_looked; /* by this one it has */
+	int64_t look_at_ns; /* CLOCK_MONOTONIC: another look is due then; 0: none */
+	bool is_first;      /* discovery has not been run yet, by any process */
+	bool has_looked;    /* by this one it has */
 	struct complaint {
 		uint64_t about;
 		int64_t at_ns;
 	} complaints[64];
 	uint64_t n_lines, n_bytes, n_long, n_truncated, n_rotated, n_nuls, n_unparsed, n_invalid;
 	uint64_t n_bad_times;
+};
+
+/* What a file comes after that has the name of another one. */
+struct between {
+	struct position at;        /* of that one */
+	int64_t mtime_ns, born_ns; /* of that one */
+	bool is_open;
+	unsigned n_looks; /* that were not sure */
 };
 
 /* Lines that are held back until it is known that the event is whole. */
@@ -177,6 +194,11 @@ struct group {
 static inline struct position *taken_to(struct file *f)
 {
 	return f->group ? &f->group->at : &f->at;
+}
+
+static inline int64_t ns_of(const struct timespec *t)
+{
+	return t->tv_sec * 1000000000LL + t->tv_nsec;
 }
 
 static inline uint64_t read_offset(const struct file *f)
@@ -304,10 +326,22 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 	      uint64_t size);
 /* Declares that something is lost, at this file's position. 0 or -ECANCELED. */
 int emit_gap(struct state *s, struct file *f, const char *reason, const char *message);
+/* The gap of a file that was emptied, or written anew. */
+int emit_emptied(struct state *s, struct file *f);
 int emit_cursor(struct state *s, struct file *f);
 
 /* ---- gz.c ---- */
+
+/* gzip(1) writes it while the original is still there. */
+#define GZ_SETTLE_NS 2000000000LL
+
 bool gz_is_named(const char *path);
+/* Whether this compressed file has that position. */
+bool gz_holds(const char *path, const struct position *p);
+/* Whether this compressed file begins like one that is followed, or was. */
+bool gz_is_of_known(struct state *s, const char *path);
+/* Goes on in one that is known and has changed: 0 or -ECANCELED. */
+int gz_reopen(struct state *s, struct file *f);
 /* As follow_read(), of a compressed file. */
 int gz_read(struct state *s, struct file *f);
 void gz_close(struct file *f);
@@ -320,6 +354,8 @@ void ignored_begin(struct state *s);
 bool ignored_is(struct state *s, size_t pattern, const char *path, struct stat *st);
 void ignored_add(struct state *s, size_t pattern, enum ignored why, const char *path);
 void ignored_tell(struct state *s, size_t pattern, size_t n_found);
+/* Whether a file of this name is read: not if it is compressed in a way that is not. */
+bool ignored_reads(const struct state *s, const char *path);
 void ignored_free(struct state *s);
 
 /* ---- files.c ---- */
@@ -327,12 +363,23 @@ void ignored_free(struct state *s);
 struct file *file_by_identity(const struct state *s, dev_t dev, ino_t ino);
 /* The newest file that was followed under this name. */
 struct file *file_by_origin(const struct state *s, const char *path);
+/* The first of a list by next_by_origin that has all files of this name, and others. */
+struct file *file_first_by_origin(const struct state *s, const char *path);
 /* By its present name, as of the last files_index(). */
 struct file *file_by_path(struct state *s, const char *path);
 void files_index(struct state *s);
 
-/* It is not what has this number by now. */
-void file_lose_identity(struct state *s, struct file *f);
+/* What has this name, with its birth (0: unknown): false when there is nothing. */
+bool file_stat(const char *path, struct stat *st, int64_t *born_ns);
+/* The name that an open file has now, wherever it is: owned; NULL: none. */
+char *file_name_of_open(const struct file *f);
+/* It goes on in another file, which holds the same: 0 or -ECANCELED. */
+int file_become(struct state *s, struct file *f, const char *path, const struct stat *st);
+/* Whether `a` began after `b`. */
+bool file_is_younger(const struct file *a, const struct file *b);
+
+/* Another file has its number by now.  0 or -ECANCELED. */
+int file_lose_identity(struct state *s, struct file *f);
 
 struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st);
 void file_drop(struct state *s, struct file *gone);
@@ -344,7 +391,7 @@ int file_let_go(struct state *s, struct file *f);
 int file_forget(struct state *s, struct file *f);
 void file_set_path(struct file *f, const char *path);
 void file_note_time(struct file *f, const struct stat *st);
-/* Opens it by its present name; -1 after complaining. */
+/* Opens it by its present name, if that is still this file: 0 or -1. */
 int file_open_fd(struct state *s, struct file *f);
 
 int compare_times(const struct timespec *a, const struct timespec *b);
@@ -367,7 +414,43 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st);
 int discover_resume(struct state *s);
 void discover_free(struct state *s);
 
+/* ---- generations.c ---- */
+
+/* It has the name that `before` had, and waits for what came between them. */
+void generations_await(struct file *f, struct file *before);
+/* Looks for what came between, for all that wait for it.  0 or -ECANCELED. */
+int generations_settle(struct state *s);
+/* Whether it is looked after by generations_settle(). */
+bool generation_is_awaited(struct state *s, const char *path);
+/* Looks for the rest of a file that is not there any more: in copies of it, also
+ * compressed ones.  1 if it goes on there, 0, or -ECANCELED.
+ */
+int generation_adopt(struct state *s, struct file *f);
+/* A file was emptied: reads what is behind `at` in the copy that was made before, if
+ * there is one, and those made after it; also those that were made after `since_ns` and
+ * hold something else.  0 or -ECANCELED.
+ */
+int generation_read_copy(struct state *s, struct file *f, const struct position *at,
+			 int64_t since_ns);
+/* Copies of what was in a file that we have read nothing of since it was emptied: it
+ * has been emptied again.  0 or -ECANCELED.
+ */
+int generation_look_for_copies(struct state *s, struct file *f);
+/* Which of two names is the older one's, as strcmp(3). */
+int generation_compare_names(const char *a, const char *b);
+
 /* ---- missing.c ---- */
+
+/* A directory's time is the kernel's clock, which moves in ticks of at most 10 ms:
+ * a second change in one tick leaves the same time.
+ */
+#define PLACE_TICK_NS (20 * 1000000LL)
+
+/* What says whether names in a directory have changed; all zero when there is none. */
+struct stat place_stat(const char *dir);
+/* Whether it has not changed a moment ago. */
+bool place_is_settled(const struct stat *st);
+bool place_is_unchanged(const struct stat *a, const struct stat *b);
 
 void place_add(struct state *s, const char *dir);
 void places_clear(struct state *s);

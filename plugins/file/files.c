@@ -51,6 +51,40 @@ char *name_of_inode(const char *path, dev_t dev, ino_t ino)
 	return ret;
 }
 
+bool file_stat(const char *path, struct stat *st, int64_t *born_ns)
+{
+	struct statx x;
+	if (stat(path, st) < 0)
+		return false;
+	*born_ns = 0;
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &x) == 0 &&
+	    x.stx_mask & STATX_BTIME && x.stx_ino == st->st_ino)
+		*born_ns = x.stx_btime.tv_sec * 1000000000LL + x.stx_btime.tv_nsec;
+	return true;
+}
+
+static int64_t birth_of_open(int fd)
+{
+	struct statx x;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) < 0 || !(x.stx_mask & STATX_BTIME))
+		return 0;
+	return x.stx_btime.tv_sec * 1000000000LL + x.stx_btime.tv_nsec;
+}
+
+char *file_name_of_open(const struct file *f)
+{
+	char link[64], name[4096];
+	struct stat st;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	ssize_t n = readlink(link, name, sizeof(name) - 1);
+	if (n <= 0)
+		return NULL;
+	name[n] = 0;
+	if (stat(name, &st) < 0 || st.st_dev != f->dev || st.st_ino != f->ino)
+		return NULL;
+	return must(strdup(name));
+}
+
 /* ---- the hashes ---- */
 
 static size_t slot_of_identity(const struct state *s, dev_t dev, ino_t ino)
@@ -109,11 +143,41 @@ static void unindex(struct state *s, const struct file *gone)
 		*p = gone->next_by_origin;
 }
 
-void file_lose_identity(struct state *s, struct file *f)
+static void set_key(struct file *f)
 {
+	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev),
+		 (unsigned long long)f->ino);
+}
+
+int file_become(struct state *s, struct file *f, const char *path, const struct stat *st)
+{
+	char old[sizeof(f->key)];
+	memcpy(old, f->key, sizeof(old));
 	unindex(s, f);
+	f->dev = st->st_dev;
+	f->ino = st->st_ino;
+	f->born_ns = 0;
+	set_key(f);
+	index_one(s, f);
+	file_set_path(f, path);
+	struct sluice_cursor c = {.key = old, .key_len = strlen(old)};
+	int r = emit_cursor(s, f);
+	return r || strcmp(old, f->key) == 0 ? r : s->src->host->commit(s->src, &c);
+}
+
+int file_lose_identity(struct state *s, struct file *f)
+{
+	char old[sizeof(f->key)];
+	memcpy(old, f->key, sizeof(old));
+	unindex(s, f);
+	snprintf(f->key, sizeof(f->key), "was:%016llx:%llu", (unsigned long long)f->at.head_hash,
+		 (unsigned long long)f->ino);
 	f->ino = 0;
 	index_one(s, f);
+	/* That other file's cursor has the number for its key. */
+	struct sluice_cursor c = {.key = old, .key_len = strlen(old)};
+	int r = emit_cursor(s, f);
+	return r ? r : s->src->host->commit(s->src, &c);
 }
 
 struct file *file_by_identity(const struct state *s, dev_t dev, ino_t ino)
@@ -124,14 +188,24 @@ struct file *file_by_identity(const struct state *s, dev_t dev, ino_t ino)
 	return f;
 }
 
+struct file *file_first_by_origin(const struct state *s, const char *path)
+{
+	return s->n_slots ? s->by_origin[slot_of(s, path)] : NULL;
+}
+
+bool file_is_younger(const struct file *a, const struct file *b)
+{
+	if (a->born_ns && b->born_ns && a->born_ns != b->born_ns && !a->is_gz && !b->is_gz)
+		return a->born_ns > b->born_ns;
+	return compare_times(&a->mtime, &b->mtime) > 0;
+}
+
 /* The newest file that was followed under this name. */
 struct file *file_by_origin(const struct state *s, const char *path)
 {
 	struct file *best = NULL;
-	for (struct file *f = s->n_slots ? s->by_origin[slot_of(s, path)] : NULL; f;
-	     f = f->next_by_origin)
-		if (strcmp(f->origin, path) == 0 &&
-		    (!best || compare_times(&f->mtime, &best->mtime) > 0))
+	for (struct file *f = file_first_by_origin(s, path); f; f = f->next_by_origin)
+		if (strcmp(f->origin, path) == 0 && (!best || file_is_younger(f, best)))
 			best = f;
 	return best;
 }
@@ -163,8 +237,7 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	f->origin = must(strdup(origin));
 	f->fd = -1;
 	f->quiet_since_ns = mono_ns();
-	snprintf(f->key, sizeof(f->key), "%x:%x:%llu", major(f->dev), minor(f->dev),
-		 (unsigned long long)f->ino);
+	set_key(f);
 	f->is_gz = s->options.decompress && gz_is_named(path);
 	/* At the end: files that begin together are read in the order they are added. */
 	f->previous = s->last_file;
@@ -183,7 +256,8 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 
 void file_drop(struct state *s, struct file *gone)
 {
-	for (struct file *f = s->files; f; f = f->next)
+	/* Only files of one name wait for each other. */
+	for (struct file *f = file_first_by_origin(s, gone->origin); f; f = f->next_by_origin)
 		if (f->older == gone)
 			f->older = gone->older;
 	*(gone->previous ? &gone->previous->next : &s->files) = gone->next;
@@ -197,6 +271,8 @@ void file_drop(struct state *s, struct file *gone)
 		close(gone->fd);
 	free(gone->part);
 	free(gone->path);
+	free(gone->place);
+	free(gone->between);
 	free(gone->origin);
 	free(gone);
 }
@@ -205,11 +281,9 @@ int file_let_go(struct state *s, struct file *f)
 {
 	if (!s->options.decompress || !f->at.head_len)
 		return file_forget(s, f);
-	file_lose_identity(s, f);
 	f->is_done = f->at.is_done = true;
 	f->vanished_ns = mono_ns();
-	snprintf(f->key, sizeof(f->key), "was:%016llx", (unsigned long long)f->at.head_hash);
-	return emit_cursor(s, f);
+	return file_lose_identity(s, f);
 }
 
 /* Removes a file and its cursor. */
@@ -221,6 +295,28 @@ int file_forget(struct state *s, struct file *f)
 	return r;
 }
 
+/* Where an open file is, if that is not the name that it is followed under. */
+static void note_place(struct file *f)
+{
+	char *name = file_name_of_open(f);
+	if (name && strcmp(name, f->origin) == 0) {
+		free(name);
+		name = NULL;
+	}
+	free(f->place);
+	f->place = name;
+}
+
+/* What was opened is what counts: the name may have been given to another file since
+ * it was looked at.
+ */
+static bool is_itself(const struct file *f)
+{
+	struct stat st;
+	return fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == f->dev &&
+	       st.st_ino == f->ino;
+}
+
 int file_open_fd(struct state *s, struct file *f)
 {
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -229,10 +325,21 @@ int file_open_fd(struct state *s, struct file *f)
 		say(s, SLUICE_LOG_WARNING,
 		    "%s cannot be read: %s (give sluice's user the right to; it is tried again)",
 		    f->path, strerror(errno));
-	if (f->fd >= 0)
-		no_more_complaint(s, f->path);
-	f->is_dirty = f->fd >= 0;
-	return f->fd < 0 ? -1 : 0;
+	if (f->fd < 0)
+		return -1;
+	no_more_complaint(s, f->path);
+	if (!is_itself(f)) {
+		close(f->fd);
+		f->fd = -1;
+		s->look_at_ns = mono_ns();
+		return -1;
+	}
+	f->open_born_ns = birth_of_open(f->fd);
+	if (!f->born_ns)
+		f->born_ns = f->open_born_ns;
+	note_place(f);
+	f->is_dirty = true;
+	return 0;
 }
 
 void files_index(struct state *s)

@@ -30,20 +30,16 @@ void follow_seek(struct file *f, uint64_t offset)
 }
 
 /* The file was emptied, or written anew: from the start, and say so. */
-static int start_over(struct state *s, struct file *f, uint64_t size)
+static int start_over(struct state *s, struct file *f)
 {
-	char message[512];
 	int r = group_flush(s, f);
 	if (r)
 		return r;
-	snprintf(message, sizeof(message),
-		 "%s was truncated at %llu bytes (it has %llu now): lines written between the last "
-		 "look and the truncation are lost, if there were any",
-		 f->path, (unsigned long long)read_offset(f), (unsigned long long)size);
-	s->n_truncated++;
+	struct position at = f->at;
 	f->unit = 0;
 	follow_seek(f, 0);
-	return emit_gap(s, f, "truncated", message);
+	r = generation_read_copy(s, f, &at, INT64_MAX);
+	return r ? r : emit_emptied(s, f);
 }
 
 /* What stands before the next read, kept before the bytes are used. */
@@ -82,8 +78,7 @@ static int read_once(struct state *s, struct file *f)
 		return 0;
 	}
 	if ((size_t)n < f->tail_len || memcmp(before, f->tail, f->tail_len) != 0) {
-		struct stat st;
-		int r = start_over(s, f, fstat(f->fd, &st) == 0 ? (uint64_t)st.st_size : 0);
+		int r = start_over(s, f);
 		return r ? r : 1;
 	}
 	size_t got = (size_t)n - f->tail_len;

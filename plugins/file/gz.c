@@ -15,9 +15,6 @@
 
 #include "file.h"
 
-/* gzip(1) writes it while the original is still there. */
-#define SETTLE_NS 2000000000LL
-
 bool gz_is_named(const char *path)
 {
 	size_t n = strlen(path);
@@ -31,9 +28,9 @@ void gz_close(struct file *f)
 	f->gz = NULL;
 }
 
-static gzFile open_at(const struct file *f, uint64_t offset)
+static gzFile open_name_at(const char *path, uint64_t offset)
 {
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	gzFile gz = fd < 0 ? NULL : gzdopen(fd, "rb");
 	if (!gz) {
 		if (fd >= 0)
@@ -49,6 +46,24 @@ static gzFile open_at(const struct file *f, uint64_t offset)
 	return gz;
 }
 
+/* Of what is open, whatever has its name by now. */
+static gzFile open_at(const struct file *f, uint64_t offset)
+{
+	char link[64];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	gzFile gz = open_name_at(link, offset);
+	return gz ? gz : open_name_at(f->path, offset);
+}
+
+/* The first HEAD_MAX bytes, or -1 when it is damaged. */
+static int read_head(gzFile gz, char head[HEAD_MAX])
+{
+	int n = gz ? gzread(gz, head, HEAD_MAX) : -1;
+	if (gz)
+		gzclose_r(gz);
+	return n;
+}
+
 static bool is_settled(const struct file *f)
 {
 	struct timespec now;
@@ -59,70 +74,157 @@ static bool is_settled(const struct file *f)
 	int64_t age = (now.tv_sec - st.st_mtim.tv_sec) * 1000000000LL +
 		      (now.tv_nsec - st.st_mtim.tv_nsec);
 	/* Compressing keeps the original's time, once it is over. */
-	return age > SETTLE_NS || age < 0;
+	return age > GZ_SETTLE_NS || age < 0;
 }
 
-/* Where a file that has been read stands in this one, if they begin alike. */
-static uint64_t place_of(const struct file *other, const struct file *f, const char *head, size_t n)
+static bool has_head(const struct position *p, const char *head, int n)
 {
-	const struct position *p = &other->at;
+	return p->offset && p->head_len && p->head_len <= n && p->offset >= p->tail_len &&
+	       position_hash(head, p->head_len) == p->head_hash;
+}
+
+/* Whether the tail of that position is there, in what was opened at its start; closes it. */
+static bool has_tail(gzFile gz, const struct position *p)
+{
 	char tail[TAIL_MAX];
-	if (!p->offset || !p->head_len || p->head_len > n || p->offset < p->tail_len ||
-	    position_hash(head, p->head_len) != p->head_hash)
-		return 0;
-	gzFile gz = open_at(f, p->offset - p->tail_len);
 	bool same =
 		gz && gzread(gz, tail, p->tail_len) == p->tail_len && position_has_tail(p, tail);
 	if (gz)
 		gzclose_r(gz);
-	return same ? p->offset : 0;
+	return same;
+}
+
+bool gz_holds(const char *path, const struct position *p)
+{
+	char head[HEAD_MAX];
+	int n = read_head(open_name_at(path, 0), head);
+	return has_head(p, head, n) && has_tail(open_name_at(path, p->offset - p->tail_len), p);
+}
+
+bool gz_is_of_known(struct state *s, const char *path)
+{
+	char head[HEAD_MAX];
+	int n = read_head(open_name_at(path, 0), head);
+	for (const struct file *f = s->files; f; f = f->next)
+		if (has_head(&f->at, head, n))
+			return true;
+	return false;
+}
+
+/* How much it holds, and its last bytes; 0 when it is damaged. */
+static uint64_t measure(const struct file *f, char tail[TAIL_MAX], size_t *tail_len)
+{
+	char block[8192];
+	gzFile gz = open_at(f, 0);
+	uint64_t len = 0;
+	int n;
+	*tail_len = 0;
+	while (gz && (n = gzread(gz, block, sizeof(block))) > 0) {
+		size_t new = (size_t)n < TAIL_MAX ? (size_t)n : TAIL_MAX;
+		size_t keep = *tail_len + new > TAIL_MAX ? TAIL_MAX - new : *tail_len;
+		memmove(tail, tail + (*tail_len - keep), keep);
+		memcpy(tail + keep, block + n - new, new);
+		*tail_len = keep + new;
+		len += (uint64_t)n;
+	}
+	bool is_whole = gz && gzeof(gz);
+	if (gz)
+		gzclose_r(gz);
+	return is_whole ? len : 0;
+}
+
+/* Whether the file, which was written to when it had been compressed already, holds
+ * all that the compressed one does.  Of one that is closed only its head is known.
+ */
+static bool covers(const struct file *o, const struct file *f, const char *head, int n)
+{
+	char have[HEAD_MAX], tail[TAIL_MAX], end[TAIL_MAX];
+	size_t tail_len;
+	if (o->fd < 0 && !has_head(&o->at, head, n))
+		return false;
+	if (o->fd >= 0 && (pread(o->fd, have, (size_t)n, 0) != n || memcmp(have, head, (size_t)n)))
+		return false;
+	uint64_t len = measure(f, tail, &tail_len);
+	if (!len || o->fd < 0)
+		return len && len < o->at.offset;
+	return pread(o->fd, end, tail_len, (off_t)(len - tail_len)) == (ssize_t)tail_len &&
+	       memcmp(end, tail, tail_len) == 0;
 }
 
 /* The file that was followed before it was compressed to this one, and how far;
- * NULL for none.
+ * NULL for none.  *is_covered: there is nothing in this one that is not in that one.
  */
-static struct file *find_original(struct state *s, struct file *f, uint64_t *best)
+static struct file *find_original(struct state *s, struct file *f, const char *head, int n,
+				  uint64_t *best, bool *is_covered)
 {
-	char head[HEAD_MAX];
 	struct file *ret = NULL;
 	*best = 0;
-	gzFile gz = open_at(f, 0);
-	int n = gz ? gzread(gz, head, sizeof(head)) : -1;
-	if (gz)
-		gzclose_r(gz);
+	*is_covered = false;
 	for (struct file *o = s->files; n > 0 && o; o = o->next) {
-		uint64_t at = o == f ? 0 : place_of(o, f, head, (size_t)n);
-		if (at > *best) {
-			*best = at;
+		if (o == f || (o->is_gz && o->fd >= 0))
+			continue;
+		const struct position *p = &o->at;
+		if (p->offset > *best && has_head(p, head, n) &&
+		    has_tail(open_at(f, p->offset - p->tail_len), p)) {
+			*best = p->offset;
 			ret = o;
 		}
 	}
+	for (struct file *o = ret && ret->fd < 0 ? NULL : s->files; n > 0 && o; o = o->next) {
+		if (o != f && !o->is_gz && covers(o, f, head, n)) {
+			*is_covered = true;
+			return o;
+		}
+	}
 	return ret;
+}
+
+/* The original is done with; where this one goes on is committed with it. */
+static int take_over(struct state *s, struct file *f, struct file *original, uint64_t at)
+{
+	follow_seek(f, at);
+	if (!original)
+		return 0;
+	bool was_done = original->is_done && !original->is_missing;
+	f->at.head_len = original->at.head_len;
+	f->at.head_hash = original->at.head_hash;
+	original->owes_gap = original->is_missing = false;
+	original->is_done = original->at.is_done = true;
+	int r = emit_cursor(s, f);
+	return r || was_done ? r : emit_cursor(s, original);
+}
+
+/* All that it holds has been read, or will be, from another file. */
+static int skip(struct state *s, struct file *f)
+{
+	char tail[TAIL_MAX];
+	size_t tail_len;
+	follow_seek(f, measure(f, tail, &tail_len));
+	position_set_tail(&f->at, tail, tail_len);
+	return follow_finish(s, f);
 }
 
 /* 1, 0 when there is nothing in it yet, -EIO when it is damaged. */
 static int begin(struct state *s, struct file *f)
 {
 	char head[HEAD_MAX];
-	gzFile gz = open_at(f, 0);
-	int n = gz ? gzread(gz, head, sizeof(head)) : -1;
-	if (gz)
-		gzclose_r(gz);
+	int n = read_head(open_at(f, 0), head);
 	if (n < 0)
 		return -EIO;
 	if (n == 0 || (!f->unit && !encoding_begin(s, f, head, (size_t)n)))
 		return 0;
 	if (!read_offset(f)) {
 		uint64_t at;
-		struct file *original = find_original(s, f, &at);
+		bool is_covered;
+		struct file *original = find_original(s, f, head, n, &at, &is_covered);
+		if (is_covered)
+			return skip(s, f);
 		/* What it holds back still is emitted when it is closed. */
-		if (original && original->fd >= 0) {
-			int r = original->is_rotated ? 0 : follow_finish(s, f);
-			return r; /* a copy of one that is followed itself is left out */
-		}
-		if (original)
-			original->owes_gap = false;
-		follow_seek(f, at);
+		if (original && original->fd >= 0)
+			return 0;
+		int r = take_over(s, f, original, at);
+		if (r)
+			return r;
 	}
 	f->at.head_len = (uint16_t)n;
 	f->at.head_hash = position_hash(head, (size_t)n);
@@ -139,12 +241,25 @@ static int give_up(struct state *s, struct file *f)
 	return r ? r : follow_finish(s, f);
 }
 
+int gz_reopen(struct state *s, struct file *f)
+{
+	struct stat st;
+	if (!f->at.offset || !gz_holds(f->path, &f->at) || fstat(f->fd, &st) < 0)
+		return file_forget(s, f); /* another one: found anew by the next look */
+	gz_close(f);
+	file_note_time(f, &st);
+	f->is_done = f->at.is_done = false;
+	f->vanished_ns = 0;
+	follow_seek(f, f->at.offset);
+	return 0;
+}
+
 int gz_read(struct state *s, struct file *f)
 {
 	if (!f->gz) {
 		int r = is_settled(f) ? begin(s, f) : 0;
 		if (r <= 0)
-			return r ? give_up(s, f) : 0;
+			return r == -EIO ? give_up(s, f) : r;
 	}
 	for (size_t done = 0; done < s->options.read_budget; done += READ_SIZE) {
 		if (f->part_len)

@@ -91,6 +91,11 @@ static bool is_foreign(const char *path)
 	return false;
 }
 
+bool ignored_reads(const struct state *s, const char *path)
+{
+	return gz_is_named(path) ? s->options.decompress : !is_foreign(path);
+}
+
 static int reason_of(const struct state *s, const char *path, const struct stat *st)
 {
 	switch (st->st_mode & S_IFMT) {

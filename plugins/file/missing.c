@@ -17,11 +17,6 @@
 
 #include "file.h"
 
-/* A directory's time is the kernel's clock, which moves in ticks of at most 10 ms:
- * a second change in one tick leaves the same time.
- */
-#define TICK_NS (50 * 1000000LL)
-
 enum { LOOKS_MIN = 5 };
 
 #define LOOKS_NS (5 * 1000000000LL)
@@ -71,8 +66,7 @@ static void places_make_unique(struct state *s)
 	s->n_places = n;
 }
 
-/* What says whether names in it have changed; all zero while it is not there. */
-static struct stat look_at(const char *dir)
+struct stat place_stat(const char *dir)
 {
 	struct stat st;
 	if (stat(dir, &st) < 0)
@@ -80,14 +74,13 @@ static struct stat look_at(const char *dir)
 	return st;
 }
 
-static bool is_settled(const struct stat *st, const struct timespec *now)
+bool place_is_settled(const struct stat *st)
 {
-	int64_t age = (now->tv_sec - st->st_mtim.tv_sec) * 1000000000LL +
-		      (now->tv_nsec - st->st_mtim.tv_nsec);
-	return age > TICK_NS || age < -TICK_NS;
+	int64_t age = wall_ns() - ns_of(&st->st_mtim);
+	return age > PLACE_TICK_NS || age < -PLACE_TICK_NS;
 }
 
-static bool is_unchanged(const struct stat *a, const struct stat *b)
+bool place_is_unchanged(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
 	       compare_times(&a->st_mtim, &b->st_mtim) == 0;
@@ -122,19 +115,17 @@ static void search(struct state *s, const struct place *p)
 /* Looks for them everywhere; true if no name has changed in the meantime. */
 static bool search_all(struct state *s)
 {
-	struct timespec now;
 	bool is_quiet = true;
 	places_make_unique(s);
-	clock_gettime(CLOCK_REALTIME, &now);
 	for (size_t i = 0; i < s->n_places; i++) {
-		s->places[i].before = look_at(s->places[i].dir);
-		is_quiet &= is_settled(&s->places[i].before, &now);
+		s->places[i].before = place_stat(s->places[i].dir);
+		is_quiet &= place_is_settled(&s->places[i].before);
 	}
 	for (size_t i = 0; i < s->n_places; i++)
 		search(s, &s->places[i]);
 	for (size_t i = 0; i < s->n_places; i++) {
-		struct stat after = look_at(s->places[i].dir);
-		is_quiet &= is_unchanged(&s->places[i].before, &after);
+		struct stat after = place_stat(s->places[i].dir);
+		is_quiet &= place_is_unchanged(&s->places[i].before, &after);
 	}
 	return is_quiet;
 }
@@ -173,7 +164,12 @@ static int not_found(struct state *s, struct file *f, bool is_certain)
 	if (!f->is_done) {
 		is_certain |= ++f->n_looks >= LOOKS_MIN && now - f->vanished_ns > LOOKS_NS;
 		f->is_missing = true;
-		return is_certain ? missing_is_gone(s, f) : 0;
+		if (!is_certain) {
+			s->look_at_ns = now + PLACE_TICK_NS;
+			return 0;
+		}
+		int r = generation_adopt(s, f);
+		return r ? (r < 0 ? r : 0) : missing_is_gone(s, f);
 	}
 	if (f->owes_gap && now - f->vanished_ns > COMES_BACK_NS)
 		return tell_gone(s, f);
@@ -194,15 +190,31 @@ static int found(struct state *s, struct file *f, const struct stat *st)
 	return file_reopen(s, f, st);
 }
 
+/* logrotate's olddir is often below. */
+static void add_places_below(struct state *s, const char *dir)
+{
+	DIR *d = opendir(dir);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", e->d_name);
+		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			place_add(s, path);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* Where it had its name, and where that leads to if it is a link. */
 static void add_places_of(struct state *s, const struct file *f)
 {
-	char *dir = dir_of(f->origin), *real = realpath(f->origin, NULL);
-	place_add(s, dir);
-	free(dir);
-	if (real) {
-		dir = dir_of(real);
-		place_add(s, dir);
+	char *real = realpath(f->origin, NULL);
+	const char *names[] = {f->origin, f->path, f->place, real};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *dir = names[i] ? dir_of(names[i]) : NULL;
+		if (dir)
+			place_add(s, dir);
+		if (dir && f->is_missing && i != 1)
+			add_places_below(s, dir);
 		free(dir);
 	}
 	free(real);

@@ -17,12 +17,15 @@ uint64_t position_hash(const char *p, size_t n)
 }
 
 /* format u8, done u8, head length u16, head hash u64, offset u64, time i64, tail
- * length u8, tail hash u64, path; in the machine's byte order, for it never leaves it.
+ * length u8, tail hash u64, name; then, if there is room, a NUL, the place, a NUL
+ * and the birth i64.  In the machine's byte order, for it never leaves it.
  * Never the bytes themselves: they may hold what is redacted.
  */
-size_t position_encode(const struct position *p, const char *path, char out[POSITION_VALUE_MAX])
+size_t position_encode(const struct position *p, const struct origin *o,
+		       char out[POSITION_VALUE_MAX])
 {
-	size_t path_len = strnlen(path, POSITION_VALUE_MAX - FIXED);
+	size_t len = strnlen(o->name, POSITION_VALUE_MAX - FIXED);
+	size_t place = o->place ? strlen(o->place) : 0;
 	out[0] = FORMAT;
 	out[1] = (char)p->is_done;
 	memcpy(out + 2, &p->head_len, 2);
@@ -32,11 +35,38 @@ size_t position_encode(const struct position *p, const char *path, char out[POSI
 	out[28] = (char)p->tail_len;
 	uint64_t tail = p->is_hashed ? p->tail_hash : position_hash(p->tail, p->tail_len);
 	memcpy(out + 29, &tail, 8);
-	memcpy(out + FIXED, path, path_len);
-	return FIXED + path_len;
+	memcpy(out + FIXED, o->name, len);
+	len += FIXED;
+	if (len + place + 2 + sizeof(o->born_ns) > POSITION_VALUE_MAX)
+		return len;
+	out[len] = 0;
+	if (place)
+		memcpy(out + len + 1, o->place, place);
+	out[len + 1 + place] = 0;
+	memcpy(out + len + 2 + place, &o->born_ns, sizeof(o->born_ns));
+	return len + 2 + place + sizeof(o->born_ns);
 }
 
-int position_decode(const void *value, size_t len, struct position *ret, char **path)
+static int decode_origin(const char *p, size_t n, struct origin *ret)
+{
+	size_t name = strnlen(p, n);
+	*ret = (struct origin){.name = strndup(p, name)};
+	if (!ret->name)
+		return -1;
+	if (name + 2 + sizeof(ret->born_ns) > n)
+		return 0;
+	p += name + 1;
+	n -= name + 1 + sizeof(ret->born_ns);
+	size_t place = strnlen(p, n);
+	if (place + 1 != n)
+		return 0;
+	if (place)
+		ret->place = strndup(p, place);
+	memcpy(&ret->born_ns, p + n, sizeof(ret->born_ns));
+	return 0;
+}
+
+int position_decode(const void *value, size_t len, struct position *ret, struct origin *origin)
 {
 	const char *q = value;
 	*ret = (struct position){0};
@@ -52,8 +82,13 @@ int position_decode(const void *value, size_t len, struct position *ret, char **
 	ret->is_hashed = true;
 	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX)
 		return -1;
-	*path = strndup(q + FIXED, len - FIXED);
-	return *path ? 0 : -1;
+	return decode_origin(q + FIXED, len - FIXED, origin);
+}
+
+void origin_free(struct origin *o)
+{
+	free(o->name);
+	free(o->place);
 }
 
 bool position_has_tail(const struct position *p, const char *tail)

@@ -27,11 +27,20 @@ struct position {
 	uint64_t tail_hash;
 };
 
-/* Writes the cursor's value: position and the file's name; returns its length. */
-size_t position_encode(const struct position *p, const char *path, char out[POSITION_VALUE_MAX]);
+/* Which file a position is of, beside its number. */
+struct origin {
+	char *name;      /* that it was followed under */
+	char *place;     /* where it was last, if that is another name; or NULL */
+	int64_t born_ns; /* when it was made, since 1970; 0: the file system does not say */
+};
 
-/* 0, or -1 for what is no value of ours; *path is owned. */
-int position_decode(const void *value, size_t len, struct position *ret, char **path);
+/* Writes the cursor's value: position and origin; returns its length. */
+size_t position_encode(const struct position *p, const struct origin *o,
+		       char out[POSITION_VALUE_MAX]);
+
+/* 0, or -1 for what is no value of ours; the names in *origin are owned. */
+int position_decode(const void *value, size_t len, struct position *ret, struct origin *origin);
+void origin_free(struct origin *o);
 
 /* Whether the open file still has this position's head and tail, which is known then. */
 bool position_fits(struct position *p, int fd);

@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Generations: files that were rotated away before anybody looked.
+ *
+ * When a name belongs to a new file, others may have had it since the one before.
+ * They are looked for where that one is now, where the name is, and where it leads
+ * to if it is a link.  Names say which files may be meant; when they were made and
+ * last written to says which are, and in which order.  The new file is open all the
+ * while, and is read when it is known what comes before it.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+
+enum { LISTS_MAX = 3, LOOKS_MAX = 3, BASES_MAX = 4, NAME_SIZE = 4096 };
+
+/* The names in one directory, sorted. */
+struct listing {
+	char *dir;
+	char **names;
+	size_t n, room;
+	bool is_sure; /* no name changed while it was made */
+};
+
+struct listings {
+	struct listing *all;
+	size_t n;
+};
+
+struct candidate {
+	char *path;
+	struct stat st;
+	int64_t born_ns;
+	int64_t order; /* when it began, or, of one that was compressed, when it ended */
+};
+
+struct search {
+	struct state *s;
+	struct listings *lists;
+	const char *dirs[16], *bases[BASES_MAX]; /* borrowed or in owned */
+	char *owned[16];
+	size_t n_dirs, n_bases, n_owned;
+	const struct between *than;
+	const struct file *until; /* the file that has the name now; NULL: none */
+	bool wants_known;         /* compressed ones that are known, too */
+	struct candidate *all;
+	size_t n;
+	bool is_sure;
+};
+
+/* ---- names ---- */
+
+enum kind { NO_GENERATION, PLAIN, COMPRESSED };
+
+static bool ends_compressed(const char *p)
+{
+	static const char *const endings[] = {".gz", ".xz", ".bz2", ".zst", ".lz4", ".Z"};
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (strcmp(p, endings[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_compressed_name(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	return dot && ends_compressed(dot);
+}
+
+static enum kind kind_of_rest(const char *p)
+{
+	return !*p ? PLAIN : ends_compressed(p) ? COMPRESSED : NO_GENERATION;
+}
+
+/* Behind a number or a date, with the characters that stand in one. */
+static const char *behind_number(const char *p, size_t *digits)
+{
+	*digits = 0;
+	if (!isdigit((unsigned char)*p))
+		return p;
+	const char *end = p;
+	for (; *p && strchr("0123456789-._:TZ+@", *p); p++)
+		if (isdigit((unsigned char)*p)) {
+			++*digits;
+			end = p + 1;
+		}
+	return end;
+}
+
+/* base.1, base-20261121, base.old, and their compressed forms. */
+static enum kind kind_behind(const char *p)
+{
+	static const char *const words[] = {"old", "bak", "prev"};
+	size_t digits;
+	if (!*p || !strchr(".-_", *p))
+		return NO_GENERATION;
+	const char *end = behind_number(p + 1, &digits);
+	if (digits)
+		return kind_of_rest(end);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncmp(p + 1, words[i], strlen(words[i])) == 0)
+			return kind_of_rest(p + 1 + strlen(words[i]));
+	return NO_GENERATION;
+}
+
+/* Of app.log: app.1.log, app-20261121.log.  A short number behind a dash may be the
+ * name of another log.
+ */
+static enum kind kind_within(const char *name, const char *base)
+{
+	const char *ext = strrchr(base, '.');
+	size_t stem = ext ? (size_t)(ext - base) : 0, digits;
+	if (!stem || strncmp(name, base, stem) != 0 || !name[stem] || !strchr(".-_", name[stem]))
+		return NO_GENERATION;
+	const char *p = name + stem + 1, *end = behind_number(p, &digits);
+	if (digits < (name[stem] == '.' ? 1 : 6) || strncmp(end, ext, strlen(ext)) != 0)
+		return NO_GENERATION;
+	return kind_of_rest(end + strlen(ext));
+}
+
+static enum kind kind_of(const char *name, const char *base)
+{
+	size_t n = strlen(base);
+	enum kind k = strncmp(name, base, n) == 0 ? kind_behind(name + n) : NO_GENERATION;
+	return k ? k : kind_within(name, base);
+}
+
+/* How names order what was written in one moment: .10 before .9, but dates upwards. */
+int generation_compare_names(const char *a, const char *b)
+{
+	while (*a && *b) {
+		if (!isdigit((unsigned char)*a) || !isdigit((unsigned char)*b)) {
+			if (*a != *b)
+				return strcmp(a, b);
+			a++;
+			b++;
+			continue;
+		}
+		size_t n = strspn(a, "0123456789"), m = strspn(b, "0123456789");
+		unsigned long long x = strtoull(a, NULL, 10), y = strtoull(b, NULL, 10);
+		if (x != y)
+			return (n < 6 && m < 6) == (x > y) ? -1 : 1;
+		a += n;
+		b += m;
+	}
+	/* app.log.1 is older than app.log. */
+	return *a ? -1 : *b != 0;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	if (x->order != y->order)
+		return x->order < y->order ? -1 : 1;
+	return generation_compare_names(x->path, y->path);
+}
+
+/* ---- directories ---- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void list_once(struct listing *l)
+{
+	DIR *d = opendir(l->dir);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (l->n == l->room) {
+			l->room = l->room ? 2 * l->room : 64;
+			l->names = must(realloc(l->names, l->room * sizeof(l->names[0])));
+		}
+		l->names[l->n++] = must(strdup(e->d_name));
+	}
+	if (d)
+		closedir(d);
+}
+
+static void make_unique(struct listing *l)
+{
+	size_t n = 0;
+	if (l->n)
+		qsort(l->names, l->n, sizeof(l->names[0]), by_text);
+	for (size_t i = 0; i < l->n; i++) {
+		if (n && strcmp(l->names[n - 1], l->names[i]) == 0)
+			free(l->names[i]);
+		else
+			l->names[n++] = l->names[i];
+	}
+	l->n = n;
+}
+
+/* What readdir(3) leaves out of a directory that changes is found by another round. */
+static void list(struct listing *l)
+{
+	for (int i = 0; i < LISTS_MAX && !l->is_sure; i++) {
+		struct stat before = place_stat(l->dir);
+		bool is_settled = place_is_settled(&before);
+		list_once(l);
+		struct stat after = place_stat(l->dir);
+		l->is_sure = is_settled && place_is_unchanged(&before, &after);
+		if (place_is_unchanged(&before, &after))
+			break;
+	}
+	make_unique(l);
+}
+
+static const struct listing *listing_of(struct listings *all, const char *dir)
+{
+	for (size_t i = all->n; i-- > 0;)
+		if (strcmp(all->all[i].dir, dir) == 0)
+			return &all->all[i];
+	all->all = must(realloc(all->all, (all->n + 1) * sizeof(all->all[0])));
+	struct listing *l = &all->all[all->n++];
+	*l = (struct listing){.dir = must(strdup(dir))};
+	list(l);
+	return l;
+}
+
+static void listings_free(struct listings *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct listing *l = &all->all[i];
+		for (size_t k = 0; k < l->n; k++)
+			free(l->names[k]);
+		free(l->names);
+		free(l->dir);
+	}
+	free(all->all);
+}
+
+/* ---- candidates ---- */
+
+static void add_dir(struct search *q, const char *path)
+{
+	char *dir = dir_of(path);
+	for (size_t i = 0; i < q->n_dirs; i++)
+		if (strcmp(q->dirs[i], dir) == 0) {
+			free(dir);
+			return;
+		}
+	if (q->n_dirs == sizeof(q->dirs) / sizeof(q->dirs[0])) {
+		free(dir);
+		return;
+	}
+	q->owned[q->n_owned++] = dir;
+	q->dirs[q->n_dirs++] = dir;
+}
+
+static void add_base(struct search *q, const char *path)
+{
+	const char *base = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < q->n_bases; i++)
+		if (strcmp(q->bases[i], base) == 0)
+			return;
+	if (q->n_bases < BASES_MAX)
+		q->bases[q->n_bases++] = base;
+}
+
+/* Where files of this name are and have been. */
+static void add_places(struct search *q, const struct file *of)
+{
+	add_dir(q, of->origin);
+	add_base(q, of->origin);
+	for (const struct file *f = file_first_by_origin(q->s, of->origin); f;
+	     f = f->next_by_origin) {
+		if (strcmp(f->origin, of->origin) != 0)
+			continue;
+		add_dir(q, f->path);
+		if (f->place)
+			add_dir(q, f->place);
+		if (f->place && !f->is_rotated)
+			add_base(q, f->place);
+	}
+}
+
+/* Whether the file `name` holds what `f` was followed to: at that place. */
+static bool holds_the_same(const struct file *f, const char *name, const struct stat *st)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct position at = f->at;
+	bool same = fd >= 0 && (uint64_t)st->st_size >= at.offset && position_fits(&at, fd);
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* Whether it is followed, or has been; one that was done with and whose number
+ * another file has by now is let go.
+ */
+static bool is_known(struct state *s, const struct candidate *c)
+{
+	struct file *f = file_by_identity(s, c->st.st_dev, c->st.st_ino);
+	bool is_other = f && f->born_ns && c->born_ns && f->born_ns != c->born_ns;
+	if (f && f->fd < 0 && f->is_done && !f->is_gz &&
+	    ((is_other && !f->at.offset) || !holds_the_same(f, c->path, &c->st))) {
+		int ignored = file_let_go(s, f);
+		(void)ignored;
+		f = NULL;
+	}
+	return f != NULL;
+}
+
+/* Whether it can have been written between the two files. */
+static bool is_between(const struct search *q, const struct candidate *c, enum kind kind)
+{
+	const struct between *than = q->than;
+	int64_t mtime_ns = ns_of(&c->st.st_mtim);
+	if (mtime_ns < (than->born_ns ? than->born_ns : than->mtime_ns))
+		return false;
+	if (kind == COMPRESSED)
+		return true;
+	if (than->born_ns && c->born_ns && c->born_ns < than->born_ns)
+		return false;
+	return !(q->until && q->until->born_ns && c->born_ns > q->until->born_ns);
+}
+
+static void consider(struct search *q, const char *dir, const char *name, enum kind kind)
+{
+	char path[NAME_SIZE];
+	struct candidate c = {.path = path};
+	snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", name);
+	if (!file_stat(path, &c.st, &c.born_ns)) {
+		q->is_sure = false; /* it has just got another name */
+		return;
+	}
+	if (!S_ISREG(c.st.st_mode) || !is_between(q, &c, kind) ||
+	    patterns_match(&q->s->exclude, path))
+		return;
+	if (!(q->wants_known && kind == COMPRESSED) && is_known(q->s, &c))
+		return;
+	for (size_t i = 0; i < q->n; i++)
+		if (q->all[i].st.st_ino == c.st.st_ino && q->all[i].st.st_dev == c.st.st_dev)
+			return;
+	c.path = must(strdup(path));
+	c.order = kind == PLAIN && c.born_ns ? c.born_ns : ns_of(&c.st.st_mtim);
+	q->all = must(realloc(q->all, (q->n + 1) * sizeof(q->all[0])));
+	q->all[q->n++] = c;
+}
+
+static void search_in(struct search *q, const struct listing *l, const char *base)
+{
+	const char *ext = strrchr(base, '.');
+	size_t stem = ext && ext > base ? (size_t)(ext - base) : strlen(base);
+	size_t low = 0, high = l->n;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (strncmp(l->names[mid], base, stem) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < l->n && strncmp(l->names[low], base, stem) == 0; low++) {
+		enum kind kind = kind_of(l->names[low], base);
+		if (kind)
+			consider(q, l->dir, l->names[low], kind);
+	}
+}
+
+static void search_run(struct search *q, const struct file *of)
+{
+	q->is_sure = true;
+	add_places(q, of);
+	for (size_t i = 0; i < q->n_dirs; i++) {
+		const struct listing *l = listing_of(q->lists, q->dirs[i]);
+		q->is_sure &= l->is_sure;
+		for (size_t k = 0; k < q->n_bases; k++)
+			search_in(q, l, q->bases[k]);
+	}
+	if (q->n)
+		qsort(q->all, q->n, sizeof(q->all[0]), oldest_first);
+}
+
+static void search_free(struct search *q)
+{
+	for (size_t i = 0; i < q->n; i++)
+		free(q->all[i].path);
+	free(q->all);
+	for (size_t i = 0; i < q->n_owned; i++)
+		free(q->owned[i]);
+}
+
+/* ---- what comes between ---- */
+
+static void remember_before(struct between *b, const struct file *before)
+{
+	b->at = before->at;
+	b->mtime_ns = ns_of(&before->mtime);
+	/* A compressed file was made when it was over. */
+	b->born_ns = before->is_gz ? 0 : before->born_ns;
+	b->is_open = before->fd >= 0;
+}
+
+void generations_await(struct file *f, struct file *before)
+{
+	f->between = must(calloc(1, sizeof(*f->between)));
+	remember_before(f->between, before);
+	f->older = before->is_done ? NULL : before;
+}
+
+/* One that came between: it is read behind `older`.  False if it is left out. */
+static bool begin_one(struct state *s, struct file *of, const struct candidate *c,
+		      struct file *older)
+{
+	const struct between *b = of->between;
+	struct position at = b->at;
+	struct file *f = file_add(s, of->origin, c->path, &c->st);
+	f->is_rotated = f->is_seen = true;
+	f->older = older;
+	if (file_open_fd(s, f)) {
+		file_drop(s, f);
+		return false;
+	}
+	if (f->is_gz) {
+		follow_seek(f, 0);
+		return true;
+	}
+	/* A copy of what was followed: only what is behind that is new in it. */
+	bool is_copy = at.offset && (uint64_t)f->size >= at.offset && position_fits(&at, f->fd);
+	if (is_copy && b->is_open) {
+		file_drop(s, f);
+		return false;
+	}
+	follow_seek(f, is_copy ? at.offset : 0);
+	return true;
+}
+
+/* Compressed ones that are not to be read: 0 or -ECANCELED. */
+static int tell_unreadable(struct state *s, struct file *of, const char *path)
+{
+	char message[1024];
+	if (gz_is_named(path) && gz_is_of_known(s, path))
+		return 0;
+	snprintf(message, sizeof(message),
+		 "%s was written under the name %s and compressed before it was read: what it "
+		 "holds is not read (set decompress: true, or delaycompress in logrotate)",
+		 path, of->origin);
+	return emit_gap(s, of, "rotated", message);
+}
+
+/* The new file was made before the other one lost its name, and begins like it: then
+ * it is a copy of it, perhaps a longer one, and goes on where that one is.
+ */
+static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
+{
+	struct stat st, now;
+	if (!before || before->fd < 0 || before->is_gz || f->is_gz || read_offset(f) ||
+	    fstat(before->fd, &st) < 0 || st.st_nlink || fstat(f->fd, &now) < 0 ||
+	    f->born_ns > ns_of(&st.st_ctim))
+		return 0;
+	int r = follow_drain(s, before);
+	struct position at = before->at;
+	if (r || !at.offset || (uint64_t)now.st_size < at.offset || !position_fits(&at, f->fd))
+		return r;
+	f->at = at;
+	follow_seek(f, at.offset);
+	f->older = NULL;
+	group_drop(before);
+	lines_drop(before);
+	r = follow_finish(s, before);
+	return r ? r : emit_cursor(s, f);
+}
+
+static int settle(struct state *s, struct listings *lists, struct file *f)
+{
+	struct file *before = f->older;
+	int r = 0;
+	struct stat st;
+	if (before && before->is_missing)
+		return 0;
+	if (before && before->fd >= 0 && fstat(before->fd, &st) == 0)
+		file_note_time(before, &st);
+	if (before)
+		remember_before(f->between, before);
+	struct search q = {.s = s, .lists = lists, .than = f->between, .until = f};
+	search_run(&q, f);
+	if (!q.is_sure && ++f->between->n_looks < LOOKS_MAX) {
+		s->look_at_ns = mono_ns() + PLACE_TICK_NS;
+		search_free(&q);
+		return 0;
+	}
+	for (size_t i = 0; i < q.n && !r; i++) {
+		if (is_compressed_name(q.all[i].path) && !ignored_reads(s, q.all[i].path))
+			r = tell_unreadable(s, f, q.all[i].path);
+		else if (begin_one(s, f, &q.all[i], f->older))
+			f->older = s->last_file;
+	}
+	if (!q.n && !r)
+		r = go_on_in_copy(s, f, before);
+	search_free(&q);
+	free(f->between);
+	f->between = NULL;
+	return r;
+}
+
+int generations_settle(struct state *s)
+{
+	struct listings lists = {0};
+	int r = 0;
+	for (struct file *f = s->files; f && !r; f = f->next)
+		if (f->between)
+			r = settle(s, &lists, f);
+	listings_free(&lists);
+	return r;
+}
+
+bool generation_is_awaited(struct state *s, const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char prefix[NAME_SIZE];
+	for (size_t i = 1; name[i]; i++) {
+		if (!strchr(".-_", name[i]) || (size_t)(name - path) + i >= sizeof(prefix))
+			continue;
+		memcpy(prefix, path, (size_t)(name - path) + i);
+		prefix[(size_t)(name - path) + i] = 0;
+		struct file *f = file_by_origin(s, prefix);
+		if (f && f->between && kind_behind(name + i))
+			return true;
+	}
+	return false;
+}
+
+/* ---- one that is not there any more ---- */
+
+/* Those that wait for `f` wait for `instead`, too. */
+static void wait_instead(struct state *s, struct file *f, struct file *instead)
+{
+	for (struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
+		if (o->older == f && o != instead)
+			o->older = instead;
+}
+
+/* The rest of `f` is in a compressed file, which is read from where `at` is. */
+static bool continue_in_gz(struct state *s, struct file *f, const struct candidate *c,
+			   const struct position *at)
+{
+	struct file *g = file_add(s, f->origin, c->path, &c->st);
+	g->is_rotated = g->is_seen = true;
+	if (file_open_fd(s, g)) {
+		file_drop(s, g);
+		return false;
+	}
+	g->at = *at;
+	g->at.is_done = false;
+	follow_seek(g, at->offset);
+	wait_instead(s, f, g);
+	return true;
+}
+
+/* 1, 0 or -ECANCELED; then `f` is gone. */
+static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
+{
+	int r = 0;
+	struct file *known = file_by_identity(s, c->st.st_dev, c->st.st_ino);
+	if (known && !known->is_gz && known->fd < 0) {
+		r = file_lose_identity(s, known);
+		known = NULL;
+	}
+	if (!r && !known) {
+		if (!continue_in_gz(s, f, c, &f->at))
+			return 0;
+		r = emit_cursor(s, s->last_file);
+	}
+	r = r ? r : file_forget(s, f);
+	return r ? r : 1;
+}
+
+/* The file that has its name now is a copy of it, with more: 1, else 0 or -ECANCELED. */
+static int adopt_namesake(struct state *s, struct file *f)
+{
+	struct candidate c = {.path = f->origin};
+	if (!f->at.offset || !file_stat(f->origin, &c.st, &c.born_ns) || !S_ISREG(c.st.st_mode))
+		return 0;
+	struct file *p = file_by_identity(s, c.st.st_dev, c.st.st_ino);
+	if (p ? p->older != f || p->fd < 0 || read_offset(p) : false)
+		return 0;
+	if (!holds_the_same(f, f->origin, &c.st))
+		return 0;
+	if (!p) {
+		int r = file_become(s, f, f->origin, &c.st);
+		return r ? r : (r = file_reopen(s, f, &c.st)) ? r : f->fd >= 0;
+	}
+	p->at = f->at;
+	follow_seek(p, p->at.offset);
+	p->older = NULL;
+	f->is_done = f->at.is_done = true;
+	f->is_missing = false;
+	int r = emit_cursor(s, p);
+	return r ? r : 1;
+}
+
+int generation_adopt(struct state *s, struct file *f)
+{
+	int found = adopt_namesake(s, f);
+	if (found)
+		return found;
+	struct listings lists = {0};
+	struct between than = {.mtime_ns = ns_of(&f->mtime), .born_ns = f->born_ns, .at = f->at};
+	struct search q = {.s = s, .lists = &lists, .than = &than, .wants_known = true};
+	search_run(&q, f);
+	for (size_t i = 0; i < q.n && !found; i++) {
+		const struct candidate *c = &q.all[i];
+		bool is_gz = ignored_reads(s, c->path) && gz_is_named(c->path);
+		if (!f->at.offset || (!is_gz && is_compressed_name(c->path)))
+			continue;
+		if (is_gz && gz_holds(c->path, &f->at)) {
+			found = adopt_gz(s, f, c);
+			f = found ? NULL : f;
+		} else if (!is_gz && holds_the_same(f, c->path, &c->st)) {
+			found = file_become(s, f, c->path, &c->st);
+			if (!found)
+				found = file_reopen(s, f, &c->st);
+			if (!found)
+				found = f->fd >= 0;
+		}
+	}
+	search_free(&q);
+	listings_free(&lists);
+	return found;
+}
+
+/* ---- one that was copied and emptied ---- */
+
+/* A copy that was made when `f` had been emptied before: all of it is new. */
+static bool is_later_copy(const struct file *f, const struct position *at, int64_t since_ns)
+{
+	char head[HEAD_MAX];
+	if (f->born_ns <= since_ns || f->size < at->head_len)
+		return false;
+	return !at->head_len || (pread(f->fd, head, at->head_len, 0) == at->head_len &&
+				 position_hash(head, at->head_len) != at->head_hash);
+}
+
+static bool begin_alike(const struct file *f, const struct file *g)
+{
+	char a[HEAD_MAX], b[HEAD_MAX];
+	ssize_t n = pread(f->fd, a, sizeof(a), 0), m = pread(g->fd, b, sizeof(b), 0);
+	ssize_t least = n < m ? n : m;
+	return least > 0 && memcmp(a, b, (size_t)least) == 0;
+}
+
+/* *has_first: the copy that goes on behind `at` has been read.  0 or -ECANCELED. */
+static int read_copy(struct state *s, struct file *f, const struct candidate *c,
+		     const struct position *at, int64_t since_ns, bool *has_first)
+{
+	struct position copy = *at;
+	struct file *g = file_add(s, f->origin, c->path, &c->st);
+	g->is_rotated = g->is_seen = true;
+	if (file_open_fd(s, g)) {
+		file_drop(s, g);
+		return 0;
+	}
+	bool is_first = !*has_first && at->offset && (uint64_t)g->size >= at->offset &&
+			position_fits(&copy, g->fd);
+	bool is_new = is_first || *has_first || is_later_copy(g, at, since_ns);
+	/* It may be made just now, of what is there. */
+	if (!is_new || begin_alike(f, g)) {
+		file_drop(s, g);
+		return 0;
+	}
+	*has_first = f->has_copies = true;
+	f->copied_ns = g->born_ns;
+	if (is_first)
+		g->at = copy;
+	follow_seek(g, is_first ? copy.offset : 0);
+	int r = follow_drain(s, g);
+	return r ? r : follow_finish(s, g);
+}
+
+int generation_read_copy(struct state *s, struct file *f, const struct position *at,
+			 int64_t since_ns)
+{
+	struct listings lists = {0};
+	struct between than = {.mtime_ns = at->mtime_ns, .born_ns = f->born_ns, .at = *at};
+	struct search q = {.s = s, .lists = &lists, .than = &than};
+	bool has_first = false;
+	int r = 0;
+	search_run(&q, f);
+	for (size_t i = 0; i < q.n && !r; i++) {
+		const struct candidate *c = &q.all[i];
+		bool is_gz = gz_is_named(c->path) && ignored_reads(s, c->path);
+		bool is_first = is_gz && !has_first && gz_holds(c->path, at);
+		if (is_first || (is_gz && has_first)) {
+			struct position start = {0};
+			has_first = true;
+			if (continue_in_gz(s, f, c, is_first ? at : &start)) {
+				s->last_file->older = f->older;
+				f->older = s->last_file;
+			}
+		} else if (!is_compressed_name(c->path)) {
+			r = read_copy(s, f, c, at, since_ns, &has_first);
+		}
+	}
+	search_free(&q);
+	listings_free(&lists);
+	return r;
+}
+
+int generation_look_for_copies(struct state *s, struct file *f)
+{
+	struct position at = f->at;
+	uint64_t n_lines = s->n_lines;
+	if (read_offset(f) || f->is_gz) {
+		f->has_copies &= !f->is_gz;
+		return 0;
+	}
+	int r = generation_read_copy(s, f, &at, f->copied_ns);
+	if (r || s->n_lines == n_lines)
+		return r;
+	return emit_emptied(s, f);
+}
