@@ -250,20 +250,38 @@ static void put_total(struct sample *m, const char *name, uint64_t v, double fac
 		sample_int(m, name, (int64_t)whole);
 }
 
-static double count(struct sample *m, const char *name, uint64_t v, double factor, double rate_max)
+/* Two ticks that are close together, for one was late, say nothing of a second: the next one
+ * is compared with the older figure then.
+ */
+static bool is_too_soon(const struct sample *m, const struct entry *e)
+{
+	return m->now_ns - e->at_ns < m->s->interval_ns / 10;
+}
+
+/* What the counter grew by, and over which time.  False: not known. */
+static bool grow(struct sample *m, const char *name, uint64_t v, uint64_t *grown, int64_t *span_ns)
 {
 	bool is_new;
 	struct entry *e = recall(m, name, &is_new);
 	bool went_back = !is_new && v < e->value;
-	double seconds = (double)(m->now_ns - e->at_ns) / (double)SEC;
-	double rate = is_new || went_back || seconds <= 0
-			      ? NAN
-			      : (double)(v - e->value) * factor / seconds;
-	if (rate > rate_max)
-		rate = rate_max;
+	bool is_known = !is_new && !went_back && !is_too_soon(m, e);
+	*grown = is_known ? v - e->value : 0;
+	*span_ns = m->now_ns - e->at_ns;
+	m->was_reset |= went_back;
+	if (!is_new && !went_back && !is_known)
+		return false;
 	e->value = v;
 	e->at_ns = m->now_ns;
-	m->was_reset |= went_back;
+	return is_known && *span_ns > 0;
+}
+
+static double count(struct sample *m, const char *name, uint64_t v, double factor, double rate_max)
+{
+	uint64_t grown;
+	int64_t span_ns;
+	double rate = NAN;
+	if (grow(m, name, v, &grown, &span_ns))
+		rate = fmin((double)grown * factor * (double)SEC / (double)span_ns, rate_max);
 	put_total(m, name, v, factor);
 	if (m->s->rates)
 		put_rate(m, name, rate);
@@ -282,13 +300,8 @@ double sample_time(struct sample *m, const char *name, uint64_t v, double factor
 
 bool sample_growth(struct sample *m, const char *name, uint64_t v, uint64_t *ret)
 {
-	bool is_new;
-	struct entry *e = recall(m, name, &is_new);
-	bool went_back = !is_new && v < e->value;
-	*ret = is_new || went_back ? 0 : v - e->value;
-	e->value = v;
-	m->was_reset |= went_back;
-	return !is_new && !went_back;
+	int64_t ignored;
+	return grow(m, name, v, ret, &ignored);
 }
 
 /* ---- the summary ------------------------------------------------------------------------------
