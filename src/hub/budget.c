@@ -8,6 +8,7 @@
 
 #define WINDOW_NS  (100 * NS_PER_MS)
 #define BUDGET_NS  (15 * NS_PER_MS) /* in a window */
+#define TURN_NS    (4 * NS_PER_MS)  /* in a turn */
 #define TRIFLE_NS  5000LL           /* for an event: never too expensive */
 #define TRIFLES_NS (2 * NS_PER_MS)  /* the same, of all views together */
 #define OUTLIER_NS 50000LL
@@ -30,6 +31,13 @@ void budget_init(struct budget *b)
 	*b = (struct budget){0};
 	for (int i = 0; i < BUDGET_BUCKETS; i++)
 		list_init(&b->purses[i]);
+}
+
+void budget_begin_turn(struct budget *b, int64_t turn_ns)
+{
+	if (b->turn_ns != turn_ns)
+		b->turn_spent_ns = 0;
+	b->turn_ns = turn_ns;
 }
 
 struct purse *purse_get(struct budget *b, uint64_t owner)
@@ -89,6 +97,7 @@ void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t 
 	s->usual_ns += (took_ns - s->usual_ns) / (int64_t)s->n_known;
 	s->spent_ns += took_ns;
 	b->spent_ns += took_ns;
+	b->turn_spent_ns += took_ns;
 	if (s->purse)
 		charge_purse(b, s->purse, took_ns);
 }
@@ -105,7 +114,7 @@ bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns)
 
 bool budget_is_exceeded(const struct budget *b)
 {
-	return b->spent_ns > BUDGET_NS;
+	return b->spent_ns > BUDGET_NS || b->turn_spent_ns > TURN_NS;
 }
 
 /* Whether its client takes less than clients do on average. */
@@ -125,6 +134,8 @@ bool budget_is_dear(const struct budget *b, const struct spender *s, uint64_t n_
 		return true;
 	if (s->usual_ns <= MIN(TRIFLE_NS, TRIFLES_NS / (int64_t)(n_all + 1)))
 		return false;
+	if (b->turn_spent_ns > TURN_NS)
+		return true;
 	int64_t spent_ns = s->window == b->window ? s->spent_ns : 0;
 	return spent_ns + s->usual_ns >= b->spent_ns / (int64_t)(b->n_spenders + 1);
 }

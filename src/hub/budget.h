@@ -22,8 +22,9 @@ struct budget {
 	int64_t began_ns;
 	uint64_t window; /* its number; the first is 1 */
 	int64_t spent_ns;
-	uint64_t n_spenders; /* views that used time in it */
-	uint64_t n_payers;   /* clients whose views did */
+	uint64_t n_spenders;            /* views that used time in it */
+	uint64_t n_payers;              /* clients whose views did */
+	int64_t turn_ns, turn_spent_ns; /* of the loop: when it began, and in it */
 	struct list purses[BUDGET_BUCKETS];
 };
 
@@ -48,6 +49,9 @@ struct spender {
 
 void budget_init(struct budget *b);
 
+/* A turn of the loop, which began then; what goes on in the same one may say so again. */
+void budget_begin_turn(struct budget *b, int64_t turn_ns);
+
 /* The purse of this client, with one view more; give it back with purse_put(). */
 struct purse *purse_get(struct budget *b, uint64_t owner) must_check;
 void purse_put(struct purse *p);
@@ -61,6 +65,7 @@ bool budget_is_odd(const struct spender *s, int64_t took_ns) must_check;
 /* Whether there is room for one more that was sent away; then some of it is its own. */
 bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns) must_check;
 
+/* In this window, or this turn. */
 bool budget_is_exceeded(const struct budget *b) must_check;
 
 /* Whether it is among those that an exceeded budget is due to, of so many in all. */

@@ -17,6 +17,7 @@
 #include "loop/lanes.h"
 
 #define PAUSE_NS (100 * NS_PER_MS)
+#define SHARE_NS (3 * NS_PER_MS / 2) /* of a turn, for questions */
 
 enum {
 	ACCEPTS_PER_TURN = 64,
@@ -36,6 +37,7 @@ struct gate {
 	struct lanes waiting; /* of struct question */
 	size_t n_waiting;
 	struct loop_task serving;
+	struct loop_share share;
 	char packet[DOOR_PACKET_MAX];
 };
 
@@ -190,14 +192,17 @@ static void on_serving(struct loop_task *t)
 	struct gate *g = container_of(t, struct gate, serving);
 	struct hub *h = g->hub;
 	struct question *q;
-	do {
+	while (loop_share_enter(h->loop, &g->share, SHARE_NS)) {
 		struct door_request r;
 		if (!(q = next_question(g)))
 			return;
 		if (door_get_request((struct str){q->packet, q->len}, &r) == 0)
 			serve(h, q->connection, &r, q->fd);
 		free(q);
-	} while (!loop_is_late(h->loop));
+		loop_share_leave(&g->share);
+		if (loop_is_late(h->loop))
+			break;
+	}
 	if (g->n_waiting)
 		loop_defer(h->loop, t);
 }
@@ -229,10 +234,13 @@ static void on_packets(struct loop_io *io, uint32_t events)
 			cut_off(c);
 			return;
 		}
-		if (g->n_waiting || loop_is_late(c->hub->loop))
+		if (g->n_waiting || loop_is_late(c->hub->loop) ||
+		    !loop_share_enter(c->hub->loop, &g->share, SHARE_NS)) {
 			put_question(g, c, &r, passed, (size_t)n);
-		else
-			serve(c->hub, c, &r, passed);
+			continue;
+		}
+		serve(c->hub, c, &r, passed);
+		loop_share_leave(&g->share);
 	}
 }
 

@@ -68,14 +68,13 @@ struct hub {
 		int64_t at_ns; /* loop time */
 		struct quota_entry *of;
 	} promises[PAGES_MAX];
-	int64_t longest_turn_ns;  /* in the last interval of housekeeping; CPU */
-	int64_t flushes_of_ns;    /* loop time of the turn in which views were flushed last */
-	int64_t flushes_began_ns; /* in it; monotonic clock */
-	size_t held_bytes;        /* of memory, after it was given back last */
-	struct budget budget;     /* of the views */
-	size_t n_aside;           /* views that are too dear for the loop */
-	uint64_t n_put_aside;     /* ever */
-	size_t n_catching_up;     /* of them, those that read the journal */
+	int64_t longest_turn_ns; /* in the last interval of housekeeping; CPU */
+	struct loop_share sending, compressing, reading; /* of each turn, for views */
+	size_t held_bytes;    /* of memory, after it was given back last */
+	struct budget budget; /* of the views */
+	size_t n_aside;       /* views that are too dear for the loop */
+	uint64_t n_put_aside; /* ever */
+	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
 	int64_t started_ns;

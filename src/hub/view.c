@@ -14,7 +14,7 @@
 
 #define STRIKE_NS         (2 * NS_PER_MS)
 #define STRIKES_WITHIN_NS (10 * NS_PER_SEC)
-#define FLUSHES_NS        (3 * NS_PER_MS) /* in a turn */
+#define FLUSHES_NS        (2 * NS_PER_MS) /* in a turn */
 
 enum { LOG_KEEP = 256 * 1024, STRIKES_MAX = 20, STRIKE_BYTE_NS = 30 };
 
@@ -311,6 +311,7 @@ void view_publish(struct channel *c, const struct event *ev)
 	struct filter_run *run = regexes_run(h->regexes);
 	int64_t begun = 0;
 	filter_run_event(run, ev, str_of(c->settings.name));
+	budget_begin_turn(&h->budget, loop_now(h->loop));
 	list_each_safe (e, &c->views) {
 		struct view_link *of = list_entry(e, struct view_link, link);
 		struct view *v = of->view;
@@ -396,27 +397,24 @@ void view_flush(struct view *v)
 		halve_log(v);
 }
 
-/* Compressing and sending take a while: they have some milliseconds in each turn, and the
- * rest waits for the next ones.
+/* Sending takes a while when views are many, and compressing always does.  What goes beyond
+ * its time in this turn waits for the next one; nothing waits behind what is compressed.
  */
-static bool flush_must_wait(const struct view *v)
+static void flush_in_time(struct view *v)
 {
 	struct hub *h = v->hub;
-	int64_t now = clock_mono_ns();
-	if (h->flushes_of_ns == loop_now(h->loop))
-		return now - h->flushes_began_ns > FLUSHES_NS;
-	h->flushes_of_ns = loop_now(h->loop);
-	h->flushes_began_ns = now;
-	return false;
+	struct loop_share *share = v->gzip ? &h->compressing : &h->sending;
+	if (!loop_share_enter(h->loop, share, FLUSHES_NS)) {
+		loop_defer(h->loop, &v->task);
+		return;
+	}
+	view_flush(v);
+	loop_share_leave(share);
 }
 
 static void on_timer(struct loop_timer *t)
 {
-	struct view *v = container_of(t, struct view, timer);
-	if (flush_must_wait(v))
-		loop_defer(v->hub->loop, &v->task);
-	else
-		view_flush(v);
+	flush_in_time(container_of(t, struct view, timer));
 }
 
 /* A quiet view flushes at the end of the turn, a busy one when its time has come. */
@@ -425,10 +423,8 @@ static void on_turn_end(struct loop_task *t)
 	struct view *v = container_of(t, struct view, task);
 	struct loop *l = v->hub->loop;
 	int64_t due = v->flushed_ns + v->sub.coalesce_ns;
-	if (loop_now(l) >= due && flush_must_wait(v))
-		loop_defer(l, t);
-	else if (loop_now(l) >= due)
-		view_flush(v);
+	if (loop_now(l) >= due)
+		flush_in_time(v);
 	else if (!v->timer.slot)
 		loop_timer_set(l, &v->timer, due);
 }

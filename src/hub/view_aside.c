@@ -19,6 +19,7 @@
 
 #define ASIDE_MIN_NS (1 * NS_PER_SEC)
 #define ASIDE_MAX_NS (30 * NS_PER_SEC)
+#define READING_NS   (1 * NS_PER_MS) /* of a turn, for all of them */
 #define PACE_NS      (2 * NS_PER_MS)
 #define PACE_EACH_NS (500 * 1000LL) /* and so much for each view that is aside */
 
@@ -154,9 +155,8 @@ static event_id newest_of(const struct view *v)
 	return newest;
 }
 
-static void on_again(struct loop_timer *t)
+static void read_on(struct view *v)
 {
-	struct view *v = container_of(t, struct view, again);
 	event_id upto = view_published(v);
 	v->read_ns = loop_now(v->hub->loop);
 	if (v->seen >= upto)
@@ -176,6 +176,18 @@ static void on_again(struct loop_timer *t)
 		r->channels[i].gap_to = gap_of(v, v->sub.channels[i].channel);
 	subscription_hold(&v->sub);
 	replay_submit(v->hub->helper, r, v->reader);
+}
+
+static void on_again(struct loop_timer *t)
+{
+	struct view *v = container_of(t, struct view, again);
+	struct hub *h = v->hub;
+	if (!loop_share_enter(h->loop, &h->reading, READING_NS)) {
+		loop_timer_set(h->loop, t, loop_now(h->loop) + READING_NS);
+		return;
+	}
+	read_on(v);
+	loop_share_leave(&h->reading);
 }
 
 static void note_missed(struct view *v, const struct event *ev)

@@ -11,9 +11,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "loop/lanes.h"
+
+#define SHARE_NS (2 * NS_PER_MS) /* of a turn, for what has been done */
 
 enum { GIVEN_WAY = 3 /* nice(2) */, WAY_TURN_US = 10000 };
 
@@ -34,6 +37,7 @@ struct helper {
 	struct list finished;
 	bool ending;
 
+	struct loop_share share;
 	int event_fd; /* readable when `finished` is not empty */
 	struct loop_io io;
 };
@@ -105,13 +109,15 @@ static void on_finished(struct loop_io *io, uint32_t events maybe_unused)
 	uint64_t n;
 	ssize_t ignored = read(io->fd, &n, sizeof(n));
 	(void)ignored;
-	while ((job = next_finished(h))) {
-		job->done(job);
-		if (loop_is_late(h->loop)) {
-			note_finished(h); /* the rest in the next turn */
+	while (loop_share_enter(h->loop, &h->share, SHARE_NS)) {
+		if (!(job = next_finished(h)))
 			return;
-		}
+		job->done(job);
+		loop_share_leave(&h->share);
+		if (loop_is_late(h->loop))
+			break;
 	}
+	note_finished(h); /* the rest in the next turn */
 }
 
 static int start_threads(struct helper *h, size_t n)

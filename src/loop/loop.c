@@ -14,21 +14,24 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define LATE_NS (4 * NS_PER_MS)
+#define LATE_NS   (4 * NS_PER_MS)
+#define OTHERS_NS (2 * NS_PER_MS) /* in a turn, for callbacks of those that do not go first */
 
 enum { BATCH = 256, SIGNALS_MAX = 8, LOG_RETRY_MS = 100, WAIT_MAX_MS = 60 * 1000 };
 
 struct loop {
-	int epoll;
+	int epoll, epoll_first; /* the second one is in the first; -1 while nothing goes first */
 	bool stopping;
 	bool adopts; /* reaps children that nobody watches */
 	void (*on_orphans)(struct loop *l);
 	int64_t now_ns;
 	int64_t cpu_ns, longest_ns; /* of this thread, when the last turn ended; of a turn */
 	int64_t stolen_ns;          /* of this turn, as told */
-	struct epoll_event ready[BATCH];
-	int n_ready; /* of this turn; entries before `at` are dispatched */
-	int at;
+	/* Entries before `at` are dispatched; the rest may be left for the next turn. */
+	struct ready {
+		struct epoll_event events[BATCH];
+		int n, at;
+	} ready, first;
 
 	struct loop_timer **heap; /* by due_ns, the nearest first */
 	size_t n_timers, heap_room;
@@ -55,6 +58,7 @@ struct loop *loop_new(void)
 	list_init(&l->tasks);
 	list_init(&l->children);
 	l->now_ns = clock_mono_ns();
+	l->epoll_first = -1;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
 		free(l);
@@ -66,6 +70,7 @@ struct loop *loop_new(void)
 void loop_free(struct loop *l)
 {
 	fd_close(&l->signal_fd);
+	fd_close(&l->epoll_first);
 	fd_close(&l->epoll);
 	free(l->heap);
 	free(l);
@@ -79,6 +84,20 @@ int64_t loop_now(const struct loop *l)
 bool loop_is_late(const struct loop *l)
 {
 	return clock_mono_ns() - l->now_ns > LATE_NS;
+}
+
+bool loop_share_enter(const struct loop *l, struct loop_share *s, int64_t max_ns)
+{
+	if (s->turn_ns != l->now_ns)
+		s->spent_ns = 0;
+	s->turn_ns = l->now_ns;
+	s->entered_ns = clock_mono_ns();
+	return s->spent_ns < max_ns;
+}
+
+void loop_share_leave(struct loop_share *s)
+{
+	s->spent_ns += clock_mono_ns() - s->entered_ns;
 }
 
 int64_t loop_stolen(struct loop *l)
@@ -107,16 +126,74 @@ static void note_turn(struct loop *l)
 		l->longest_ns = MAX(l->longest_ns, l->cpu_ns - before);
 }
 
+/* ---- what was put off ----------------------------------------------------- */
+
+void loop_defer(struct loop *l, struct loop_task *t)
+{
+	if (!t->link.next)
+		list_init(&t->link);
+	if (list_is_empty(&t->link))
+		list_append(&l->tasks, &t->link);
+}
+
+static void run_tasks(struct loop *l)
+{
+	struct list now;
+	list_init(&now);
+	list_splice(&now, &l->tasks);
+	while (!list_is_empty(&now)) {
+		struct loop_task *t = list_entry(now.next, struct loop_task, link);
+		list_remove(&t->link);
+		t->fn(t);
+	}
+}
+
 /* ---- descriptors ------------------------------------------------------- */
+
+static int add(int epoll, struct loop_io *io, int fd, uint32_t events,
+	       void (*fn)(struct loop_io *, uint32_t))
+{
+	struct epoll_event ev = {.events = events, .data.ptr = io};
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+		return -errno;
+	*io = (struct loop_io){.fd = fd, .events = events, .fn = fn};
+	return 0;
+}
 
 int loop_add(struct loop *l, struct loop_io *io, int fd, uint32_t events,
 	     void (*fn)(struct loop_io *, uint32_t))
 {
-	struct epoll_event ev = {.events = events, .data.ptr = io};
-	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+	return add(l->epoll, io, fd, events, fn);
+}
+
+static int make_first(struct loop *l)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+	if (l->epoll_first >= 0)
+		return 0;
+	l->epoll_first = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll_first < 0)
 		return -errno;
-	*io = (struct loop_io){fd, events, fn};
-	return 0;
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->epoll_first, &ev) == 0)
+		return 0;
+	int r = -errno;
+	fd_close(&l->epoll_first);
+	return r;
+}
+
+int loop_add_first(struct loop *l, struct loop_io *io, int fd, uint32_t events,
+		   void (*fn)(struct loop_io *, uint32_t))
+{
+	int r = make_first(l);
+	if (!r)
+		r = add(l->epoll_first, io, fd, events, fn);
+	io->goes_first = !r;
+	return r;
+}
+
+static int epoll_of(const struct loop *l, const struct loop_io *io)
+{
+	return io->goes_first ? l->epoll_first : l->epoll;
 }
 
 void loop_change(struct loop *l, struct loop_io *io, uint32_t events)
@@ -124,7 +201,7 @@ void loop_change(struct loop *l, struct loop_io *io, uint32_t events)
 	if (io->fd < 0 || io->events == events)
 		return;
 	struct epoll_event ev = {.events = events, .data.ptr = io};
-	epoll_ctl(l->epoll, EPOLL_CTL_MOD, io->fd, &ev);
+	epoll_ctl(epoll_of(l, io), EPOLL_CTL_MOD, io->fd, &ev);
 	io->events = events;
 }
 
@@ -132,25 +209,48 @@ void loop_remove(struct loop *l, struct loop_io *io)
 {
 	if (io->fd < 0)
 		return;
-	epoll_ctl(l->epoll, EPOLL_CTL_DEL, io->fd, NULL);
+	struct ready *r = io->goes_first ? &l->first : &l->ready;
+	epoll_ctl(epoll_of(l, io), EPOLL_CTL_DEL, io->fd, NULL);
 	io->fd = -1;
-	for (int i = l->at; i < l->n_ready; i++)
-		if (l->ready[i].data.ptr == io)
-			l->ready[i].data.ptr = NULL;
+	for (int i = r->at; i < r->n; i++)
+		if (r->events[i].data.ptr == io)
+			r->events[i].data.ptr = NULL;
+}
+
+static void wait_for(struct ready *r, int epoll, int timeout_ms)
+{
+	int n = epoll_wait(epoll, r->events, BATCH, timeout_ms);
+	r->at = 0;
+	r->n = MAX(n, 0);
+}
+
+/* What is not waited for any more since it was noted is left out. */
+static void call_next(struct ready *r)
+{
+	struct epoll_event *ev = &r->events[r->at++];
+	struct loop_io *io = ev->data.ptr;
+	uint32_t events = io ? ev->events & (io->events | EPOLLERR | EPOLLHUP) : 0;
+	if (events)
+		io->fn(io, events);
 }
 
 static void dispatch(struct loop *l, int timeout_ms)
 {
-	l->at = l->n_ready = 0;
-	int n = epoll_wait(l->epoll, l->ready, BATCH, timeout_ms);
+	if (l->ready.at == l->ready.n)
+		wait_for(&l->ready, l->epoll, timeout_ms);
 	l->now_ns = clock_mono_ns();
 	l->stolen_ns = 0;
-	l->n_ready = MAX(n, 0);
-	while (l->at < l->n_ready) {
-		struct epoll_event *ev = &l->ready[l->at++];
-		struct loop_io *io = ev->data.ptr;
-		if (io)
-			io->fn(io, ev->events);
+	if (l->epoll_first >= 0)
+		wait_for(&l->first, l->epoll_first, 0);
+	while (l->first.at < l->first.n)
+		call_next(&l->first);
+	if (l->first.n)
+		run_tasks(l);
+	int64_t begun = l->first.n ? clock_mono_ns() : l->now_ns;
+	while (l->ready.at < l->ready.n) {
+		call_next(&l->ready);
+		if (l->epoll_first >= 0 && clock_mono_ns() - begun > OTHERS_NS)
+			break;
 	}
 }
 
@@ -223,7 +323,7 @@ static void run_timers(struct loop *l)
 static int next_timeout_ms(const struct loop *l)
 {
 	int longest = log_is_waiting() ? LOG_RETRY_MS : WAIT_MAX_MS;
-	if (!list_is_empty(&l->tasks))
+	if (!list_is_empty(&l->tasks) || l->ready.at < l->ready.n)
 		return 0;
 	if (!l->n_timers)
 		return longest < WAIT_MAX_MS ? longest : -1;
@@ -231,28 +331,6 @@ static int next_timeout_ms(const struct loop *l)
 	if (left <= 0)
 		return 0;
 	return (int)MIN((left + NS_PER_MS - 1) / NS_PER_MS, longest);
-}
-
-/* ---- end of the turn ----------------------------------------------------- */
-
-void loop_defer(struct loop *l, struct loop_task *t)
-{
-	if (!t->link.next)
-		list_init(&t->link);
-	if (list_is_empty(&t->link))
-		list_append(&l->tasks, &t->link);
-}
-
-static void run_tasks(struct loop *l)
-{
-	struct list now;
-	list_init(&now);
-	list_splice(&now, &l->tasks);
-	while (!list_is_empty(&now)) {
-		struct loop_task *t = list_entry(now.next, struct loop_task, link);
-		list_remove(&t->link);
-		t->fn(t);
-	}
 }
 
 /* ---- signals and children ------------------------------------------------ */

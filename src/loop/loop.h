@@ -23,6 +23,7 @@ struct loop;
 struct loop_io {
 	int fd;          /* borrowed; -1 while not registered */
 	uint32_t events; /* what epoll waits for now */
+	bool goes_first;
 	void (*fn)(struct loop_io *io, uint32_t events);
 };
 
@@ -44,6 +45,12 @@ struct loop_child {
 	void (*fn)(struct loop_child *c, int status);
 };
 
+/* What one kind of work may take of each turn; all zero at first. */
+struct loop_share {
+	int64_t turn_ns; /* loop time of the turn that spent_ns is of */
+	int64_t spent_ns, entered_ns;
+};
+
 typedef void loop_signal_fn(void *ctx, int signo);
 
 /* NULL with errno set. */
@@ -53,6 +60,12 @@ void loop_free(struct loop *l);
 /* 0 or a negative errno. */
 int loop_add(struct loop *l, struct loop_io *io, int fd, uint32_t events,
 	     void (*fn)(struct loop_io *, uint32_t)) must_check;
+/* The same for one that is looked at first in each turn, and whose tasks are done before
+ * the others' callbacks; these have some milliseconds in each turn then, and what they do
+ * not get done goes on in the next one.
+ */
+int loop_add_first(struct loop *l, struct loop_io *io, int fd, uint32_t events,
+		   void (*fn)(struct loop_io *, uint32_t)) must_check;
 /* Nothing when `events` is what is waited for already. */
 void loop_change(struct loop *l, struct loop_io *io, uint32_t events);
 /* Call it before the descriptor is closed: other processes may share it. */
@@ -81,6 +94,12 @@ int64_t loop_now(const struct loop *l);
  * asks has done something first, so that everyone gets on.
  */
 bool loop_is_late(const struct loop *l) must_check;
+
+/* Before and after a piece of work of some kind.  False when that kind has taken `max_ns` of
+ * this turn already: the piece waits for the next one, and there is no loop_share_leave().
+ */
+bool loop_share_enter(const struct loop *l, struct loop_share *s, int64_t max_ns) must_check;
+void loop_share_leave(struct loop_share *s);
 
 /* For how long others have had the processor in this turn, since it began or was asked
  * last; nanoseconds.

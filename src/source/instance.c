@@ -444,7 +444,7 @@ void source_start(struct source *s)
 		loop_timer_set(loop_of(s), &s->watchdog, now + watch_every(s));
 	if (s->grants.n)
 		loop_timer_set(loop_of(s), &s->timer, now + CLAIM_PATIENCE_NS);
-	if (loop_add(loop_of(s), &s->io, s->fd, EPOLLIN, intake_on_io))
+	if (loop_add_first(loop_of(s), &s->io, s->fd, EPOLLIN, intake_on_io))
 		kill(pid, SIGKILL); /* its end starts it again */
 	else
 		source_send(s);

@@ -11,8 +11,10 @@ START_TEST(within_the_budget_nobody_is_sent_away)
 	struct budget b;
 	budget_init(&b);
 	struct spender s = {0};
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 1000; i++) {
+		budget_begin_turn(&b, i * NS_PER_MS);
 		budget_charge(&b, &s, i * NS_PER_MS, 20 * US);
+	}
 	ck_assert(!budget_is_exceeded(&b));
 }
 END_TEST
@@ -40,6 +42,7 @@ START_TEST(the_next_window_begins_with_nothing_spent)
 	for (int i = 0; i < 1000; i++)
 		budget_charge(&b, &s, 1, 1000 * US);
 	ck_assert(budget_is_exceeded(&b));
+	budget_begin_turn(&b, NS_PER_SEC);
 	budget_charge(&b, &s, NS_PER_SEC, 1 * US);
 	ck_assert(!budget_is_exceeded(&b));
 }
@@ -92,6 +95,28 @@ START_TEST(a_client_who_takes_little_keeps_his_place)
 }
 END_TEST
 
+/* Beyond some milliseconds there is no average that anything could stay below. */
+START_TEST(a_turn_does_not_go_on_with_those_below_the_average)
+{
+	struct budget b;
+	budget_init(&b);
+	struct spender some[2] = {{.purse = purse_get(&b, 1)}, {.purse = purse_get(&b, 1)}};
+	budget_begin_turn(&b, 1);
+	for (int i = 0; i < 60; i++) {
+		budget_charge(&b, &some[0], 1, 20 * US);
+		budget_charge(&b, &some[1], 1, 50 * US);
+	}
+	ck_assert(budget_is_exceeded(&b));
+	ck_assert(budget_is_dear(&b, &some[0], 2));
+	budget_begin_turn(&b, 2);
+	ck_assert(!budget_is_exceeded(&b));
+	ck_assert(!budget_is_dear(&b, &some[0], 2));
+	ck_assert(budget_is_dear(&b, &some[1], 2));
+	purse_put(some[0].purse);
+	purse_put(some[1].purse);
+}
+END_TEST
+
 START_TEST(what_is_new_is_judged_by_its_client)
 {
 	struct budget b;
@@ -111,4 +136,4 @@ UNIT_MAIN("budget", within_the_budget_nobody_is_sent_away,
 	  an_exceeded_budget_is_due_to_the_dear_ones_not_to_the_cheap_ones,
 	  the_next_window_begins_with_nothing_spent, a_busy_machine_makes_no_cheap_view_dear,
 	  many_trifles_are_no_trifle, a_client_who_takes_little_keeps_his_place,
-	  what_is_new_is_judged_by_its_client)
+	  what_is_new_is_judged_by_its_client, a_turn_does_not_go_on_with_those_below_the_average)

@@ -98,6 +98,59 @@ static void on_child(struct loop_child *c, int status)
 	loop_stop(p->loop);
 }
 
+/* Always readable; each call takes half a millisecond. */
+struct busy_end {
+	struct loop_io io;
+	struct loop *loop;
+	int calls;
+};
+
+static int n_others, n_others_at_most, n_firsts;
+
+static void be_busy(struct loop_io *io, uint32_t events maybe_unused)
+{
+	int64_t until = clock_mono_ns() + NS_PER_MS / 2;
+	container_of(io, struct busy_end, io)->calls++;
+	n_others++;
+	while (clock_mono_ns() < until)
+		continue;
+}
+
+static void be_first(struct loop_io *io, uint32_t events maybe_unused)
+{
+	if (n_firsts++)
+		n_others_at_most = MAX(n_others_at_most, n_others);
+	n_others = 0;
+	if (n_firsts == 60)
+		loop_stop(container_of(io, struct busy_end, io)->loop);
+}
+
+START_TEST(what_goes_first_does_not_wait_for_all_others_and_these_take_turns)
+{
+	enum { OTHERS = 40 };
+	struct loop *l = loop_new();
+	struct busy_end others[OTHERS] = {0}, first = {.loop = l};
+	int ends[2];
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(loop_add_first(l, &first.io, ends[0], EPOLLIN, be_first), 0);
+	for (int i = 0; i < OTHERS; i++)
+		ck_assert_int_eq(loop_add(l, &others[i].io, dup(ends[0]), EPOLLIN, be_busy), 0);
+	loop_run(l);
+	ck_assert_int_le(n_others_at_most, 5);
+	for (int i = 0; i < OTHERS; i++) {
+		int fd = others[i].io.fd;
+		ck_assert_int_gt(others[i].calls, 0);
+		loop_remove(l, &others[i].io);
+		close(fd);
+	}
+	loop_remove(l, &first.io);
+	close(ends[0]);
+	close(ends[1]);
+	loop_free(l);
+}
+END_TEST
+
 START_TEST(a_child_is_reaped_also_when_it_ended_before_it_was_watched)
 {
 	struct parent p = {.loop = loop_new()};
@@ -241,6 +294,7 @@ END_TEST
 
 UNIT_MAIN("loop", timers_fire_in_order_and_cancelled_ones_do_not,
 	  a_descriptor_removed_by_another_callback_of_the_turn_is_not_called,
+	  what_goes_first_does_not_wait_for_all_others_and_these_take_turns,
 	  a_child_is_reaped_also_when_it_ended_before_it_was_watched,
 	  helper_jobs_come_back_in_their_order,
 	  one_who_has_many_jobs_does_not_delay_one_who_has_few,
