@@ -89,47 +89,106 @@ static void write_left_out(struct pen *pen, event_id at)
 		open_group(pen));
 }
 
-/* Two passes: which are the newest, then those alone. */
-static void write_latest(struct replay *r, struct pen *pen)
+/* Checked every few events, as a filter may take long for one. */
+static bool is_interrupted(const struct replay *r, unsigned n, int64_t deadline_ns)
 {
-	struct kind *kinds = NULL;
-	size_t n = 0;
+	return n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
+	       (clock_mono_ns() > deadline_ns || atomic_load(&r->is_cancelled));
+}
+
+/* How far it has got: first it finds out which events are the newest, then it writes these. */
+struct latest {
+	struct kind *kinds;
+	size_t n;
+	event_id after; /* of this pass, everything up to here is done */
+	bool is_writing;
+	struct pen pen;
+};
+
+static void latest_free(struct latest *l)
+{
+	for (size_t i = 0; l && i < l->n; i++) {
+		free(l->kinds[i].source);
+		free(l->kinds[i].type);
+	}
+	if (l)
+		free(l->kinds);
+	free(l);
+}
+
+static void note_kind(struct latest *l, const struct past *p)
+{
+	struct kind *k = find_kind(l->kinds, l->n, p);
+	if (!k) {
+		l->kinds = mem_resize(l->kinds, (l->n + 1) * sizeof(l->kinds[0]));
+		k = &l->kinds[l->n++];
+		k->channel = p->channel->name;
+		k->source = mem_strndup(p->event.source.data, p->event.source.len);
+		k->type = mem_strndup(p->event.type.data, p->event.type.len);
+	}
+	k->newest = p->id;
+}
+
+static void look_at(struct replay *r, struct latest *l, const struct past *p)
+{
+	if (p->gap_reason)
+		return;
+	if (l->is_writing) {
+		const struct kind *k = find_kind(l->kinds, l->n, p);
+		if (!k || k->newest != p->id)
+			return;
+		if (!r->n_events)
+			write_left_out(&l->pen, p->id - 1);
+		write_one(&l->pen, p);
+		return;
+	}
+	int is = past_matches(p, r->run);
+	if (is < 0)
+		r->slow = r->run->slow;
+	if (is == 1)
+		note_kind(l, p);
+}
+
+/* False when it was interrupted and goes on later, or a regex did not end. */
+static bool pass(struct replay *r, struct latest *l, int64_t deadline_ns)
+{
 	struct pasts pasts;
 	struct past *p;
-	for (int pass = 0; pass < 2; pass++) {
-		pasts_init(&pasts, r->channels, r->n_channels, r->start);
-		for (; (p = pasts_first(&pasts, r->upto)); past_advance(p)) {
-			int is = p->gap_reason ? 0 : past_matches(p, r->run);
-			if (is < 0)
-				r->slow = r->run->slow;
-			if (is != 1)
-				continue;
-			struct kind *k = find_kind(kinds, n, p);
-			if (pass == 1 && k && k->newest == p->id) {
-				if (!r->n_events)
-					write_left_out(pen, p->id - 1);
-				write_one(pen, p);
-			}
-			if (pass == 1)
-				continue;
-			if (!k) {
-				kinds = mem_resize(kinds, (n + 1) * sizeof(kinds[0]));
-				k = &kinds[n++];
-				k->channel = p->channel->name;
-				k->source = mem_strndup(p->event.source.data, p->event.source.len);
-				k->type = mem_strndup(p->event.type.data, p->event.type.len);
-			}
-			k->newest = p->id;
-		}
-		pasts_fini(&pasts);
+	unsigned n = 0;
+	pasts_init(&pasts, r->channels, r->n_channels, l->after);
+	while ((p = pasts_first(&pasts, r->upto)) && !is_interrupted(r, ++n, deadline_ns)) {
+		look_at(r, l, p);
+		if (r->slow)
+			break;
+		l->after = p->id;
+		past_advance(p);
 	}
-	for (size_t i = 0; i < n; i++) {
-		free(kinds[i].source);
-		free(kinds[i].type);
+	pasts_fini(&pasts);
+	return !p;
+}
+
+static bool write_latest(struct replay *r, int64_t deadline_ns)
+{
+	struct latest *l = r->latest;
+	if (!l) {
+		l = r->latest = mem_zero(sizeof(*l));
+		l->after = r->start;
+		l->pen.r = r;
 	}
-	free(kinds);
+	if (!l->is_writing) {
+		if (!pass(r, l, deadline_ns))
+			return r->slow != NULL;
+		l->is_writing = true;
+		l->after = r->upto;
+		for (size_t i = 0; i < l->n; i++)
+			l->after = MIN(l->after, l->kinds[i].newest - 1);
+	}
+	if (!pass(r, l, deadline_ns))
+		return false;
 	r->last = r->upto;
 	r->is_complete = true;
+	end_group(&l->pen, r->format == FORMAT_PAGE ? r->last : l->pen.last);
+	return true;
 }
 
 static bool is_over(const struct replay *r, const struct past *p)
@@ -139,15 +198,9 @@ static bool is_over(const struct replay *r, const struct past *p)
 	return r->out.len >= r->budget + r->head_room || (r->limit && r->n_events >= r->limit);
 }
 
-/* Checked every few events, as a filter may take long for one. */
-static bool is_interrupted(const struct replay *r, unsigned n, int64_t deadline_ns)
+static void write_events(struct replay *r, int64_t deadline_ns)
 {
-	return n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
-	       (clock_mono_ns() > deadline_ns || atomic_load(&r->is_cancelled));
-}
-
-static void write_events(struct replay *r, struct pen *pen, int64_t deadline_ns)
-{
+	struct pen pen = {.r = r};
 	struct pasts pasts;
 	struct past *p;
 	unsigned n = 0;
@@ -161,7 +214,7 @@ static void write_events(struct replay *r, struct pen *pen, int64_t deadline_ns)
 			break;
 		}
 		if (is)
-			write_one(pen, p);
+			write_one(&pen, p);
 		r->last = p->id;
 		past_advance(p);
 	}
@@ -169,6 +222,7 @@ static void write_events(struct replay *r, struct pen *pen, int64_t deadline_ns)
 	if (r->is_complete)
 		r->last = r->upto;
 	pasts_fini(&pasts);
+	end_group(&pen, r->format == FORMAT_PAGE ? r->last : pen.last);
 }
 
 /* Into a deflate block that needs nothing before it and nothing behind it. */
@@ -204,12 +258,10 @@ bool replay_run(struct replay *r)
 	r->last = r->start;
 	if (r->slow)
 		return true;
-	struct pen pen = {.r = r};
-	if (r->is_latest)
-		write_latest(r, &pen);
-	else
-		write_events(r, &pen, deadline_ns);
-	end_group(&pen, r->format == FORMAT_PAGE ? r->last : pen.last);
+	if (r->is_latest && !write_latest(r, deadline_ns))
+		return false;
+	if (!r->is_latest)
+		write_events(r, deadline_ns);
 	if (r->gzips)
 		compress(r);
 	return true;
@@ -256,6 +308,7 @@ void replay_free(struct replay *r)
 		filter_unref(r->channels[i].filter);
 	}
 	locate_fini(&r->locate);
+	latest_free(r->latest);
 	free(r->channels);
 	buf_fini(&r->out);
 	free(r);

@@ -22,6 +22,8 @@
 enum reading { READS_PAGE, READS_STREAM, READS_VIEW };
 uint64_t reader_owner(const struct identity *who, enum reading what) must_check;
 
+struct latest;
+
 struct replay {
 	struct helper_job job;
 	void (*done)(struct replay *r); /* in the loop */
@@ -48,10 +50,11 @@ struct replay {
 	/* what came of it */
 	struct locate locate;
 	bool is_located, has_run;
-	struct buf out;   /* `head_room` bytes, then what is to be sent */
-	size_t head_room; /* bytes left free at the start of out */
-	event_id start;   /* where it began: `after`, or what the tail came to */
-	event_id last;    /* everything up to here has been looked at */
+	struct latest *latest; /* owned; NULL before it has begun */
+	struct buf out;        /* `head_room` bytes, then what is to be sent */
+	size_t head_room;      /* bytes left free at the start of out */
+	event_id start;        /* where it began: `after`, or what the tail came to */
+	event_id last;         /* everything up to here has been looked at */
 	uint64_t n_events;
 	bool is_complete;   /* last == upto */
 	struct regex *slow; /* the regex that would not end: it stopped before that event */
@@ -65,8 +68,8 @@ void replay_submit(struct helper *h, struct replay *r, uint64_t owner);
 /* Cancels it.  True: it had not begun and is freed.  False: done() is called soon. */
 bool replay_cancel(struct replay *r) must_check;
 
-/* The work itself, for tests: in the caller's thread.  False when it has not
- * located its start yet and has to be run again.
+/* The work itself, for tests: in the caller's thread.  False when it has not located its
+ * start yet, or not all of the latest, and has to be run again.
  */
 bool replay_run(struct replay *r);
 

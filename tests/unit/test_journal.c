@@ -67,7 +67,7 @@ static void open_journal(struct journal *j, struct seen *s)
 }
 
 /* One event with the number as text, and a cursor of the same value. */
-static void append(struct journal *j, int n, size_t pad)
+static void append_of(struct journal *j, int n, size_t pad, const char *type)
 {
 	struct buf b = {0}, text = {0};
 	buf_reserve(&b, BATCH_HEADER);
@@ -79,13 +79,18 @@ static void append(struct journal *j, int n, size_t pad)
 	event_id id = id_make((uint64_t)n, 0);
 	record_put_event(&b, &(struct event){.id = id,
 					     .severity = SEVERITY_NONE,
-					     .type = STR("line"),
+					     .type = str_of(type),
 					     .source = STR("s"),
 					     .message = buf_str(&text)});
 	record_put_cursor(&b, &(struct cursor){STR("s"), STR("k"), {text.data, len}});
 	ck_assert_int_eq(journal_append(j, &b, id, id, 1, n), 0);
 	buf_fini(&b);
 	buf_fini(&text);
+}
+
+static void append(struct journal *j, int n, size_t pad)
+{
+	append_of(j, n, pad, "line");
 }
 
 static struct filter_run run; /* no filter here uses it */
@@ -405,6 +410,42 @@ START_TEST(several_readers_share_a_filter_and_its_regexes)
 	filter_unref(f);
 	regex_pool_fini(&pool);
 	buf_fini(&why);
+	journal_close(&j);
+	remove_dir();
+}
+END_TEST
+
+/* Each slice gets on by a few events only. */
+START_TEST(the_latest_of_each_kind_are_found_in_slices)
+{
+	struct journal j;
+	struct seen s;
+	struct buf out = {0};
+	int slices = 1;
+	make_dir();
+	open_journal(&j, &s);
+	for (int i = 1; i <= 100; i++)
+		append_of(&j, i, 1, i % 30 ? "line" : "rare");
+	struct replay *r = replay_new(1);
+	r->epoch = STR("e");
+	r->format = FORMAT_SSE_MESSAGE;
+	r->run = &run;
+	r->upto = j.last;
+	r->is_latest = true;
+	r->channels[0].name = STR("c");
+	journal_snapshot(&j, 0, &r->channels[0].snapshot);
+	atomic_store(&r->is_cancelled, true); /* as if time were always over */
+	while (!replay_run(r))
+		slices++;
+	buf_put_str(&out, buf_str(&r->out));
+	ck_assert_int_gt(slices, 100 / 8);
+	ck_assert(r->is_complete && r->last == j.last);
+	ck_assert_uint_eq(r->n_events, 2);
+	ck_assert_int_eq(count(&out, "data: 90x"), 1);
+	ck_assert_int_eq(count(&out, "data: 100x"), 1);
+	ck_assert_int_eq(count(&out, "\"reason\":\"slow\""), 1);
+	replay_free(r);
+	buf_fini(&out);
 	journal_close(&j);
 	remove_dir();
 }
@@ -1114,8 +1155,8 @@ START_TEST(an_idle_journal_takes_next_to_nothing_of_the_disk)
 }
 END_TEST
 
-UNIT_MAIN("journal", cursors_outlive_their_segments_wherever_a_kill_comes,
-	  forgotten_cursors_go_in_memory_too,
+UNIT_MAIN("journal", the_latest_of_each_kind_are_found_in_slices,
+	  cursors_outlive_their_segments_wherever_a_kill_comes, forgotten_cursors_go_in_memory_too,
 	  a_forgotten_cursor_is_gone_unless_another_journal_may_bring_it_back,
 	  who_reads_on_behind_a_hole_does_not_read_all_from_there,
 	  a_header_that_was_cut_off_is_made_whole_before_anything_is_written,
