@@ -26,6 +26,7 @@ enum {
 	MAP_MAX = 8,
 	TITLE_MAX = 160, /* two names, and what stands before them */
 	ANSWERS_MS = 2000,
+	ANSWERS_AT_ONCE_MS = 50,
 	ADOPTED_MS = 5000,
 	YIELDS = 200,
 };
@@ -74,16 +75,35 @@ static int ask(int fd, const struct wish *w, const int *fds)
 {
 	union control control = {0};
 	struct iovec iov = {(void *)(uintptr_t)w, sizeof(*w)};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.space,
-			     .msg_controllen = CMSG_SPACE(w->n * sizeof(int))};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (!w->n)
+		return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	msg.msg_control = control.space;
+	msg.msg_controllen = CMSG_SPACE(w->n * sizeof(int));
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(w->n * sizeof(int));
 	memcpy(CMSG_DATA(c), fds, w->n * sizeof(int));
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int hear_answer(int fd, int patience_ms, int32_t *pid)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int ready;
+	while ((ready = poll(&p, 1, patience_ms)) < 0 && errno == EINTR)
+		continue;
+	if (ready == 0)
+		return -ETIMEDOUT;
+	return ready == 1 && recv(fd, pid, sizeof(*pid), 0) == sizeof(*pid) ? 0 : -EPIPE;
+}
+
+int nursery_check(const struct nursery *n)
+{
+	int32_t none;
+	int r = ask(n->fd, &(struct wish){.n = 0}, NULL);
+	return r ? r : hear_answer(n->fd, ANSWERS_AT_ONCE_MS, &none);
 }
 
 pid_t nursery_start(const struct nursery *n, const char *name, const char *type,
@@ -101,14 +121,8 @@ pid_t nursery_start(const struct nursery *n, const char *name, const char *type,
 	snprintf(w.name, sizeof(w.name), "%s", name);
 	snprintf(w.type, sizeof(w.type), "%s", type);
 	int r = ask(n->fd, &w, fds);
-	struct pollfd p = {.fd = n->fd, .events = POLLIN};
-	int ready = 0;
-	while (!r && (ready = poll(&p, 1, ANSWERS_MS)) < 0 && errno == EINTR)
-		continue;
-	if (!r && ready == 0)
-		r = -ETIMEDOUT;
-	if (!r && (ready != 1 || recv(n->fd, &pid, sizeof(pid), 0) != sizeof(pid)))
-		r = -EPIPE;
+	if (!r)
+		r = hear_answer(n->fd, ANSWERS_MS, &pid);
 	return r ? r : pid;
 }
 
@@ -128,6 +142,8 @@ static int hear(struct wish *w, int *fds)
 		n = recvmsg(ASK_FD, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	if (n == sizeof(*w) && !w->n)
+		return 1; /* nursery_check() */
 	if (n != sizeof(*w) || !c || c->cmsg_len != CMSG_LEN(w->n * sizeof(int)))
 		return 0;
 	memcpy(fds, CMSG_DATA(c), w->n * sizeof(int));
@@ -221,7 +237,7 @@ int nursery_main(pid_t asker, char **argv, int (*become)(void))
 	syscalls_prepare();
 	mem_trim();
 	while (hear(&w, fds)) {
-		int32_t pid = raise_one(argv, asker, &w, fds, become);
+		int32_t pid = w.n ? raise_one(argv, asker, &w, fds, become) : 0;
 		for (uint32_t i = 0; i < w.n; i++)
 			fd_close(&fds[i]);
 		if (send(ASK_FD, &pid, sizeof(pid), MSG_NOSIGNAL) < 0)

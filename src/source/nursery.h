@@ -22,6 +22,11 @@ int nursery_open(struct nursery *n) must_check;
 /* The nursery exits when its socket is closed; the caller reaps it. */
 void nursery_close(struct nursery *n);
 
+/* Whether it answers at once: 0, or -ETIMEDOUT after some milliseconds.  Of one that has just
+ * been opened nobody knows.
+ */
+int nursery_check(const struct nursery *n) must_check;
+
 /* A new source process with these descriptors and nothing else but standard input, that ends
  * with the calling process; `name` and `type` are what ps(1) shows.  Its pid, or a negative errno:
  * -ETIMEDOUT of a nursery that hangs.

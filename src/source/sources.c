@@ -19,7 +19,8 @@
 #include "source/names.h"
 #include "source/nursery.h"
 
-#define NURSERY_PAUSE_NS (10 * NS_PER_SEC)
+#define NURSERY_PAUSE_NS     (10 * NS_PER_SEC) /* after the first time; doubled each time */
+#define NURSERY_PAUSE_MAX_NS (600 * NS_PER_SEC)
 
 struct sources {
 	struct hub *hub;
@@ -31,7 +32,8 @@ struct sources {
 	void *ctx;
 	struct nursery nursery;
 	struct loop_child nursery_child;
-	int64_t nursery_from_ns; /* when there may be another one */
+	bool nursery_has_answered;
+	int64_t nursery_pause_ns, nursery_from_ns; /* when there may be another one */
 };
 
 static struct sources *sources_of(const struct hub *h)
@@ -315,14 +317,19 @@ void sources_move_socket(struct source *to, struct str address)
 
 static void on_nursery_end(struct loop_child *c, int status maybe_unused)
 {
-	nursery_close(&container_of(c, struct sources, nursery_child)->nursery);
+	struct sources *all = container_of(c, struct sources, nursery_child);
+	nursery_close(&all->nursery);
+	all->nursery_has_answered = false;
 }
 
 /* Kills a nursery that does not answer, as waiting would delay all sources; replaced later. */
 static void lose_nursery(struct sources *all, int error)
 {
-	if (error == -ETIMEDOUT)
-		all->nursery_from_ns = loop_now(all->hub->loop) + NURSERY_PAUSE_NS;
+	if (error == -ETIMEDOUT) {
+		all->nursery_pause_ns =
+			MIN(MAX(2 * all->nursery_pause_ns, NURSERY_PAUSE_NS), NURSERY_PAUSE_MAX_NS);
+		all->nursery_from_ns = loop_now(all->hub->loop) + all->nursery_pause_ns;
+	}
 	if (all->nursery.pid)
 		kill(all->nursery.pid, SIGKILL);
 	fd_close(&all->nursery.fd);
@@ -335,10 +342,16 @@ int sources_spawn(struct source *s, const struct fd_map *map, size_t n, pid_t *p
 	if (!all->nursery.pid && loop_now(l) >= all->nursery_from_ns &&
 	    nursery_open(&all->nursery) == 0)
 		loop_watch_child(l, &all->nursery_child, all->nursery.pid, on_nursery_end);
+	/* Nothing has been asked of one that hangs now: the process is started without it. */
+	int r = all->nursery_has_answered && all->nursery.fd >= 0 ? nursery_check(&all->nursery)
+								  : 0;
+	if (r)
+		lose_nursery(all, r);
 	*pid = nursery_start(&all->nursery, s->settings.name, s->settings.type, map, n);
+	all->nursery_has_answered |= *pid > 0;
 	if (*pid > 0)
 		return 0;
-	int r = *pid;
+	r = *pid;
 	lose_nursery(all, r);
 	if (r == -ETIMEDOUT)
 		return r; /* it may have forked one yet, which ends when these descriptors do */
