@@ -73,9 +73,6 @@ void stream_open(struct hub *h, int fd, const struct door_request *r, const stru
 /* The rights are others: says goodbye to those that have none any more. */
 void streams_check_access(struct hub *h);
 
-/* All of a view's: the log has a hole, so what comes is read from the journal. */
-void streams_read_on(struct view *v);
-
 /* Its view is whole now. */
 void stream_wake(struct stream *s);
 

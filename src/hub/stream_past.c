@@ -213,26 +213,6 @@ void stream_advance(struct stream *s)
 	start_replay(s);
 }
 
-void streams_read_on(struct view *v)
-{
-	list_each_safe (e, &v->hub->streams) {
-		struct stream *s = list_entry(e, struct stream, link);
-		if (s->view != v || s->phase != STREAM_LIVE || s->outlet.ends)
-			continue;
-		/* What is in the log behind its position comes from the journal as well. */
-		list_remove(&s->ready);
-		stream_set_behind(s, true);
-		s->phase = STREAM_REPLAYING;
-		s->is_caught_up = false;
-		stream_advance(s);
-	}
-	list_each_safe (e, &v->hub->streams) {
-		struct stream *s = list_entry(e, struct stream, link);
-		if (s->view == v && s->phase == STREAM_REPLAYING)
-			s->joined_whole = s->is_caught_up = false;
-	}
-}
-
 void stream_wake(struct stream *s)
 {
 	stream_advance(s);

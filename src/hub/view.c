@@ -154,24 +154,13 @@ static bool must_wait(const struct view *v, event_id id)
 	return false;
 }
 
-void view_drop_held(struct view *v)
-{
-	list_each_safe (e, &v->held) {
-		list_remove(e);
-		free(list_entry(e, struct view_held, link));
-	}
-	v->held_bytes = 0;
-}
-
 static void hold(struct view_link *of, const struct event *ev)
 {
 	struct view *v = of->view;
 	if (v->held_bytes > window_of(v)) {
-		view_flush(v);
-		v->from = MAX(v->hub->head, ev->id);
-		/* Too much: its streams read it from the journal later. */
-		view_drop_held(v);
-		streams_read_on(v);
+		/* Too much: a reader brings it from the journal later. */
+		view_put_aside(v, ev);
+		view_aside_note(v, ev);
 		return;
 	}
 	struct buf record = {0};

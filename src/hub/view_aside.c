@@ -206,6 +206,15 @@ void view_aside_note(struct view *v, const struct event *ev)
 	arrange(v);
 }
 
+static void drop_held(struct view *v)
+{
+	list_each_safe (e, &v->held) {
+		list_remove(e);
+		free(list_entry(e, struct view_held, link));
+	}
+	v->held_bytes = 0;
+}
+
 /* Events that wait for an older one are read as well. */
 static void give_up_held(struct view *v)
 {
@@ -218,7 +227,7 @@ static void give_up_held(struct view *v)
 		if (record_next(&rest, &rec) == 1)
 			note_missed(v, &rec.event);
 	}
-	view_drop_held(v);
+	drop_held(v);
 }
 
 void view_put_aside(struct view *v, const struct event *ev)

@@ -14,7 +14,6 @@ event_id view_published(const struct view *v) must_check;
 /* Appends events that a reader has matched and rendered: whole groups up to `last`. */
 void view_append_rendered(struct view *v, struct str bytes, event_id last);
 
-void view_drop_held(struct view *v);
 /* Serves the streams that wait until the view has seen more. */
 void view_wake_waiting(struct view *v);
 void view_free(struct view *v);

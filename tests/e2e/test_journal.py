@@ -64,6 +64,41 @@ def nothing_is_shown_before_the_disk_has_it(site):
     strace.wait()
 
 
+def passing_events_that_wait_too_long_for_a_disk_are_a_gap(site):
+    """More than a view holds while another channel's disk hangs: what no journal keeps is declared."""
+    require("strace")
+    site.own_plugins()
+    build_plugin("tests/plugins/flood.c", site.path("plugins", "flood.so"))
+    open(site.path("app.log"), "w").close()
+    site.up(SOURCE + "flood: {type: flood, channel: passing, what: passing, armed_by: DIR/armed}\n", DISK, "plugin_dir: DIR/plugins")
+    site.ready()
+    s = site.stream("channel=logs&channel=passing")
+    s.until_type("hello")
+    append(site, 1, 10)
+    s.until_message("10")
+    strace = subprocess.Popen(["strace", "-f", "-p", str(site.pids("hub")[0]), "-e", "trace=fdatasync", "-e",
+                               "inject=fdatasync:delay_enter=4000000:when=1", "-o", site.path("strace")],
+                              stderr=subprocess.PIPE)
+    wait_for(lambda: b"attached" in strace.stderr.read1(200), "strace")
+    append(site, 11, 20)
+    wait_for(lambda: channel(site)["unsynced_bytes"] > 0, "the sync to hang")
+    open(site.path("armed"), "w").close()
+    wait_for(lambda: site.json("/status")["views_put_aside"] > 0, "the view to be put aside")
+    check(channel(site)["unsynced_bytes"] > 0, "the disk was done before")
+    os.unlink(site.path("armed"))
+    got = s.events(lambda e: e.type == "gap")
+    strace.terminate()
+    strace.wait()
+    check(got[-1].json()["reason"] == "slow", repr(got[-1]))
+    append(site, 21, 21)
+    got += s.events(lambda e: e.type == "line" and e.json()["message"] == "21")
+    lines = [e.json()["message"] for e in got if e.type == "line"]
+    check(lines == [str(i) for i in range(11, 22)], repr(lines))
+    numbers = [int(e.json()["message"].split()[0]) for e in got if e.type == "tick"]
+    check(numbers == sorted(set(numbers)), "out of order")
+    check([e.type for e in got].count("gap") == 1, "not one gap")
+
+
 def errors_of_the_disk_in_turn(site):
     """EIO and ENOSPC at each write and each fdatasync, one after the other."""
     require("strace")
@@ -237,5 +272,5 @@ def what_people_see_of_it(site):
         check(status in (1, 2) and words in text, "%r: %d %s" % (args, status, text))
 
 
-run(nothing_is_shown_before_the_disk_has_it, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
+run(nothing_is_shown_before_the_disk_has_it, passing_events_that_wait_too_long_for_a_disk_are_a_gap, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
     a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short, what_people_see_of_it)

@@ -12,7 +12,7 @@
 #include <sluice-plugin.h>
 
 static const char *const whats[] = {"nothing", "listen",  "end",     "open", "refused", "log",
-				    "stderr",  "counter", "cursors", "pong", NULL};
+				    "stderr",  "counter", "cursors", "pong", "passing", NULL};
 
 static const struct sluice_option options[] = {
 	{.name = "what",
@@ -115,10 +115,26 @@ static int emit(struct sluice_source *src, unsigned n)
 	return src->host->emit(src, &ev);
 }
 
+/* Numbered, two kilobytes each, and kept nowhere. */
+static int emit_passing(struct sluice_source *src, unsigned n)
+{
+	char text[2048];
+	memset(text, 'x', sizeof(text));
+	text[snprintf(text, 32, "%u", n)] = ' ';
+	struct sluice_event ev = {.type = "tick",
+				  .severity = SLUICE_NO_SEVERITY,
+				  .flags = SLUICE_TRANSIENT,
+				  .body = text,
+				  .body_len = sizeof(text)};
+	return src->host->emit(src, &ev);
+}
+
 static int flood(struct sluice_source *src, const char *what, unsigned n)
 {
 	if (strcmp(what, "cursors") == 0)
 		return emit(src, n);
+	if (strcmp(what, "passing") == 0)
+		return emit_passing(src, n);
 	if (strcmp(what, "log") == 0)
 		src->host->log(src, SLUICE_LOG_ERROR, "nothing has happened, and yet it is said");
 	else if (strcmp(what, "counter") == 0)
