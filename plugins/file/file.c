@@ -25,7 +25,9 @@ enum { FIFOS_WAITED = 64 };
 
 static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
 static const char *const watches[] = {"auto", "inotify", "poll", NULL};
-static const char *const parses[] = {"none", "json", "logfmt", "clf", "regex", "syslog", NULL};
+static const char *const parses[] = {"none",         "json",    "logfmt", "clf",
+				     "regex",        "syslog",  "nginx",  "vhost_combined",
+				     "apache_error", "haproxy", "caddy",  NULL};
 static const char *const ansis[] = {"keep", "strip", NULL};
 static const char *const invalids[] = {"replace", "escape", NULL};
 
@@ -142,6 +144,12 @@ static const struct sluice_option options[] = {
 	 .doc = "read .gz files too, once; lines that were read before they were compressed do not "
 		"come "
 		"again"},
+	{.name = "multiline.preset",
+	 .type = SLUICE_ENUM,
+	 .fallback = "none",
+	 .choices = traces_names,
+	 .doc = "which lines are one event: time: one that begins with a time begins an event; a "
+		"language: its stack traces are joined (multiline: java is short for it)"},
 	{.name = "multiline.start",
 	 .type = SLUICE_REGEX,
 	 .doc = "a line that matches begins an event, the others belong to the one before"},
@@ -207,9 +215,9 @@ static const struct sluice_field_type line_fields[] = {
 	 "for parse: regex with a group message: text of the line before the match"},
 	{"text_after", SLUICE_STRING, NULL, "the same: text of the line after the match"},
 	{"NAME", SLUICE_STRING, NULL,
-	 "what parse finds: of clf client, user, method, path, protocol, status, bytes, referer, "
-	 "agent; "
-	 "of syslog host, app, pid, facility; else the line's own names"},
+	 "what parse finds: of access logs client, user, method, path, protocol, status, bytes, "
+	 "referer, agent; of syslog host, app, pid, facility; see the table of forms; else the "
+	 "line's own names"},
 	{0},
 };
 
@@ -294,7 +302,8 @@ static void read_more_options(struct sluice_source *src, struct options *o)
 	o->on_invalid = (enum on_invalid)h->number(src, "on_invalid");
 	o->has_time_format = h->option(src, "time_format", 0);
 	o->parse = (enum parse)h->number(src, "parse");
-	o->has_groups = h->option(src, "multiline.start", 0) ||
+	o->preset = (enum trace_preset)h->number(src, "multiline.preset");
+	o->has_groups = o->preset != TRACE_NONE || h->option(src, "multiline.start", 0) ||
 			h->option(src, "multiline.continue", 0) ||
 			h->option(src, "multiline.end", 0);
 	o->group_timeout_ns = h->number(src, "multiline.timeout");
@@ -628,6 +637,8 @@ static int file_run(struct sluice_source *src, void *state)
 	(void)src;
 	s->buffer = must(malloc(s->options.max_line + READ_SIZE));
 	s->regexes = regexes_new(src);
+	if (s->options.preset != TRACE_NONE)
+		s->traces = traces_new(s->options.preset);
 	if (s->options.use_inotify) {
 		s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (s->inotify < 0)
@@ -650,6 +661,7 @@ static void file_close(struct sluice_source *src, void *state)
 	(void)src;
 	discover_free(s);
 	regexes_free(s->regexes);
+	traces_free(s->traces);
 	fields_free(&s->fields);
 	free(s->text);
 	free(s->plain);

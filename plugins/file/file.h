@@ -29,6 +29,7 @@
 
 #include "common/basics.h"
 #include "common/fields.h"
+#include "common/traces.h"
 #include "pattern.h"
 #include "position.h"
 #include "sluice-plugin.h"
@@ -37,7 +38,19 @@ enum { READ_SIZE = 256 * 1024 };
 
 enum long_line { LONG_TRUNCATE, LONG_SPLIT, LONG_SKIP };
 enum on_invalid { INVALID_REPLACE, INVALID_ESCAPE };
-enum parse { PARSE_NONE, PARSE_JSON, PARSE_LOGFMT, PARSE_CLF, PARSE_REGEX, PARSE_SYSLOG };
+enum parse {
+	PARSE_NONE,
+	PARSE_JSON,
+	PARSE_LOGFMT,
+	PARSE_CLF,
+	PARSE_REGEX,
+	PARSE_SYSLOG,
+	PARSE_NGINX,
+	PARSE_VHOST_COMBINED,
+	PARSE_APACHE_ERROR,
+	PARSE_HAPROXY,
+	PARSE_CADDY
+};
 
 struct options {
 	size_t max_line; /* bytes */
@@ -57,6 +70,7 @@ struct options {
 	enum parse parse;
 	bool has_time_format;
 	bool has_groups; /* multiline */
+	enum trace_preset preset;
 	int64_t group_timeout_ns;
 	size_t group_lines, group_bytes; /* at most */
 };
@@ -149,7 +163,8 @@ struct state {
 	size_t n_slots;
 	struct fields fields; /* of the event being emitted */
 	struct regexes *regexes;
-	char *text; /* of a line, decoded; grows */
+	struct traces *traces; /* of multiline.preset; NULL: none */
+	char *text;            /* of a line, decoded; grows */
 	size_t text_room;
 	char *plain; /* the same without escape sequences; grows */
 	size_t plain_room;
@@ -187,6 +202,7 @@ struct group {
 	size_t len;
 	uint64_t size; /* what it had without max_bytes */
 	size_t n_lines;
+	enum trace_state trace;
 	int64_t since_ns; /* CLOCK_MONOTONIC, of the last of them */
 };
 

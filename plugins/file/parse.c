@@ -13,6 +13,7 @@
 #include "common/stamp.h"
 #include "common/syslogmsg.h"
 #include "common/times.h"
+#include "common/weblog.h"
 #include "file.h"
 
 /* ---- regular expressions ----------------------------------------------------------- */
@@ -184,78 +185,37 @@ static bool parse_logfmt(struct state *s, const char *p, size_t n, struct parsed
 	return any;
 }
 
-/* Up to `stop`, behind which *p then stands; "-" is nothing. */
-static bool take(const char **p, const char *end, char stop, const char **ret, size_t *n)
-{
-	const char *from = *p;
-	while (*p < end && **p != stop) {
-		if (**p == '\\' && stop == '"' && *p + 1 < end)
-			++*p;
-		++*p;
-	}
-	*ret = from;
-	*n = (size_t)(*p - from);
-	if (*p == end)
-		return stop == ' ' && *n;
-	++*p;
-	return true;
-}
-
 static void put_text(struct state *s, const char *name, const char *p, size_t n)
 {
 	if (n && !(n == 1 && *p == '-'))
 		fields_str(&s->fields, name, p, n);
 }
 
-static void put_request(struct state *s, const char *p, size_t n)
+typedef bool weblog_fn(const char *p, size_t n, int64_t now_ns, struct weblog *ret,
+		       struct fields *f);
+
+static bool parse_weblog(struct state *s, weblog_fn *fn, const char *p, size_t n,
+			 struct parsed *ret)
 {
-	const char *end = p + n, *a = memchr(p, ' ', n);
-	const char *b = a ? memrchr(a + 1, ' ', (size_t)(end - a - 1)) : NULL;
-	if (!a) {
-		put_text(s, "request", p, n);
-		return;
-	}
-	fields_str(&s->fields, "method", p, (size_t)(a - p));
-	fields_str(&s->fields, "path", a + 1, (size_t)((b ? b : end) - a - 1));
-	if (b)
-		fields_str(&s->fields, "protocol", b + 1, (size_t)(end - b - 1));
+	struct weblog w = {.severity = SLUICE_NO_SEVERITY};
+	if (!fn(p, n, wall_ns(), &w, &s->fields))
+		return false;
+	ret->time_ns = w.time_ns;
+	ret->severity = w.severity;
+	ret->message = w.message;
+	ret->message_len = w.message_len;
+	return true;
 }
 
-/* host ident user [time] "request" status bytes, and in the combined format
- * "referer" "agent".
- */
-static bool parse_clf(struct state *s, const char *p, size_t n, struct parsed *ret)
+static bool parse_caddy(struct state *s, const char *p, size_t n, struct parsed *ret)
 {
-	const char *end = p + n, *t[9];
-	size_t len[9];
-	if (!take(&p, end, ' ', &t[0], &len[0]) || !take(&p, end, ' ', &t[1], &len[1]) ||
-	    !take(&p, end, '[', &t[2], &len[2]) || !take(&p, end, ']', &t[3], &len[3]) ||
-	    end - p < 2 || p[0] != ' ' || p[1] != '"')
+	if (!parse_json(s, p, n, ret))
 		return false;
-	p += 2;
-	if (!take(&p, end, '"', &t[4], &len[4]) || p == end || *p++ != ' ' ||
-	    !take(&p, end, ' ', &t[5], &len[5]) || !take(&p, end, ' ', &t[6], &len[6]))
-		return false;
-	int status = len[5] == 3 ? atoi(t[5]) : 0;
-	if (status < 100 || stamp_clf(t[3], len[3], &ret->time_ns) != len[3])
-		return false;
-	while (len[2] && t[2][len[2] - 1] == ' ')
-		len[2]--;
-	put_text(s, "client", t[0], len[0]);
-	put_text(s, "ident", t[1], len[1]);
-	put_text(s, "user", t[2], len[2]);
-	put_request(s, t[4], len[4]);
-	fields_int(&s->fields, "status", status);
-	fields_int(&s->fields, "bytes", len[6] == 1 && t[6][0] == '-' ? 0 : atoll(t[6]));
-	for (int i = 7; i < 9 && p < end && *p == '"'; i++) {
-		p++;
-		if (!take(&p, end, '"', &t[i], &len[i]))
-			break;
-		put_text(s, i == 7 ? "referer" : "agent", t[i], len[i]);
-		while (p < end && *p == ' ')
-			p++;
-	}
-	ret->severity = status >= 500 ? 3 : status >= 400 ? 4 : 6;
+	struct weblog w = {ret->time_ns, ret->severity, ret->message, ret->message_len};
+	weblog_caddy(&w, &s->fields);
+	ret->severity = w.severity;
+	ret->message = w.message;
+	ret->message_len = w.message_len;
 	return true;
 }
 
@@ -371,7 +331,12 @@ bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret)
 	case PARSE_NONE: return true;
 	case PARSE_JSON: good = parse_json(s, p, n, ret); break;
 	case PARSE_LOGFMT: good = parse_logfmt(s, p, n, ret); break;
-	case PARSE_CLF: good = parse_clf(s, p, n, ret); break;
+	case PARSE_CLF:
+	case PARSE_VHOST_COMBINED: good = parse_weblog(s, weblog_access, p, n, ret); break;
+	case PARSE_NGINX: good = parse_weblog(s, weblog_nginx, p, n, ret); break;
+	case PARSE_APACHE_ERROR: good = parse_weblog(s, weblog_apache_error, p, n, ret); break;
+	case PARSE_HAPROXY: good = parse_weblog(s, weblog_haproxy, p, n, ret); break;
+	case PARSE_CADDY: good = parse_caddy(s, p, n, ret); break;
 	case PARSE_REGEX: good = parse_regex(s, p, n, ret); break;
 	case PARSE_SYSLOG: good = parse_syslog(s, p, n, ret); break;
 	}

@@ -112,5 +112,75 @@ def times_that_people_have(site):
     wait_for(lambda: site.source("c4")["counters"].get("unparsed_times") == 1, "the line to be counted")
 
 
+def logs_of_web_servers(site):
+    """Presets beside clf; each line as its server writes it."""
+    access = '203.0.113.7 - bob [27/Nov/2026:10:00:00 +0000] "GET /login HTTP/1.1" %s %s "http://r/" "curl/8"\n'
+    caddy = {"level": "info", "ts": 1795773600.25, "logger": "http.log.access", "msg": "handled request", "size": 5,
+             "status": 404, "duration": 0.1, "user_id": "", "request": {
+                 "remote_ip": "10.0.0.1", "client_ip": "203.0.113.7", "proto": "HTTP/2.0", "method": "GET", "host": "example.com",
+                 "uri": "/login", "headers": {"User-Agent": ["curl/8"]}}}
+    got = parsed(site, [
+        ("parse: clf", access % (200, 5) + "www.example.com:80 " + access % ("000", "-") + "10.0.0.9, " + access % ("-", "-"), 3),
+        ("parse: vhost_combined", "www.example.com:80 " + access % (503, 5), 1),
+        ("parse: nginx, time_zone: UTC", access % (499, 0) + '2026/11/27 10:00:00 [crit] 1#2: *3 x, client: 203.0.113.7, '
+         'server: a, request: "GET /login HTTP/1.1"\nplain\n', 3),
+        ("parse: apache_error, time_zone: UTC", "[Fri Nov 27 10:00:00.25 2026] [core:error] [pid 1:tid 2] "
+         "[client 203.0.113.7:5] AH00128: no file\n", 1),
+        ("parse: haproxy, time_zone: UTC", 'Nov 27 10:00:00 lb haproxy[1]: 203.0.113.7:5 [27/Nov/2026:10:00:00.25] in b/s '
+         '0/0/0/1/1 502 5 - - PH-- 1/1/0/0/0 0/0 "GET /login HTTP/1.1"\n', 1),
+        ("parse: caddy", json.dumps(caddy) + '\n{"level":"warn","ts":1795773600.25,"msg":"no certificate"}\n', 2),
+    ])
+    request = {"client": "203.0.113.7", "method": "GET", "path": "/login", "protocol": "HTTP/1.1", "time": "2026-11-27T10:00:00"}
+    clf, vhost, nginx, apache, haproxy, caddy = got
+    holds(clf[0], severity=INFO, status=200, user="bob", agent="curl/8", vhost=None, **request)
+    holds(clf[1], severity=WARNING, status=0, bytes=0, vhost="www.example.com", port=80, **request)
+    holds(clf[2], status=None, **dict(request, client="10.0.0.9"), forwarded_for="10.0.0.9, 203.0.113.7")
+    holds(vhost[0], severity=ERROR, vhost="www.example.com", **request)
+    holds(nginx[0], severity=WARNING, status=499, **request)
+    holds(nginx[1], severity="critical", connection=3, level="crit", **request)
+    holds(nginx[2], "plain", unparsed=True)
+    holds(apache[0], "AH00128: no file", ERROR, "2026-11-27T10:00:00.25", client="203.0.113.7", code="AH00128", pid=1)
+    holds(haproxy[0], severity=ERROR, status=502, backend="b", host="lb", termination="PH--", **request)
+    holds(caddy[0], "handled request: GET /login 404", WARNING, status=404, bytes=5, agent="curl/8", vhost="example.com",
+          **dict(request, protocol="HTTP/2.0"))
+    holds(caddy[1], "no certificate", WARNING)
+
+
+def stack_traces_are_one_event(site):
+    """Of a preset that is named alone or beside other options; a group message keeps all of it."""
+    java = ["2026-11-27 10:00:00 ERROR it broke\njava.lang.IllegalStateException: boom\n\tat a.B.c(B.java:3)\n"
+            "Caused by: java.io.IOException: x\n\t... 2 more", "2026-11-27 10:00:01 INFO going on"]
+    python = ["before", "Traceback (most recent call last):\n  File \"x.py\", line 1, in <module>\n    f()\nValueError: x\n\n"
+              "During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+              "  File \"x.py\", line 3, in <module>\nKeyError: 'y'", "after"]
+    text = "\n".join(java) + "\n"
+    regex = ", parse: regex, regex: '^(?<time>\\S+ \\S+) (?<level>[A-Z]+) (?<message>.*)', time_zone: UTC"
+    got = parsed(site, [
+        ("multiline: java", text, 2),
+        ("multiline: {preset: python, %s}" % SHORT, "\n".join(python) + "\n", 3),
+        ("multiline: {preset: time, %s}" % SHORT, text, 2),
+        ("multiline: {preset: java, %s}" % SHORT + regex, text, 2),
+        ("multiline: {preset: java, start: '^>', %s}" % SHORT, "> a\n b\n> c\n", 2),
+        ("multiline: java", "\x1b[31m2026-11-27 10:00:00 ERROR\x1b[0m it broke\njava.lang.Error: x\n\tat a.B.c(B.java:3)\n", 1),
+    ])
+    check([e["message"] for e in got[0]] == java, repr(got[0]))
+    check([e["message"] for e in got[1]] == python, repr(got[1]))
+    check([e["message"] for e in got[2]] == java, repr(got[2]))
+    holds(got[3][0], java[0][26:], ERROR, "2026-11-27T10:00:00", unparsed=None)
+    holds(got[3][1], "going on", INFO, "2026-11-27T10:00:01", unparsed=None)
+    holds(got[0][0], severity=ERROR)
+
+
+def what_cannot_be_is_refused(site):
+    source = SOURCE % ("f", "f", "f", ", %s")
+    for options, want in (("multiline: jawa", 'did you mean "java"'), ("multiline: {preset: [java]}", "a list where"),
+                          ("time_format: '%d %i'", "has a directive that is not known"), ("time_format: [epoch, soon]", "names no part"),
+                          ("time_zone: '+25:00'", "is no time zone"), ("parse: ngnix", 'did you mean "nginx"'), ("ansi: drop", "keep, strip")):
+        site.write_config(source % options)
+        code, out = site.sluice_command("check")
+        check(code != 0 and want in out, "%s: %r" % (options, out))
+
+
 if __name__ == "__main__":
-    run(text_outside_a_match_is_kept, a_level_in_colour_counts_and_colours_go_when_asked, times_that_people_have)
+    run(text_outside_a_match_is_kept, a_level_in_colour_counts_and_colours_go_when_asked, times_that_people_have,
+        logs_of_web_servers, stack_traces_are_one_event, what_cannot_be_is_refused)

@@ -7,6 +7,7 @@
 
 #include "../../plugins/common/jsonline.h"
 #include "../../plugins/common/syslogmsg.h"
+#include "../../plugins/common/weblog.h"
 #include "../../plugins/syslog/framing.h"
 #include "base/json.h"
 #include "conf/packed.h"
@@ -65,6 +66,15 @@ static void parse(const char *p, size_t n)
 	}
 	fields_reset(&f);
 	syslog_parse_line(p, n, NOW * 1000000000LL, &m, &f);
+	static bool (*const web[])(const char *, size_t, int64_t, struct weblog *,
+				   struct fields *) = {weblog_access, weblog_nginx,
+						       weblog_apache_error, weblog_haproxy};
+	for (size_t i = 0; i < sizeof(web) / sizeof(web[0]); i++) {
+		struct weblog w = {0};
+		fields_reset(&f);
+		if (web[i](p, n, NOW * 1000000000LL, &w, &f) && w.message_len > n)
+			abort();
+	}
 	fields_reset(&f);
 	if (jsonline_parse(p, n, &j, &f)) {
 		for (size_t i = 0; i < f.n; i++)
