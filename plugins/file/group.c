@@ -52,9 +52,15 @@ static void append(struct state *s, struct group *g, const char *p, size_t n)
 	g->n_lines++;
 }
 
-static bool begins_event(const struct state *s, const char *p, size_t n)
+/* Whether a line begins another event than the one held back, if there is one; *trace
+ * is where the event that holds the line stands.
+ */
+static bool begins_event(struct state *s, const struct group *g, enum trace_state *trace,
+			 const char *p, size_t n)
 {
 	const struct regexes *r = s->regexes;
+	if (s->traces && traces_begins(s->traces, trace, g ? g->text : NULL, g ? g->len : 0, p, n))
+		return true;
 	if (regex_is_set(r, REGEX_START) && regex_matches(r, REGEX_START, p, n))
 		return true;
 	return regex_is_set(r, REGEX_CONTINUE) && !regex_matches(r, REGEX_CONTINUE, p, n);
@@ -84,7 +90,9 @@ int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_
 	}
 	size_t plain_len = n;
 	const char *plain = without_ansi(s, p, &plain_len);
-	if (f->group && begins_event(s, plain, plain_len)) {
+	enum trace_state trace = f->group ? f->group->trace : TRACE_LINE;
+	bool begins = begins_event(s, f->group, &trace, plain, plain_len);
+	if (f->group && begins) {
 		int r = group_flush(s, f);
 		if (r)
 			return r;
@@ -94,6 +102,7 @@ int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_
 	struct group *g = f->group;
 	append(s, g, p, n);
 	g->at = *behind;
+	g->trace = trace;
 	g->since_ns = mono_ns();
 	int64_t deadline = g->since_ns + s->options.group_timeout_ns;
 	if (deadline < s->next_deadline_ns)

@@ -293,6 +293,15 @@ static bool is_map(const struct sluice_option *table, const char *name)
 	return false;
 }
 
+/* A map's option "preset" may be written in place of the map: `multiline: java`. */
+static const struct sluice_option *preset_of(const struct sluice_option *table, const char *name)
+{
+	char *full = mem_printf("%s.preset", name);
+	const struct sluice_option *ret = option_lookup(table, full);
+	free(full);
+	return ret;
+}
+
 static void read_one(struct reading *r, const struct tree *t, const char *where,
 		     const struct sluice_option *o)
 {
@@ -399,6 +408,8 @@ static void read_map(struct reading *r, const struct tree *map, const char *pref
 			char *below = mem_printf("%s.", name);
 			read_map(r, value, below, path);
 			free(below);
+		} else if ((o = preset_of(r->table, name))) {
+			read_value(r, value, path, o);
 		} else if (is_map(r->table, name)) {
 			errors_add(r->e, value->at, path,
 				   "%s where a map is expected (write \"%s:\" and indent "
