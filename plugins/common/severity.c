@@ -9,22 +9,30 @@
 
 enum { LOOK_AT = 160, WORD_MAX = 9 };
 
-static const struct {
+struct word {
 	const char *word;
 	int severity;
-} words[] = {
+};
+
+static const struct word words[] = {
 	{"emerg", 0},  {"emergency", 0}, {"panic", 0},   {"alert", 1},
 	{"crit", 2},   {"critical", 2},  {"fatal", 2},   {"error", 3},
 	{"err", 3},    {"severe", 3},    {"warning", 4}, {"warn", 4},
 	{"notice", 5}, {"info", 6},      {"debug", 7},   {"trace", 7},
 };
 
-static int lookup(const char *word, size_t len)
+/* Only in capitals: zerolog's and Serilog's, then logrus's. */
+static const struct word short_words[] = {
+	{"pnc", 0}, {"ftl", 2},  {"wrn", 4},  {"inf", 6},  {"dbg", 7},  {"trc", 7},
+	{"vrb", 7}, {"pani", 0}, {"fata", 2}, {"erro", 3}, {"debu", 7}, {"trac", 7},
+};
+
+static int lookup(const struct word *list, size_t n, const char *word, size_t len)
 {
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (words[i].word[0] == word[0] && strlen(words[i].word) == len &&
-		    memcmp(words[i].word, word, len) == 0)
-			return words[i].severity;
+	for (size_t i = 0; i < n; i++)
+		if (list[i].word[0] == word[0] && strlen(list[i].word) == len &&
+		    memcmp(list[i].word, word, len) == 0)
+			return list[i].severity;
 	return SLUICE_NO_SEVERITY;
 }
 
@@ -62,16 +70,21 @@ int severity_detect(const char *line, size_t len)
 		bool is_word =
 			(upper != lower || line[i] < 'a') && (i + n >= len || line[i + n] != '(');
 		if (n >= 3 && n <= WORD_MAX && is_word) {
-			int severity = lookup(small, n);
+			int severity = lookup(words, sizeof(words) / sizeof(words[0]), small, n);
+			if (severity == SLUICE_NO_SEVERITY && !lower && n <= 4)
+				severity = lookup(short_words,
+						  sizeof(short_words) / sizeof(short_words[0]),
+						  small, n);
 			if (severity != SLUICE_NO_SEVERITY)
 				return severity;
 		}
 		i += n;
-		if (i >= len)
-			break;
-		size_t colour = colour_at(line + i, len - i);
+		size_t colour = 0;
+		if (i < end && (line[i] == ANSI_ESCAPE || line[i] == '#'))
+			colour = colour_at(line + i, len - i);
+		if (colour)
+			end = len - end > colour ? end + colour : len;
 		i += colour ? colour : 1;
-		end = len - end > colour ? end + colour : len;
 	}
 	return SLUICE_NO_SEVERITY;
 }

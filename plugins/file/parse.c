@@ -323,26 +323,60 @@ static bool parse_syslog(struct state *s, const char *p, size_t n, struct parsed
 	return true;
 }
 
+static bool parse_text(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	switch (s->options.parse) {
+	case PARSE_NONE: return true;
+	case PARSE_JSON: return parse_json(s, p, n, ret);
+	case PARSE_LOGFMT: return parse_logfmt(s, p, n, ret);
+	case PARSE_CLF:
+	case PARSE_VHOST_COMBINED: return parse_weblog(s, weblog_access, p, n, ret);
+	case PARSE_NGINX: return parse_weblog(s, weblog_nginx, p, n, ret);
+	case PARSE_APACHE_ERROR: return parse_weblog(s, weblog_apache_error, p, n, ret);
+	case PARSE_HAPROXY: return parse_weblog(s, weblog_haproxy, p, n, ret);
+	case PARSE_CADDY: return parse_caddy(s, p, n, ret);
+	case PARSE_REGEX: return parse_regex(s, p, n, ret);
+	case PARSE_SYSLOG: return parse_syslog(s, p, n, ret);
+	}
+	return false;
+}
+
+/* What the text is before anything has been found in it. */
+static void parse_again(struct state *s, size_t n_fields, const char *p, size_t n,
+			struct parsed *ret)
+{
+	s->fields.n = n_fields;
+	*ret = (struct parsed){.severity = SLUICE_NO_SEVERITY, .message = p, .message_len = n};
+}
+
+/* Of joined lines the first is of the form, and the others belong to its message. */
+static bool parse_first(struct state *s, const char *p, size_t n, struct parsed *ret)
+{
+	const char *lf = memchr(p, '\n', n);
+	if (!lf)
+		return false;
+	size_t first = (size_t)(lf - p);
+	ret->message_len = first;
+	if (!parse_text(s, p, first, ret))
+		return false;
+	extend_message(s, ret, lf, n - first);
+	return true;
+}
+
 bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret)
 {
 	size_t before = s->fields.n;
-	bool good = false;
-	switch (s->options.parse) {
-	case PARSE_NONE: return true;
-	case PARSE_JSON: good = parse_json(s, p, n, ret); break;
-	case PARSE_LOGFMT: good = parse_logfmt(s, p, n, ret); break;
-	case PARSE_CLF:
-	case PARSE_VHOST_COMBINED: good = parse_weblog(s, weblog_access, p, n, ret); break;
-	case PARSE_NGINX: good = parse_weblog(s, weblog_nginx, p, n, ret); break;
-	case PARSE_APACHE_ERROR: good = parse_weblog(s, weblog_apache_error, p, n, ret); break;
-	case PARSE_HAPROXY: good = parse_weblog(s, weblog_haproxy, p, n, ret); break;
-	case PARSE_CADDY: good = parse_caddy(s, p, n, ret); break;
-	case PARSE_REGEX: good = parse_regex(s, p, n, ret); break;
-	case PARSE_SYSLOG: good = parse_syslog(s, p, n, ret); break;
-	}
-	if (good)
+	bool is_joined = s->options.has_groups && memchr(p, '\n', n);
+	/* To logfmt a line feed is a blank, and every word of a trace a key. */
+	bool first_before_all = is_joined && s->options.parse == PARSE_LOGFMT;
+	if (first_before_all && parse_first(s, p, n, ret))
 		return true;
-	s->fields.n = before;
-	*ret = (struct parsed){.severity = SLUICE_NO_SEVERITY, .message = p, .message_len = n};
+	parse_again(s, before, p, n, ret);
+	if (parse_text(s, p, n, ret))
+		return true;
+	parse_again(s, before, p, n, ret);
+	if (is_joined && parse_first(s, p, n, ret))
+		return true;
+	parse_again(s, before, p, n, ret);
 	return false;
 }

@@ -54,7 +54,14 @@ def text_outside_a_match_is_kept(site):
         ("parse: regex, regex: '(?<message>\\w+) (?<msg>\\w+)'", "one two\n", 1),
         ("parse: regex, regex: '%s(?<last>.)$'" % ("(.?)" * 99), "ab\n", 1),
     ]
+    stack = "\n\tat a.b(c.java:3)"
+    for options, line in (("json", '{"level": "error", "msg": "it broke"}'), ("logfmt", 'level=error msg="it broke"'),
+                          ("syslog", "<11>Nov 27 10:00:00 host app: it broke"), ("nginx", "2026/11/27 10:00:00 [error] it broke"),
+                          ("haproxy", "<11>Nov 27 10:00:00 host app: it broke")):
+        cases.append(("multiline: java, parse: " + options, line + stack + "\n", 1))
     got = [events[0] for events in parsed(site, cases)]
+    for event in got[-5:]:
+        holds(event, "it broke" + stack, ERROR, unparsed=None)
     for event in got[:3]:
         holds(event, whole, ERROR, level="ERROR", unparsed=None, text_before=None, text_after=None)
     holds(got[3], "it broke\n  at a()", ERROR, id=7)

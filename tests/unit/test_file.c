@@ -35,6 +35,12 @@ START_TEST(severity_is_a_word_near_the_start)
 		{"\033]0;title ERROR\aplain", -1},
 		{"\033[31", -1},
 		{"\033", -1},
+		{"10:00AM \033[31mERR\033[0m zerolog", 3},
+		{"10:00AM \033[32mINF\033[0m zerolog", 6},
+		{"\033[33mWARN\033[0m[0000] logrus", 4},
+		{"\033[31mFATA\033[0m[0000] logrus", 2},
+		{"[10:00:00 WRN] Serilog", 4},
+		{"inf and erro are words", -1},
 		{"#033[", -1},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -136,6 +142,5 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 }
 END_TEST
 
-UNIT_MAIN("file", severity_is_a_word_near_the_start,
-	  escape_sequences_are_taken_out_and_no_text, a_cut_leaves_characters_whole,
-	  a_position_is_recognised_only_in_the_file_it_was_taken_in)
+UNIT_MAIN("file", severity_is_a_word_near_the_start, escape_sequences_are_taken_out_and_no_text,
+	  a_cut_leaves_characters_whole, a_position_is_recognised_only_in_the_file_it_was_taken_in)
