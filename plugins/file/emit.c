@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/ansi.h"
+#include "common/jsonline.h"
 #include "common/severity.h"
 #include "file.h"
 
@@ -39,8 +40,23 @@ static void strip_parsed(struct state *s, struct parsed *p)
 	}
 }
 
+/* What is known of the container, and what it says itself. */
+static void put_container(struct state *s, struct file *f, const struct wrapping *w)
+{
+	if (!f->container) {
+		f->container = must(calloc(1, sizeof(*f->container)));
+		container_learn(f->container, f->path);
+		container_learn(f->container, f->origin);
+	}
+	container_refresh(f->container);
+	fields_cstr(&s->fields, "log.iostream", container_stream_name(w->stream));
+	container_put(f->container, &s->fields);
+	if (w->attrs)
+		jsonline_put_object(w->attrs, w->attrs_len, "attrs", &s->fields);
+}
+
 int emit_line(struct state *s, struct file *f, const char *line, size_t len, uint32_t flags,
-	      uint64_t size)
+	      uint64_t size, const struct wrapping *w)
 {
 	char value[POSITION_VALUE_MAX];
 	struct parsed p = {.severity = SLUICE_NO_SEVERITY, .message = line, .message_len = len};
@@ -49,7 +65,10 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 		fields_cstr(&s->fields, s->options.path_field, f->path);
 	if (flags & SLUICE_TRUNCATED)
 		fields_int(&s->fields, "log.record.size", (int64_t)size);
-	if (s->options.parse != PARSE_NONE && !parse_line(s, line, len, &p)) {
+	if (w)
+		put_container(s, f, w);
+	bool is_parsed = s->options.has_containers && !w ? false : parse_line(s, line, len, &p);
+	if (!is_parsed) {
 		fields_bool(&s->fields, "unparsed", true);
 		s->n_unparsed++;
 	}
@@ -66,7 +85,7 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 	struct sluice_cursor c = cursor_of(f, value);
 	struct sluice_event ev = {
 		.type = "line",
-		.time_ns = p.time_ns,
+		.time_ns = p.time_ns || !w ? p.time_ns : w->time_ns,
 		.severity = p.severity,
 		.flags = flags,
 		.body = p.message,

@@ -22,12 +22,18 @@
 
 /* Others are looked at with the sweep. */
 enum { FIFOS_WAITED = 64 };
+/* A runtime's line: docker cuts at 16 KiB, of which JSON may make six times as much. */
+enum { WRAPPED_MAX = 256 * 1024 };
 
 static const char *const long_lines[] = {"truncate", "split", "skip", NULL};
 static const char *const watches[] = {"auto", "inotify", "poll", NULL};
-static const char *const parses[] = {"none",         "json",    "logfmt", "clf",
-				     "regex",        "syslog",  "nginx",  "vhost_combined",
-				     "apache_error", "haproxy", "caddy",  NULL};
+static const char *const parses[] = {
+	"none",           "json",         "logfmt",  "clf",   "regex",  "syslog", "nginx",
+	"vhost_combined", "apache_error", "haproxy", "caddy", "docker", "cri",    NULL};
+/* What a container writes may have any of the forms but those of the runtimes. */
+static const char *const messages[] = {"none",         "json",    "logfmt", "clf",
+				       "regex",        "syslog",  "nginx",  "vhost_combined",
+				       "apache_error", "haproxy", "caddy",  NULL};
 static const char *const ansis[] = {"keep", "strip", NULL};
 static const char *const invalids[] = {"replace", "escape", NULL};
 
@@ -184,6 +190,21 @@ static const struct sluice_option options[] = {
 	 .doc = "makes fields, time and severity of a line; one that is not of that form comes as "
 		"it is, "
 		"with the field \"unparsed\""},
+	{.name = "parse_message",
+	 .type = SLUICE_ENUM,
+	 .fallback = "none",
+	 .choices = messages,
+	 .doc = "with parse: docker or cri: the form of what the container itself writes, such as "
+		"json"},
+	{.name = "partial_timeout",
+	 .type = SLUICE_DURATION,
+	 .fallback = "30s",
+	 .min = 10 * MS,
+	 .max = 3600 * 1000 * MS,
+	 .doc = "with parse: docker or cri: a line whose rest has not come for so long is emitted "
+		"as "
+		"it is, "
+		"flagged partial"},
 	{.name = "regex",
 	 .type = SLUICE_REGEX,
 	 .doc = "for parse: regex; its named groups become fields, (?<message>), (?<time>) and "
@@ -203,6 +224,20 @@ static const struct sluice_option options[] = {
 
 static const struct sluice_field_type line_fields[] = {
 	{"log.file.path", SLUICE_STRING, NULL, "the file's name as it is now"},
+	{"log.iostream", SLUICE_STRING, NULL, "of a container: stdout or stderr"},
+	{"k8s.namespace.name", SLUICE_STRING, NULL,
+	 "of a container: from the names of its log files, as all that begins with k8s and "
+	 "container"},
+	{"k8s.pod.name", SLUICE_STRING, NULL, "the same"},
+	{"k8s.pod.uid", SLUICE_STRING, NULL, "the same"},
+	{"k8s.container.name", SLUICE_STRING, NULL, "the same"},
+	{"k8s.container.restart_count", SLUICE_INT, NULL, "the same"},
+	{"container.id", SLUICE_STRING, NULL, "the same"},
+	{"container.name", SLUICE_STRING, NULL,
+	 "docker's name of it, from config.v2.json beside the log, where that can be read"},
+	{"container.image.name", SLUICE_STRING, NULL, "the same: the image"},
+	{"attrs.NAME", SLUICE_STRING, NULL,
+	 "labels and variables that docker writes with each line"},
 	{"log.record.size", SLUICE_INT, "By", "of a truncated line: what it had"},
 	{"log.parse.problems", SLUICE_STRING, NULL,
 	 "what is wrong with the line: of JSON the values that are no JSON or fit into no field, "
@@ -302,6 +337,14 @@ static void read_more_options(struct sluice_source *src, struct options *o)
 	o->on_invalid = (enum on_invalid)h->number(src, "on_invalid");
 	o->has_time_format = h->option(src, "time_format", 0);
 	o->parse = (enum parse)h->number(src, "parse");
+	o->max_text = o->max_line;
+	o->partial_timeout_ns = h->number(src, "partial_timeout");
+	o->has_containers = o->parse == PARSE_DOCKER || o->parse == PARSE_CRI;
+	if (o->has_containers) {
+		o->container = o->parse == PARSE_CRI ? CONTAINER_CRI : CONTAINER_DOCKER;
+		o->parse = (enum parse)h->number(src, "parse_message");
+		o->max_line = o->max_line < WRAPPED_MAX ? WRAPPED_MAX : o->max_line;
+	}
 	o->preset = (enum trace_preset)h->number(src, "multiline.preset");
 	o->has_groups = o->preset != TRACE_NONE || h->option(src, "multiline.start", 0) ||
 			h->option(src, "multiline.continue", 0) ||
@@ -322,6 +365,10 @@ static int check_options(struct sluice_source *src, const struct options *o)
 			src, "encoding",
 			"no line end could be found in it: iconv does not know this encoding, or "
 			"it has no line feed of its own, as EBCDIC (see iconv -l)");
+	if (!o->has_containers && h->number(src, "parse_message"))
+		return h->refuse(src, "parse_message",
+				 "is used only with parse: docker and parse: cri (write parse for "
+				 "the lines of other files)");
 	if (o->parse == PARSE_REGEX && !h->option(src, "regex", 0))
 		return h->refuse(src, "regex",
 				 "is missing: parse: regex needs one, such as '(?<level>\\w+) "
@@ -663,6 +710,7 @@ static void file_close(struct sluice_source *src, void *state)
 	regexes_free(s->regexes);
 	traces_free(s->traces);
 	fields_free(&s->fields);
+	fields_free(&s->unwrapped);
 	free(s->text);
 	free(s->plain);
 	free(s->buffer);

@@ -13,6 +13,7 @@
  *	fifo.c      FIFOs, read as streams
  *	lines.c     bytes into lines, of any length
  *	group.c     lines that belong together
+ *	held.c      the same of containers: pieces of lines, of two streams
  *	encoding.c  other encodings than UTF-8
  *	holes.c     runs of NULs
  *	parse.c     a line into fields
@@ -28,6 +29,7 @@
 #include <sys/stat.h>
 
 #include "common/basics.h"
+#include "common/container.h"
 #include "common/fields.h"
 #include "common/traces.h"
 #include "pattern.h"
@@ -49,7 +51,9 @@ enum parse {
 	PARSE_VHOST_COMBINED,
 	PARSE_APACHE_ERROR,
 	PARSE_HAPROXY,
-	PARSE_CADDY
+	PARSE_CADDY,
+	PARSE_DOCKER,
+	PARSE_CRI
 };
 
 struct options {
@@ -67,7 +71,11 @@ struct options {
 	bool skip_empty, decompress, follow_links, fifos;
 	const char *encoding; /* as iconv(3) knows it; "auto": by the byte order mark, else UTF-8 */
 	enum on_invalid on_invalid;
-	enum parse parse;
+	enum parse parse;    /* of the line; in containers of the message */
+	bool has_containers; /* each line is one of a container's log */
+	enum container_format container;
+	size_t max_text; /* of a container's line: bytes; max_line is of the runtime's then */
+	int64_t partial_timeout_ns;
 	bool has_time_format;
 	bool has_groups; /* multiline */
 	enum trace_preset preset;
@@ -91,8 +99,10 @@ struct file {
 	struct position at;   /* behind the last line that was emitted */
 
 	/* at.offset .. group .. part .. over .. where reading goes on */
-	struct group *group; /* lines that are held back; NULL: none */
-	char *part;          /* owned: the start of a line that has not ended */
+	struct group *group;         /* lines that are held back; NULL: none */
+	struct held *held;           /* of a container: the same; NULL: nothing is */
+	struct container *container; /* owned; NULL: nothing has been emitted yet */
+	char *part;                  /* owned: the start of a line that has not ended */
 	size_t part_len;
 	uint64_t over;    /* bytes of it beyond max_line, counted only */
 	uint64_t nuls_to; /* NULs that were looked through in vain, until it changes; 0: none */
@@ -161,7 +171,8 @@ struct state {
 	size_t n_files;
 	struct file **by_path, **by_identity, **by_origin; /* hashes of n_slots */
 	size_t n_slots;
-	struct fields fields; /* of the event being emitted */
+	struct fields fields;    /* of the event being emitted */
+	struct fields unwrapped; /* memory of the container's line that is looked at */
 	struct regexes *regexes;
 	struct traces *traces; /* of multiline.preset; NULL: none */
 	char *text;            /* of a line, decoded; grows */
@@ -204,12 +215,24 @@ struct group {
 	size_t n_lines;
 	enum trace_state trace;
 	int64_t since_ns; /* CLOCK_MONOTONIC, of the last of them */
+
+	/* Of a container: */
+	struct position from; /* before the first of them */
+	int64_t time_ns;      /* of that one */
+	char *attrs;          /* owned: what docker says about it, a JSON object; NULL: nothing */
+};
+
+/* What a container's file holds back, of each stream. */
+struct held {
+	struct position at;                    /* behind the last line that was read */
+	struct group *line[CONTAINER_STREAMS]; /* has not ended */
+	struct group *group[CONTAINER_STREAMS];
 };
 
 /* Behind the last line that was taken, be it emitted or held back. */
 static inline struct position *taken_to(struct file *f)
 {
-	return f->group ? &f->group->at : &f->at;
+	return f->held ? &f->held->at : f->group ? &f->group->at : &f->at;
 }
 
 static inline int64_t ns_of(const struct timespec *t)
@@ -219,7 +242,7 @@ static inline int64_t ns_of(const struct timespec *t)
 
 static inline uint64_t read_offset(const struct file *f)
 {
-	const struct position *p = f->group ? &f->group->at : &f->at;
+	const struct position *p = f->held ? &f->held->at : f->group ? &f->group->at : &f->at;
 	return p->offset + f->part_len + f->over;
 }
 
@@ -299,8 +322,26 @@ int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_
 	       uint64_t size, const struct position *behind);
 int group_flush(struct state *s, struct file *f);
 void group_drop(struct file *f);
+/* Whether a line begins another event than `g`, which may be NULL; *trace is where the event
+ * that holds it stands.
+ */
+bool group_begins(struct state *s, const struct group *g, enum trace_state *trace, const char *p,
+		  size_t n);
+/* Adds a line; whether it is the last one of its event. */
+bool group_add(struct state *s, struct group *g, enum trace_state trace, const char *p, size_t n);
+/* Without escape sequences, if those are not wanted. */
+const char *group_strip(struct state *s, const char *p, size_t *n);
 /* Flushes those that have been quiet for multiline.timeout. */
 int groups_expire(struct state *s);
+
+/* ---- held.c ---- */
+
+/* As group_take(), of a container's line. */
+int held_take(struct state *s, struct file *f, const char *p, size_t n, uint32_t flags,
+	      uint64_t size, const struct position *behind);
+int held_flush(struct state *s, struct file *f);
+int held_expire(struct state *s, struct file *f, int64_t now_ns);
+void held_drop(struct file *f);
 
 /* ---- encoding.c ---- */
 
@@ -337,9 +378,19 @@ bool parse_line(struct state *s, const char *p, size_t n, struct parsed *ret);
 
 /* ---- emit.c ---- */
 
-/* One event; the file's position is behind it already.  0 or -ECANCELED. */
+/* What a container's runtime says about a line. */
+struct wrapping {
+	int64_t time_ns;
+	enum container_stream stream;
+	const char *attrs; /* a JSON object; NULL: nothing */
+	size_t attrs_len;
+};
+
+/* One event; the file's position is behind it already.  `w` is NULL for a line that is not
+ * a container's.  0 or -ECANCELED.
+ */
 int emit_line(struct state *s, struct file *f, const char *line, size_t len, uint32_t flags,
-	      uint64_t size);
+	      uint64_t size, const struct wrapping *w);
 /* Declares that something is lost, at this file's position. 0 or -ECANCELED. */
 int emit_gap(struct state *s, struct file *f, const char *reason, const char *message);
 /* The gap of a file that was emptied, or written anew. */

@@ -267,6 +267,9 @@ void file_drop(struct state *s, struct file *gone)
 	gz_close(gone);
 	encoding_end(gone);
 	group_drop(gone);
+	if (gone->container)
+		container_fini(gone->container);
+	free(gone->container);
 	if (gone->fd >= 0)
 		close(gone->fd);
 	free(gone->part);

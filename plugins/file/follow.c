@@ -7,13 +7,25 @@
 
 #include "file.h"
 
+/* Whether what the position says about a container's streams holds for this file. */
+static bool has_streams_of(const struct position *at, const struct file *f, uint64_t offset)
+{
+	struct position p = *at;
+	return p.offset == offset && (p.emitted_to[0] || p.emitted_to[1]) &&
+	       (f->is_gz || position_fits(&p, f->fd));
+}
+
 void follow_seek(struct file *f, uint64_t offset)
 {
 	lines_drop(f);
 	group_drop(f);
 	f->nuls_to = 0;
 	if (offset != f->at.offset || !offset) {
-		f->at = (struct position){.offset = offset, .mtime_ns = f->at.mtime_ns};
+		const struct position before = f->at;
+		f->at = (struct position){.offset = offset, .mtime_ns = before.mtime_ns};
+		/* Also at the start of a file something may have been emitted beyond. */
+		if (has_streams_of(&before, f, offset))
+			memcpy(f->at.emitted_to, before.emitted_to, sizeof(f->at.emitted_to));
 		size_t n = offset < TAIL_MAX ? (size_t)offset : TAIL_MAX;
 		if (!f->is_gz) {
 			position_grow_head(&f->at, f->fd, offset);
@@ -37,6 +49,7 @@ static int start_over(struct state *s, struct file *f)
 		return r;
 	struct position at = f->at;
 	f->unit = 0;
+	memset(f->at.emitted_to, 0, sizeof(f->at.emitted_to));
 	follow_seek(f, 0);
 	r = generation_read_copy(s, f, &at, INT64_MAX);
 	return r ? r : emit_emptied(s, f);

@@ -13,6 +13,7 @@
 
 void group_drop(struct file *f)
 {
+	held_drop(f);
 	if (!f->group)
 		return;
 	free(f->group->text);
@@ -23,12 +24,14 @@ void group_drop(struct file *f)
 int group_flush(struct state *s, struct file *f)
 {
 	struct group *g = f->group;
+	if (f->held)
+		return held_flush(s, f);
 	if (!g)
 		return 0;
 	f->group = NULL;
 	f->at = g->at;
 	int r = emit_line(s, f, g->text ? g->text : "", g->len,
-			  g->size > g->len ? (uint32_t)SLUICE_TRUNCATED : 0, g->size);
+			  g->size > g->len ? (uint32_t)SLUICE_TRUNCATED : 0, g->size, NULL);
 	free(g->text);
 	free(g);
 	return r;
@@ -79,42 +82,60 @@ static const char *without_ansi(struct state *s, const char *p, size_t *n)
 	return s->plain;
 }
 
+const char *group_strip(struct state *s, const char *p, size_t *n)
+{
+	return s->options.strip_ansi ? without_ansi(s, p, n) : p;
+}
+
+bool group_begins(struct state *s, const struct group *g, enum trace_state *trace, const char *p,
+		  size_t n)
+{
+	const char *plain = without_ansi(s, p, &n);
+	return begins_event(s, g, trace, plain, n);
+}
+
+bool group_add(struct state *s, struct group *g, enum trace_state trace, const char *p, size_t n)
+{
+	append(s, g, p, n);
+	g->trace = trace;
+	g->since_ns = mono_ns();
+	int64_t deadline = g->since_ns + s->options.group_timeout_ns;
+	if (deadline < s->next_deadline_ns)
+		s->next_deadline_ns = deadline;
+	const char *plain = without_ansi(s, p, &n);
+	return (regex_is_set(s->regexes, REGEX_END) &&
+		regex_matches(s->regexes, REGEX_END, plain, n)) ||
+	       g->n_lines >= s->options.group_lines;
+}
+
 int group_take(struct state *s, struct file *f, const char *p, size_t n, uint32_t flags,
 	       uint64_t size, const struct position *behind)
 {
-	if (s->options.strip_ansi)
-		p = without_ansi(s, p, &n);
+	if (s->options.has_containers)
+		return held_take(s, f, p, n, flags, size, behind);
+	p = group_strip(s, p, &n);
 	if (!s->options.has_groups) {
 		f->at = *behind;
-		return emit_line(s, f, p, n, flags, size);
+		return emit_line(s, f, p, n, flags, size, NULL);
 	}
-	size_t plain_len = n;
-	const char *plain = without_ansi(s, p, &plain_len);
 	enum trace_state trace = f->group ? f->group->trace : TRACE_LINE;
-	bool begins = begins_event(s, f->group, &trace, plain, plain_len);
-	if (f->group && begins) {
+	if (group_begins(s, f->group, &trace, p, n) && f->group) {
 		int r = group_flush(s, f);
 		if (r)
 			return r;
 	}
 	if (!f->group)
 		f->group = must(calloc(1, sizeof(*f->group)));
-	struct group *g = f->group;
-	append(s, g, p, n);
-	g->at = *behind;
-	g->trace = trace;
-	g->since_ns = mono_ns();
-	int64_t deadline = g->since_ns + s->options.group_timeout_ns;
-	if (deadline < s->next_deadline_ns)
-		s->next_deadline_ns = deadline;
-	bool ends = regex_is_set(s->regexes, REGEX_END) &&
-		    regex_matches(s->regexes, REGEX_END, plain, plain_len);
-	return ends || g->n_lines >= s->options.group_lines ? group_flush(s, f) : 0;
+	f->group->at = *behind;
+	return group_add(s, f->group, trace, p, n) ? group_flush(s, f) : 0;
 }
 
 static int expire(struct state *s, struct file *files, int64_t now)
 {
 	for (struct file *f = files; f; f = f->next) {
+		int held = f->held ? held_expire(s, f, now) : 0;
+		if (held)
+			return held;
 		if (!f->group)
 			continue;
 		int64_t deadline = f->group->since_ns + s->options.group_timeout_ns;

@@ -326,7 +326,9 @@ static bool parse_syslog(struct state *s, const char *p, size_t n, struct parsed
 static bool parse_text(struct state *s, const char *p, size_t n, struct parsed *ret)
 {
 	switch (s->options.parse) {
-	case PARSE_NONE: return true;
+	case PARSE_NONE:
+	case PARSE_DOCKER:
+	case PARSE_CRI: return true;
 	case PARSE_JSON: return parse_json(s, p, n, ret);
 	case PARSE_LOGFMT: return parse_logfmt(s, p, n, ret);
 	case PARSE_CLF:

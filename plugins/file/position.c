@@ -5,7 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FORMAT = 3, FIXED = 2 + 2 + 8 + 8 + 8 + 1 + 8 };
+enum {
+	FORMAT = 3,
+	FORMAT_OF_STREAMS = 4, /* the same with emitted_to behind what is fixed */
+	FIXED = 2 + 2 + 8 + 8 + 8 + 1 + 8,
+	STREAMS = 2 * 8
+};
 
 /* FNV-1a, 64 bits. */
 uint64_t position_hash(const char *p, size_t n)
@@ -17,16 +22,19 @@ uint64_t position_hash(const char *p, size_t n)
 }
 
 /* format u8, done u8, head length u16, head hash u64, offset u64, time i64, tail
- * length u8, tail hash u64, name; then, if there is room, a NUL, the place, a NUL
- * and the birth i64.  In the machine's byte order, for it never leaves it.
+ * length u8, tail hash u64, in one format emitted_to 2 * u64, then the name; if there is
+ * room, a NUL, the place, a NUL and the birth i64.  In the machine's byte order, for it
+ * never leaves it.
  * Never the bytes themselves: they may hold what is redacted.
  */
 size_t position_encode(const struct position *p, const struct origin *o,
 		       char out[POSITION_VALUE_MAX])
 {
-	size_t len = strnlen(o->name, POSITION_VALUE_MAX - FIXED);
+	bool has_streams = p->emitted_to[0] > p->offset || p->emitted_to[1] > p->offset;
+	size_t fixed = FIXED + (has_streams ? STREAMS : 0);
+	size_t len = strnlen(o->name, POSITION_VALUE_MAX - fixed);
 	size_t place = o->place ? strlen(o->place) : 0;
-	out[0] = FORMAT;
+	out[0] = has_streams ? FORMAT_OF_STREAMS : FORMAT;
 	out[1] = (char)p->is_done;
 	memcpy(out + 2, &p->head_len, 2);
 	memcpy(out + 4, &p->head_hash, 8);
@@ -35,8 +43,10 @@ size_t position_encode(const struct position *p, const struct origin *o,
 	out[28] = (char)p->tail_len;
 	uint64_t tail = p->is_hashed ? p->tail_hash : position_hash(p->tail, p->tail_len);
 	memcpy(out + 29, &tail, 8);
-	memcpy(out + FIXED, o->name, len);
-	len += FIXED;
+	if (has_streams)
+		memcpy(out + FIXED, p->emitted_to, STREAMS);
+	memcpy(out + fixed, o->name, len);
+	len += fixed;
 	if (len + place + 2 + sizeof(o->born_ns) > POSITION_VALUE_MAX)
 		return len;
 	out[len] = 0;
@@ -70,8 +80,11 @@ int position_decode(const void *value, size_t len, struct position *ret, struct 
 {
 	const char *q = value;
 	*ret = (struct position){0};
-	if (len < FIXED || q[0] != FORMAT)
+	size_t fixed = len && q[0] == FORMAT_OF_STREAMS ? FIXED + STREAMS : FIXED;
+	if (len < fixed || (q[0] != FORMAT && q[0] != FORMAT_OF_STREAMS))
 		return -1;
+	if (q[0] == FORMAT_OF_STREAMS)
+		memcpy(ret->emitted_to, q + FIXED, STREAMS);
 	ret->is_done = q[1] != 0;
 	memcpy(&ret->head_len, q + 2, 2);
 	memcpy(&ret->head_hash, q + 4, 8);
@@ -82,7 +95,7 @@ int position_decode(const void *value, size_t len, struct position *ret, struct 
 	ret->is_hashed = true;
 	if (ret->tail_len > TAIL_MAX || ret->head_len > HEAD_MAX)
 		return -1;
-	return decode_origin(q + FIXED, len - FIXED, origin);
+	return decode_origin(q + fixed, len - fixed, origin);
 }
 
 void origin_free(struct origin *o)

@@ -25,6 +25,11 @@ struct position {
 	bool is_hashed;      /* of the tail only the hash is known, as a cursor holds it */
 	char tail[TAIL_MAX]; /* the bytes before offset */
 	uint64_t tail_hash;
+
+	/* Of a container's streams: what begins before has been emitted already, though it lies
+	 * behind `offset`.  Up to `offset` it means nothing.
+	 */
+	uint64_t emitted_to[2];
 };
 
 /* Which file a position is of, beside its number. */

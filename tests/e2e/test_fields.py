@@ -71,4 +71,98 @@ def logfmt_as_its_users_write_it(site):
     check(d["fields"]["unparsed"] is True and d["message"] == "no pairs at all", repr(d))
 
 
-run(logfmt_as_its_users_write_it, a_field_name_occurs_once_and_means_the_same_everywhere)
+ID = "0123456789abcdef" * 4
+STAMP = "2026-01-02T03:04:%02d.123456789Z"
+
+
+def docker_line(text, stream="stdout", second=5, **more):
+    return json.dumps({"log": text, "stream": stream, **more, "time": STAMP % second})
+
+
+def cri_line(text, stream="stdout", tag="F", second=5):
+    return "%s %s %s %s" % (STAMP % second, stream, tag, text)
+
+
+def begin_containers(site):
+    """One container of docker's, and one of Kubernetes, that is known by a link."""
+    docker = "docker/%s/%s-json" % (ID, ID)
+    os.makedirs(site.path("docker/" + ID))
+    with open(site.path("docker/%s/config.v2.json" % ID), "w") as f:
+        json.dump({"Name": "/shop", "Config": {"Image": "shop:1"}}, f)
+    os.makedirs(site.path("log/pods/web_pod-1_uid-9/app"))
+    os.makedirs(site.path("log/containers"))
+    cri = "log/pods/web_pod-1_uid-9/app/2"
+    os.symlink(site.path(cri + ".log"), site.path("log/containers/pod-1_web_app-%s.log" % ID))
+    for name in (docker, cri, "join"):
+        open(site.path(name + ".log"), "w").close()
+    more = "read_from: beginning, sweep_interval: 100ms, restart: {backoff: 20ms..50ms, attempts: 0}"
+    site.up("d: {type: file, channel: d, include: [DIR/docker/*/*.log], parse: docker, parse_message: json, %s}\n"
+            "c: {type: file, channel: c, include: [DIR/log/containers/*.log], parse: cri, %s}\n"
+            "j: {type: file, channel: j, include: [DIR/join.log], parse: cri, multiline: {continue: '^\\s', timeout: 60s}, "
+            "on_long_line: split, max_line: 1KiB, %s}\n" % (more, more, more))
+    site.ready()
+    return docker, cri
+
+
+def what_containers_write(site):
+    docker, cri = begin_containers(site)
+    append(site, docker, docker_line("plain\n"), docker_line('{"level":"error","msg":"broke","n":1}\n', "stderr"),
+           docker_line("x" * 16384), docker_line("<" * 16384), docker_line("end\r\n", attrs={"tag": "t"}), "not docker's")
+    a, b, c, d = [e.json() for e in events(site, "d", 4)]
+    check(a["message"] == "plain" and a["time"] == "2026-01-02T03:04:05.123456Z", repr(a))
+    want = {"log.file.path": site.path(docker + ".log"), "log.iostream": "stdout", "container.id": ID, "container.name": "shop",
+            "container.image.name": "shop:1", "unparsed": True}
+    check(a["fields"] == want, repr(a["fields"]))
+    check((b["message"], b["severity"], b["fields"]["n"], b["fields"]["log.iostream"]) == ("broke", "error", 1, "stderr"), repr(b))
+    check("unparsed" not in b["fields"], repr(b))
+    check(c["message"] == "x" * 16384 + "<" * 16384 + "end", "not joined: %r..." % c["message"][:100])
+    check(d["message"] == "not docker's" and d["fields"]["unparsed"] is True and "log.iostream" not in d["fields"], repr(d))
+
+    append(site, cri, cri_line("one"), cri_line("err ", "stderr", "P"), cri_line("half ", tag="P"), cri_line("ERROR or", "stderr"),
+           cri_line("whole"), cri_line(""))
+    got = [e.json() for e in events(site, "c", 4)]
+    check([m["message"] for m in got] == ["one", "err ERROR or", "half whole", ""], repr(got))
+    want = {"log.file.path": site.path("log/containers/pod-1_web_app-%s.log" % ID), "log.iostream": "stdout",
+            "k8s.namespace.name": "web", "k8s.pod.name": "pod-1", "k8s.pod.uid": "uid-9", "k8s.container.name": "app",
+            "k8s.container.restart_count": 2, "container.id": ID}
+    check(got[0]["fields"] == want and got[1]["severity"] == "error", repr(got[:2]))
+
+
+def a_line_in_pieces_across_kills(site):
+    """Neither lost nor doubled, whatever is half there when the source is killed, on both streams."""
+    docker, cri = begin_containers(site)
+
+    def kill():
+        site.kill("source")
+        for name in "dcj":
+            site.wait_state(name, "running")
+
+    def read(name, n):
+        size = os.path.getsize(site.path(n + ".log"))
+        wait_for(lambda: site.source(name)["counters"].get("bytes", 0) >= size, "all of it to be read")
+    append(site, cri, cri_line("out 1 ", tag="P"), cri_line("err 1", "stderr"), cri_line("err 2a ", "stderr", "P"))
+    append(site, docker, docker_line("a" * 16384), docker_line("err\n", "stderr"))
+    append(site, "join", cri_line("A"), cri_line(" b "), cri_line("E", "stderr"), cri_line(" f ", "stderr", "P"))
+    check([e.json()["message"] for e in events(site, "c", 1)] == ["err 1"], "what is whole waits for what is not")
+    for name, path in (("c", cri), ("d", docker), ("j", "join")):
+        read(name, path)
+    kill()
+    append(site, cri, cri_line("out 1b ", tag="P"), cri_line("err 2b", "stderr"), cri_line("err 3", "stderr"))
+    check([e.json()["message"] for e in events(site, "c", 3)] == ["err 1", "err 2a err 2b", "err 3"], "%r" % events(site, "c", 3))
+    kill()
+    append(site, cri, cri_line("out 1c"), cri_line("last"))
+    append(site, docker, docker_line("b\n"), docker_line("last\n"))
+    append(site, "join", cri_line("g", "stderr"), cri_line("c"), cri_line("G", "stderr"), cri_line("y" * 1000, tag="P"),
+           cri_line("z" * 1000, tag="P"), cri_line("!"), cri_line("last"), cri_line("last", "stderr"))
+    want = ["err 1", "err 2a err 2b", "err 3", "out 1 out 1b out 1c", "last"]
+    check([e.json()["message"] for e in events(site, "c", 5)] == want, "%r" % events(site, "c", 5))
+    check([e.json()["message"] for e in events(site, "d", 3)] == ["err", "a" * 16384 + "b", "last"], "docker's")
+    got = [e.json()["message"] for e in events(site, "j", 6)]
+    check(got == ["A\n b ", "E\n f g", "c", "y" * 1000, "z" * 1000 + "!", "G"], repr(got))
+    kill()
+    append(site, cri, cri_line("the end"))
+    check([e.json()["message"] for e in events(site, "c", 6)] == want + ["the end"], "something comes twice")
+
+
+run(what_containers_write, a_line_in_pieces_across_kills, logfmt_as_its_users_write_it,
+    a_field_name_occurs_once_and_means_the_same_everywhere)

@@ -129,6 +129,17 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 		if (has_name)
 			origin_free(&part);
 	}
+	/* Of a container: what was emitted beyond it. */
+	struct position streams = p, again;
+	struct origin same;
+	streams.emitted_to[1] = 17;
+	n = position_encode(&streams, &o, value);
+	ck_assert_int_eq(position_decode(value, n, &again, &same), 0);
+	ck_assert_str_eq(same.name, path);
+	ck_assert_int_eq(same.born_ns, 42);
+	ck_assert(again.offset == 13 && again.emitted_to[0] == 0 && again.emitted_to[1] == 17);
+	ck_assert(position_fits(&again, fd));
+	origin_free(&same);
 	/* Another file of the same length; then only another end. */
 	ck_assert_int_eq(pwrite(fd, "FIRST", 5, 0), 5);
 	ck_assert(!position_fits(&back, fd));

@@ -5,7 +5,10 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "../../plugins/common/container.h"
 #include "../../plugins/common/jsonline.h"
 #include "../../plugins/common/jsontext.h"
 #include "../../plugins/common/logfmt.h"
@@ -234,6 +237,138 @@ START_TEST(logfmt_as_its_users_write_it)
 }
 END_TEST
 
-UNIT_MAIN("parsers", logfmt_as_its_users_write_it, one_bad_value_does_not_spoil_a_json_line,
+START_TEST(lines_of_containers)
+{
+	static const struct {
+		enum container_format format;
+		const char *line, *want; /* STREAM[+] TEXT; NULL: not of the form */
+	} cases[] = {
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdout F hello  you ",
+		 "stdout hello  you "},
+		{CONTAINER_CRI, "2026-01-02T04:04:05.123456789+01:00 stderr P half",
+		 "stderr+ half"},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdout F:tag=1 x", "stdout x"},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdout F ", "stdout "},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdout F", "stdout "},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdout X a", NULL},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdout Full a", NULL},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z stdin F a", NULL},
+		{CONTAINER_CRI, "2026-01-02T03:04:05.123456789Z", NULL},
+		{CONTAINER_CRI, "stdout F a", NULL},
+		{CONTAINER_CRI, "", NULL},
+		{CONTAINER_DOCKER,
+		 "{\"log\":\"a "
+		 "\\\"b\\\"\\u003c\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05."
+		 "123456789Z\"}",
+		 "stdout a \"b\"<"},
+		{CONTAINER_DOCKER,
+		 "{\"log\":\"half\",\"stream\":\"stderr\",\"attrs\":{\"tag\":\"x\"},\"time\":"
+		 "\"2026-01-02T03:04:05.123456789Z\"}",
+		 "stderr+ half {\"tag\":\"x\"}"},
+		{CONTAINER_DOCKER, "{\"log\":\"a\\n\"}", NULL},
+		{CONTAINER_DOCKER, "{\"log\":1,\"stream\":\"stdout\"}", NULL},
+		{CONTAINER_DOCKER, "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"never\"}",
+		 NULL},
+		{CONTAINER_DOCKER, "plain", NULL},
+	};
+	static struct fields f;
+	struct container_line l;
+	struct buf text = {0};
+	for (size_t i = 0; i < array_size(cases); i++) {
+		size_t n = strlen(cases[i].line);
+		for (size_t cut = 0; cut <= n; cut++) {
+			char *copy = memcpy(malloc(cut + !cut), cases[i].line, cut);
+			fields_reset(&f);
+			bool is = container_read(cases[i].format, copy, cut, &f, &l);
+			if (cut == n)
+				ck_assert_msg(is == (cases[i].want != NULL), "%s", cases[i].line);
+			text.len = 0;
+			if (is)
+				buf_printf(&text, "%s%s %.*s", container_stream_name(l.stream),
+					   l.is_partial ? "+" : "", (int)l.len, l.text);
+			if (is && l.attrs)
+				buf_printf(&text, " %.*s", (int)l.attrs_len, l.attrs);
+			if (cut == n && is) {
+				ck_assert_str_eq(buf_text(&text), cases[i].want);
+				ck_assert_int_eq(l.time_ns, 1767323045123456789LL);
+			}
+			free(copy);
+		}
+	}
+	buf_fini(&text);
+	fields_free(&f);
+}
+END_TEST
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void put_file(const char *path, const char *text)
+{
+	FILE *out = fopen(path, "w");
+	ck_assert_ptr_nonnull(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void names_are(const char *path, const char *want)
+{
+	static struct fields f;
+	struct container c = {0};
+	struct buf text = {0};
+	container_learn(&c, path);
+	fields_reset(&f);
+	container_put(&c, &f);
+	ck_assert_msg(strcmp(show(&f, &text), want) == 0, "%s: %s", path, buf_text(&text));
+	container_fini(&c);
+	buf_fini(&text);
+	fields_free(&f);
+}
+
+START_TEST(a_container_is_known_by_the_names_of_its_log)
+{
+	static const char k8s[] = "k8s.namespace.name=\"web\" k8s.pod.name=\"shop-7d4-x\" ";
+	char dir[] = "/tmp/sluice-container-XXXXXX", path[400], target[400], want[600];
+	snprintf(want, sizeof(want),
+		 "%sk8s.pod.uid=\"u-1\" k8s.container.name=\"app\" "
+		 "k8s.container.restart_count=3",
+		 k8s);
+	names_are("/var/log/pods/web_shop-7d4-x_u-1/app/3.log", want);
+	names_are("/var/log/pods/web_shop-7d4-x_u-1/app/3.log.20261128-150000", want);
+	snprintf(want, sizeof(want), "%sk8s.container.name=\"my-app\" container.id=\"" ID "\"",
+		 k8s);
+	names_are("/var/log/containers/shop-7d4-x_web_my-app-" ID ".log", want);
+	names_are("/var/lib/containers/" ID "/userdata/ctr.log", "container.id=\"" ID "\"");
+	names_are("/var/log/app_a_b.log", "");
+	names_are("x", "");
+
+	/* Along its links, and from docker's own file. */
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/" ID, dir);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/" ID "/config.v2.json", dir);
+	put_file(path,
+		 "{\"ID\":\"x\",\"State\":{\"Name\":\"no\"},\"Config\":{\"Image\":\"nginx:1\","
+		 "\"Labels\":{\"io.kubernetes.pod.name\":\"p\"}},\"Name\":\"/web\"}");
+	snprintf(target, sizeof(target), "%s/" ID "/" ID "-json.log", dir);
+	put_file(target, "");
+	names_are(target, "k8s.pod.name=\"p\" container.id=\"" ID "\" container.name=\"web\" "
+			  "container.image.name=\"nginx:1\"");
+	snprintf(path, sizeof(path), "%s/shop-7d4-x_web_app-" ID ".log", dir);
+	ck_assert_int_eq(symlink(ID "/" ID "-json.log", path), 0);
+	names_are(path, "k8s.namespace.name=\"web\" k8s.pod.name=\"p\" k8s.container.name=\"app\" "
+			"container.id=\"" ID "\" container.name=\"web\" "
+			"container.image.name=\"nginx:1\"");
+	unlink(path);
+	unlink(target);
+	snprintf(path, sizeof(path), "%s/" ID "/config.v2.json", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/" ID, dir);
+	rmdir(path);
+	rmdir(dir);
+}
+END_TEST
+
+UNIT_MAIN("parsers", lines_of_containers, a_container_is_known_by_the_names_of_its_log,
+	  logfmt_as_its_users_write_it, one_bad_value_does_not_spoil_a_json_line,
 	  a_json_line_says_when_how_bad_and_what,
 	  deep_nesting_and_many_problems_cost_only_themselves)
