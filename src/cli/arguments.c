@@ -174,9 +174,3 @@ bool arguments_read(struct arguments *a, int argc, char **argv, int *status)
 		fputs(a->usage, stdout);
 	return !*status && !k.wants_help;
 }
-
-const char *config_file(const char *given)
-{
-	const char *file = given ? given : getenv("SLUICE_CONFIG");
-	return file && *file ? file : SLUICE_CONF;
-}

@@ -42,7 +42,4 @@ int arguments_refuse(const struct arguments *a, const char *fmt, ...) printf_lik
 char *take_yes(void *into, const char *value);
 char *take_text(void *into, const char *value);
 
-/* The file from -c, else SLUICE_CONFIG, else the installed one; borrowed. */
-const char *config_file(const char *given);
-
 #endif

@@ -11,8 +11,9 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "cli/arguments.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
-#include "cli/commands.h"
+#include "conf/paths.h"
 
 static const char reload_usage[] =
 	"usage: sluice reload [-c FILE]\n"
@@ -43,9 +44,9 @@ static int ask(const char *file, const char *word, bool reads)
 	struct errors e = {0};
 	/* Only for where it runs; its mistakes are told by who reloads. */
 	struct settings *s = settings_load(file, &e);
-	int status = commands_ask(s->hub.state_dir, reads ? file : NULL, word);
+	int status = ask_running(s->hub.state_dir, reads ? file : NULL, word);
 	if (status == 1 && e.count) {
-		cli_print_errors(&e);
+		errors_log(&e);
 		status = 2;
 	}
 	errors_fini(&e);
@@ -60,7 +61,7 @@ int reload_command(int argc, char **argv)
 	struct arguments a = {.command = "reload", .usage = reload_usage, .config = &config};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
-	return ask(config_file(config), "reload\n", true);
+	return ask(path_of_config(config), "reload\n", true);
 }
 
 int upgrade_command(int argc, char **argv)
@@ -70,7 +71,7 @@ int upgrade_command(int argc, char **argv)
 	struct arguments a = {.command = "upgrade", .usage = upgrade_usage, .config = &config};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
-	return ask(config_file(config), "upgrade\n", true);
+	return ask(path_of_config(config), "upgrade\n", true);
 }
 
 static char *take_over(void *into, const char *value)
@@ -101,7 +102,7 @@ int drain_command(int argc, char **argv)
 	if (over_ns == UNSET)
 		over_ns = 30 * NS_PER_SEC;
 	char *word = mem_printf("drain %lld\n", cancels ? -1LL : (long long)(over_ns / NS_PER_MS));
-	status = ask(config_file(config), word, false);
+	status = ask(path_of_config(config), word, false);
 	free(word);
 	return status;
 }

@@ -10,6 +10,7 @@
 #include "base/unit.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "conf/paths.h"
 #include "conf/remarks.h"
 #include "hub/schema.h"
 #include "source/identity.h"
@@ -68,7 +69,7 @@ int check_command(int argc, char **argv)
 	struct arguments a = {.command = "check", .usage = usage, .config = &config};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
-	const char *file = config_file(config);
+	const char *file = path_of_config(config);
 	struct settings *s = load_checked(file, true);
 	if (!s)
 		return 2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli - the subcommands, for people, and the roles that sluice starts itself in.
+ * cli - the subcommands, for people.
  *
  * Each gets the arguments after its name and returns the exit status:
  * 0 good, 1 failed, 2 wrong usage or configuration.
@@ -27,12 +27,6 @@ int run_plugin_command(int argc, char **argv);
 int new_plugin_command(int argc, char **argv);
 int test_plugin_command(int argc, char **argv);
 
-/* Roles; argv[0] is the parent's process id. */
-int hub_role(int argc, char **argv);
-int responder_role(int argc, char **argv);
-int source_role(int argc, char **argv);
-int nursery_role(int argc, char **argv);
-
 /* Prints lines that may contain foreign text, escaped for a terminal. */
 void cli_print(FILE *out, const char *fmt, ...) printf_like(2, 3);
 
@@ -41,12 +35,6 @@ void cli_print(FILE *out, const char *fmt, ...) printf_like(2, 3);
  * mistake if `strict`; else it is told, and only its own sources will not run.
  */
 struct settings *load_checked(const char *file, bool strict) must_check;
-
-/* The mistakes of a configuration, on standard error. */
-void cli_print_errors(struct errors *e);
-
-/* Logs what is hardly meant in it (conf/remarks.h). */
-void log_remarks(const struct settings *s);
 
 /* The file of a plugin, named by a path or, without a slash, as one of those that
  * are installed.  Owned, or NULL with *why owned.
@@ -64,27 +52,5 @@ int plugin_options(int argc, char **argv, const struct sluice_option *table,
  */
 int plugin_settings(const char *name, int argc, char **argv, struct tables *tables,
 		    struct source_settings *ret) must_check;
-
-/* Runs the supervisor: what `sluice run` is.  Takes the settings. */
-int supervise(struct settings *taken, bool is_attached);
-
-/* As the responders get them: with a blank between. */
-void cli_put_origins(const struct access_settings *a, struct buf *out);
-void cli_put_frame_ancestors(const struct access_settings *a, struct buf *out);
-
-/* Where the console's files are; borrowed. */
-const char *cli_console_dir(void);
-
-/* Whether this process was started by a web server, as FastCGI or as CGI. */
-bool front_is_meant(int argc, char **argv) must_check;
-/* Whether arguments are what a client has sent. */
-bool front_is_misused(int argc, char **argv) must_check;
-/* What it then does; the exit status. */
-int front_main(void);
-/* For a supervisor started by sluice.fcgi: its hub is running. */
-void front_start_worked(const char *state_dir);
-
-/* The first argument of a role. */
-int role_parent(int argc, char **argv, int signo) must_check;
 
 #endif

@@ -9,7 +9,6 @@
 #include "base/unit.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
-#include "conf/remarks.h"
 #include "source/probe.h"
 
 void cli_print(FILE *out, const char *fmt, ...)
@@ -28,46 +27,6 @@ void cli_print(FILE *out, const char *fmt, ...)
 	buf_fini(&visible);
 }
 
-void cli_put_origins(const struct access_settings *a, struct buf *out)
-{
-	for (size_t i = 0; i < a->n_origins; i++)
-		buf_printf(out, "%s%s", i ? " " : "", a->origins[i]);
-}
-
-void cli_put_frame_ancestors(const struct access_settings *a, struct buf *out)
-{
-	if (!a->n_frame_ancestors)
-		buf_puts(out, "'none'");
-	for (size_t i = 0; i < a->n_frame_ancestors; i++) {
-		const char *s = a->frame_ancestors[i];
-		buf_printf(out, "%s%s", i ? " " : "", strcmp(s, "self") == 0 ? "'self'" : s);
-	}
-}
-
-const char *cli_console_dir(void)
-{
-	const char *dir = getenv("SLUICE_CONSOLE_DIR");
-	return dir && *dir ? dir : SLUICE_CONSOLE_DIR;
-}
-
-static void log_remark(void *ctx maybe_unused, const char *sentence)
-{
-	log_warning("%s", sentence);
-}
-
-void log_remarks(const struct settings *s)
-{
-	settings_remarks(s, log_remark, NULL);
-}
-
-void cli_print_errors(struct errors *e)
-{
-	struct buf text = {0};
-	errors_put(e, &text);
-	log_text(buf_str(&text));
-	buf_fini(&text);
-}
-
 struct settings *load_checked(const char *file, bool strict)
 {
 	struct errors e = {0};
@@ -76,7 +35,7 @@ struct settings *load_checked(const char *file, bool strict)
 	if (strict)
 		probe_tell_troubles(s, &e);
 	if (e.count) {
-		cli_print_errors(&e);
+		errors_log(&e);
 		cli_print(stderr, "sluice: %d %s in %s; nothing was started\n", e.count,
 			  plural((uint64_t)e.count, "mistake", "mistakes"), file);
 		settings_free(s);

@@ -19,6 +19,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "conf/name.h"
+#include "conf/paths.h"
 #include "filter/filter.h"
 #include "journal/journal.h"
 #include "wire/format.h"
@@ -351,7 +352,7 @@ static int find_state(struct look *l, const char *file)
 	struct settings *s = settings_load(file, &e);
 	int status = e.count ? 2 : 0;
 	if (e.count)
-		cli_print_errors(&e);
+		errors_log(&e);
 	else
 		l->state_dir = mem_strdup(s->hub.state_dir);
 	settings_free(s);
@@ -424,7 +425,7 @@ int journal_command(int argc, char **argv)
 	if (goes_on && !status && state_dir)
 		l.state_dir = mem_strdup(state_dir);
 	else if (goes_on && !status)
-		status = find_state(&l, config_file(config));
+		status = find_state(&l, path_of_config(config));
 	if (goes_on && !status)
 		status = look(&l);
 	buf_fini(&l.out);

@@ -9,6 +9,8 @@
 #include "base/fd.h"
 #include "base/unit.h"
 #include "cli/cli.h"
+#include "supervisor/front.h"
+#include "supervisor/roles.h"
 
 static const struct command {
 	const char *name;

@@ -15,6 +15,7 @@
 #include "base/unit.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "conf/paths.h"
 
 static const char usage[] =
 	"usage: sluice mount SERVER [WAY] [--prefix /logs] [-c FILE]\n"
@@ -287,7 +288,7 @@ int mount_command(int argc, char **argv)
 	const char *mount = file_of(server, way), *from_env = getenv("SLUICE_CONFIG");
 	if (!mount)
 		return refuse_way(&a, server, way);
-	char *path = config_path(config_file(config), config || (from_env && *from_env));
+	char *path = config_path(path_of_config(config), config || (from_env && *from_env));
 	if (!path)
 		return 2;
 	struct errors e = {0};

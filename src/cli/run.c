@@ -10,8 +10,11 @@
 #include "base/log.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
-#include "cli/inherit.h"
-#include "cli/systemd.h"
+#include "conf/paths.h"
+#include "conf/remarks.h"
+#include "supervisor/inherit.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/systemd.h"
 
 static const char usage[] =
 	"usage: sluice run [-c FILE]\n"
@@ -54,7 +57,7 @@ int run_command(int argc, char **argv)
 	struct arguments a = {.command = "run", .usage = usage, .flags = flags, .config = &config};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;
-	const char *file = config_file(config);
+	const char *file = path_of_config(config);
 	log_init("run");
 	if (is_attached) {
 		umask(022);
@@ -66,6 +69,6 @@ int run_command(int argc, char **argv)
 		s = wait_for_settings(file);
 	if (!s)
 		return 2;
-	log_remarks(s);
+	remarks_log(s);
 	return supervise(s, is_attached);
 }

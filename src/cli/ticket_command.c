@@ -6,14 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "access/revoked.h"
+#include "access/ticket.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
 #include "base/utf8.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
-#include "access/revoked.h"
-#include "access/ticket.h"
+#include "conf/paths.h"
 
 static const char usage[] =
 	"usage: sluice ticket --channel NAME... [--user NAME] [--for 15m] [-c FILE]\n"
@@ -167,7 +168,7 @@ static int make_or_revoke(const char *file, struct wish *w)
 	struct key key;
 	int status = 0;
 	if (e.count) {
-		cli_print_errors(&e);
+		errors_log(&e);
 		status = 2;
 	}
 	for (size_t i = 0; !status && i < w->ticket.n_channels; i++)
@@ -200,7 +201,7 @@ int ticket_command(int argc, char **argv)
 	else if (goes_on && w.revoke && w.ticket.n_channels)
 		status = arguments_refuse(&a, "--channel and --revoke cannot be used together");
 	else if (goes_on)
-		status = make_or_revoke(config_file(config), &w);
+		status = make_or_revoke(path_of_config(config), &w);
 	ticket_fini(&w.ticket);
 	return status;
 }

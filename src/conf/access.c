@@ -262,3 +262,19 @@ bool settings_use_net(const struct settings *s)
 		       lists_net(s->channels[i].admin);
 	return uses;
 }
+
+void access_put_origins(const struct access_settings *a, struct buf *out)
+{
+	for (size_t i = 0; i < a->n_origins; i++)
+		buf_printf(out, "%s%s", i ? " " : "", a->origins[i]);
+}
+
+void access_put_frame_ancestors(const struct access_settings *a, struct buf *out)
+{
+	if (!a->n_frame_ancestors)
+		buf_puts(out, "'none'");
+	for (size_t i = 0; i < a->n_frame_ancestors; i++) {
+		const char *s = a->frame_ancestors[i];
+		buf_printf(out, "%s%s", i ? " " : "", strcmp(s, "self") == 0 ? "'self'" : s);
+	}
+}

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -74,4 +75,12 @@ void errors_put(struct errors *e, struct buf *out)
 		qsort_r(e->all, (size_t)e->count, sizeof(e->all[0]), compare, e->main_file);
 	for (int i = 0; i < e->count; i++)
 		buf_printf(out, "%s\n", e->all[i].text);
+}
+
+void errors_log(struct errors *e)
+{
+	struct buf text = {0};
+	errors_put(e, &text);
+	log_text(buf_str(&text));
+	buf_fini(&text);
 }

@@ -35,6 +35,8 @@ void errors_add(struct errors *e, struct place at, const char *where, const char
 
 /* Appends them all as lines. */
 void errors_put(struct errors *e, struct buf *out);
+/* The same on standard error. */
+void errors_log(struct errors *e);
 
 /* Appends "file:line:column: ", as far as these are known. */
 void place_put(struct buf *out, struct place at);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/net.h"
 #include "base/unit.h"
@@ -174,4 +175,14 @@ void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
 	}
 	for (size_t i = 0; i < s->n_sources; i++)
 		look_at_lines(&t, &s->sources[i]);
+}
+
+static void log_remark(void *ctx maybe_unused, const char *sentence)
+{
+	log_warning("%s", sentence);
+}
+
+void remarks_log(const struct settings *s)
+{
+	settings_remarks(s, log_remark, NULL);
 }

@@ -15,4 +15,7 @@ typedef void remark_fn(void *ctx, const char *sentence);
  */
 void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx);
 
+/* Logs them as warnings. */
+void remarks_log(const struct settings *s);
+
 #endif

@@ -8,8 +8,8 @@
  * All is checked before anything changes; whatever fails on the way leaves the
  * old configuration in place and is told to who has asked.
  */
-#ifndef SLUICE_CLI_RELOAD_H
-#define SLUICE_CLI_RELOAD_H
+#ifndef SLUICE_SUPERVISOR_RELOAD_H
+#define SLUICE_SUPERVISOR_RELOAD_H
 
 #include "conf/settings.h"
 
@@ -22,9 +22,6 @@ void reload_free(struct reloader *r);
 
 /* Reads the configuration's files again. */
 void reload_begin(struct reloader *r);
-
-/* Whether one is under way. */
-bool reload_is_busy(const struct reloader *r) must_check;
 
 /* The hub's answer. */
 void reload_hub_says(struct reloader *r, bool taken, const char *text);

@@ -6,10 +6,10 @@
  * every few seconds; one that owes an answer for too long is killed, and the supervisor
  * starts another one.
  */
-#ifndef SLUICE_CLI_WATCHDOG_H
-#define SLUICE_CLI_WATCHDOG_H
+#ifndef SLUICE_SUPERVISOR_WATCHDOG_H
+#define SLUICE_SUPERVISOR_WATCHDOG_H
 
-#include "cli/supervisor.h"
+#include "supervisor/supervisor_internal.h"
 
 void watchdog_start(struct supervisor *s);
 

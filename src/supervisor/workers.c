@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/supervisor.h"
+#include "supervisor/workers.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,15 +13,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/cli.h"
-#include "cli/commands.h"
-#include "cli/reload.h"
-#include "cli/sockets.h"
-#include "cli/systemd.h"
-#include "cli/upgrade.h"
-#include "cli/watchdog.h"
+#include "base/peers.h"
+#include "conf/access.h"
+#include "conf/paths.h"
 #include "conf/values.h"
-#include "hub/open_files.h"
+#include "supervisor/systemd.h"
+#include "supervisor/watchdog.h"
 
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS   (5 * NS_PER_SEC)
@@ -31,37 +27,11 @@
 
 enum { FAILED_STARTS_MAX = 5 };
 
-/* ---- workers ---------------------------------------------------------------------- */
+static void on_end(struct loop_child *c, int status);
 
 static const char *name_of(const struct worker *w)
 {
 	return w->kind == WORKER_HUB ? "hub" : "responder";
-}
-
-static void on_end(struct loop_child *c, int status);
-static void stop(struct supervisor *s);
-
-static void hub_says(struct supervisor *s, char what, const char *text)
-{
-	switch (what) {
-	case CONTROL_READY:
-		s->hub_is_ready = s->hub_was_ready = true;
-		systemd_notify("READY=1\nSTATUS=running");
-		if (s->is_attached)
-			front_start_worked(s->settings->hub.state_dir);
-		if (s->is_drained && supervisor_drain(s, 0))
-			log_warning("the new hub takes streams although it was drained");
-		break;
-	case CONTROL_PONG: watchdog_hears_hub(s); break;
-	case CONTROL_DRAINING: commands_answer(s->commands, COMMAND_DRAIN, true, text); break;
-	case CONTROL_UNUSED:
-		if (s->stopping)
-			break;
-		log_info("nobody has used it for hub.linger: it ends until the next request");
-		stop(s);
-		break;
-	default: reload_hub_says(s->reloader, what == CONTROL_TAKEN, text); break;
-	}
 }
 
 /* Reads one message from the hub; false when there are no more. */
@@ -76,12 +46,11 @@ static bool hear_hub(struct supervisor *s)
 	if (n <= 0) {
 		loop_remove(s->loop, &s->control_io);
 		fd_close(&s->control_fd);
-		reload_hub_is_gone(s->reloader);
-		commands_answer(s->commands, COMMAND_DRAIN, false, "the hub has just ended");
+		s->on->hub_is_gone(s);
 		return false;
 	}
 	text[n] = 0;
-	hub_says(s, text[0], text + 1);
+	s->on->hub_says(s, text[0], text + 1);
 	return true;
 }
 
@@ -120,13 +89,13 @@ static int spawn_responder(struct worker *w, char *parent, pid_t *pid)
 	struct supervisor *s = w->supervisor;
 	struct fd_map map[LISTEN_MAX + 1];
 	char n[16];
-	char *console = mem_strdup(cli_console_dir());
+	char *console = mem_strdup(path_of_console());
 	struct peers peers;
 	struct buf uids = {0}, origins = {0}, ancestors = {0};
 	settings_peers(&s->settings->hub, &peers);
 	peers_put(&peers, &uids);
-	cli_put_origins(&s->settings->access, &origins);
-	cli_put_frame_ancestors(&s->settings->access, &ancestors);
+	access_put_origins(&s->settings->access, &origins);
+	access_put_frame_ancestors(&s->settings->access, &ancestors);
 	snprintf(n, sizeof(n), "%zu", s->n_listen);
 	char *argv[] = {(char[]){"sluice"},
 			(char[]){"responder"},
@@ -165,7 +134,7 @@ static void start_later(struct worker *w)
 static void give_up(struct supervisor *s)
 {
 	s->status = 1;
-	stop(s);
+	workers_stop(s);
 }
 
 static void start(struct worker *w)
@@ -201,7 +170,7 @@ static void reap(struct loop_task *t)
 	free(container_of(t, struct worker, task));
 }
 
-static void add_worker(struct supervisor *s, enum worker_kind kind)
+void workers_add(struct supervisor *s, enum worker_kind kind)
 {
 	struct worker *w = mem_zero(sizeof(*w));
 	*w = (struct worker){.supervisor = s,
@@ -213,6 +182,12 @@ static void add_worker(struct supervisor *s, enum worker_kind kind)
 			     .backoff_ns = BACKOFF_FIRST_NS};
 	list_append(&s->workers, &w->link);
 	start(w);
+}
+
+void workers_add_responders(struct supervisor *s)
+{
+	for (int64_t i = 0; i < s->settings->hub.responders; i++)
+		workers_add(s, WORKER_RESPONDER);
 }
 
 static void drop_worker(struct worker *w)
@@ -239,7 +214,14 @@ static void signal_all(struct supervisor *s, int signo)
 	}
 }
 
-static void stop(struct supervisor *s)
+static void on_patience_over(struct loop_timer *t)
+{
+	struct supervisor *s = container_of(t, struct supervisor, patience);
+	log_warning("not all processes have stopped in time; they are ended");
+	signal_all(s, SIGKILL);
+}
+
+void workers_stop(struct supervisor *s)
 {
 	if (s->stopping) {
 		signal_all(s, SIGKILL);
@@ -252,6 +234,7 @@ static void stop(struct supervisor *s)
 	signal_all(s, SIGTERM);
 	if (!any_runs(s))
 		loop_stop(s->loop);
+	s->patience.fn = on_patience_over;
 	loop_timer_set(s->loop, &s->patience, loop_now(s->loop) + STOP_PATIENCE_NS);
 }
 
@@ -262,7 +245,7 @@ static void end_orphan(void *ctx, pid_t pid)
 }
 
 /* What the sources of a hub that is no more had started. */
-static void end_orphans(struct loop *l)
+void workers_end_orphans(struct loop *l)
 {
 	process_each_child(end_orphan, l);
 }
@@ -324,12 +307,12 @@ static void on_end(struct loop_child *c, int status)
 		return;
 	}
 	if (w->kind == WORKER_HUB) {
-		reload_hub_is_gone(s->reloader);
-		end_orphans(s->loop);
+		s->on->hub_is_gone(s);
+		workers_end_orphans(s->loop);
 	}
 	if (w->is_retired)
 		drop_worker(w);
-	if (upgrade_worker_ended(s->upgrader) || w->is_retired)
+	if (s->on->worker_ended(s) || w->is_retired)
 		return;
 	if (w->kind == WORKER_HUB && has_refused(s, status)) {
 		give_up(s);
@@ -338,27 +321,9 @@ static void on_end(struct loop_child *c, int status)
 	start_again(w, status);
 }
 
-static void on_patience_over(struct loop_timer *t)
-{
-	struct supervisor *s = container_of(t, struct supervisor, patience);
-	log_warning("not all processes have stopped in time; they are ended");
-	signal_all(s, SIGKILL);
-}
-
-static void on_stop(void *ctx, int signo maybe_unused)
-{
-	stop(ctx);
-}
-
-static void on_hangup(void *ctx, int signo maybe_unused)
-{
-	struct supervisor *s = ctx;
-	reload_begin(s->reloader);
-}
-
 /* ---- what is asked of it ----------------------------------------------------------------- */
 
-int supervisor_drain(struct supervisor *s, int64_t over_ms)
+int workers_drain_hub(struct supervisor *s, int64_t over_ms)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%c%lld", CONTROL_DRAIN, (long long)over_ms);
@@ -368,7 +333,7 @@ int supervisor_drain(struct supervisor *s, int64_t over_ms)
 	return 0;
 }
 
-void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo)
+void workers_signal(struct supervisor *s, enum worker_kind kind, int signo)
 {
 	list_each (e, &s->workers) {
 		const struct worker *w = list_entry(e, struct worker, link);
@@ -377,13 +342,13 @@ void supervisor_signal(struct supervisor *s, enum worker_kind kind, int signo)
 	}
 }
 
-void supervisor_hold_workers(struct supervisor *s)
+void workers_hold(struct supervisor *s)
 {
 	list_each (e, &s->workers)
 		loop_timer_cancel(s->loop, &list_entry(e, struct worker, link)->timer);
 }
 
-void supervisor_start_workers(struct supervisor *s)
+void workers_start(struct supervisor *s)
 {
 	list_each (e, &s->workers) {
 		struct worker *w = list_entry(e, struct worker, link);
@@ -392,9 +357,7 @@ void supervisor_start_workers(struct supervisor *s)
 	}
 }
 
-/* ---- reload ----------------------------------------------------------------------------- */
-
-int supervisor_tell_hub(struct supervisor *s, enum control what, int fd)
+int workers_tell_hub(struct supervisor *s, enum control what, int fd)
 {
 	char byte = (char)what;
 	if (s->control_fd < 0)
@@ -402,7 +365,7 @@ int supervisor_tell_hub(struct supervisor *s, enum control what, int fd)
 	return fd_send_packet(s->control_fd, &byte, 1, fd) ? -ENOTCONN : 0;
 }
 
-void supervisor_replace_responders(struct supervisor *s, const struct fd_map *listen, size_t n)
+void workers_replace_responders(struct supervisor *s, const struct fd_map *listen, size_t n)
 {
 	bool keeps[LISTEN_MAX] = {false};
 	for (size_t i = 0; i < n; i++)
@@ -421,112 +384,23 @@ void supervisor_replace_responders(struct supervisor *s, const struct fd_map *li
 		else
 			drop_worker(w);
 	}
-	for (int64_t i = 0; i < s->settings->hub.responders; i++)
-		add_worker(s, WORKER_RESPONDER);
+	workers_add_responders(s);
 }
 
-/* ---- start --------------------------------------------------------------------------- */
-
-void supervisor_attach_settings(struct settings *s)
+void workers_free(struct supervisor *s)
 {
-	list_free(s->hub.listen, s->hub.n_listen);
-	s->hub.listen = NULL;
-	s->hub.n_listen = 0;
-	s->hub.responders = 0;
-}
-
-static int open_all(struct supervisor *s)
-{
-	char *why = NULL;
-	int r = sockets_open(s, &why);
-	if (!r)
-		s->commands = commands_open(s, &why);
-	if (why) {
-		log_error("%s", why);
-		free(why);
-		return -1;
-	}
-	s->reloader = reload_new(s);
-	s->upgrader = upgrade_new(s);
-	s->config_fd = reload_pack(s->settings);
-	return s->config_fd < 0 ? -1 : 0;
-}
-
-static void close_all(struct supervisor *s)
-{
-	if (s->reloader)
-		reload_free(s->reloader);
-	if (s->upgrader)
-		upgrade_free(s->upgrader);
-	if (s->commands)
-		commands_close(s->commands);
-	fd_close(&s->config_fd);
-	if (s->loop)
-		loop_remove(s->loop, &s->control_io);
-	fd_close(&s->control_fd);
-	sockets_close(s);
 	list_each_safe (e, &s->workers) {
 		watchdog_close(list_entry(e, struct worker, link));
 		free(list_entry(e, struct worker, link));
 	}
-	settings_free(s->settings);
-	if (s->loop)
-		loop_free(s->loop);
 }
 
-static bool may_open_enough(const struct settings *s)
+bool workers_run(const struct supervisor *s, enum worker_kind kind)
 {
-	int64_t limit = fd_raise_limit(), needed = open_files_needed(s);
-	if (limit < needed)
-		log_error("cannot start: only %lld files may be open at once, and this "
-			  "configuration needs %lld (raise the limit with ulimit -n, or "
-			  "LimitNOFILE= of the service)",
-			  (long long)limit, (long long)needed);
-	return limit >= needed;
-}
-
-static void serve(struct supervisor *s)
-{
-	for (int64_t i = 0; i < s->settings->hub.responders; i++)
-		add_worker(s, WORKER_RESPONDER);
-	for (size_t i = 0; i < s->n_listen; i++)
-		log_info("listening on %s", s->settings->hub.listen[i]);
-	watchdog_start(s);
-}
-
-int supervise(struct settings *taken, bool is_attached)
-{
-	struct supervisor s = {.settings = taken,
-			       .is_attached = is_attached,
-			       .lock_fd = -1,
-			       .gate_fd = -1,
-			       .config_fd = -1,
-			       .control_fd = -1,
-			       .control_io.fd = -1,
-			       .patience.fn = on_patience_over};
-	list_init(&s.workers);
-	if (is_attached)
-		supervisor_attach_settings(taken);
-	if (!may_open_enough(taken)) {
-		settings_free(taken);
-		return 1;
+	list_each (e, &s->workers) {
+		const struct worker *w = list_entry(e, struct worker, link);
+		if (w->kind == kind && w->child.pid)
+			return true;
 	}
-	s.loop = loop_new();
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (s.loop)
-		loop_adopt_orphans(s.loop, end_orphans);
-	if (!s.loop || open_all(&s) || loop_signal(s.loop, SIGTERM, on_stop, &s) ||
-	    loop_signal(s.loop, SIGINT, on_stop, &s) ||
-	    loop_signal(s.loop, SIGHUP, on_hangup, &s)) {
-		close_all(&s);
-		return 1;
-	}
-	add_worker(&s, WORKER_HUB);
-	if (!s.stopping)
-		serve(&s);
-	loop_run(s.loop);
-	loop_settle(s.loop);
-	process_end_children();
-	close_all(&s);
-	return s.status;
+	return false;
 }

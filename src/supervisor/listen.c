@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/listen.h"
+#include "supervisor/listen.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  *
  * Everywhere else all of it does nothing.
  */
-#ifndef SLUICE_CLI_SYSTEMD_H
-#define SLUICE_CLI_SYSTEMD_H
+#ifndef SLUICE_SUPERVISOR_SYSTEMD_H
+#define SLUICE_SUPERVISOR_SYSTEMD_H
 
 #include <stddef.h>
 #include <stdint.h>

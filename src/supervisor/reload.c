@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/reload.h"
+#include "supervisor/reload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,15 +14,14 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/cli.h"
-#include "cli/commands.h"
-#include "cli/listen.h"
-#include "cli/supervisor.h"
-#include "cli/upgrade.h"
 #include "conf/packed.h"
 #include "conf/remarks.h"
 #include "source/plugin.h"
 #include "source/probe.h"
+#include "supervisor/commands.h"
+#include "supervisor/listen.h"
+#include "supervisor/sockets.h"
+#include "supervisor/workers.h"
 
 /* A package manager writes several files, and some of them in pieces. */
 #define PLUGINS_SETTLE_NS (300 * NS_PER_MS)
@@ -71,7 +70,7 @@ static void answer(struct reloader *r, bool good, const char *text)
 			   s->hub.listen[i]);
 	if (good) {
 		settings_remarks(s, put_line, &all);
-		log_remarks(s);
+		remarks_log(s);
 	}
 	r->listens_elsewhere = false;
 	commands_answer(r->supervisor->commands, COMMAND_RELOAD, good, buf_text(&all));
@@ -81,6 +80,8 @@ static void answer(struct reloader *r, bool good, const char *text)
 static void finish(struct reloader *r, bool good, const char *text)
 {
 	bool of_plugins = r->of_plugins;
+	if (r->state != IDLE)
+		r->supervisor->activity = ACTIVITY_NONE;
 	r->state = IDLE;
 	settings_free(r->pending);
 	r->pending = NULL;
@@ -184,7 +185,7 @@ static void take_over(struct reloader *r)
 			 fresh->access.frame_ancestors, fresh->access.n_frame_ancestors) ||
 	    lists_differ(old->hub.web_users, old->hub.n_web_users, fresh->hub.web_users,
 			 fresh->hub.n_web_users))
-		supervisor_replace_responders(s, r->listen, r->n_listen);
+		workers_replace_responders(s, r->listen, r->n_listen);
 	r->n_listen = 0;
 	r->listens_elsewhere = listens_elsewhere;
 	settings_free(old);
@@ -227,7 +228,7 @@ static void apply(struct reloader *r)
 	}
 	r->state = APPLYING;
 	enum control what = r->of_plugins ? CONTROL_RELOAD_PLUGINS : CONTROL_RELOAD;
-	if (supervisor_tell_hub(s, what, r->packed_fd))
+	if (workers_tell_hub(s, what, r->packed_fd))
 		reload_hub_is_gone(r);
 }
 
@@ -318,7 +319,7 @@ static void begin(struct reloader *r, bool of_plugins)
 		return;
 	}
 	r->of_plugins = of_plugins;
-	if (upgrade_is_under_way(r->supervisor->upgrader)) {
+	if (r->supervisor->activity == ACTIVITY_UPGRADE) {
 		/* The new program reads everything anew. */
 		finish(r, false, "an upgrade is under way, which reads the configuration anyway");
 		return;
@@ -328,7 +329,7 @@ static void begin(struct reloader *r, bool of_plugins)
 	if (!of_plugins)
 		r->pending = settings_load(r->supervisor->settings->file, &e);
 	if (r->pending && r->supervisor->is_attached)
-		supervisor_attach_settings(r->pending);
+		sockets_leave_to_web_server(r->pending);
 	/* All mistakes at once: the plugins are asked even so, by the checker. */
 	pid_t parent = getpid();
 	r->packed_fd = memfd_create("sluice-settings", MFD_CLOEXEC);
@@ -342,6 +343,7 @@ static void begin(struct reloader *r, bool of_plugins)
 		finish(r, false, "no process for checking it");
 	} else {
 		r->state = CHECKING;
+		r->supervisor->activity = ACTIVITY_RELOAD;
 		loop_watch_child(loop_of(r), &r->checker, pid, on_checked);
 	}
 	errors_fini(&e);
@@ -350,11 +352,6 @@ static void begin(struct reloader *r, bool of_plugins)
 void reload_begin(struct reloader *r)
 {
 	begin(r, false);
-}
-
-bool reload_is_busy(const struct reloader *r)
-{
-	return r->state != IDLE;
 }
 
 static void on_settled(struct loop_timer *t)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/watchdog.h"
+#include "supervisor/watchdog.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "cli/systemd.h"
+#include "supervisor/systemd.h"
 
 #define PING_NS (5 * NS_PER_SEC)
 

@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: MIT
- *
- * roles - what a process of sluice does that another one has started.
- */
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/roles.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,8 +14,6 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/unit.h"
-#include "cli/cli.h"
-#include "cli/supervisor.h"
 #include "conf/packed.h"
 #include "hub/hub.h"
 #include "responder/responder.h"
@@ -24,10 +21,12 @@
 #include "source/nursery.h"
 #include "source/opening.h"
 #include "source/sources.h"
+#include "supervisor/control.h"
 
 enum { HUB_TURN_US = 500 };
 
-int role_parent(int argc, char **argv, int signo)
+/* Ends with the process that has started it; 0, or -1 when nobody has. */
+static int begin(int argc, char **argv, int signo)
 {
 	int64_t parent;
 	if (argc < 1 || unit_parse_int(argv[0], &parent)) {
@@ -153,7 +152,7 @@ static void on_unused(struct hub *h maybe_unused)
 int hub_role(int argc, char **argv)
 {
 	log_init("hub");
-	if (role_parent(argc, argv, SIGTERM))
+	if (begin(argc, argv, SIGTERM))
 		return 2;
 	/* Ctrl-C reaches the whole terminal; the supervisor passes it on as SIGTERM. */
 	signal(SIGINT, SIG_IGN);
@@ -202,7 +201,7 @@ int responder_role(int argc, char **argv)
 {
 	log_init("responder");
 	int64_t n;
-	if (argc != 9 || unit_parse_int(argv[4], &n) || role_parent(argc, argv, SIGTERM))
+	if (argc != 9 || unit_parse_int(argv[4], &n) || begin(argc, argv, SIGTERM))
 		return 2;
 	return responder_main(&(struct responder_config){
 		.hub_socket = argv[1],
@@ -222,7 +221,7 @@ int responder_role(int argc, char **argv)
 int source_role(int argc, char **argv)
 {
 	log_init("source");
-	if (role_parent(argc, argv, SIGKILL))
+	if (begin(argc, argv, SIGKILL))
 		return 2;
 	fd_close_from(GRANT_FD + 1); /* whatever else was inherited */
 	return host_main();
@@ -231,7 +230,7 @@ int source_role(int argc, char **argv)
 int nursery_role(int argc, char **argv)
 {
 	log_init("source");
-	if (role_parent(argc, argv, SIGKILL))
+	if (begin(argc, argv, SIGKILL))
 		return 2;
 	/* Ctrl-C signals all processes of the terminal; this one ends with its parent instead. */
 	signal(SIGINT, SIG_IGN);

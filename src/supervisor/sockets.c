@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/sockets.h"
+#include "supervisor/sockets.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -7,10 +7,11 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "cli/inherit.h"
-#include "cli/listen.h"
-#include "cli/systemd.h"
+#include "conf/values.h"
 #include "hub/state.h"
+#include "supervisor/inherit.h"
+#include "supervisor/listen.h"
+#include "supervisor/systemd.h"
 
 enum { LOCK_WAIT_MS = 3000 };
 
@@ -69,4 +70,12 @@ void sockets_close(struct supervisor *s)
 	fd_close(&s->gate_fd);
 	fd_close(&s->lock_fd);
 	free(s->gate_path);
+}
+
+void sockets_leave_to_web_server(struct settings *s)
+{
+	list_free(s->hub.listen, s->hub.n_listen);
+	s->hub.listen = NULL;
+	s->hub.n_listen = 0;
+	s->hub.responders = 0;
 }

@@ -2,8 +2,8 @@
  *
  * listen - the sockets that front servers, responders and commands connect to.
  */
-#ifndef SLUICE_CLI_LISTEN_H
-#define SLUICE_CLI_LISTEN_H
+#ifndef SLUICE_SUPERVISOR_LISTEN_H
+#define SLUICE_SUPERVISOR_LISTEN_H
 
 #include <sys/types.h>
 

@@ -1,11 +1,6 @@
-/* SPDX-License-Identifier: MIT
- *
- * front - sluice.fcgi: started by a web server instead of an administrator.
- *
- * As FastCGI descriptor 0 is a listening socket; as CGI the environment holds one
- * request.  Where no hub runs yet it starts one, apart from itself, that ends when
- * nobody has used it for hub.linger.
- */
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/front.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,8 +17,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
-#include "cli/arguments.h"
-#include "cli/cli.h"
+#include "conf/access.h"
+#include "conf/paths.h"
 #include "responder/responder.h"
 
 #define FRONT_VARIABLE "SLUICE_FRONT"
@@ -244,10 +239,10 @@ int front_main(void)
 	struct errors e = {0};
 	struct front f = {0};
 	log_init("front");
-	const char *file = config_file(NULL);
+	const char *file = path_of_config(NULL);
 	f.settings = settings_load(file, &e);
 	if (e.count) {
-		cli_print_errors(&e);
+		errors_log(&e);
 		settings_free(f.settings);
 		errors_fini(&e);
 		return refuse(cgi);
@@ -257,13 +252,13 @@ int front_main(void)
 	pid_t manager = cgi ? 0 : stay_with_web_server();
 	signal(SIGCHLD, SIG_IGN); /* whom we start goes on alone */
 	struct buf origins = {0}, ancestors = {0};
-	cli_put_origins(&f.settings->access, &origins);
-	cli_put_frame_ancestors(&f.settings->access, &ancestors);
+	access_put_origins(&f.settings->access, &origins);
+	access_put_frame_ancestors(&f.settings->access, &ancestors);
 	char *gate = mem_printf("%s/hub.sock", f.settings->hub.state_dir);
 	int status = responder_main(&(struct responder_config){
 		.hub_socket = gate,
 		.prefix = f.settings->hub.prefix,
-		.console_dir = cli_console_dir(),
+		.console_dir = path_of_console(),
 		.certificate = f.settings->access.certificate,
 		.origins = buf_text(&origins),
 		.frame_ancestors = buf_text(&ancestors),

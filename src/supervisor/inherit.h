@@ -5,10 +5,10 @@
  * An upgrade is an execve(2): the process stays the same one, and with it the lock of
  * the state directory and every listening socket; so no connection is refused.
  */
-#ifndef SLUICE_CLI_INHERIT_H
-#define SLUICE_CLI_INHERIT_H
+#ifndef SLUICE_SUPERVISOR_INHERIT_H
+#define SLUICE_SUPERVISOR_INHERIT_H
 
-#include "cli/supervisor.h"
+#include "supervisor/supervisor_internal.h"
 
 /* What a predecessor has left: the descriptor of that name ("lock", "gate", or an
  * address), of that state directory; else -1.  Each is given once.  *keeps_file: it is

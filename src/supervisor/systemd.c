@@ -3,7 +3,7 @@
  * Both protocols are promised to stay (sd_listen_fds(3), sd_notify(3)), and are a page
  * without libsystemd, which would bring five further libraries into every process.
  */
-#include "cli/systemd.h"
+#include "supervisor/systemd.h"
 
 #include <fcntl.h>
 #include <netdb.h>

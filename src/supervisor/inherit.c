@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/inherit.h"
+#include "supervisor/inherit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/upgrade.h"
+#include "supervisor/upgrade.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,11 +12,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/commands.h"
-#include "cli/inherit.h"
-#include "cli/reload.h"
-#include "cli/supervisor.h"
-#include "cli/systemd.h"
+#include "supervisor/commands.h"
+#include "supervisor/inherit.h"
+#include "supervisor/systemd.h"
+#include "supervisor/workers.h"
 
 #define RETIRE_NS     (5 * NS_PER_SEC)
 #define END_NS        (10 * NS_PER_SEC)
@@ -37,21 +36,27 @@ struct upgrader {
 	int64_t waits_until_ns;
 };
 
-static void refuse(struct upgrader *u, const char *why)
+/* Whether workers are being ended for it: nothing else may begin. */
+static bool is_under_way(const struct upgrader *u)
 {
-	u->state = IDLE;
-	log_error("not upgraded: %s", why);
-	commands_answer(u->supervisor->commands, COMMAND_UPGRADE, false, why);
+	return u->state == RETIRING || u->state == ENDING;
 }
 
-static bool runs(const struct supervisor *s, enum worker_kind kind)
+static void set_state(struct upgrader *u, enum upgrade_state state)
 {
-	list_each (e, &s->workers) {
-		const struct worker *w = list_entry(e, struct worker, link);
-		if (w->kind == kind && w->child.pid)
-			return true;
-	}
-	return false;
+	bool was = is_under_way(u);
+	u->state = state;
+	if (is_under_way(u))
+		u->supervisor->activity = ACTIVITY_UPGRADE;
+	else if (was)
+		u->supervisor->activity = ACTIVITY_NONE;
+}
+
+static void refuse(struct upgrader *u, const char *why)
+{
+	set_state(u, IDLE);
+	log_error("not upgraded: %s", why);
+	commands_answer(u->supervisor->commands, COMMAND_UPGRADE, false, why);
 }
 
 static void become(struct upgrader *u)
@@ -65,33 +70,33 @@ static void become(struct upgrader *u)
 			NULL};
 	if (access(u->path, X_OK) < 0) {
 		refuse(u, "the new program is gone again");
-		supervisor_start_workers(s);
+		workers_start(s);
 		return;
 	}
 	log_info("upgrading: %s takes over", u->path);
 	commands_answer(s->commands, COMMAND_UPGRADE, true,
 			"the new program takes over: open streams come back to it");
-	commands_close(s->commands);
-	s->commands = NULL;
+	commands_shut(s->commands);
 	log_finish();
 	int r = inherit_exec(s, u->path, argv);
 	char *why = NULL;
-	s->commands = commands_open(s, &why);
-	free(why); /* it had been open until now */
+	if (commands_listen(s->commands, &why)) /* it had been open until now */
+		log_error("%s", why);
+	free(why);
 	log_error("%s cannot be started: %s; going on with the old program", u->path, strerror(-r));
-	u->state = IDLE;
-	supervisor_start_workers(s);
+	set_state(u, IDLE);
+	workers_start(s);
 }
 
 static void go_on(struct upgrader *u)
 {
 	struct supervisor *s = u->supervisor;
-	if (u->state == RETIRING && !runs(s, WORKER_RESPONDER)) {
-		u->state = ENDING;
-		supervisor_signal(s, WORKER_HUB, SIGTERM);
+	if (u->state == RETIRING && !workers_run(s, WORKER_RESPONDER)) {
+		set_state(u, ENDING);
+		workers_signal(s, WORKER_HUB, SIGTERM);
 		loop_timer_set(s->loop, &u->patience, loop_now(s->loop) + END_NS);
 	}
-	if (u->state == ENDING && !runs(s, WORKER_HUB)) {
+	if (u->state == ENDING && !workers_run(s, WORKER_HUB)) {
 		loop_timer_cancel(s->loop, &u->patience);
 		become(u);
 	}
@@ -106,19 +111,19 @@ static void retire(struct upgrader *u)
 		refuse(u, "it is just ending");
 		return;
 	}
-	if (reload_is_busy(s->reloader) && now > u->waits_until_ns) {
+	if (s->activity == ACTIVITY_RELOAD && now > u->waits_until_ns) {
 		refuse(u, "a reload does not come to an end; try again");
 		return;
 	}
-	if (reload_is_busy(s->reloader)) {
+	if (s->activity == ACTIVITY_RELOAD) {
 		loop_timer_set(s->loop, &u->patience, now + LOOK_AGAIN_NS);
 		return;
 	}
-	u->state = RETIRING;
+	set_state(u, RETIRING);
 	systemd_notify("STATUS=upgrading");
-	supervisor_hold_workers(s);
+	workers_hold(s);
 	loop_timer_set(s->loop, &u->patience, now + RETIRE_NS);
-	supervisor_signal(s, WORKER_RESPONDER, SIGHUP);
+	workers_signal(s, WORKER_RESPONDER, SIGHUP);
 	go_on(u);
 }
 
@@ -129,18 +134,13 @@ static void on_impatient(struct loop_timer *t)
 		retire(u);
 		return;
 	}
-	supervisor_signal(u->supervisor, u->state == RETIRING ? WORKER_RESPONDER : WORKER_HUB,
-			  SIGKILL);
-}
-
-bool upgrade_is_under_way(const struct upgrader *u)
-{
-	return u && (u->state == RETIRING || u->state == ENDING);
+	workers_signal(u->supervisor, u->state == RETIRING ? WORKER_RESPONDER : WORKER_HUB,
+		       SIGKILL);
 }
 
 bool upgrade_worker_ended(struct upgrader *u)
 {
-	if (!upgrade_is_under_way(u))
+	if (!is_under_way(u))
 		return false;
 	go_on(u);
 	return true;
@@ -168,7 +168,7 @@ static void on_checked(struct loop_child *c, int status)
 		refuse(u, why);
 		free(why);
 	} else {
-		u->state = WAITING;
+		set_state(u, WAITING);
 		u->waits_until_ns = loop_now(s->loop) + RELOADED_NS;
 		retire(u);
 	}
@@ -213,7 +213,7 @@ void upgrade_begin(struct upgrader *u)
 		refuse(u, strerror(-r));
 		return;
 	}
-	u->state = CHECKING;
+	set_state(u, CHECKING);
 	loop_watch_child(s->loop, &u->checker, pid, on_checked);
 }
 

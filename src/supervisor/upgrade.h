@@ -8,8 +8,8 @@
  * Until the hub is told to end, everything can still stay as it was.  Requests that
  * come meanwhile wait in the listening sockets.
  */
-#ifndef SLUICE_CLI_UPGRADE_H
-#define SLUICE_CLI_UPGRADE_H
+#ifndef SLUICE_SUPERVISOR_UPGRADE_H
+#define SLUICE_SUPERVISOR_UPGRADE_H
 
 #include <stdbool.h>
 
@@ -22,9 +22,6 @@ struct upgrader *upgrade_new(struct supervisor *s) must_check;
 void upgrade_free(struct upgrader *u);
 
 void upgrade_begin(struct upgrader *u);
-
-/* Whether workers are being ended for it: nothing else may begin. */
-bool upgrade_is_under_way(const struct upgrader *u) must_check;
 
 /* A worker has ended.  Whether that was on the way: it is not to be started again. */
 bool upgrade_worker_ended(struct upgrader *u);
