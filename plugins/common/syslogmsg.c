@@ -254,18 +254,23 @@ static bool take_clear_tag(struct cursor *c, struct syslog_message *m)
 	return true;
 }
 
+/* Most hosts and tags hold a character that no address has: that is seen soon. */
 static bool is_address(struct syslog_text t)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr ignored;
-	const char *zone = memchr(t.p, '%', t.n); /* fe80::1%eth0 */
-	if (zone)
-		t.n = (size_t)(zone - t.p);
-	if (!t.n || t.n >= sizeof(text) || (!isxdigit((unsigned char)*t.p) && *t.p != ':'))
+	size_t n = 0, marks = 0, colons = 0;
+	for (; n < t.n && n < sizeof(text) && t.p[n] != '%'; n++) { /* fe80::1%eth0 */
+		colons += t.p[n] == ':';
+		marks += t.p[n] == ':' || t.p[n] == '.';
+		if (t.p[n] != ':' && t.p[n] != '.' && !isxdigit((unsigned char)t.p[n]))
+			return false;
+		text[n] = t.p[n];
+	}
+	if (marks < 2 || n == sizeof(text))
 		return false;
-	memcpy(text, t.p, t.n);
-	text[t.n] = 0;
-	return inet_pton(memchr(t.p, ':', t.n) ? AF_INET6 : AF_INET, text, &ignored) == 1;
+	text[n] = 0;
+	return inet_pton(colons ? AF_INET6 : AF_INET, text, &ignored) == 1;
 }
 
 /* "[2001:db8::1]", "10.0.0.1:" without what is around it. */
