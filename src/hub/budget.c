@@ -16,28 +16,25 @@
 
 enum { OUTLIER_FACTOR = 8, SMOOTHING = 8, RESERVED_EVENTS = 10 };
 
-static void open_window(struct budget *b, int64_t now_ns)
-{
-	if (b->window && now_ns - b->began_ns < WINDOW_NS)
-		return;
-	b->window++;
-	b->began_ns = now_ns;
-	b->spent_ns = 0;
-	b->n_spenders = b->n_payers = 0;
-}
-
 void budget_init(struct budget *b)
 {
-	*b = (struct budget){0};
+	*b = (struct budget){.window = 1};
 	for (int i = 0; i < BUDGET_BUCKETS; i++)
 		list_init(&b->purses[i]);
 }
 
 void budget_begin_turn(struct budget *b, int64_t turn_ns)
 {
-	if (b->turn_ns != turn_ns)
-		b->turn_spent_ns = 0;
+	if (b->turn_ns == turn_ns)
+		return;
 	b->turn_ns = turn_ns;
+	b->turn_spent_ns = 0;
+	if (turn_ns - b->began_ns < WINDOW_NS)
+		return;
+	b->window++;
+	b->began_ns = turn_ns;
+	b->spent_ns = 0;
+	b->n_spenders = b->n_payers = 0;
 }
 
 struct purse *purse_get(struct budget *b, uint64_t owner)
@@ -80,9 +77,8 @@ bool budget_is_odd(const struct spender *s, int64_t took_ns)
 	return took_ns > 2 * s->usual_ns + ODD_NS;
 }
 
-void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t took_ns)
+void budget_charge(struct budget *b, struct spender *s, int64_t took_ns)
 {
-	open_window(b, now_ns);
 	if (s->window != b->window) {
 		s->window = b->window;
 		s->spent_ns = 0;
@@ -102,9 +98,8 @@ void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t 
 		charge_purse(b, s->purse, took_ns);
 }
 
-bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns)
+bool budget_reserve(struct budget *b, const struct spender *s)
 {
-	open_window(b, now_ns);
 	int64_t wants_ns = RESERVED_EVENTS * s->usual_ns;
 	if (b->spent_ns + wants_ns > BUDGET_NS / 2)
 		return false;

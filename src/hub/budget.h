@@ -49,21 +49,23 @@ struct spender {
 
 void budget_init(struct budget *b);
 
-/* A turn of the loop, which began then; what goes on in the same one may say so again. */
+/* A turn of the loop, which began then; what goes on in the same one may say so again.  A
+ * window begins with a turn and not within one.
+ */
 void budget_begin_turn(struct budget *b, int64_t turn_ns);
 
 /* The purse of this client, with one view more; give it back with purse_put(). */
 struct purse *purse_get(struct budget *b, uint64_t owner) must_check;
 void purse_put(struct purse *p);
 
-/* Charges the time of one event; `now_ns` is the monotonic clock. */
-void budget_charge(struct budget *b, struct spender *s, int64_t now_ns, int64_t took_ns);
+/* Charges the time of one event. */
+void budget_charge(struct budget *b, struct spender *s, int64_t took_ns);
 
 /* Whether an event took so much longer than usual that another process may have run. */
 bool budget_is_odd(const struct spender *s, int64_t took_ns) must_check;
 
 /* Whether there is room for one more that was sent away; then some of it is its own. */
-bool budget_reserve(struct budget *b, struct spender *s, int64_t now_ns) must_check;
+bool budget_reserve(struct budget *b, const struct spender *s) must_check;
 
 /* In this window, or this turn. */
 bool budget_is_exceeded(const struct budget *b) must_check;

@@ -290,8 +290,8 @@ static bool is_too_dear(const struct view_link *of)
 						     filter_text(of->filter).len > SHORT_FILTER));
 	if (!v->spender.n_known && !looks_dear)
 		return false;
-	return budget_is_dear(&h->budget, &v->spender, h->n_views) &&
-	       (budget_is_exceeded(&h->budget) || loop_is_late(h->loop));
+	return budget_is_exceeded(&h->budget) &&
+	       budget_is_dear(&h->budget, &v->spender, h->n_views);
 }
 
 void view_publish(struct channel *c, const struct event *ev)
@@ -316,9 +316,9 @@ void view_publish(struct channel *c, const struct event *ev)
 			begun = clock_mono_ns();
 		publish_to(of, run, ev);
 		int64_t now = clock_mono_ns(), took = now - begun;
-		if (budget_is_odd(&v->spender, took))
-			took -= MIN(loop_stolen(h->loop), took);
-		budget_charge(&h->budget, &v->spender, now, took);
+		int64_t stolen = budget_is_odd(&v->spender, took) ? loop_stolen(h->loop) : 0;
+		took -= MIN(stolen, took);
+		budget_charge(&h->budget, &v->spender, took);
 		begun = now;
 	}
 }

@@ -117,6 +117,13 @@ static bool has_seen_all(const struct view *v)
 	return v->seen >= head && !v->missed;
 }
 
+/* Whether the loop can afford it again. */
+static bool has_place(struct view *v)
+{
+	budget_begin_turn(&v->hub->budget, loop_now(v->hub->loop));
+	return budget_reserve(&v->hub->budget, &v->spender);
+}
+
 static void on_read(struct replay *r)
 {
 	struct view *v = r->owner;
@@ -135,8 +142,7 @@ static void on_read(struct replay *r)
 		if (r->out.len)
 			view_append_rendered(v, buf_str(&r->out), r->last);
 		tell_missed(v);
-		if (has_seen_all(v) && loop_now(v->hub->loop) >= v->aside_until_ns &&
-		    budget_reserve(&v->hub->budget, &v->spender, clock_mono_ns()))
+		if (has_seen_all(v) && loop_now(v->hub->loop) >= v->aside_until_ns && has_place(v))
 			come_back(v);
 		view_flush(v);
 		if (v->is_aside && v->seen < view_published(v))
