@@ -239,8 +239,9 @@ static void give_up_held(struct view *v)
 void view_put_aside(struct view *v, const struct event *ev)
 {
 	int64_t now = loop_now(v->hub->loop);
-	view_flush(v);
-	v->seen = MIN(view_published(v), ev->id - 1);
+	event_id published = view_published(v);
+	/* What is in the log goes out in its time: many views may be put aside in one turn. */
+	v->seen = MIN(published, ev->id - 1);
 	give_up_held(v);
 	v->is_aside = true;
 	v->hub->n_aside++;
