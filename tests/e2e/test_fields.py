@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a line says and what sluice adds to it, as fields of one event."""
+import random
+import time
+
 from harness import *
 
 SOURCE = "%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, sweep_interval: 100ms%s}\n"
@@ -126,6 +129,13 @@ def what_containers_write(site):
             "k8s.namespace.name": "web", "k8s.pod.name": "pod-1", "k8s.pod.uid": "uid-9", "k8s.container.name": "app",
             "k8s.container.restart_count": 2, "container.id": ID}
     check(got[0]["fields"] == want and got[1]["severity"] == "error", repr(got[:2]))
+    # The kubelet rotates: what is half there comes as it is, and says so.
+    append(site, cri, cri_line("begun ", tag="P"))
+    os.rename(site.path(cri + ".log"), site.path(cri + ".log.20260102-030405"))
+    append(site, cri, cri_line("ended"), cri_line("next"))
+    got = [e.json() for e in events(site, "c", 7)][4:]
+    check([(m["message"], m.get("partial")) for m in got] == [("begun ", True), ("ended", None), ("next", None)], repr(got))
+    check(got[0]["fields"]["k8s.pod.name"] == "pod-1" and got[1]["fields"]["k8s.pod.name"] == "pod-1", repr(got))
 
 
 def a_line_in_pieces_across_kills(site):
@@ -164,5 +174,56 @@ def a_line_in_pieces_across_kills(site):
     check([e.json()["message"] for e in events(site, "c", 6)] == want + ["the end"], "something comes twice")
 
 
-run(what_containers_write, a_line_in_pieces_across_kills, logfmt_as_its_users_write_it,
+def pieces_of_two_streams_under_kills(site):
+    """Lines of both streams in pieces, alternating at random: each arrives once, whole, in its stream's order."""
+    docker, cri = begin_containers(site)
+    seed = random.randrange(1 << 30)
+    rng = random.Random(seed)
+    kills, total = (200, 20000) if LONG else (15, 2000)
+    whole = {"stdout": [], "stderr": []}
+    n = {"stdout": 0, "stderr": 0}
+    left = {"stdout": 0, "stderr": 0}
+    for i in range(kills):
+        lines = []
+        while min(n.values()) < (i + 1) * total // kills:
+            stream = rng.choice(("stdout", "stderr"))
+            if not left[stream]:
+                n[stream] += 1
+                left[stream] = rng.choice((1, 1, 1, 2, 5))
+                whole[stream].append("")
+            left[stream] -= 1
+            piece = "%s %d.%d " % (stream, n[stream], left[stream])
+            whole[stream][-1] += piece
+            lines.append(cri_line(piece, stream, "P" if left[stream] else "F"))
+        for k in range(0, len(lines), 50):
+            append(site, cri, *lines[k:k + 50])
+        time.sleep(rng.random() / 20)
+        site.kill("source")
+    append(site, cri, *[cri_line("end", s, "F") for s in ("stdout", "stderr")])
+    for stream in whole:
+        whole[stream][-1] += "end" if left[stream] else ""
+        whole[stream] += [] if left[stream] else ["end"]
+    count = sum(len(w) for w in whole.values())
+    got = [e.json() for e in events(site, "c", count) if e.type == "line"]
+    for stream, want in whole.items():
+        have = [m["message"] for m in got if m["fields"]["log.iostream"] == stream]
+        first = next((i for i, (a, b) in enumerate(zip(have, want)) if a != b), min(len(have), len(want)))
+        check(have == want, "%s (seed %d): %d of %d lines, at %d %r instead of %r" %
+              (stream, seed, len(have), len(want), first, have[first:first + 3], want[first:first + 3]))
+
+
+def one_bad_value_does_not_spoil_a_json_line(site):
+    begin(site, app="parse: json")
+    append(site, "app", '{"time":"2026-01-02T03:04:05Z","level":"error","msg":"hi","id":18446744073709551615,"x":1e400,"y":NaN,"a":1,"a":2,'
+           '"deep":%s1%s,"path":"C:\\x"}' % ("[" * 500, "]" * 500), b'{"msg":"\xff \\x41","n":1}')
+    a, b = [e.json() for e in events(site, "app", 2)]
+    check((a["time"], a["severity"], a["message"]) == ("2026-01-02T03:04:05.000000Z", "error", "hi"), repr(a))
+    f = a["fields"]
+    check((f["id"], f["x"], f["y"], f["a"], f["a_2"], f["path"]) == ("18446744073709551615", "1e400", "NaN", 1, 2, "C:\\x"), repr(f))
+    check(f["deep"] == "[" * 500 + "1" + "]" * 500 and "unparsed" not in f, repr(f))
+    check(all(n in f["log.parse.problems"] for n in ("id: ", "x: ", "y: ", "deep: ")), repr(f))
+    check(b["message"] == "\ufffd \\x41" and b["fields"]["n"] == 1 and "escape" in b["fields"]["log.parse.problems"], repr(b))
+
+
+run(one_bad_value_does_not_spoil_a_json_line, pieces_of_two_streams_under_kills, what_containers_write, a_line_in_pieces_across_kills, logfmt_as_its_users_write_it,
     a_field_name_occurs_once_and_means_the_same_everywhere)

@@ -5,7 +5,9 @@
  */
 #include <stdlib.h>
 
+#include "../../plugins/common/container.h"
 #include "../../plugins/common/jsonline.h"
+#include "../../plugins/common/logfmt.h"
 #include "../../plugins/common/syslogmsg.h"
 #include "../../plugins/common/weblog.h"
 #include "../../plugins/syslog/framing.h"
@@ -58,6 +60,15 @@ static void parse(const char *p, size_t n)
 	static struct fields f;
 	struct syslog_message m;
 	struct jsonline j;
+	struct logfmt_pair pair;
+	struct container_line line;
+	const char *at = p;
+	while (logfmt_next(&at, p + n, &f, &pair))
+		if (at > p + n)
+			abort();
+	for (int format = CONTAINER_DOCKER; format <= CONTAINER_CRI; format++)
+		if (container_read((enum container_format)format, p, n, &f, &line) && line.len > n)
+			abort();
 	for (int format = SYSLOG_AUTO; format <= SYSLOG_RAW; format++) {
 		fields_reset(&f);
 		syslog_parse(p, n, (enum syslog_format)format, NOW * 1000000000LL, &m, &f);
