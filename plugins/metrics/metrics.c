@@ -371,10 +371,35 @@ static int metrics_open(struct sluice_source *src, void **ret)
 	return r;
 }
 
+/* Options of collectors that are not enabled. */
+static void complain(struct state *s)
+{
+	static const struct {
+		const char *option, *collector;
+	} uses[] = {
+		{"disk.include", "disk"},
+		{"filesystem.include", "filesystem"},
+		{"filesystem.exclude", "filesystem"},
+		{"fstype.include", "filesystem"},
+		{"fstype.exclude", "filesystem"},
+		{"network.include", "network"},
+		{"network.exclude", "network"},
+	};
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		trouble(s, !has_option(s, uses[i].option) || metrics_collects(s, uses[i].collector),
+			uses[i].option, "unused",
+			"has no effect, because the collector %s is not enabled (add it to "
+			"collectors)",
+			uses[i].collector);
+	trouble(s, !s->per_cpu || metrics_collects(s, "cpu"), "per_cpu", "unused",
+		"has no effect, because the collector cpu is not enabled (add it to collectors)");
+}
+
 static int metrics_run(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
 	thresholds_recall(s);
+	complain(s);
 	tick(src, s);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return src->host->loop(src);
@@ -387,6 +412,10 @@ static int metrics_reload(struct sluice_source *src, void *state)
 	int r = thresholds_read(s);
 	if (r)
 		return r;
+	troubles_free(s->troubles);
+	s->troubles = NULL;
+	s->n_troubles = 0;
+	complain(s);
 	src->host->cancel(src, s->timer);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return 0;

@@ -229,6 +229,10 @@ def what_is_configured_and_not_there(site):
     m.net(1, 1, "wlan0")
     site.told("network.include: wl*: found now", 1)
     wait_for(lambda: site.source("m")["counters"]["problems"] == 6, "the problem to be over")
+    m.configure("collectors: [load], network: {include: [eth0]}, per_cpu: true")
+    check(site.sluice_command("reload")[0] == 0, site.log())
+    for said in ("network.include: has no effect, because the collector network is not enabled", "per_cpu: has no effect"):
+        site.told(said, 1)
 
 
 def hosts_mounts_from_a_container(site):
