@@ -12,8 +12,8 @@
 #include "cli/cli.h"
 #include "conf/paths.h"
 #include "conf/remarks.h"
+#include "host/identity.h"
 #include "hub/schema.h"
-#include "source/identity.h"
 
 static const char usage[] =
 	"usage: sluice check [-c FILE]\n"

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "cli/cli.h"
-#include "source/plugin.h"
+#include "host/plugin.h"
 
 char *plugin_argument(const char *name, char **why)
 {

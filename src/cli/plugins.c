@@ -15,7 +15,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "conf/option.h"
-#include "source/plugin.h"
+#include "host/plugin.h"
 
 static const char usage[] =
 	"usage: sluice plugins [--json | --markdown] [NAME | FILE.so]\n\n"

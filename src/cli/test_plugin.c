@@ -25,8 +25,8 @@
 #include "cli/cli.h"
 #include "conf/name.h"
 #include "conf/packed.h"
+#include "host/emission.h"
 #include "source/driver.h"
-#include "source/emission.h"
 #include "wire/format.h"
 #include "wire/record.h"
 

@@ -8,9 +8,9 @@
 
 #include <sys/types.h>
 
+#include "host/nursery.h"
+#include "host/opening.h"
 #include "source/grant.h"
-#include "source/nursery.h"
-#include "source/opening.h"
 
 struct driver {
 	const struct source_settings *settings; /* borrowed */

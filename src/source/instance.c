@@ -17,12 +17,12 @@
 #include "base/process.h"
 #include "base/unit.h"
 #include "conf/packed.h"
+#include "host/opening.h"
 #include "hub/channel.h"
-#include "hub/regexes.h"
 #include "hub/cursors.h"
 #include "hub/notice.h"
+#include "hub/regexes.h"
 #include "source/intake.h"
-#include "source/opening.h"
 #include "source/sources.h"
 
 #define STOP_PATIENCE_NS  (3 * NS_PER_SEC)

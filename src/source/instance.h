@@ -12,9 +12,9 @@
 #ifndef SLUICE_SOURCE_INSTANCE_H
 #define SLUICE_SOURCE_INSTANCE_H
 
+#include "host/plugin.h"
 #include "hub/hub.h"
 #include "source/grant.h"
-#include "source/plugin.h"
 #include "wire/frame.h"
 
 enum { COUNTERS_MAX = 64, WARNINGS_MAX = 8 };

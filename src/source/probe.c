@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "host/plugin.h"
 #include "source/driver.h"
-#include "source/plugin.h"
 
 /* How many are asked at the same time. */
 enum { PATIENCE_MS = 10000, AT_ONCE = 4, WARNINGS_MAX = 16 * 1024 };

@@ -9,7 +9,7 @@
 #define SLUICE_SOURCE_PROBE_H
 
 #include "conf/settings.h"
-#include "source/tables.h"
+#include "host/tables.h"
 
 /* Reads the plugin's tables.  0 and `ret` owned (tables_fini()), or -EINVAL
  * with *why an owned sentence.

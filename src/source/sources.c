@@ -14,10 +14,10 @@
 #include "base/process.h"
 #include "base/timestamp.h"
 #include "conf/packed.h"
+#include "host/nursery.h"
 #include "hub/notice.h"
 #include "source/instance.h"
 #include "source/names.h"
-#include "source/nursery.h"
 
 #define NURSERY_PAUSE_NS     (10 * NS_PER_SEC) /* after the first time; doubled each time */
 #define NURSERY_PAUSE_MAX_NS (600 * NS_PER_SEC)

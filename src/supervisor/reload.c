@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "conf/packed.h"
 #include "conf/remarks.h"
-#include "source/plugin.h"
+#include "host/plugin.h"
 #include "source/probe.h"
 #include "supervisor/commands.h"
 #include "supervisor/listen.h"

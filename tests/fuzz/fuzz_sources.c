@@ -13,7 +13,7 @@
 #include "../../plugins/syslog/framing.h"
 #include "base/json.h"
 #include "conf/packed.h"
-#include "source/tables.h"
+#include "host/tables.h"
 #include "wire/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/plugin.h"
+#include "host/plugin.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

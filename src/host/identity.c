@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/identity.h"
+#include "host/identity.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/emission.h"
+#include "host/emission.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  *
  * launch - starts a program for a plugin: fork, set up, exec.
  */
-#ifndef SLUICE_SOURCE_LAUNCH_H
-#define SLUICE_SOURCE_LAUNCH_H
+#ifndef SLUICE_HOST_LAUNCH_H
+#define SLUICE_HOST_LAUNCH_H
 
 #include "base/attr.h"
 #include "sluice-plugin.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/tables.h"
+#include "host/tables.h"
 
 #include <stdlib.h>
 

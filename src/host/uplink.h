@@ -6,8 +6,8 @@
  * is sent when it is full, old enough, or there is nothing else to do; credits
  * from the hub say how much it takes.  The hub's death ends this process.
  */
-#ifndef SLUICE_SOURCE_UPLINK_H
-#define SLUICE_SOURCE_UPLINK_H
+#ifndef SLUICE_HOST_UPLINK_H
+#define SLUICE_HOST_UPLINK_H
 
 #include "wire/frame.h"
 #include "wire/record.h"

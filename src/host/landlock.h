@@ -5,8 +5,8 @@
  * landlock(7).  Used by its system calls, for libc has no wrappers; with the
  * rights that the running kernel's version knows.
  */
-#ifndef SLUICE_SOURCE_LANDLOCK_H
-#define SLUICE_SOURCE_LANDLOCK_H
+#ifndef SLUICE_HOST_LANDLOCK_H
+#define SLUICE_HOST_LANDLOCK_H
 
 #include "conf/settings.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/uplink.h"
+#include "host/uplink.h"
 
 #include <errno.h>
 #include <poll.h>

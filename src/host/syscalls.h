@@ -7,8 +7,8 @@
  * seccomp(2).  A filter sees numbers and no memory: it knows a socket's family, but
  * not whom it connects to.  So a plugin has a family of sockets or it has not.
  */
-#ifndef SLUICE_SOURCE_SYSCALLS_H
-#define SLUICE_SOURCE_SYSCALLS_H
+#ifndef SLUICE_HOST_SYSCALLS_H
+#define SLUICE_HOST_SYSCALLS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * reactor - descriptors, timers and children that a plugin has registered with
  * its host.
  */
-#ifndef SLUICE_SOURCE_REACTOR_H
-#define SLUICE_SOURCE_REACTOR_H
+#ifndef SLUICE_HOST_REACTOR_H
+#define SLUICE_HOST_REACTOR_H
 
 #include "base/attr.h"
 #include "sluice-plugin.h"

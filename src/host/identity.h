@@ -5,8 +5,8 @@
  * Under root a source that names no user gets one of its own, derived from its name: it owns
  * no file and no other process, and of root's rights keeps at most reading.
  */
-#ifndef SLUICE_SOURCE_IDENTITY_H
-#define SLUICE_SOURCE_IDENTITY_H
+#ifndef SLUICE_HOST_IDENTITY_H
+#define SLUICE_HOST_IDENTITY_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/syscalls.h"
+#include "host/syscalls.h"
 
 #include <asm/ioctls.h>
 #include <errno.h>

@@ -7,8 +7,8 @@
  * anything.  What it forks belongs to the process that asks, which must be a subreaper
  * (prctl(2)): its child, as if it had started it itself.
  */
-#ifndef SLUICE_SOURCE_NURSERY_H
-#define SLUICE_SOURCE_NURSERY_H
+#ifndef SLUICE_HOST_NURSERY_H
+#define SLUICE_HOST_NURSERY_H
 
 #include "base/process.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/opening.h"
+#include "host/opening.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/reactor.h"
+#include "host/reactor.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "host/launch.h"
 #include "loop/loop.h"
-#include "source/launch.h"
 
 enum { WATCHES_MAX = 1024 * 1024 };
 

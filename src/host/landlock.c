@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/landlock.h"
+#include "host/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>

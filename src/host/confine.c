@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/confine.h"
+#include "host/confine.h"
 
 #include <errno.h>
 #include <sys/prctl.h>
@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "source/identity.h"
-#include "source/landlock.h"
-#include "source/syscalls.h"
+#include "host/identity.h"
+#include "host/landlock.h"
+#include "host/syscalls.h"
 
 /* ---- limits ------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/nursery.h"
+#include "host/nursery.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "source/opening.h"
-#include "source/syscalls.h"
+#include "host/opening.h"
+#include "host/syscalls.h"
 
 enum {
 	ASK_FD = 3,

@@ -6,8 +6,8 @@
  * Limits and identity (identity.h), then the sandbox, then the shared object is loaded: what
  * it does while it is loaded counts as well.
  */
-#ifndef SLUICE_SOURCE_CONFINE_H
-#define SLUICE_SOURCE_CONFINE_H
+#ifndef SLUICE_HOST_CONFINE_H
+#define SLUICE_HOST_CONFINE_H
 
 #include "base/buf.h"
 #include "conf/settings.h"

@@ -2,8 +2,8 @@
  *
  * opening - the first frame to a source process: what it is to be.
  */
-#ifndef SLUICE_SOURCE_OPENING_H
-#define SLUICE_SOURCE_OPENING_H
+#ifndef SLUICE_HOST_OPENING_H
+#define SLUICE_HOST_OPENING_H
 
 #include "conf/settings.h"
 #include "wire/frame.h"

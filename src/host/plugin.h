@@ -5,8 +5,8 @@
  *
  * Only a source process loads; the hub and the command line never do.
  */
-#ifndef SLUICE_SOURCE_PLUGIN_H
-#define SLUICE_SOURCE_PLUGIN_H
+#ifndef SLUICE_HOST_PLUGIN_H
+#define SLUICE_HOST_PLUGIN_H
 
 #include "conf/settings.h"
 #include "sluice-plugin.h"

@@ -3,13 +3,13 @@
  * emission - the events and cursors that a plugin gives its host: checked, put
  * into records, handed to the uplink.  And the host itself, as its parts see it.
  */
-#ifndef SLUICE_SOURCE_EMISSION_H
-#define SLUICE_SOURCE_EMISSION_H
+#ifndef SLUICE_HOST_EMISSION_H
+#define SLUICE_HOST_EMISSION_H
 
-#include "source/opening.h"
-#include "source/reactor.h"
-#include "source/tables.h"
-#include "source/uplink.h"
+#include "host/opening.h"
+#include "host/reactor.h"
+#include "host/tables.h"
+#include "host/uplink.h"
 
 enum { HOST_COUNTERS_MAX = 64 };
 
@@ -54,5 +54,8 @@ int host_emit(struct sluice_source *src, const struct sluice_event *in) must_che
 int host_commit(struct sluice_source *src, const struct sluice_cursor *c) must_check;
 int host_cursor(struct sluice_source *src, size_t i, struct sluice_cursor *ret) must_check;
 void host_log(struct sluice_source *src, enum sluice_log_level level, const char *message);
+
+/* Tells how many lines were left out, once the second is over. */
+void host_log_tell_dropped(struct host *h);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/launch.h"
+#include "host/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * tables - a plugin's description as data: read from a shared object in one
  * process, used in another.
  */
-#ifndef SLUICE_SOURCE_TABLES_H
-#define SLUICE_SOURCE_TABLES_H
+#ifndef SLUICE_HOST_TABLES_H
+#define SLUICE_HOST_TABLES_H
 
 #include "base/bytes.h"
 #include "sluice-plugin.h"

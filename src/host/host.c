@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source/host.h"
+#include "host/host.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,15 +15,14 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "conf/packed.h"
-#include "source/confine.h"
-#include "source/emission.h"
-#include "source/identity.h"
-#include "source/plugin.h"
+#include "host/confine.h"
+#include "host/emission.h"
+#include "host/identity.h"
+#include "host/plugin.h"
 
 #define COUNTER_PACE_NS (50 * NS_PER_MS)
 
 enum {
-	LOGS_PER_SECOND = 100,
 	WAIT_FDS_MAX = 1024,
 	OWN_FDS = 3,
 	GRANT_TEXT_MAX = 1024,
@@ -80,41 +79,6 @@ static int host_refuse(struct sluice_source *src, const char *option, const char
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */
-
-/* The hub logs far fewer lines, so do not even send more than this. */
-static bool may_log(struct host *h)
-{
-	int64_t now = clock_mono_ns();
-	if (now - h->log_window_ns > NS_PER_SEC) {
-		h->log_window_ns = now;
-		h->n_logged = 0;
-	}
-	h->n_log_dropped += ++h->n_logged > LOGS_PER_SECOND;
-	return h->n_logged <= LOGS_PER_SECOND;
-}
-
-static void tell_dropped(struct host *h)
-{
-	struct buf body = {0};
-	if (!h->n_log_dropped || clock_mono_ns() - h->log_window_ns <= NS_PER_SEC)
-		return;
-	buf_put_u64(&body, h->n_log_dropped);
-	uplink_send_simple(&h->up, FRAME_LOG_DROPPED, buf_str(&body));
-	h->n_log_dropped = 0;
-	buf_fini(&body);
-}
-
-void host_log(struct sluice_source *src, enum sluice_log_level level, const char *message)
-{
-	struct buf body = {0};
-	tell_dropped(host_of(src));
-	if (!may_log(host_of(src)))
-		return;
-	buf_put_u8(&body, (uint8_t)level);
-	buf_put_short(&body, (struct str){message, strnlen(message, 8192)});
-	uplink_send_simple(&host_of(src)->up, FRAME_LOG, buf_str(&body));
-	buf_fini(&body);
-}
 
 static void send_counter(struct host *h, struct host_counter *c, int64_t now)
 {
@@ -277,7 +241,7 @@ static int host_wait(struct sluice_source *src, struct pollfd *fds, size_t n, in
 		if (h->reload.len)
 			take_over(h);
 		send_counters(h);
-		tell_dropped(h);
+		host_log_tell_dropped(h);
 		int ready = poll_all(h, fds, n, left_ms(until, timeout_ms), &woken);
 		if (h->up.stopping)
 			return -ECANCELED;
