@@ -50,7 +50,7 @@ unpack_syslog_ng() {
 }
 
 BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev libpcre2-dev
-	libseccomp-dev libssl-dev zlib1g-dev libvectorscan-dev nettle-dev libcurl4-openssl-dev libsystemd-dev lowdown"
+	libseccomp-dev libssl-dev zlib1g-dev libzstd-dev liblzma-dev libvectorscan-dev nettle-dev libcurl4-openssl-dev libsystemd-dev lowdown"
 
 # Whether the build in DIR is there and nothing has changed since.
 is_built() {

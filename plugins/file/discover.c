@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "unpack.h"
 
 #define STARTED "started"
 
@@ -231,7 +232,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
  */
 int file_reopen(struct state *s, struct file *f, const struct stat *st)
 {
-	f->is_gz = s->options.decompress && gz_is_named(f->path);
+	f->is_gz = s->options.decompress && unpack_is_named(f->path);
 	if (file_open_fd(s, f))
 		return 0; /* tried again by the next look */
 	if (f->is_gz)
@@ -503,7 +504,7 @@ static int resume_file(struct state *s, const char *key, struct position *at, st
 	if (name && name != f->origin) {
 		file_set_path(f, name);
 		f->is_rotated = true;
-		f->is_gz = s->options.decompress && gz_is_named(name);
+		f->is_gz = s->options.decompress && unpack_is_named(name);
 	}
 	/* One that is not found at once is looked for everywhere, by missing_look(). */
 	f->is_missing = !name && !f->is_done;

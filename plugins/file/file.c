@@ -147,7 +147,8 @@ static const struct sluice_option options[] = {
 	{.name = "decompress",
 	 .type = SLUICE_BOOL,
 	 .fallback = "false",
-	 .doc = "read .gz files too, once; lines that were read before they were compressed do not "
+	 .doc = "read .gz, .zst and .xz files too, once; lines that were read before they were "
+		"compressed do not "
 		"come "
 		"again"},
 	{.name = "multiline.preset",
@@ -682,7 +683,7 @@ static int file_run(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
 	(void)src;
-	s->buffer = must(malloc(s->options.max_line + READ_SIZE));
+	s->buffer = must(malloc(s->options.max_line + READ_SIZE + HOLE_MIN));
 	s->regexes = regexes_new(src);
 	if (s->options.preset != TRACE_NONE)
 		s->traces = traces_new(s->options.preset);

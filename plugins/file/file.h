@@ -18,7 +18,8 @@
  *	holes.c     runs of NULs
  *	parse.c     a line into fields
  *	emit.c      an event with its position
- *	gz.c        compressed files
+ *	gz.c        compressed files: what of them has been read before
+ *	unpack.c    what compressed files hold
  *	position.c  a place in a file that can be recognised again later
  */
 #ifndef FILE_FILE_H
@@ -36,7 +37,8 @@
 #include "position.h"
 #include "sluice-plugin.h"
 
-enum { READ_SIZE = 256 * 1024 };
+/* HOLE_MIN: fewer NULs within a file are part of its text. */
+enum { READ_SIZE = 256 * 1024, HOLE_MIN = 64 };
 
 enum long_line { LONG_TRUNCATE, LONG_SPLIT, LONG_SKIP };
 enum on_invalid { INVALID_REPLACE, INVALID_ESCAPE };
@@ -109,7 +111,8 @@ struct file {
 	struct decoder *decoder; /* NULL: none is needed, or not known yet */
 	unsigned unit;           /* bytes of a character at least: 1, 2, 4; 0: not known (again) */
 	unsigned mark;           /* bytes of a byte order mark at its start */
-	void *gz;                /* gzFile of a compressed one that is being read */
+	struct unpacked *gz;     /* of a compressed one that is being read */
+	uint64_t nuls;           /* of it, that were read and may be a hole */
 	bool is_gz;
 	char tail[TAIL_MAX]; /* the bytes before where reading goes on */
 	size_t tail_len;
@@ -303,6 +306,8 @@ size_t hole_find(const struct file *f, const char *p, size_t n, size_t *nuls);
  * else has been read: 1, 0 when there is no text behind it, or -ECANCELED.
  */
 int hole_cross(struct state *s, struct file *f, size_t nuls, bool is_all);
+/* As lines_take(), of bytes that are not read again: what may be a hole is counted in file.nuls. */
+int hole_take(struct state *s, struct file *f, size_t n);
 
 /* ---- lines.c ---- */
 
@@ -402,7 +407,6 @@ int emit_cursor(struct state *s, struct file *f);
 /* gzip(1) writes it while the original is still there. */
 #define GZ_SETTLE_NS 2000000000LL
 
-bool gz_is_named(const char *path);
 /* Whether this compressed file has that position. */
 bool gz_holds(const char *path, const struct position *p);
 /* Whether this compressed file begins like one that is followed, or was. */

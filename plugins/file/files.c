@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "unpack.h"
 
 int compare_times(const struct timespec *a, const struct timespec *b)
 {
@@ -238,7 +239,7 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	f->fd = -1;
 	f->quiet_since_ns = mono_ns();
 	set_key(f);
-	f->is_gz = s->options.decompress && gz_is_named(path);
+	f->is_gz = s->options.decompress && unpack_is_named(path);
 	/* At the end: files that begin together are read in the order they are added. */
 	f->previous = s->last_file;
 	if (s->last_file)

@@ -19,7 +19,7 @@ void follow_seek(struct file *f, uint64_t offset)
 {
 	lines_drop(f);
 	group_drop(f);
-	f->nuls_to = 0;
+	f->nuls = f->nuls_to = 0;
 	if (offset != f->at.offset || !offset) {
 		const struct position before = f->at;
 		f->at = (struct position){.offset = offset, .mtime_ns = before.mtime_ns};

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "unpack.h"
 
 enum { LISTS_MAX = 3, LOOKS_MAX = 3, BASES_MAX = 4, NAME_SIZE = 4096 };
 
@@ -434,7 +435,7 @@ static bool begin_one(struct state *s, struct file *of, const struct candidate *
 static int tell_unreadable(struct state *s, struct file *of, const char *path)
 {
 	char message[1024];
-	if (gz_is_named(path) && gz_is_of_known(s, path))
+	if (unpack_is_named(path) && gz_is_of_known(s, path))
 		return 0;
 	snprintf(message, sizeof(message),
 		 "%s was written under the name %s and compressed before it was read: what it "
@@ -605,7 +606,7 @@ int generation_adopt(struct state *s, struct file *f)
 	search_run(&q, f);
 	for (size_t i = 0; i < q.n && !found; i++) {
 		const struct candidate *c = &q.all[i];
-		bool is_gz = ignored_reads(s, c->path) && gz_is_named(c->path);
+		bool is_gz = ignored_reads(s, c->path) && unpack_is_named(c->path);
 		if (!f->at.offset || (!is_gz && is_compressed_name(c->path)))
 			continue;
 		if (is_gz && gz_holds(c->path, &f->at)) {
@@ -683,7 +684,7 @@ int generation_read_copy(struct state *s, struct file *f, const struct position 
 	search_run(&q, f);
 	for (size_t i = 0; i < q.n && !r; i++) {
 		const struct candidate *c = &q.all[i];
-		bool is_gz = gz_is_named(c->path) && ignored_reads(s, c->path);
+		bool is_gz = unpack_is_named(c->path) && ignored_reads(s, c->path);
 		bool is_first = is_gz && !has_first && gz_holds(c->path, at);
 		if (is_first || (is_gz && has_first)) {
 			struct position start = {0};

@@ -11,56 +11,42 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "file.h"
-
-bool gz_is_named(const char *path)
-{
-	size_t n = strlen(path);
-	return n > 3 && strcmp(path + n - 3, ".gz") == 0;
-}
+#include "unpack.h"
 
 void gz_close(struct file *f)
 {
-	if (f->gz)
-		gzclose_r(f->gz);
+	unpack_close(f->gz);
 	f->gz = NULL;
+	f->nuls = 0;
 }
 
-static gzFile open_name_at(const char *path, uint64_t offset)
+static struct unpacked *open_name_at(const char *path, uint64_t offset)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	gzFile gz = fd < 0 ? NULL : gzdopen(fd, "rb");
-	if (!gz) {
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
-	/* Of a damaged file, what lies in the same buffer before the damage is lost. */
-	gzbuffer(gz, 16 * 1024);
-	if (offset && gzseek(gz, (z_off_t)offset, SEEK_SET) != (z_off_t)offset) {
-		gzclose_r(gz);
-		return NULL;
+	struct unpacked *gz = fd < 0 ? NULL : unpack_open(fd);
+	if (gz && !unpack_skip(gz, offset)) {
+		unpack_close(gz);
+		gz = NULL;
 	}
 	return gz;
 }
 
 /* Of what is open, whatever has its name by now. */
-static gzFile open_at(const struct file *f, uint64_t offset)
+static struct unpacked *open_at(const struct file *f, uint64_t offset)
 {
 	char link[64];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	gzFile gz = open_name_at(link, offset);
+	struct unpacked *gz = open_name_at(link, offset);
 	return gz ? gz : open_name_at(f->path, offset);
 }
 
 /* The first HEAD_MAX bytes, or -1 when it is damaged. */
-static int read_head(gzFile gz, char head[HEAD_MAX])
+static int read_head(struct unpacked *gz, char head[HEAD_MAX])
 {
-	int n = gz ? gzread(gz, head, HEAD_MAX) : -1;
-	if (gz)
-		gzclose_r(gz);
+	int n = gz ? unpack_read(gz, head, HEAD_MAX) : -1;
+	unpack_close(gz);
 	return n;
 }
 
@@ -84,13 +70,12 @@ static bool has_head(const struct position *p, const char *head, int n)
 }
 
 /* Whether the tail of that position is there, in what was opened at its start; closes it. */
-static bool has_tail(gzFile gz, const struct position *p)
+static bool has_tail(struct unpacked *gz, const struct position *p)
 {
 	char tail[TAIL_MAX];
-	bool same =
-		gz && gzread(gz, tail, p->tail_len) == p->tail_len && position_has_tail(p, tail);
-	if (gz)
-		gzclose_r(gz);
+	bool same = gz && unpack_read(gz, tail, p->tail_len) == p->tail_len &&
+		    position_has_tail(p, tail);
+	unpack_close(gz);
 	return same;
 }
 
@@ -115,11 +100,11 @@ bool gz_is_of_known(struct state *s, const char *path)
 static uint64_t measure(const struct file *f, char tail[TAIL_MAX], size_t *tail_len)
 {
 	char block[8192];
-	gzFile gz = open_at(f, 0);
+	struct unpacked *gz = open_at(f, 0);
 	uint64_t len = 0;
 	int n;
 	*tail_len = 0;
-	while (gz && (n = gzread(gz, block, sizeof(block))) > 0) {
+	while (gz && (n = unpack_read(gz, block, sizeof(block))) > 0) {
 		size_t new = (size_t)n < TAIL_MAX ? (size_t)n : TAIL_MAX;
 		size_t keep = *tail_len + new > TAIL_MAX ? TAIL_MAX - new : *tail_len;
 		memmove(tail, tail + (*tail_len - keep), keep);
@@ -127,9 +112,8 @@ static uint64_t measure(const struct file *f, char tail[TAIL_MAX], size_t *tail_
 		*tail_len = keep + new;
 		len += (uint64_t)n;
 	}
-	bool is_whole = gz && gzeof(gz);
-	if (gz)
-		gzclose_r(gz);
+	bool is_whole = gz && unpack_is_over(gz);
+	unpack_close(gz);
 	return is_whole ? len : 0;
 }
 
@@ -237,7 +221,9 @@ static int give_up(struct state *s, struct file *f)
 {
 	if (may_complain(s, f->path))
 		say(s, SLUICE_LOG_WARNING,
-		    "%s is damaged; what follows in it is left out (see gzip -t)", f->path);
+		    "%s is damaged; what follows in it is left out (see gzip -t, zstd -t, "
+		    "xz -t)",
+		    f->path);
 	int r = emit_gap(s, f, "damaged", "a compressed file is damaged: not all of it was read");
 	return r ? r : follow_finish(s, f);
 }
@@ -263,16 +249,17 @@ int gz_read(struct state *s, struct file *f)
 			return r == -EIO ? give_up(s, f) : r;
 	}
 	for (size_t done = 0; done < s->options.read_budget; done += READ_SIZE) {
-		if (f->part_len)
-			memcpy(s->buffer, f->part, f->part_len);
-		int n = gzread(f->gz, s->buffer + f->part_len, READ_SIZE);
+		/* Whole characters, as all that comes before the end. */
+		int n = unpack_read(f->gz, s->buffer + f->part_len, READ_SIZE);
 		if (n < 0)
 			return give_up(s, f);
-		if (n == 0)
+		if (n == 0) {
+			s->n_nuls += f->nuls;
 			return follow_finish(s, f);
+		}
 		s->n_bytes += (size_t)n;
 		f->quiet_since_ns = mono_ns();
-		int r = lines_take(s, f, (size_t)n);
+		int r = hole_take(s, f, (size_t)n);
 		if (r)
 			return r;
 	}

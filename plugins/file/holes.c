@@ -12,9 +12,6 @@
 
 #include "file.h"
 
-/* Fewer NULs than these within a file are part of its text. */
-enum { HOLE_MIN = 64 };
-
 /* Bytes that are looked at before other files have their turn. */
 enum { SCAN_BUDGET = 64 << 20 };
 
@@ -101,25 +98,74 @@ static int tell_hole(struct state *s, struct file *f, uint64_t from, uint64_t to
 	return emit_gap(s, f, "hole", text);
 }
 
-int hole_cross(struct state *s, struct file *f, size_t nuls, bool is_all)
+/* What is read next is at `to`. */
+static int skip(struct state *s, struct file *f, uint64_t to)
 {
 	static const char zeros[TAIL_MAX];
-	uint64_t from = read_offset(f), to = from + nuls;
-	int found = is_all ? find_text(s, f, to, &to) : 1;
-	if (found <= 0)
-		return found < 0;
-	to -= (to - from) % (f->unit ? f->unit : 1);
+	uint64_t from = read_offset(f);
 	/* A line that began before it has no end. */
 	int r = lines_end(s, f);
 	if (r)
 		return r;
 	s->n_nuls += to - from;
 	f->at.offset = to;
+	position_set_tail(&f->at, zeros, to < TAIL_MAX ? (size_t)to : TAIL_MAX);
+	return tell_hole(s, f, from, to);
+}
+
+int hole_cross(struct state *s, struct file *f, size_t nuls, bool is_all)
+{
+	uint64_t from = read_offset(f), to = from + nuls;
+	int found = is_all ? find_text(s, f, to, &to) : 1;
+	if (found <= 0)
+		return found < 0;
+	to -= (to - from) % (f->unit ? f->unit : 1);
 	f->nuls_to = 0;
 	position_grow_head(&f->at, f->fd, to);
-	position_set_tail(&f->at, zeros, to < TAIL_MAX ? (size_t)to : TAIL_MAX);
+	int r = skip(s, f, to);
 	memcpy(f->tail, f->at.tail, f->at.tail_len);
 	f->tail_len = f->at.tail_len;
-	r = tell_hole(s, f, from, to);
 	return r ? r : 1;
+}
+
+/* The bytes at p go behind the part that was kept, after the NULs that are text. */
+static int take_text(struct state *s, struct file *f, const char *p, size_t n)
+{
+	char *to = s->buffer + f->part_len;
+	memmove(to + f->nuls, p, n);
+	memset(to, 0, f->nuls);
+	if (f->part_len)
+		memcpy(s->buffer, f->part, f->part_len);
+	n += f->nuls;
+	f->nuls = 0;
+	return lines_take(s, f, n);
+}
+
+int hole_take(struct state *s, struct file *f, size_t n)
+{
+	const char *p = s->buffer + f->part_len, *end = p + n;
+	int r = 0;
+	while (!r && p < end) {
+		size_t nuls = 0, text;
+		if (f->nuls) {
+			nuls = count_nuls(p, (size_t)(end - p));
+			nuls -= nuls % (f->unit ? f->unit : 1);
+			f->nuls += nuls;
+			p += nuls;
+			if (p == end)
+				break;
+			if (!read_offset(f) || f->nuls >= HOLE_MIN) {
+				uint64_t to = read_offset(f) + f->nuls;
+				f->nuls = 0;
+				r = skip(s, f, to);
+				continue;
+			}
+		}
+		text = hole_find(f, p, (size_t)(end - p), &nuls);
+		if (text)
+			r = take_text(s, f, p, text);
+		f->nuls += nuls;
+		p += text + nuls;
+	}
+	return r;
 }

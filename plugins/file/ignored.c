@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "unpack.h"
 
 static const struct {
 	enum sluice_log_level level;
@@ -32,7 +33,7 @@ static const struct {
 	[IGNORED_COMPRESSED] = {SLUICE_LOG_WARNING,
 				"is compressed and is not read (set decompress: true to read it)"},
 	[IGNORED_FORMAT] = {SLUICE_LOG_WARNING,
-			    "is compressed in a form that is not read (only .gz is)"},
+			    "is compressed in a form that is not read (.gz, .zst and .xz are)"},
 	[IGNORED_FORBIDDEN] =
 		{SLUICE_LOG_WARNING,
 		 "cannot be looked at: permission denied (give this source's user the "
@@ -78,22 +79,9 @@ static bool leads_to_output(const char *path)
 	return false;
 }
 
-/* Endings of files that are compressed in a way that nobody reads here. */
-static bool is_foreign(const char *path)
-{
-	static const char *const endings[] = {".xz", ".bz2", ".zst", ".lz4"};
-	size_t n = strlen(path);
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t m = strlen(endings[i]);
-		if (n > m && strcmp(path + n - m, endings[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool ignored_reads(const struct state *s, const char *path)
 {
-	return gz_is_named(path) ? s->options.decompress : !is_foreign(path);
+	return unpack_is_named(path) ? s->options.decompress : !unpack_is_foreign(path);
 }
 
 static int reason_of(const struct state *s, const char *path, const struct stat *st)
@@ -108,9 +96,9 @@ static int reason_of(const struct state *s, const char *path, const struct stat 
 		return s->options.fifos ? N_IGNORED : IGNORED_FIFO;
 	default: return leads_to_output(path) ? IGNORED_OUTPUT : IGNORED_DEVICE;
 	}
-	if (gz_is_named(path) && !s->options.decompress)
+	if (unpack_is_named(path) && !s->options.decompress)
 		return IGNORED_COMPRESSED;
-	if (is_foreign(path))
+	if (unpack_is_foreign(path))
 		return IGNORED_FORMAT;
 	/* Our own output may be a file. */
 	return !file_by_identity(s, st->st_dev, st->st_ino) && leads_to_output(path)

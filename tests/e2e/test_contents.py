@@ -2,6 +2,7 @@
 """What files hold: encodings, characters at the edges, holes.  Each scenario is one
 sluice with a source for each case, with inotify and by polling."""
 import os
+import subprocess
 import sys
 
 from harness import *
@@ -166,6 +167,60 @@ def text_behind_holes_is_read(site):
             check("200000 NUL bytes behind byte 4" in gap, gap)
 
 
+def compressed_files_of_any_form_are_read_once(site):
+    require("gzip", "zstd", "xz")
+    forms = [("gzip", "gz"), ("zstd", "zst"), ("xz", "xz")]
+
+    def pack(program, *texts):
+        return b"".join(subprocess.run([program, "-c", "-q"], input=t, stdout=subprocess.PIPE, check=True).stdout
+                        for t in texts)
+
+    def numbers(first, last):
+        return b"".join(b"%d\n" % i for i in range(first, last + 1))
+    sources = ""
+    for program, ending in forms:
+        for mode in ("auto", "poll"):
+            full = "%s-%s" % (ending, mode)
+            os.makedirs(site.path(full))
+            with open(site.path(full, "app.log.2." + ending), "wb") as f:
+                f.write(pack(program, b"a\0b\n" + bytes(100000) + b"c", b"d\n", numbers(1, 3000)))
+            os.utime(site.path(full, "app.log.2." + ending), (1000000000, 1000000000))
+            with open(site.path(full, "app.log.3." + ending), "wb") as f:
+                f.write(pack(program, b"whole\n", b"x" + os.urandom(20000).hex().encode() + b"\n")[:-3000])
+            os.utime(site.path(full, "app.log.3." + ending), (1000000000, 1000000000))
+            sources += "%s: {type: file, channel: %s, include: ['DIR/%s/app.log*'], watch: %s, sweep_interval: 100ms, " \
+                       "read_from: beginning, rotate_wait: 200ms, decompress: true}\n" % (full, full, full, mode)
+    site.up(sources)
+    site.ready()
+    for program, ending in forms:
+        for mode in ("auto", "poll"):
+            full = "%s-%s" % (ending, mode)
+            wait_for(lambda: any("app.log.3.%s is damaged" % ending in w["text"] for w in site.source(full)["warnings"]),
+                     full + " to say what is damaged")
+            with open(site.path(full, "app.log"), "wb") as f:
+                f.write(numbers(3001, 4000))
+            wait_for(lambda: site.source(full)["events"] >= 4000, full + " to be read")
+            # Rotated and compressed; what was read of it does not come again.
+            os.rename(site.path(full, "app.log"), site.path(full, "app.log.1"))
+            with open(site.path(full, "app.log"), "wb") as f:
+                f.write(numbers(4001, 4010))
+            subprocess.run([program, "-q"] + (["--rm"] if program == "zstd" else []) + [site.path(full, "app.log.1")], check=True)
+    site.kill("source")
+    for program, ending in forms:
+        for mode in ("auto", "poll"):
+            full = "%s-%s" % (ending, mode)
+            with open(site.path(full, "app.log"), "ab") as f:
+                f.write(b"4011\n")
+            s = site.stream("channel=%s&earliest=1" % full)
+            got = [e for e in s.until_message("4011", 60) if e.type != "hello"]
+            s.close()
+            seen = [e.json().get("message") if e.type == "line" else "[%s]" % e.json()["reason"] for e in got]
+            check([x for x in seen if x.isdigit()] == [str(i) for i in range(1, 4012)], full + ": not each line once")
+            at = seen.index("a\0b")
+            check(seen[at:at + 4] == ["a\0b", "[hole]", "cd", "1"], "%s: %r" % (full, seen[at:at + 4]))
+            check(seen.count("[damaged]") == 1 and seen.count("whole") == 1, "%s: the damaged one" % full)
+
+
 def an_encoding_without_a_line_end_is_refused(site):
     for name in ("IBM037", "EBCDIC-US", "no-such", ""):
         site.write_config("f: {type: file, channel: f, include: [DIR/*.log], encoding: '%s'}\n" % name)
@@ -173,5 +228,5 @@ def an_encoding_without_a_line_end_is_refused(site):
         check(status == 2 and "no line end could be found in it" in text, "%s: %d %s" % (name, status, text))
 
 
-run(an_encoding_holds_from_any_starting_point, no_character_is_cut_in_two, text_behind_holes_is_read,
+run(compressed_files_of_any_form_are_read_once, an_encoding_holds_from_any_starting_point, no_character_is_cut_in_two, text_behind_holes_is_read,
     an_encoding_without_a_line_end_is_refused)
