@@ -217,7 +217,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	uint64_t at = before && !f->is_gz ? 0 : first_offset(s, f);
 	if (at == UINT64_MAX)
 		return skip_whole(s, f); /* a finished file, of which nothing is wanted */
-	follow_seek(f, too_old ? (uint64_t)f->size : at);
+	follow_seek(f, too_old ? follow_find_lines(s, f, 0) : at);
 	if (before)
 		generations_await(f, before);
 	if (too_old)

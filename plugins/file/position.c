@@ -118,15 +118,25 @@ void position_set_tail(struct position *p, const char *tail, size_t n)
 		memcpy(p->tail, tail, p->tail_len);
 }
 
+static bool is_all_nul(const char *p, size_t n)
+{
+	while (n > 0 && !p[n - 1])
+		n--;
+	return n == 0;
+}
+
 bool position_fits(struct position *p, int fd)
 {
 	char head[HEAD_MAX], tail[TAIL_MAX];
-	if (pread(fd, head, p->head_len, 0) != p->head_len ||
-	    position_hash(head, p->head_len) != p->head_hash)
+	if (pread(fd, head, p->head_len, 0) != p->head_len)
 		return false;
 	if (pread(fd, tail, p->tail_len, (off_t)(p->offset - p->tail_len)) != p->tail_len)
 		return false;
 	if (!position_has_tail(p, tail))
+		return false;
+	/* Space that is not needed any more can be given back: fallocate(1), --punch-hole. */
+	if (position_hash(head, p->head_len) != p->head_hash &&
+	    (!is_all_nul(head, p->head_len) || is_all_nul(tail, p->tail_len)))
 		return false;
 	position_set_tail(p, tail, p->tail_len);
 	return true;

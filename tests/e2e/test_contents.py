@@ -133,6 +133,7 @@ def text_behind_holes_is_read(site):
                      ("small", beginning, b"a\0b\n\0c\nd\0\0\n" + b"e" + bytes(64) + b"f\n"),
                      ("head", beginning, bytes(300000) + b"one\n"),
                      ("wide", beginning, ("\ufeffone\n" + "\0" * 100000 + "two\n").encode("utf-16-be")),
+                     ("punched", beginning, b"".join(b"%d\n" % i for i in range(3000))),
                      ("sparse", beginning, None), ("later", beginning, None)])
     for full in c.names:
         if full.startswith("sparse"):
@@ -151,6 +152,10 @@ def text_behind_holes_is_read(site):
     c.expect("wide", ["one", "[hole]", "two"])
     c.expect("sparse", ["0", "[hole]", "1", "[hole]", "2"])
     c.expect("later", ["one"])
+    c.expect("punched", [str(i) for i in range(3000)])
+    # What has been read can be given back to the disk.
+    for mode in ("auto", "poll"):
+        subprocess.run(["fallocate", "-p", "-o", "0", "-l", "8192", site.path("punched-" + mode, "app.log")], check=True)
     site.kill("source")
     for full in c.names:
         with open(site.path(full, "app.log"), "r+b") as f:
@@ -158,6 +163,7 @@ def text_behind_holes_is_read(site):
             f.write("\ufefflf\nlast\n".encode("utf-16-be")[2:] if full.startswith("wide") else b"lf\nlast\n")
     c.expect("later", ["one", "half", "last"])
     c.expect("within", ["one", "half", "[hole]", "two", "[hole]", "three", "lf", "last"])
+    c.expect("punched", [str(i) for i in range(3000)] + ["lf", "last"])
     c.expect("sparse", ["0", "[hole]", "1", "[hole]", "2", "lf", "last"])
     c.expect("wide", ["one", "[hole]", "two", "lf", "last"])
     site.told("begins with 300000 NUL bytes")
