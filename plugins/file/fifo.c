@@ -14,18 +14,6 @@
 
 #include "file.h"
 
-static void drop(struct file *f)
-{
-	encoding_end(f);
-	group_drop(f);
-	lines_drop(f);
-	if (f->fd >= 0)
-		close(f->fd);
-	free(f->path);
-	free(f->origin);
-	free(f);
-}
-
 static bool has_cursor(const struct state *s, const char *key)
 {
 	struct sluice_cursor c;
@@ -64,7 +52,7 @@ int fifo_found(struct state *s, const char *path, const struct stat *st)
 	snprintf(f->key, sizeof(f->key), "fifo:%016llx",
 		 (unsigned long long)position_hash(path, strlen(path)));
 	if (file_open_fd(s, f)) {
-		drop(f); /* found anew by the next look */
+		file_free(f); /* found anew by the next look */
 		return 0;
 	}
 	/* It has no beginning at which a mark could be. */
@@ -107,7 +95,7 @@ int fifos_read(struct state *s, bool all)
 			continue;
 		}
 		*p = f->next; /* it has been removed, and its last writer is gone */
-		drop(f);
+		file_free(f);
 	}
 	return more;
 }
@@ -131,7 +119,7 @@ void fifos_free(struct state *s)
 {
 	for (struct file *f = s->fifos, *next; f; f = next) {
 		next = f->next;
-		drop(f);
+		file_free(f);
 	}
 	s->fifos = NULL;
 }

@@ -454,6 +454,8 @@ int file_lose_identity(struct state *s, struct file *f);
 
 struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st);
 void file_drop(struct state *s, struct file *gone);
+/* One that is in no table. */
+void file_free(struct file *f);
 /* Its number belongs to another file by now.  What was read of it is kept in mind
  * for a while, for it may come back compressed.  0 or -ECANCELED.
  */

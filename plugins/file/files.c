@@ -255,6 +255,24 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	return f;
 }
 
+void file_free(struct file *f)
+{
+	gz_close(f);
+	encoding_end(f);
+	group_drop(f);
+	if (f->container)
+		container_fini(f->container);
+	free(f->container);
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->part);
+	free(f->path);
+	free(f->place);
+	free(f->between);
+	free(f->origin);
+	free(f);
+}
+
 void file_drop(struct state *s, struct file *gone)
 {
 	/* Only files of one name wait for each other. */
@@ -265,20 +283,7 @@ void file_drop(struct state *s, struct file *gone)
 	*(gone->next ? &gone->next->previous : &s->last_file) = gone->previous;
 	s->n_files--;
 	unindex(s, gone);
-	gz_close(gone);
-	encoding_end(gone);
-	group_drop(gone);
-	if (gone->container)
-		container_fini(gone->container);
-	free(gone->container);
-	if (gone->fd >= 0)
-		close(gone->fd);
-	free(gone->part);
-	free(gone->path);
-	free(gone->place);
-	free(gone->between);
-	free(gone->origin);
-	free(gone);
+	file_free(gone);
 }
 
 int file_let_go(struct state *s, struct file *f)
@@ -317,8 +322,8 @@ static void note_place(struct file *f)
 static bool is_itself(const struct file *f)
 {
 	struct stat st;
-	return fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == f->dev &&
-	       st.st_ino == f->ino;
+	return fstat(f->fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)) &&
+	       st.st_dev == f->dev && st.st_ino == f->ino;
 }
 
 int file_open_fd(struct state *s, struct file *f)
