@@ -142,7 +142,7 @@ static int look(struct state *s, struct finds *ret)
 	struct look l = {.s = s, .ret = ret};
 	const struct pattern_visitor v = {find_one, watch_dir, pass_by, &l,
 					  s->options.follow_links};
-	places_clear(s);
+	places_begin(s);
 	ignored_begin(s);
 	fifos_unsee(s);
 	for (l.pattern = 0; l.pattern < s->include.n; l.pattern++) {
@@ -302,16 +302,14 @@ static void lose(struct state *s, struct file *f)
 	struct stat st;
 	bool is_removed = f->fd >= 0 && fstat(f->fd, &st) == 0 && !st.st_nlink;
 	char *name = is_removed ? NULL : f->fd >= 0 ? file_name_of_open(f) : NULL;
-	if (!name && !is_removed)
+	/* One that is closed is looked for together with others, by missing_look(). */
+	if (!name && !is_removed && f->fd >= 0)
 		name = name_of_inode(f->path, f->dev, f->ino);
 	if (name) {
 		file_set_path(f, name);
 		free(f->place);
 		f->place = must(strdup(name));
 	}
-	/* It is read to its end before the file that has its name now. */
-	if (name && f->is_idle && file_open_fd(s, f) == 0)
-		f->is_idle = false;
 	free(name);
 }
 

@@ -644,8 +644,20 @@ static int wait_for_more(struct state *s, int64_t next_sweep, bool more, bool *n
 	int timeout = more ? 0 : left > 0 ? (int)left : 0;
 	int r = s->src->host->wait(s->src, fds + first, n - first, timeout);
 	if (r > 0 && s->inotify >= 0)
-		*names_changed = hear_inotify(s);
+		*names_changed |= hear_inotify(s);
 	return r < 0 ? r : 0;
+}
+
+/* Looks take a tenth of the time at most, however often names change; but for sweeps. */
+static int look_and_rest(struct state *s)
+{
+	int64_t began = mono_ns();
+	int r = discover(s);
+	int64_t ended = mono_ns();
+	s->not_before_ns = ended + 9 * (ended - began);
+	if (s->look_at_ns && s->look_at_ns < s->not_before_ns)
+		s->look_at_ns = s->not_before_ns;
+	return r;
 }
 
 static int loop(struct state *s)
@@ -658,9 +670,13 @@ static int loop(struct state *s)
 		bool sweep = now >= next_sweep;
 		if (sweep)
 			sweep_files(s);
-		if (sweep || names_changed || (s->look_at_ns && now >= s->look_at_ns))
-			r = discover(s);
-		names_changed = false;
+		if (sweep || (s->look_at_ns && now >= s->look_at_ns) ||
+		    (names_changed && now >= s->not_before_ns)) {
+			r = look_and_rest(s);
+			names_changed = false;
+		} else if (names_changed && (!s->look_at_ns || s->not_before_ns < s->look_at_ns)) {
+			s->look_at_ns = s->not_before_ns;
+		}
 		int more = r ? r : read_files_and_fifos(s, sweep);
 		r = more < 0 ? more : groups_expire(s);
 		if (r)

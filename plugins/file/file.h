@@ -128,6 +128,7 @@ struct file {
 	bool is_missing;         /* known from before a restart, and not found yet */
 	bool is_sought;          /* by the look under way */
 	unsigned n_looks;        /* that did not find it */
+	bool is_removed;         /* had no name any more when it was closed */
 	bool is_idle;            /* closed for close_inactive, until it changes */
 	bool is_dirty;           /* something may have been written */
 	bool has_writer;         /* of a FIFO: somebody has it open for writing */
@@ -190,9 +191,12 @@ struct state {
 	size_t n_watches;
 	struct place *places; /* directories of the last look, owned */
 	size_t n_places;
-	int64_t look_at_ns; /* CLOCK_MONOTONIC: another look is due then; 0: none */
-	bool is_first;      /* discovery has not been run yet, by any process */
-	bool has_looked;    /* by this one it has */
+	struct place *old_places; /* the same of the look before, in order */
+	size_t n_old_places;
+	int64_t not_before_ns; /* CLOCK_MONOTONIC: no look because of changed names until then */
+	int64_t look_at_ns;    /* CLOCK_MONOTONIC: another look is due then; 0: none */
+	bool is_first;         /* discovery has not been run yet, by any process */
+	bool has_looked;       /* by this one it has */
 	struct complaint {
 		uint64_t about;
 		int64_t at_ns;
@@ -257,7 +261,8 @@ struct watch {
 /* A directory that is looked into. */
 struct place {
 	char *dir;          /* owned */
-	struct stat before; /* missing.c */
+	struct stat before; /* all zero when it is to be searched */
+	bool is_due;
 };
 
 void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
@@ -526,6 +531,8 @@ bool place_is_settled(const struct stat *st);
 bool place_is_unchanged(const struct stat *a, const struct stat *b);
 
 void place_add(struct state *s, const char *dir);
+/* Of another look. */
+void places_begin(struct state *s);
 void places_clear(struct state *s);
 /* Looks after the files that are not open and were not seen by the discovery
  * under way, in all places.  0 or -ECANCELED.

@@ -142,8 +142,10 @@ int follow_finish(struct state *s, struct file *f)
 	int r = lines_end(s, f);
 	if (r)
 		return r;
-	if (fstat(f->fd, &st) == 0)
+	if (fstat(f->fd, &st) == 0) {
 		file_note_time(f, &st);
+		f->is_removed = !st.st_nlink;
+	}
 	gz_close(f);
 	encoding_end(f);
 	close(f->fd);

@@ -454,6 +454,9 @@ static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 	    fstat(before->fd, &st) < 0 || st.st_nlink || fstat(f->fd, &now) < 0 ||
 	    f->born_ns > ns_of(&st.st_ctim))
 		return 0;
+	/* In one tick of the clock it can also have been made afterwards. */
+	if (f->born_ns == ns_of(&st.st_ctim) && now.st_size <= st.st_size)
+		return 0;
 	int r = follow_drain(s, before);
 	struct position at = before->at;
 	if (r || !at.offset || (uint64_t)now.st_size < at.offset || !position_fits(&at, f->fd))

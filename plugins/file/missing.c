@@ -26,6 +26,9 @@ enum { LOOKS_MIN = 5 };
  */
 #define REMEMBER_NS (3600 * 1000000000LL)
 
+/* One that was removed cannot; but a new file of its name may be a copy of it. */
+#define REMEMBER_REMOVED_NS (60 * 1000000000LL)
+
 /* A file that is not there may be there compressed, once that is over. */
 #define COMES_BACK_NS (10 * 1000000000LL)
 
@@ -43,13 +46,26 @@ void place_add(struct state *s, const char *dir)
 	s->places[s->n_places++] = (struct place){.dir = must(strdup(dir))};
 }
 
-void places_clear(struct state *s)
+static void places_free(struct place *all, size_t n)
 {
-	for (size_t i = 0; i < s->n_places; i++)
-		free(s->places[i].dir);
-	free(s->places);
+	for (size_t i = 0; i < n; i++)
+		free(all[i].dir);
+	free(all);
+}
+
+void places_begin(struct state *s)
+{
+	places_free(s->old_places, s->n_old_places);
+	s->old_places = s->places;
+	s->n_old_places = s->n_places;
 	s->places = NULL;
 	s->n_places = 0;
+}
+
+void places_clear(struct state *s)
+{
+	places_begin(s);
+	places_begin(s);
 }
 
 static void places_make_unique(struct state *s)
@@ -64,6 +80,18 @@ static void places_make_unique(struct state *s)
 			s->places[n++] = s->places[i];
 	}
 	s->n_places = n;
+}
+
+/* What the last look saw of them. */
+static void places_recall(struct state *s)
+{
+	size_t k = 0;
+	for (size_t i = 0; i < s->n_places; i++) {
+		while (k < s->n_old_places && strcmp(s->old_places[k].dir, s->places[i].dir) < 0)
+			k++;
+		if (k < s->n_old_places && strcmp(s->old_places[k].dir, s->places[i].dir) == 0)
+			s->places[i].before = s->old_places[k].before;
+	}
 }
 
 struct stat place_stat(const char *dir)
@@ -112,20 +140,31 @@ static void search(struct state *s, const struct place *p)
 		closedir(d);
 }
 
-/* Looks for them everywhere; true if no name has changed in the meantime. */
-static bool search_all(struct state *s)
+/* Looks for them everywhere, or only where names have changed since the last look; true
+ * if no name has changed in the meantime.
+ */
+static bool search_all(struct state *s, bool everywhere)
 {
 	bool is_quiet = true;
-	places_make_unique(s);
 	for (size_t i = 0; i < s->n_places; i++) {
-		s->places[i].before = place_stat(s->places[i].dir);
-		is_quiet &= place_is_settled(&s->places[i].before);
+		struct place *p = &s->places[i];
+		struct stat now = place_stat(p->dir);
+		p->is_due = everywhere || !place_is_unchanged(&p->before, &now);
+		p->before = now;
+		is_quiet &= place_is_settled(&now);
 	}
 	for (size_t i = 0; i < s->n_places; i++)
-		search(s, &s->places[i]);
+		if (s->places[i].is_due)
+			search(s, &s->places[i]);
 	for (size_t i = 0; i < s->n_places; i++) {
-		struct stat after = place_stat(s->places[i].dir);
-		is_quiet &= place_is_unchanged(&s->places[i].before, &after);
+		struct place *p = &s->places[i];
+		struct stat after = place_stat(p->dir);
+		bool is_same =
+			place_is_unchanged(&p->before, &after) && place_is_settled(&p->before);
+		/* Then it is due in the next look as well. */
+		if (!is_same)
+			memset(&p->before, 0, sizeof(p->before));
+		is_quiet &= is_same;
 	}
 	return is_quiet;
 }
@@ -173,7 +212,8 @@ static int not_found(struct state *s, struct file *f, bool is_certain)
 	}
 	if (f->owes_gap && now - f->vanished_ns > COMES_BACK_NS)
 		return tell_gone(s, f);
-	if (now - f->vanished_ns > REMEMBER_NS && (f->ino || f->key[0] == 'w'))
+	int64_t keep = f->is_removed && !s->options.decompress ? REMEMBER_REMOVED_NS : REMEMBER_NS;
+	if (now - f->vanished_ns > keep && (f->ino || f->key[0] == 'w'))
 		return file_forget(s, f);
 	return 0;
 }
@@ -183,7 +223,7 @@ static int found(struct state *s, struct file *f, const struct stat *st)
 {
 	f->n_looks = 0;
 	f->vanished_ns = 0;
-	if (f->is_done || f->is_idle) {
+	if (f->is_done || (f->is_idle && !f->is_rotated)) {
 		if (f->size == st->st_size && compare_times(&f->mtime, &st->st_mtim) == 0)
 			return 0;
 	}
@@ -225,17 +265,30 @@ static bool is_concerned(const struct file *f)
 	return f->fd < 0 && !f->is_seen;
 }
 
-int missing_look(struct state *s)
+/* Which files are to be looked for, and whether everywhere. */
+static size_t mark_sought(struct state *s, bool *everywhere)
 {
-	size_t n_sought = 0;
+	size_t n = 0;
 	for (struct file *f = s->files; f; f = f->next) {
 		struct stat st;
-		f->is_sought = is_concerned(f) && !(f->ino && leads_to(f->path, f, &st));
-		n_sought += f->is_sought && f->ino;
-		if (f->is_sought && f->ino)
-			add_places_of(s, f);
+		f->is_sought =
+			is_concerned(f) && (f->is_removed || !f->ino || !leads_to(f->path, f, &st));
+		if (!f->is_sought || f->is_removed || !f->ino)
+			continue;
+		n++;
+		*everywhere |= !f->is_done || !f->vanished_ns;
+		add_places_of(s, f);
 	}
-	bool is_certain = !n_sought || search_all(s);
+	return n;
+}
+
+int missing_look(struct state *s)
+{
+	bool everywhere = false;
+	size_t n_sought = mark_sought(s, &everywhere);
+	places_make_unique(s);
+	places_recall(s);
+	bool is_certain = !n_sought || search_all(s, everywhere);
 	int r = 0;
 	for (struct file *f = s->files, *next; f && !r; f = next) {
 		struct stat st;
