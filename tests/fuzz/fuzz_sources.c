@@ -11,6 +11,7 @@
 #include "../../plugins/common/syslogmsg.h"
 #include "../../plugins/common/weblog.h"
 #include "../../plugins/syslog/framing.h"
+#include "../../plugins/syslog/proxy.h"
 #include "base/json.h"
 #include "conf/packed.h"
 #include "host/tables.h"
@@ -53,6 +54,24 @@ static void split(const char *p, size_t n, enum framing_mode mode)
 		if (at_end)
 			return;
 	}
+}
+
+static void take_proxy(const char *p, size_t n)
+{
+	struct proxy whole = {0}, pieces = {0};
+	struct sockaddr_storage from, same;
+	size_t used = 0, at = 0;
+	if (!n)
+		return;
+	enum proxy_result once = proxy_take(&whole, p, n, &used, &from);
+	enum proxy_result r = PROXY_MORE;
+	if (used > n)
+		abort();
+	for (size_t took; r == PROXY_MORE && at < n; at += took)
+		r = proxy_take(&pieces, p + at, 1, &took, &same);
+	if ((r == PROXY_DONE) != (once == PROXY_DONE) ||
+	    (r == PROXY_DONE && (at != used || memcmp(&from, &same, sizeof(from)) != 0)))
+		abort();
 }
 
 static void parse(const char *p, size_t n)
@@ -107,7 +126,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str s = {p, n}, fields;
 	memcpy(p, data + 1, n);
 	switch (data[0] % 4) {
-	case 0: split(p, n, (enum framing_mode)(data[0] / 4 % 4)); break;
+	case 0:
+		split(p, n, (enum framing_mode)(data[0] / 4 % 4));
+		take_proxy(p, n);
+		break;
 	case 1: parse(p, n); break;
 	case 2: settings_free(packed_get(s)); break;
 	default:
