@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Syslog messages as devices and programs send them.  What rsyslog 8.2302 and syslog-ng
- * 3.38 make of the same lines stands beside those where they differ.
+ * Syslog messages in the forms that devices and programs send.
  */
 #include "unit.h"
 
