@@ -208,6 +208,14 @@ static void begin(struct probe *p)
 	buf_fini(&out);
 }
 
+static void end(struct request *q)
+{
+	q->responder->n_probes--;
+	loop_timer_cancel(q->responder->loop, &q->probe->timer);
+	free(q->probe);
+	q->probe = NULL;
+}
+
 void probe_begin(struct request *q)
 {
 	if (q->responder->n_probes == PROBES_MAX) {
@@ -224,6 +232,7 @@ void probe_begin(struct request *q)
 	p->gzips = accepts_gzip(str_of(q->params.accept_encoding));
 	read_query(p, q->params.query);
 	q->probe = p;
+	q->on_end = end;
 	if (strcmp(q->params.method, "HEAD") == 0) {
 		struct buf head = {0};
 		put_head(p, &head);
@@ -232,14 +241,4 @@ void probe_begin(struct request *q)
 	} else {
 		begin(p);
 	}
-}
-
-void probe_end(struct request *q)
-{
-	if (!q->probe)
-		return;
-	q->responder->n_probes--;
-	loop_timer_cancel(q->responder->loop, &q->probe->timer);
-	free(q->probe);
-	q->probe = NULL;
 }

@@ -14,26 +14,17 @@
 #include "base/mem.h"
 #include "responder/responder_internal.h"
 
-#define PAUSE_NS  (100 * NS_PER_MS)
 #define RETIRE_NS (15 * NS_PER_SEC)
 #define REVIVE_NS (1 * NS_PER_SEC)
-
-#define TELL_EVERY_NS (10 * NS_PER_SEC)
 
 enum { ACCEPTS_PER_TURN = 64, FILES_RESERVE = 16 };
 
 /* ---- accepting ------------------------------------------------------------------------- */
 
-static void set_listening(struct responder *r, bool on)
-{
-	for (size_t i = 0; i < r->config->n_listen; i++)
-		loop_change(r->loop, &r->listeners[i].io, on ? EPOLLIN : 0);
-}
-
 static void on_pause_over(struct loop_timer *t)
 {
 	struct responder *r = container_of(t, struct responder, pause);
-	set_listening(r, true);
+	responder_listen(r, true);
 	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		if (q->state == READING && q->is_starved)
@@ -41,19 +32,6 @@ static void on_pause_over(struct loop_timer *t)
 		if (r->pause.slot)
 			return; /* still none */
 	}
-}
-
-void responder_pause(struct responder *r)
-{
-	int64_t now = loop_now(r->loop);
-	if (!r->shortage_told_ns || now - r->shortage_told_ns > TELL_EVERY_NS) {
-		r->shortage_told_ns = now;
-		log_warning("requests have to wait: all of the %lld files that may be open are "
-			    "in use (raise LimitNOFILE, or ulimit -n)",
-			    (long long)fd_limit());
-	}
-	set_listening(r, false);
-	loop_timer_set(r->loop, &r->pause, now + PAUSE_NS);
 }
 
 /* Whether a request may be accepted, and then be read and asked about. */
@@ -89,7 +67,7 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 			close(fd);
 			continue;
 		}
-		struct request *q = request_new(r, fd, DOOR_FCGI);
+		struct request *q = request_open(r, fd, DOOR_FCGI);
 		if (q->state == READING)
 			request_read(q);
 	}

@@ -2,11 +2,17 @@
  *
  * responder_internal - a responder and its requests, for the files that drive them.
  *
- *	head.c     a FastCGI head arrives
- *	cgi.c      the environment is the head
- *	answers.c  what needs no hub
- *	probe.c    a stream without one
- *	request.c  from the question to the hub to the hand-over
+ *	steps.c     what comes next
+ *	head.c      a FastCGI head arrives
+ *	cgi.c       the environment is the head
+ *	answers.c   where it goes
+ *	probe.c     a stream without a hub
+ *	asking.c    the question to the hub, and the hand-over
+ *	texts.c     whole answers
+ *	shortage.c  no more files may be opened
+ *	request.c   the descriptor, and what is written to it
+ *
+ * Each needs only those below it.
  */
 #ifndef SLUICE_RESPONDER_INTERNAL_H
 #define SLUICE_RESPONDER_INTERNAL_H
@@ -24,8 +30,17 @@
 
 enum request_state { READING, ASKING, WRITING, HANDING, CLOSED };
 
+struct request;
+
+struct request_ops {
+	void (*read)(struct request *q);      /* something has come, while READING */
+	void (*late)(struct request *q);      /* the deadline is over */
+	void (*hand_over)(struct request *q); /* the head of a stream is written */
+};
+
 struct request {
 	struct list link;
+	const struct request_ops *ops;
 	struct responder *responder;
 	enum request_state state;
 	enum door_framing framing;
@@ -48,9 +63,10 @@ struct request {
 	struct buf answer;   /* parts from the hub, unframed */
 	struct buf out;      /* framed, being written */
 	size_t out_at;
-	bool stays;          /* WRITING, and there is more to come */
-	bool lingers;        /* answered, it waits for the peer to end */
-	struct probe *probe; /* owned; NULL for all but /probe */
+	bool stays;                        /* WRITING, and there is more to come */
+	bool lingers;                      /* answered, it waits for the peer to end */
+	struct probe *probe;               /* owned; NULL for all but /probe */
+	void (*on_end)(struct request *q); /* or NULL */
 };
 
 struct probe;
@@ -91,13 +107,18 @@ struct responder {
 /* A request on `fd`, which is taken.  It ends by itself within 2 s unless its head
  * comes.
  */
-struct request *request_new(struct responder *r, int fd, enum door_framing framing) must_check;
+struct request *request_new(struct responder *r, int fd, enum door_framing framing,
+			    const struct request_ops *ops) must_check;
+/* The same with the steps that all requests take. */
+struct request *request_open(struct responder *r, int fd, enum door_framing framing) must_check;
 void request_finish(struct request *q);
 /* At the end of the process, outside its loop. */
 void request_free(struct request *q);
 
-/* Accepts nothing for a moment, then reads again what was starved. */
+/* Accepts nothing for a moment; r->pause says when that is over. */
 void responder_pause(struct responder *r);
+/* Whether new connections are accepted. */
+void responder_listen(struct responder *r, bool on);
 
 /* Takes what has arrived, and goes on once that is a whole head. */
 void request_read(struct request *q);
@@ -119,6 +140,8 @@ void request_hand_over(struct request *q);
 void request_respond(struct request *q, struct str answer, bool is_stream);
 void request_respond_text(struct request *q, const char *status, const char *more_headers,
 			  const char *text);
+/* Header fields only. */
+void request_respond_empty(struct request *q, const char *status, const char *more_headers);
 void request_respond_without_hub(struct request *q);
 /* At once: waiting for a hub would be in vain. */
 void request_respond_hopeless(struct request *q);
@@ -129,9 +152,8 @@ void request_put_cors(const struct request *q, struct buf *out);
 /* Text of an answer that comes piece by piece. */
 void request_write(struct request *q, struct str text, bool is_last);
 
-/* Answers with probes, and gives up what that needs. */
+/* Answers with probes. */
 void probe_begin(struct request *q);
-void probe_end(struct request *q);
 
 void request_set_deadline(struct request *q, int64_t ns);
 
