@@ -251,7 +251,7 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st)
 			return file_lose_identity(s, f);
 		}
 		snprintf(message, sizeof(message),
-			 "%s was replaced or emptied while it could not be read: lines written "
+			 "%s was replaced or truncated while it could not be read: lines written "
 			 "after it was last read are lost, if there were any",
 			 f->path);
 		int r = emit_gap(s, f, "truncated", message);

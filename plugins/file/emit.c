@@ -123,8 +123,8 @@ int emit_emptied(struct state *s, struct file *f)
 {
 	char message[768];
 	snprintf(message, sizeof(message),
-		 "%s was emptied: lines that were written to it after it was last read, and after "
-		 "it was last copied if it was, are lost, if there were any",
+		 "%s was truncated: lines written after it was last read (or copied) are lost, if "
+		 "there were any",
 		 f->path);
 	s->n_truncated++;
 	return emit_gap(s, f, "truncated", message);

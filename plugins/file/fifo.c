@@ -30,8 +30,8 @@ static int begin(struct state *s, struct file *f, bool was_read)
 	if (!was_read)
 		return emit_cursor(s, f);
 	snprintf(message, sizeof(message),
-		 "%.300s is a FIFO: what was written to it while nobody read it, or had been read "
-		 "and not been kept when this source ended, is lost",
+		 "%.300s is a FIFO: lines that were in it when this source stopped, or that were "
+		 "read and not yet stored, are lost, if there were any",
 		 f->path);
 	return emit_gap(s, f, "restart", message);
 }

@@ -41,38 +41,38 @@ static const struct sluice_option options[] = {
 	{.name = "include",
 	 .type = SLUICE_GLOB,
 	 .flags = SLUICE_LIST | SLUICE_REQUIRED | SLUICE_READ,
-	 .doc = "files to follow, as glob(7) patterns; {one,other} stands for either, ** for any "
-		"number of directories"},
+	 .doc = "files to follow, as glob(7) patterns; {a,b} matches a or b, and ** any number of "
+		"directories"},
 	{.name = "exclude",
 	 .type = SLUICE_GLOB,
 	 .flags = SLUICE_LIST,
-	 .doc = "of these, files to leave out"},
+	 .doc = "files that are not followed, although include matches them"},
 	{.name = "follow_links",
 	 .type = SLUICE_BOOL,
 	 .fallback = "false",
-	 .doc = "enter links to directories below ** too; each directory is entered once"},
+	 .doc = "follow links to directories below ** too; each directory is entered once"},
 	{.name = "fifos",
 	 .type = SLUICE_BOOL,
 	 .fallback = "false",
-	 .doc = "read FIFOs (named pipes) too, as streams; each start but the first is a gap"},
+	 .doc = "read FIFOs (named pipes) too; each start but the first declares a gap"},
 	{.name = "read_from",
 	 .type = SLUICE_STRING,
 	 .fallback = "end",
-	 .doc = "where to begin in files that are there at the first start: beginning, end, or the "
-		"last so many lines; later ones are read from their beginning"},
+	 .doc = "where to begin in files that exist at the first start: beginning, end, or a "
+		"number of last lines such as 100; files that appear later are read from their "
+		"beginning"},
 	{.name = "max_line",
 	 .type = SLUICE_SIZE,
 	 .fallback = "64KiB",
 	 .min = 16,
 	 .max = 64 << 20,
-	 .doc = "bytes of a line that are kept"},
+	 .doc = "longest line that is kept whole"},
 	{.name = "on_long_line",
 	 .type = SLUICE_ENUM,
 	 .fallback = "truncate",
 	 .choices = long_lines,
-	 .doc = "truncate: cut and flag it; split: several events; skip: leave it out and declare "
-		"a "
-		"gap"},
+	 .doc = "truncate: cut the line and flag it; split: make several events of it; skip: leave "
+		"it out and declare a gap"},
 	{.name = "strip_cr",
 	 .type = SLUICE_BOOL,
 	 .fallback = "true",
@@ -85,7 +85,8 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_ENUM,
 	 .fallback = "keep",
 	 .choices = ansis,
-	 .doc = "escape sequences that colour a terminal: keep, or strip them from the line"},
+	 .doc = "escape sequences that set a terminal's colours: keep them in the line, or strip "
+		"them"},
 	{.name = "path_field",
 	 .type = SLUICE_STRING,
 	 .fallback = "log.file.path",
@@ -100,7 +101,7 @@ static const struct sluice_option options[] = {
 	 .fallback = "1s",
 	 .min = 10 * MS,
 	 .max = 3600 * 1000 * MS,
-	 .doc = "how often all files are looked at whatever inotify says"},
+	 .doc = "how often all files are checked, in addition to inotify"},
 	{.name = "rotate_wait",
 	 .type = SLUICE_DURATION,
 	 .fallback = "5s",
@@ -111,25 +112,26 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_DURATION,
 	 .fallback = "0",
 	 .max = 3650LL * 86400 * 1000 * MS,
-	 .doc = "leave files alone that have not been written to for so long, until they are; 0: "
-		"none"},
+	 .doc = "do not read files that were last written to longer ago than this, until they are "
+		"written to again; 0: read all"},
 	{.name = "close_inactive",
 	 .type = SLUICE_DURATION,
 	 .fallback = "0",
 	 .max = 3650LL * 86400 * 1000 * MS,
-	 .doc = "close files that have been quiet for so long, until they change; 0: never"},
+	 .doc = "close files that have not changed for this time, until they change again; 0: "
+		"never"},
 	{.name = "max_files",
 	 .type = SLUICE_INT,
 	 .fallback = "100000",
 	 .min = 1,
 	 .max = 10000000,
-	 .doc = "files that are followed; further ones are told and left out"},
+	 .doc = "how many files are followed at most; further files are reported and not followed"},
 	{.name = "read_budget",
 	 .type = SLUICE_SIZE,
 	 .fallback = "2MiB",
 	 .min = 4096,
 	 .max = 1 << 30,
-	 .doc = "bytes of one file that are read before it is the next one's turn"},
+	 .doc = "bytes that are read from one file before the next file has its turn"},
 	{.name = "skip_empty",
 	 .type = SLUICE_BOOL,
 	 .fallback = "false",
@@ -137,32 +139,31 @@ static const struct sluice_option options[] = {
 	{.name = "encoding",
 	 .type = SLUICE_STRING,
 	 .fallback = "auto",
-	 .doc = "auto: by the byte order mark, else UTF-8; or a name that iconv(1) knows, such as "
-		"ISO-8859-1 or UTF-16LE"},
+	 .doc = "auto: as the byte order mark says, else UTF-8; or a name that iconv(1) knows, "
+		"such as ISO-8859-1 or UTF-16LE"},
 	{.name = "on_invalid",
 	 .type = SLUICE_ENUM,
 	 .fallback = "replace",
 	 .choices = invalids,
-	 .doc = "bytes that are no character: U+FFFD in their place, or \\xNN"},
+	 .doc = "what stands for bytes that are not valid characters; replace: U+FFFD; escape: "
+		"\\xNN"},
 	{.name = "decompress",
 	 .type = SLUICE_BOOL,
 	 .fallback = "false",
-	 .doc = "read .gz, .zst and .xz files too, once; lines that were read before they were "
-		"compressed do not "
-		"come "
-		"again"},
+	 .doc = "read .gz, .zst and .xz files too; lines that were read before they were "
+		"compressed are not read again"},
 	{.name = "multiline.preset",
 	 .type = SLUICE_ENUM,
 	 .fallback = "none",
 	 .choices = traces_names,
-	 .doc = "which lines are one event: time: one that begins with a time begins an event; a "
-		"language: its stack traces are joined (multiline: java is short for it)"},
+	 .doc = "time: a line that begins with a time begins an event; a language: its stack "
+		"traces are joined; multiline: java is short for multiline: {preset: java}"},
 	{.name = "multiline.start",
 	 .type = SLUICE_REGEX,
-	 .doc = "a line that matches begins an event, the others belong to the one before"},
+	 .doc = "a line that matches begins an event; other lines belong to the event before them"},
 	{.name = "multiline.continue",
 	 .type = SLUICE_REGEX,
-	 .doc = "a line that matches belongs to the event before, the others begin one"},
+	 .doc = "a line that matches belongs to the event before it; other lines begin an event"},
 	{.name = "multiline.end",
 	 .type = SLUICE_REGEX,
 	 .doc = "a line that matches is the last one of its event"},
@@ -171,89 +172,87 @@ static const struct sluice_option options[] = {
 	 .fallback = "1s",
 	 .min = 10 * MS,
 	 .max = 3600 * 1000 * MS,
-	 .doc = "an event is over when nothing more has come for so long"},
+	 .doc = "an event ends when no line has followed for this time"},
 	{.name = "multiline.max_lines",
 	 .type = SLUICE_INT,
 	 .fallback = "500",
 	 .min = 2,
 	 .max = 1000000,
-	 .doc = "lines of an event; the next one begins another"},
+	 .doc = "most lines in an event; the next line begins another event"},
 	{.name = "multiline.max_bytes",
 	 .type = SLUICE_SIZE,
 	 .fallback = "64KiB",
 	 .min = 16,
 	 .max = 64 << 20,
-	 .doc = "bytes of an event that are kept"},
+	 .doc = "longest event that is kept whole"},
 	{.name = "parse",
 	 .type = SLUICE_ENUM,
 	 .fallback = "none",
 	 .choices = parses,
-	 .doc = "makes fields, time and severity of a line; one that is not of that form comes as "
-		"it is, "
-		"with the field \"unparsed\""},
+	 .doc = "form of the lines, from which fields, time and severity are taken; a line of "
+		"another form is kept as it is, with the field \"unparsed\""},
 	{.name = "parse_message",
 	 .type = SLUICE_ENUM,
 	 .fallback = "none",
 	 .choices = messages,
-	 .doc = "with parse: docker or cri: the form of what the container itself writes, such as "
-		"json"},
+	 .doc = "with parse: docker or cri: the form of the lines that the container itself "
+		"writes, such as json"},
 	{.name = "partial_timeout",
 	 .type = SLUICE_DURATION,
 	 .fallback = "30s",
 	 .min = 10 * MS,
 	 .max = 3600 * 1000 * MS,
-	 .doc = "with parse: docker or cri: a line whose rest has not come for so long is emitted "
-		"as "
-		"it is, "
-		"flagged partial"},
+	 .doc = "with parse: docker or cri: how long to wait for the rest of a line; then it is "
+		"emitted as it is, flagged partial"},
 	{.name = "regex",
 	 .type = SLUICE_REGEX,
-	 .doc = "for parse: regex; its named groups become fields, (?<message>), (?<time>) and "
-		"(?<level>) the event's own"},
+	 .doc = "with parse: regex: the pattern; named groups become fields, except that "
+		"(?<message>), (?<time>) and (?<level>) set the event's message, time and "
+		"severity"},
 	{.name = "time_format",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "of times in a form that is not known, as strptime(3) writes it, such as "
+	 .doc = "formats to try before the built-in ones, in the notation of strptime(3), such as "
 		"\"%d.%m.%Y %H:%M:%S.%f\"; or epoch, epoch_ms, epoch_us, epoch_ns"},
 	{.name = "time_zone",
 	 .type = SLUICE_STRING,
 	 .fallback = "",
-	 .doc = "of times that name none, such as Europe/Berlin or +02:00; empty: the machine's "
-		"own"},
+	 .doc = "zone of times that do not name one, such as Europe/Berlin or +02:00; empty: this "
+		"machine's zone"},
 	{0},
 };
 
 static const struct sluice_field_type line_fields[] = {
-	{"log.file.path", SLUICE_STRING, NULL, "the file's name as it is now"},
-	{"log.iostream", SLUICE_STRING, NULL, "of a container: stdout or stderr"},
+	{"log.file.path", SLUICE_STRING, NULL, "the file's current name"},
+	{"log.iostream", SLUICE_STRING, NULL, "stdout or stderr, from a container's log"},
 	{"k8s.namespace.name", SLUICE_STRING, NULL,
-	 "of a container: from the names of its log files, as all that begins with k8s and "
-	 "container"},
-	{"k8s.pod.name", SLUICE_STRING, NULL, "the same"},
-	{"k8s.pod.uid", SLUICE_STRING, NULL, "the same"},
-	{"k8s.container.name", SLUICE_STRING, NULL, "the same"},
-	{"k8s.container.restart_count", SLUICE_INT, NULL, "the same"},
-	{"container.id", SLUICE_STRING, NULL, "the same"},
+	 "the pod's namespace, from the path of the log file"},
+	{"k8s.pod.name", SLUICE_STRING, NULL, "the pod's name, from the path"},
+	{"k8s.pod.uid", SLUICE_STRING, NULL, "the pod's UID, from the path"},
+	{"k8s.container.name", SLUICE_STRING, NULL,
+	 "the container's name within the pod, from the path"},
+	{"k8s.container.restart_count", SLUICE_INT, NULL,
+	 "how often the container was restarted, from the path"},
+	{"container.id", SLUICE_STRING, NULL, "the container's id, from the path"},
 	{"container.name", SLUICE_STRING, NULL,
-	 "docker's name of it, from config.v2.json beside the log, where that can be read"},
-	{"container.image.name", SLUICE_STRING, NULL, "the same: the image"},
-	{"attrs.NAME", SLUICE_STRING, NULL,
-	 "labels and variables that docker writes with each line"},
-	{"log.record.size", SLUICE_INT, "By", "of a truncated line: what it had"},
+	 "docker's name for the container, if config.v2.json beside the log can be read"},
+	{"container.image.name", SLUICE_STRING, NULL,
+	 "the container's image, if config.v2.json beside the log can be read"},
+	{"attrs.NAME", SLUICE_STRING, NULL, "a label or variable that docker writes with the line"},
+	{"log.record.size", SLUICE_INT, "By", "length of the line before it was truncated"},
 	{"log.parse.problems", SLUICE_STRING, NULL,
-	 "what is wrong with the line: of JSON the values that are no JSON or fit into no field, "
-	 "and "
-	 "are kept as text; of logfmt a quote that is not closed"},
-	{"unparsed", SLUICE_BOOL, NULL, "the line is not of the form that parse names"},
+	 "what is wrong with the line: JSON values that are invalid or fit into no field, and are "
+	 "kept as text; or a quote that is not closed"},
+	{"unparsed", SLUICE_BOOL, NULL, "the line does not have the form that parse names"},
 	{"time_unparsed", SLUICE_BOOL, NULL,
-	 "the line's time is not understood: the event has the time of its reading"},
+	 "the line's time was not understood; the event has the time at which it was read"},
 	{"text_before", SLUICE_STRING, NULL,
-	 "for parse: regex with a group message: text of the line before the match"},
-	{"text_after", SLUICE_STRING, NULL, "the same: text of the line after the match"},
+	 "with parse: regex and a group message: the text before the match"},
+	{"text_after", SLUICE_STRING, NULL,
+	 "with parse: regex and a group message: the text after the match"},
 	{"NAME", SLUICE_STRING, NULL,
-	 "what parse finds: of access logs client, user, method, path, protocol, status, bytes, "
-	 "referer, agent; of syslog host, app, pid, facility; see the table of forms; else the "
-	 "line's own names"},
+	 "whatever else parse finds in the line, such as status or pid; sluice-file(7) lists the "
+	 "fields of each form"},
 	{0},
 };
 
@@ -264,7 +263,7 @@ static const struct sluice_field_type gap_fields[] = {
 
 static const struct sluice_event_type events[] = {
 	{"line", 1, line_fields, "one line, without its line end"},
-	{"gap", 1, gap_fields, "something that was written may not have been read"},
+	{"gap", 1, gap_fields, "lines may have been lost"},
 	{0},
 };
 
@@ -362,14 +361,13 @@ static int check_options(struct sluice_source *src, const struct options *o)
 	const struct sluice_host *h = src->host;
 	const char *zone = h->option(src, "time_zone", 0);
 	if (!encoding_unit(o->encoding))
-		return h->refuse(
-			src, "encoding",
-			"no line end could be found in it: iconv does not know this encoding, or "
-			"it has no line feed of its own, as EBCDIC (see iconv -l)");
+		return h->refuse(src, "encoding",
+				 "is not supported: iconv does not know it, or its line feed "
+				 "cannot be found, as in EBCDIC (iconv -l lists the names)");
 	if (!o->has_containers && h->number(src, "parse_message"))
-		return h->refuse(src, "parse_message",
-				 "is used only with parse: docker and parse: cri (write parse for "
-				 "the lines of other files)");
+		return h->refuse(
+			src, "parse_message",
+			"is used only with parse: docker or cri (for other files, set parse)");
 	if (o->parse == PARSE_REGEX && !h->option(src, "regex", 0))
 		return h->refuse(src, "regex",
 				 "is missing: parse: regex needs one, such as '(?<level>\\w+) "
@@ -378,10 +376,9 @@ static int check_options(struct sluice_source *src, const struct options *o)
 		return h->refuse(src, "regex",
 				 "is used only with parse: regex (set that, or remove regex)");
 	if (*zone && stamp_set_zone(zone))
-		return h->refuse(
-			src, "time_zone",
-			"is no time zone of this machine (write one such as Europe/Berlin or "
-			"+02:00; see /usr/share/zoneinfo)");
+		return h->refuse(src, "time_zone",
+				 "is not a time zone that this machine knows (write one such as "
+				 "Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
 	for (size_t i = 0; h->option(src, "time_format", i); i++) {
 		const char *why = times_check_format(h->option(src, "time_format", i));
 		if (why)
@@ -396,7 +393,8 @@ static int read_patterns(struct sluice_source *src, const char *option, struct p
 	for (size_t i = 0; (text = src->host->option(src, option, i)); i++)
 		if (patterns_add(ret, text))
 			return src->host->refuse(src, option,
-						 "its braces stand for more than 1000 patterns");
+						 "its braces stand for more than 1000 patterns "
+						 "(write several shorter ones)");
 	return 0;
 }
 

@@ -438,8 +438,8 @@ static int tell_unreadable(struct state *s, struct file *of, const char *path)
 	if (unpack_is_named(path) && gz_is_of_known(s, path))
 		return 0;
 	snprintf(message, sizeof(message),
-		 "%s was written under the name %s and compressed before it was read: what it "
-		 "holds is not read (set decompress: true, or delaycompress in logrotate)",
+		 "%s, an older file of %s, was compressed before it was read to its end: its "
+		 "unread lines are skipped (set decompress: true, or delaycompress in logrotate)",
 		 path, of->origin);
 	return emit_gap(s, of, "rotated", message);
 }

@@ -221,7 +221,7 @@ static int give_up(struct state *s, struct file *f)
 {
 	if (may_complain(s, f->path))
 		say(s, SLUICE_LOG_WARNING,
-		    "%s is damaged; what follows in it is left out (see gzip -t, zstd -t, "
+		    "%s is damaged: the rest of it is not read (check it with gzip -t, zstd -t or "
 		    "xz -t)",
 		    f->path);
 	int r = emit_gap(s, f, "damaged", "a compressed file is damaged: not all of it was read");

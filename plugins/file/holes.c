@@ -85,15 +85,15 @@ static int tell_hole(struct state *s, struct file *f, uint64_t from, uint64_t to
 		snprintf(text, sizeof(text), "%.400s: NULs", f->path);
 		if (may_complain(s, text))
 			say(s, SLUICE_LOG_WARNING,
-			    "%s begins with %llu NUL bytes, which are skipped: its writer went on "
-			    "at its old place after a truncation (let it open the file for "
+			    "%s begins with %llu NUL byte%s, skipped: its writer continued at its "
+			    "old position after a truncation (let the program open the file for "
 			    "appending, or rotate it without copytruncate)",
-			    f->path, (unsigned long long)to);
+			    f->path, (unsigned long long)to, to == 1 ? "" : "s");
 		return 0;
 	}
 	snprintf(text, sizeof(text),
-		 "%.300s holds %llu NUL bytes behind byte %llu: nothing was written there, or it "
-		 "was lost in a crash; the text behind them is read",
+		 "%.300s contains %llu NUL bytes after byte %llu: nothing was written there, or it "
+		 "was lost in a crash; the text after them is read",
 		 f->path, (unsigned long long)(to - from), (unsigned long long)from);
 	return emit_gap(s, f, "hole", text);
 }

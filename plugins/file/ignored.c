@@ -23,36 +23,30 @@ static const struct {
 			    "is a socket, which is not read (to receive what programs send to a "
 			    "socket, use the plugin syslog)"},
 	[IGNORED_DEVICE] = {SLUICE_LOG_WARNING,
-			    "is a device, which is not read (name a file in its place)"},
+			    "is a device, which is not read (name a file instead)"},
 	[IGNORED_OUTPUT] =
 		{SLUICE_LOG_WARNING,
-		 "leads to the standard output of the program that writes it, and cannot "
-		 "be read there (read the file in which the container runtime or the "
-		 "journal keeps it)"},
+		 "leads to the standard output of the program that writes it, and cannot be read "
+		 "(read the container runtime's log file instead, or systemd's journal)"},
 	[IGNORED_DIRECTORY] = {SLUICE_LOG_WARNING, "is a directory"},
 	[IGNORED_COMPRESSED] = {SLUICE_LOG_WARNING,
 				"is compressed and is not read (set decompress: true to read it)"},
 	[IGNORED_FORMAT] = {SLUICE_LOG_WARNING,
-			    "is compressed in a form that is not read (.gz, .zst and .xz are)"},
-	[IGNORED_FORBIDDEN] =
-		{SLUICE_LOG_WARNING,
-		 "cannot be looked at: permission denied (give this source's user the "
-		 "right to search the directories above it)"},
-	[IGNORED_DANGLING] =
-		{SLUICE_LOG_WARNING,
-		 "is a link to a file that does not exist; it is followed once it does"},
-	[IGNORED_UNLISTED] = {SLUICE_LOG_WARNING,
-			      "cannot be listed: permission denied (give this source's user the "
-			      "right to read that directory)"},
+			    "is compressed in a format that is not read (.gz, .zst and .xz are)"},
+	[IGNORED_FORBIDDEN] = {SLUICE_LOG_WARNING,
+			       "cannot be reached: permission denied (let this source's user "
+			       "search the directories above it: chmod +x)"},
+	[IGNORED_DANGLING] = {SLUICE_LOG_WARNING, "is a link to a file that does not exist yet; "
+						  "the file is followed once it appears"},
+	[IGNORED_UNLISTED] = {SLUICE_LOG_WARNING, "cannot be listed: permission denied (let this "
+						  "source's user read that directory: chmod +r)"},
 	[IGNORED_LINK] = {SLUICE_LOG_INFO,
 			  "is a link to a directory, which ** does not enter (set follow_links: "
 			  "true to follow it)"},
-	[IGNORED_DEEP] =
-		{SLUICE_LOG_WARNING,
-		 "lies too many directories below ** and is not read (name it by a pattern "
-		 "of its own)"},
+	[IGNORED_DEEP] = {SLUICE_LOG_WARNING, "is too many directories below **, and is not read "
+					      "(add a pattern for it to include)"},
 	[IGNORED_EXCLUDED] = {SLUICE_LOG_WARNING,
-			      "is excluded by exclude, and nothing else matches"},
+			      "is left out by exclude, and the pattern matches no other file"},
 };
 
 /* Whether a link leads to an output of the process that looks, as /dev/stdout does.
@@ -160,13 +154,14 @@ static void tell_missing(struct state *s, const char *pattern)
 		if (faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) == 0)
 			continue;
 		snprintf(why, sizeof(why),
-			 errno == EACCES ? ": this source's user may not look into %s"
+			 errno == EACCES ? ": this source's user may not enter the directory %s"
 					 : ": the directory %s does not exist",
 			 dir);
 		break;
 	}
 	say(s, SLUICE_LOG_WARNING,
-	    "include: there is no file %s yet%s; it is followed once it is there", pattern, why);
+	    "include: no file matches %s yet%s (files are followed once they appear)", pattern,
+	    why);
 }
 
 static void tell_one(struct state *s, size_t pattern, int why, bool is_all)

@@ -174,9 +174,10 @@ static int tell_gone(struct state *s, struct file *f)
 	char message[768];
 	f->owes_gap = false;
 	snprintf(message, sizeof(message),
-		 "%s was rotated away and removed while %s: what was written to it after byte %llu "
-		 "is lost, if there was anything",
-		 f->origin, f->is_idle ? "it was closed (close_inactive)" : "sluice did not run",
+		 "%s was rotated away and removed while %s: lines written after byte %llu are "
+		 "lost, if there were any",
+		 f->origin,
+		 f->is_idle ? "it was closed (close_inactive)" : "sluice was not running",
 		 (unsigned long long)f->at.offset);
 	return emit_gap(s, f, "rotated", message);
 }

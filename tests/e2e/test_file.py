@@ -555,10 +555,10 @@ def a_name_that_matches_nothing_is_told(site, mode):
     os.mkdir(site.path("d"))
     open(site.path("app.log"), "w").close()
     follow(site, mode, "", "DIR/*.log, DIR/ap.log, DIR/nothing/*.log, DIR/d")
-    for text in ("there is no file %s yet" % site.path("ap.log"), "there is no file %s yet" % site.path("nothing/*.log"),
+    for text in ("no file matches %s yet" % site.path("ap.log"), "no file matches %s yet" % site.path("nothing/*.log"),
                  "%s is a directory (name the files in it: " % site.path("d")):
         site.told(text, 1)
-    check("there is no file %s" % site.path("*.log") not in site.log(), site.log())
+    check("no file matches %s" % site.path("*.log") not in site.log(), site.log())
 
 
 run(*both_modes(

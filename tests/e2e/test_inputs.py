@@ -64,13 +64,13 @@ def nothing_that_is_named_is_ignored_silently(site):
         ("directory", "DIR/x/dir", "x/dir is a directory (name the files in it: %s/x/dir/*.log)" % site.dir),
         ("directories", "DIR/x/d?r", "x/dir is a directory (name the files in it"),
         ("gz", "DIR/x/old.*.gz", ".gz is compressed and is not read (set decompress: true to read it); so are 2 more"),
-        ("foreign", "DIR/x/old.bz2", "x/old.bz2 is compressed in a form that is not read"),
-        ("forbidden", "DIR/locked/a.log", "may not look into %s/locked" % site.dir),
+        ("foreign", "DIR/x/old.bz2", "x/old.bz2 is compressed in a format that is not read"),
+        ("forbidden", "DIR/locked/a.log", "may not enter the directory %s/locked" % site.dir),
         ("unlisted", "DIR/locked/*.log", "/locked cannot be listed: permission denied"),
         ("unreadable", "DIR/x/unreadable.log", "x/unreadable.log cannot be read: Permission denied"),
         ("nodir", "DIR/none/*/x.log", "none/*/x.log yet: the directory %s/none does not exist" % site.dir),
-        ("nofile", "DIR/x/{plain,misspelt}.log", "there is no file %s/x/misspelt.log yet; it is followed" % site.dir),
-        ("excluded", "DIR/x/plain.log", "x/plain.log is excluded by exclude, and nothing else matches"),
+        ("nofile", "DIR/x/{plain,misspelt}.log", "no file matches %s/x/misspelt.log yet (files are followed" % site.dir),
+        ("excluded", "DIR/x/plain.log", "x/plain.log is left out by exclude, and the pattern matches no other file"),
     ]
     config = "".join(source(name, include, "auto", "user: nobody" + (", exclude: [DIR/x/*]" if name == "excluded" else ""))
                      for name, include, _ in cases)

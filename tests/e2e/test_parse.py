@@ -182,7 +182,7 @@ def what_cannot_be_is_refused(site):
     source = SOURCE % ("f", "f", "f", ", %s")
     for options, want in (("multiline: jawa", 'did you mean "java"'), ("multiline: {preset: [java]}", "a list where"),
                           ("time_format: '%d %i'", "has a directive that is not known"), ("time_format: [epoch, soon]", "names no part"),
-                          ("time_zone: '+25:00'", "is no time zone"), ("parse: ngnix", 'did you mean "nginx"'), ("ansi: drop", "keep, strip")):
+                          ("time_zone: '+25:00'", "is not a time zone"), ("parse: ngnix", 'did you mean "nginx"'), ("ansi: drop", "keep, strip")):
         site.write_config(source % options)
         code, out = site.sluice_command("check")
         check(code != 0 and want in out, "%s: %r" % (options, out))
