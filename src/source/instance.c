@@ -25,107 +25,14 @@
 #include "source/intake.h"
 #include "source/sources.h"
 
-#define STOP_PATIENCE_NS  (3 * NS_PER_SEC)
 #define CLAIM_PATIENCE_NS (5 * NS_PER_SEC)
 #define STEADY_NS         (5 * 60 * NS_PER_SEC)
 
 enum { CONTROL_START = 10000, CREDIT_WINDOW = 1024 * 1024, SOCKET_BUFFER = 1024 * 1024 };
 
-const char *const source_state_names[] = {"starting", "running",  "waiting", "failed",
-					  "finished", "stopping", "gone"};
-
 static struct loop *loop_of(const struct source *s)
 {
 	return s->hub->loop;
-}
-
-void source_set_reason(struct source *s, char *owned)
-{
-	free(s->error);
-	s->error = owned;
-}
-
-void source_set_error(struct source *s, char *owned)
-{
-	source_set_reason(s, owned);
-	free(s->last_error);
-	s->last_error = mem_strdup(owned);
-	s->last_error_ns = clock_wall_ns();
-}
-
-static int severity_of(enum source_state state)
-{
-	switch (state) {
-	case STATE_FAILED: return 3;
-	case STATE_WAITING: return 4;
-	case STATE_STARTING:
-	case STATE_RUNNING:
-	case STATE_FINISHED:
-	case STATE_STOPPING:
-	case STATE_GONE: break;
-	}
-	return 6;
-}
-
-void source_set_state(struct source *s, enum source_state state, const char *reason)
-{
-	const char *name = source_state_names[state];
-	const char *source = s->settings.name;
-	struct buf fields = {0};
-	if (s->state == state)
-		return;
-	s->state = state;
-	if (state == STATE_FAILED)
-		log_error("source %s: failed: %s", source, reason);
-	else if (state == STATE_WAITING)
-		log_warning("source %s: %s", source, reason);
-	else if (state == STATE_FINISHED)
-		log_info("source %s: has finished", source);
-	/* Starting is no news; that it runs is. */
-	if (state == STATE_STARTING || state == STATE_STOPPING)
-		return;
-	notice_put(&fields, "source", source);
-	notice_put(&fields, "state", name);
-	notice_put(&fields, "reason", reason);
-	field_put(&fields, &(struct field){.name = STR("restarts"),
-					   .type = FIELD_INT,
-					   .integer = (int64_t)s->n_restarts});
-	notice(s->hub, "source", severity_of(state), buf_str(&fields), "source %s: %s%s%s", source,
-	       name, reason ? ": " : "", reason ? reason : "");
-	buf_fini(&fields);
-}
-
-/* ---- its connection ------------------------------------------------------------------ */
-
-void source_wait_for_io(struct source *s)
-{
-	bool read = !s->is_stuck && !s->is_throttled;
-	loop_change(loop_of(s), &s->io,
-		    (read ? (uint32_t)EPOLLIN : 0) | (s->frames.len ? (uint32_t)EPOLLOUT : 0));
-}
-
-void source_send(struct source *s)
-{
-	while (s->fd >= 0 && s->frames.len) {
-		ssize_t w = send(s->fd, s->frames.data, s->frames.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0 && errno != EAGAIN)
-			s->frames.len = 0; /* it has ended; reading will tell */
-		if (w <= 0)
-			break;
-		buf_drop(&s->frames, (size_t)w);
-	}
-	if (!s->frames.len)
-		buf_fini(&s->frames);
-	source_wait_for_io(s);
-}
-
-static void queue_simple(struct source *s, enum frame_type type)
-{
-	size_t begun = frame_begin(&s->frames, type);
-	frame_end(&s->frames, begun);
-	source_send(s);
 }
 
 static void hang_up(struct source *s)
@@ -143,28 +50,6 @@ static void hang_up(struct source *s)
 	s->owed = 0;
 }
 
-void source_kill(struct source *s, char *why)
-{
-	source_set_error(s, why);
-	loop_remove(loop_of(s), &s->io);
-	s->has_ended = false;
-	s->is_accused = true;
-	if (s->child.pid)
-		kill(s->child.pid, SIGKILL);
-}
-
-void source_over(struct source *s, enum source_state state)
-{
-	s->has_ended = true;
-	if (s->state == STATE_STOPPING)
-		return;
-	source_set_state(s, state, s->error);
-	if (!s->child.pid)
-		return;
-	queue_simple(s, FRAME_STOP);
-	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
-}
-
 /* ---- watchdog --------------------------------------------------------------------------- */
 
 static int64_t watch_every(const struct source *s)
@@ -179,7 +64,7 @@ static void watch_running(struct source *s, int64_t now)
 		s->pinged_ns = 0;
 	} else if (!s->pinged_ns) {
 		s->pinged_ns = now;
-		queue_simple(s, FRAME_PING);
+		source_send_simple(s, FRAME_PING);
 	} else if (now - s->pinged_ns > s->settings.watchdog_ns) {
 		source_kill(s, mem_printf("hung: its plugin has not called its host for %.1f s "
 					  "(watchdog)",
@@ -464,7 +349,7 @@ void source_stop(struct source *s)
 		s->is_throttled = false;
 		loop_timer_cancel(loop_of(s), &s->refill);
 	}
-	queue_simple(s, FRAME_STOP);
+	source_send_simple(s, FRAME_STOP);
 	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
 }
 
@@ -489,7 +374,7 @@ void source_restart(struct source *s, struct source_settings *taken)
 		return;
 	}
 	s->is_throttled = false;
-	queue_simple(s, FRAME_STOP);
+	source_send_simple(s, FRAME_STOP);
 	loop_timer_set(loop_of(s), &s->timer, loop_now(loop_of(s)) + STOP_PATIENCE_NS);
 }
 
@@ -550,6 +435,11 @@ void source_reread(struct source *s)
 		send_settings(s);
 }
 
+static void on_stale(struct source *s)
+{
+	source_restart(s, NULL);
+}
+
 struct source *source_new(struct hub *h, struct source_settings *taken,
 			  void (*gone)(struct source *))
 {
@@ -563,6 +453,7 @@ struct source *source_new(struct hub *h, struct source_settings *taken,
 	s->watchdog.fn = on_watchdog;
 	s->task.fn = on_gone;
 	s->on_gone = gone;
+	s->on_stale = on_stale;
 	use_settings(s, taken);
 	return s;
 }

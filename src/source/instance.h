@@ -17,6 +17,9 @@
 #include "source/grant.h"
 #include "wire/frame.h"
 
+/* How long a process may take to end. */
+#define STOP_PATIENCE_NS (3 * NS_PER_SEC)
+
 enum { COUNTERS_MAX = 64, WARNINGS_MAX = 8 };
 
 enum source_state {
@@ -103,7 +106,8 @@ struct source {
 	bool is_restarting; /* STOPPING, to be started with `next` */
 	bool has_next;
 	struct source_settings next;
-	void (*on_gone)(struct source *s); /* it is GONE; at the turn's end */
+	void (*on_gone)(struct source *s);  /* it is GONE; at the turn's end */
+	void (*on_stale)(struct source *s); /* it cannot take its new settings over while it runs */
 };
 
 extern const char *const source_state_names[];
@@ -126,6 +130,8 @@ void source_change(struct source *s, struct source_settings *taken);
  */
 void source_reread(struct source *s);
 
+/* ---- for intake.c: state.c ---- */
+
 /* A change of state: in the log, in /status, on sluice's own channel.  `reason`
  * may be NULL.
  */
@@ -145,6 +151,8 @@ void source_over(struct source *s, enum source_state state);
 void source_kill(struct source *s, char *why);
 /* Sends what is queued in `frames`. */
 void source_send(struct source *s);
+/* Queues a frame without a body, and sends it. */
+void source_send_simple(struct source *s, enum frame_type type);
 /* Waits for what it has to wait for now. */
 void source_wait_for_io(struct source *s);
 

@@ -380,7 +380,7 @@ static int take_frame(struct source *s, const struct frame *f)
 	case FRAME_RELOADED:
 		if (f->body.len == 1 && !f->body.data[0] && s->state == STATE_RUNNING &&
 		    s->child.pid)
-			source_restart(s, NULL);
+			s->on_stale(s);
 		return 0;
 	case FRAME_OPEN:
 	case FRAME_CREDIT:
