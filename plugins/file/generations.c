@@ -18,6 +18,8 @@
 #include "file.h"
 #include "unpack.h"
 
+#define CURRENT "current"
+
 enum { LISTS_MAX = 3, LOOKS_MAX = 3, BASES_MAX = 4, NAME_SIZE = 4096 };
 
 /* The names in one directory, sorted. */
@@ -124,11 +126,31 @@ static enum kind kind_within(const char *name, const char *base)
 	return kind_of_rest(end + strlen(ext));
 }
 
+/* Of current, as multilog, s6-log and svlogd keep it: @400000006a17d2ea0b8cdb4c.s, or .u
+ * after a crash, and previous while a program processes it.
+ */
+static enum kind kind_of_current(const char *name)
+{
+	enum { STAMP = 1 + 24 };
+	if (strcmp(name, "previous") == 0)
+		return PLAIN;
+	if (*name != '@' || strspn(name + 1, "0123456789abcdef") != STAMP - 1 ||
+	    name[STAMP] != '.' || !name[STAMP + 1] || !strchr("su", name[STAMP + 1]))
+		return NO_GENERATION;
+	return kind_of_rest(name + STAMP + 2);
+}
+
+static bool is_current(const char *base)
+{
+	return strcmp(base, CURRENT) == 0;
+}
+
 static enum kind kind_of(const char *name, const char *base)
 {
 	size_t n = strlen(base);
 	enum kind k = strncmp(name, base, n) == 0 ? kind_behind(name + n) : NO_GENERATION;
-	return k ? k : kind_within(name, base);
+	k = k ? k : kind_within(name, base);
+	return k || !is_current(base) ? k : kind_of_current(name);
 }
 
 /* How names order what was written in one moment: .10 before .9, but dates upwards. */
@@ -344,23 +366,33 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 	q->all[q->n++] = c;
 }
 
-static void search_in(struct search *q, const struct listing *l, const char *base)
+/* Among the names that begin with the `n` bytes at `prefix`. */
+static void search_prefix(struct search *q, const struct listing *l, const char *base,
+			  const char *prefix, size_t n)
 {
-	const char *ext = strrchr(base, '.');
-	size_t stem = ext && ext > base ? (size_t)(ext - base) : strlen(base);
 	size_t low = 0, high = l->n;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		if (strncmp(l->names[mid], base, stem) < 0)
+		if (strncmp(l->names[mid], prefix, n) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	for (; low < l->n && strncmp(l->names[low], base, stem) == 0; low++) {
+	for (; low < l->n && strncmp(l->names[low], prefix, n) == 0; low++) {
 		enum kind kind = kind_of(l->names[low], base);
 		if (kind)
 			consider(q, l->dir, l->names[low], kind);
 	}
+}
+
+static void search_in(struct search *q, const struct listing *l, const char *base)
+{
+	const char *ext = strrchr(base, '.');
+	search_prefix(q, l, base, base, ext && ext > base ? (size_t)(ext - base) : strlen(base));
+	if (!is_current(base))
+		return;
+	search_prefix(q, l, base, "@", 1);
+	search_prefix(q, l, base, "previous", strlen("previous"));
 }
 
 static void search_run(struct search *q, const struct file *of)
@@ -513,17 +545,38 @@ int generations_settle(struct state *s)
 	return r;
 }
 
+/* Whether files that had the name `dir`, `stem`, `rest` are looked for, and `name` is one of
+ * them.
+ */
+static bool is_awaited_by(struct state *s, const char *path, size_t stem, const char *rest,
+			  size_t rest_len)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char base[NAME_SIZE];
+	if (stem + rest_len >= sizeof(base))
+		return false;
+	memcpy(base, path, stem);
+	memcpy(base + stem, rest, rest_len);
+	base[stem + rest_len] = 0;
+	struct file *f = file_by_origin(s, base);
+	return f && f->between && kind_of(name, base + (name - path));
+}
+
 bool generation_is_awaited(struct state *s, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
-	char prefix[NAME_SIZE];
+	size_t dir = (size_t)(name - path), digits;
+	if (kind_of_current(name) && is_awaited_by(s, path, dir, CURRENT, strlen(CURRENT)))
+		return true;
 	for (size_t i = 1; name[i]; i++) {
-		if (!strchr(".-_", name[i]) || (size_t)(name - path) + i >= sizeof(prefix))
+		if (!strchr(".-_", name[i]))
 			continue;
-		memcpy(prefix, path, (size_t)(name - path) + i);
-		prefix[(size_t)(name - path) + i] = 0;
-		struct file *f = file_by_origin(s, prefix);
-		if (f && f->between && kind_behind(name + i))
+		if (is_awaited_by(s, path, dir + i, "", 0))
+			return true;
+		/* app.1.log, perhaps with .gz behind it */
+		const char *ext = behind_number(name + i + 1, &digits);
+		size_t len = *ext == '.' ? 1 + strcspn(ext + 1, ".") : 0;
+		if (digits && len && is_awaited_by(s, path, dir + i, ext, len))
 			return true;
 	}
 	return false;

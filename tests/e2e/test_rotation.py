@@ -185,6 +185,38 @@ def generations_that_came_and_went_unseen_are_read_also_with_reused_inodes(site)
     numbers.until(7)
 
 
+def files_with_names_of_other_programs_that_came_and_went_are_read_in_order(site):
+    """As svlogd and multilog name them, and log4j, also where the pattern matches the older ones."""
+    ways = {"svlogd": ("current", ["@400000006a17d2ea0b8cdb4c.s", "@400000006a17d2ea0b8cdb4d.u"]),
+            "log4j": ("app.log", ["app.2.log", "app.1.log"])}
+
+    def write(name, *numbers):
+        with open(name, "a") as f:
+            f.write("".join("%d\n" % n for n in numbers))
+    for way, (name, _) in ways.items():
+        for pattern in ("one", "all"):
+            os.makedirs(site.path(way, pattern))
+            write(site.path(way, pattern, name), 1)
+    site.up("".join("%s-%s: {type: file, channel: %s-%s, include: [DIR/%s/%s/%s], read_from: beginning}\n"
+                    % (way, p, way, p, way, p, name if p == "one" else "*")
+                    for way, (name, _) in ways.items() for p in ("one", "all")))
+    everyone = {(way, p): Numbers(site, "%s-%s" % (way, p)) for way in ways for p in ("one", "all")}
+    for numbers in everyone.values():
+        numbers.until(1)
+    site.stop()
+    os.unlink(site.path("sluice.log"))
+    for (way, pattern) in everyone:
+        name, older = ways[way]
+        path = site.path(way, pattern, name)
+        write(path, 2)
+        for i, o in enumerate(older):
+            os.rename(path, site.path(way, pattern, o))
+            write(path, 3 + i)
+    site.start()
+    for numbers in everyone.values():
+        numbers.until(4)
+
+
 def a_copy_beside_a_recreated_file_is_not_read_again(site):
     log = site.path("app.log")
     write_lines(log, 1, 3)
@@ -294,6 +326,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     rotation_that_reuses_inodes_keeps_the_order, a_file_under_another_name_at_the_restart_is_found_again,
     a_file_whose_name_changes_at_the_restart_is_not_said_to_be_lost,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
+    files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     the_last_lines_are_read_when_asked_for)
