@@ -238,8 +238,8 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st)
 	if (f->is_gz)
 		return gz_reopen(s, f);
 	bool is_other = f->born_ns && f->open_born_ns && f->born_ns != f->open_born_ns;
-	if ((is_other && !f->at.offset) || (uint64_t)st->st_size < f->at.offset ||
-	    !position_fits(&f->at, f->fd)) {
+	if ((is_other && (f->is_done || !f->at.offset)) ||
+	    (uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
 		char message[512];
 		close(f->fd);
 		f->fd = -1;
@@ -278,6 +278,8 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 {
 	if (f->is_seen && strcmp(found->path, f->origin) != 0)
 		return 0; /* a second name of the same file */
+	if (f->fd < 0 && f->is_removed)
+		return file_let_go(s, f); /* another file has its number: it begins as itself */
 	f->is_seen = true;
 	file_set_path(f, found->path);
 	if (f->fd >= 0) {
@@ -403,7 +405,11 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		return 0; /* tried again by the next look */
 	if (f->is_gz)
 		return resume_gz(s, f, st);
-	if (position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
+	bool is_same = f->born_ns && f->born_ns == f->open_born_ns;
+	bool is_another = f->born_ns && f->open_born_ns && !is_same;
+	/* One that is done with and removed leaves its number to others, which may begin alike. */
+	if (!(was_done && is_another) && position_fits(&f->at, f->fd) &&
+	    (uint64_t)st->st_size >= f->at.offset) {
 		file_note_time(f, st);
 		f->born_ns = f->open_born_ns;
 		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
@@ -418,8 +424,7 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		f->copied_ns = read_ns;
 		return 0;
 	}
-	bool is_same = f->born_ns && f->born_ns == f->open_born_ns;
-	bool is_other = f->is_rotated || (f->born_ns && f->open_born_ns && !is_same);
+	bool is_other = f->is_rotated || is_another;
 	if (was_done || is_other) {
 		close(f->fd);
 		f->fd = -1;

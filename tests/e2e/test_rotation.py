@@ -310,6 +310,54 @@ def a_directory_switched_and_switched_back(site):
     numbers.until(5)
 
 
+def with_the_number_of(ino, path, text):
+    """A file that has the inode of one that was removed, unless another program has got it."""
+    spare = []
+    while True:
+        with open(path, "w") as f:
+            if os.fstat(f.fileno()).st_ino == ino or len(spare) == 100:
+                f.write(text)
+                break
+        spare.append("%s.spare%d" % (path, len(spare)))
+        os.rename(path, spare[-1])
+    for name in spare:
+        os.unlink(name)
+
+
+def a_file_with_the_inode_and_the_text_of_a_removed_one_is_read(site):
+    """As the logs of jobs: files come and go, and begin alike."""
+    os.mkdir(site.path("d"))
+    job = site.path("d/job1.log")
+    with open(job, "w") as f:
+        f.write("started\n")
+    ino = os.stat(job).st_ino
+    site.up(QUICK.replace("DIR/app.log", "DIR/d/*.log"))
+
+    def arrived(n):
+        wait_for(lambda: site.source("app")["events"] >= n, "line %d" % n)
+        check(site.source("app")["events"] == n, "more than %d lines" % n)
+    arrived(1)
+    for n, name in ((2, "job2.log"), (3, "job2.log")):
+        os.unlink(job)
+        wait_for(lambda: site.source("app")["counters"]["files"] == 0, "it to be closed")
+        job = site.path("d", name)
+        with_the_number_of(ino, site.path("d/job"), "started\n")
+        os.rename(site.path("d/job"), job)
+        arrived(n)
+    # The same while nothing runs, after it was rotated and read to its end.
+    os.rename(job, job + ".1")
+    wait_for(lambda: site.source("app")["counters"]["files"] == 0, "it to be closed")
+    site.stop()
+    os.unlink(job + ".1")
+    with_the_number_of(ino, site.path("d/job"), "started\n")
+    os.rename(site.path("d/job"), site.path("d/job2.log"))
+    os.unlink(site.path("sluice.log"))
+    site.start()
+    got = [(e.type, e.json()["message"]) for e in site.stream("channel=logs&earliest=1").events(
+        lambda e, seen=[]: e.type == "line" and (seen.append(1) or len(seen) == 4)) if e.type in ("line", "gap")]
+    check(got == 4 * [("line", "started")], repr(got))
+
+
 def the_last_lines_are_read_when_asked_for(site):
     with open(site.path("app.log"), "w") as f:
         f.write("".join("%d\n" % i for i in range(1, 1001)))
@@ -329,4 +377,4 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
-    the_last_lines_are_read_when_asked_for)
+    a_file_with_the_inode_and_the_text_of_a_removed_one_is_read, the_last_lines_are_read_when_asked_for)
