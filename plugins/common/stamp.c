@@ -13,6 +13,7 @@
 enum {
 	AHEAD_MAX = 2, /* days that a clock may be ahead, zones included */
 	QUARTERS = 32, /* of an hour, whose offset a zone remembers */
+	SETBACK_MAX_S = 3 * 3600,
 };
 
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -114,8 +115,13 @@ static int64_t civil_seconds(int y, int mon, int d, int h, int m, int s, int dst
 			.tm_min = m,
 			.tm_sec = s,
 			.tm_isdst = dst};
-	time_t ret = mktime(&tm), before = ret - 3600;
-	if (dst < 0 && localtime_r(&before, &tm) && tm.tm_mday == d && tm.tm_hour == h)
+	time_t ret = mktime(&tm), before = ret - SETBACK_MAX_S;
+	struct tm earlier;
+	if (dst >= 0 || !localtime_r(&before, &earlier))
+		return ret;
+	/* By how much the clock was set back shortly before, mostly an hour. */
+	before = ret - (earlier.tm_gmtoff - tm.tm_gmtoff);
+	if (localtime_r(&before, &tm) && tm.tm_mday == d && tm.tm_hour == h && tm.tm_min == m)
 		ret = before;
 	return ret;
 }
@@ -365,8 +371,13 @@ void stamp_set_today(struct stamp *t, int64_t now_ns)
 	localtime_r(&now, &tm);
 	/* Shortly after midnight, 23:59 was yesterday. */
 	if (t->hour - tm.tm_hour > 12) {
-		now -= 86400;
-		localtime_r(&now, &tm);
+		/* Noon, for not all days have 24 hours. */
+		tm = (struct tm){.tm_year = tm.tm_year,
+				 .tm_mon = tm.tm_mon,
+				 .tm_mday = tm.tm_mday - 1,
+				 .tm_hour = 12,
+				 .tm_isdst = -1};
+		mktime(&tm);
 	}
 	t->year = tm.tm_year + 1900;
 	t->month = tm.tm_mon + 1;

@@ -342,10 +342,8 @@ static bool complete(struct reader *r)
 
 static bool finish(struct reader *r, int64_t *ns)
 {
-	if (r->has_epoch) {
-		*ns = r->epoch_ns + r->t.part_ns;
-		return *ns > 0;
-	}
+	if (r->has_epoch)
+		return !__builtin_add_overflow(r->epoch_ns, r->t.part_ns, ns) && *ns > 0;
 	return complete(r) && (r->zone[0] ? stamp_finish_in(&r->t, r->zone, r->now_ns, ns)
 					  : stamp_finish(&r->t, r->now_ns, ns));
 }

@@ -163,6 +163,12 @@ START_TEST(times_by_a_format)
 		{"%d.%m.%Y", "31.02.2026", 0},
 		{"%Y %j", "2026 366", 0},
 		{"epoch", "x", 0},
+		/* Beyond what nanoseconds have room for. */
+		{"%s.%f", "9223372036.9", 0},
+		{"%s", "99999999999999999999", 0},
+		{"%Q", "9223372036854775807", 0},
+		{"epoch", "9223372037", 0},
+		{"epoch_ms", "9223372036854.9", 0},
 		{"%H:%M", "25:00", 0},
 	};
 	stamp_set_zone("UTC");
@@ -194,6 +200,19 @@ START_TEST(zones_across_daylight_saving)
 		{"Europe/Berlin", "2026-10-25 02:30:00 CEST", "2026-10-25T00:30:00Z"},
 		{"Europe/Berlin", "2026-10-25 03:00:00", "2026-10-25T02:00:00Z"},
 		{"America/New_York", "2026-11-01 01:30:00", "2026-11-01T05:30:00Z"},
+		/* By half an hour only. */
+		{"Australia/Lord_Howe", "2026-04-05 02:00:00", "2026-04-04T15:30:00Z"},
+		{"Australia/Lord_Howe", "2026-04-05 01:45:00", "2026-04-04T14:45:00Z"},
+		{"Australia/Lord_Howe", "2026-04-05 02:10:00", "2026-04-04T15:40:00Z"},
+		{"Australia/Lord_Howe", "2026-04-05 01:29:00", "2026-04-04T14:29:00Z"},
+		/* Never on the clock: as if it had not been set forward yet. */
+		{"Europe/Berlin", "2026-03-29 02:30:00", "2026-03-29T01:30:00Z"},
+		{"Europe/Berlin", "2026-01-29 02:30:00", "2026-01-29T01:30:00Z"},
+		{"Europe/Berlin", "2026-03-29 02:31:00", "2026-03-29T01:31:00Z"},
+		{"Europe/Berlin", "2026-06-29 02:30:00", "2026-06-29T00:30:00Z"},
+		{"Europe/Berlin", "2026-03-29 02:50:00", "2026-03-29T01:50:00Z"},
+		{"America/New_York", "2026-03-08 02:30:00", "2026-03-08T07:30:00Z"},
+		{"Australia/Lord_Howe", "2026-10-04 02:15:00", "2026-10-03T15:45:00Z"},
 		{"Asia/Kolkata", "2026-11-27 15:30:00", "2026-11-27T10:00:00Z"},
 		{"Asia/Kolkata", "2026-11-27 15:30:00 IST", "2026-11-27T10:00:00Z"},
 		{"Asia/Shanghai", "2026-11-27 18:00:00 CST", "2026-11-27T10:00:00Z"},
@@ -215,6 +234,13 @@ START_TEST(zones_across_daylight_saving)
 				      "%s in %s: %lld, not %lld", cases[i].text, cases[i].zone,
 				      (long long)(got / SEC), (long long)(want / SEC));
 		}
+	/* A day of 23 hours has just ended. */
+	int64_t now = 0, got = 0, want = 0;
+	ck_assert(stamp_set_zone("Europe/Berlin") == 0);
+	ck_assert(times_read("2026-03-29T22:30:00Z", 20, NOW, &now) &&
+		  times_read("2026-03-29T21:59:00Z", 20, NOW, &want) &&
+		  times_read_by("%H:%M:%S", "23:59:00", 8, now, &got));
+	ck_assert_msg(got == want, "%lld", (long long)(got / SEC));
 	static const char *const bad[] = {"",   "Europe/Nowhere", "../etc/passwd",
 					  "99", "+25:00",         "+1:2"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
