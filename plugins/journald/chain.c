@@ -103,7 +103,7 @@ static uint64_t count_others(const struct state *s, const struct chain *c, const
 			continue;
 		if (g->fd >= 0)
 			jfile_refresh(g);
-		if (g->h.head <= last && g->h.tail >= first && g->h.tail_time >= c->time)
+		if (g->h.head <= last && g->h.tail >= first)
 			n += jfile_count(s, g, first, last, c->time, f->h.head_time);
 	}
 	return n;

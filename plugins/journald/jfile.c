@@ -104,6 +104,14 @@ void jfile_end(struct jfile *f)
 	f->j = NULL;
 }
 
+/* The clock can have been set back in between: then all is between that is not after the one
+ * and before the other.
+ */
+static bool is_between(uint64_t time, uint64_t since, uint64_t until)
+{
+	return since <= until ? time >= since && time <= until : time >= since || time <= until;
+}
+
 uint64_t jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
 		     uint64_t since, uint64_t until)
 {
@@ -119,7 +127,7 @@ uint64_t jfile_count(const struct state *s, const struct jfile *f, uint64_t from
 			if (seqnum > to || !seqnum)
 				break;
 			if (seqnum >= from && sd_journal_get_realtime_usec(j, &time) >= 0)
-				n += time >= since && time <= until;
+				n += is_between(time, since, until);
 		}
 	}
 	sd_journal_close(j);

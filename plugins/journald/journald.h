@@ -220,7 +220,9 @@ void jfile_taken(struct jfile *f);
 void jfile_end(struct jfile *f);
 /* The number of the entry that a reader is at; 0 when it cannot be told. */
 uint64_t jfile_number(sd_journal *j);
-/* How many entries have numbers from..to and times since..until. */
+/* How many entries have numbers from..to and times since..until; `until` is earlier than `since`
+ * where the clock was set back in between.
+ */
 uint64_t jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
 		     uint64_t since, uint64_t until);
 

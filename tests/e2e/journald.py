@@ -41,8 +41,13 @@ def export(fields):
 class Journald:
     """One that keeps its files in the site's directory "journal"."""
 
-    def __init__(self, site, config=""):
+    def __init__(self, site, config="", clock=None):
+        """`clock`: a file that says by how many seconds its clock differs."""
         self.site = site
+        self.environment = dict(os.environ)
+        if clock:
+            build_plugin("tests/plugins/clock.c", site.path("clock.so"))
+            self.environment.update(LD_PRELOAD=site.path("clock.so"), CLOCK_SHIFT=clock)
         for name in ("journal", "sockets"):
             os.makedirs(site.path(name), exist_ok=True)
         with open(site.path("journald.conf"), "w") as f:
@@ -56,7 +61,7 @@ class Journald:
         log = open(self.site.path("journald.log"), "ab")
         self.process = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c",
                                          SETUP.replace("DIR", self.site.dir)],
-                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         log.close()
         path = self.site.path("sockets", "socket")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -9,8 +9,8 @@ LONG = os.environ.get("TEST_LONG") == "1"
 
 
 @contextlib.contextmanager
-def journald(site, config=""):
-    j = Journald(site, config)
+def journald(site, config="", clock=None):
+    j = Journald(site, config, clock)
     try:
         yield j
     finally:
@@ -172,6 +172,38 @@ def rotated_and_vacuumed_while_it_does_not_run(site):
               gaps[0]["since"] < gaps[0]["until"], "%r, for %d" % (gaps, len(lost)))
 
 
+def the_clock_is_set_back(site):
+    """That is no loss, although other users' entries are older than what was read before them."""
+    clock = site.path("clock")
+
+    def set_clock(seconds):
+        with open(clock, "w") as f:
+            f.write(str(seconds))
+    set_clock(0)
+    with journald(site, "SplitMode=uid\n", clock) as j:
+        site.up("j: {type: journald, channel: j, directory: DIR/journal, match: [T=1]}\n")
+        looks(site)
+        expected = ["user 0", "before"]
+        of_user(site, "user 0")
+        j.send("before", T=1)
+        until(site, "before")
+        for seconds in (-3600, -7200):
+            if seconds < -3600:
+                site.stop()
+            set_clock(seconds)
+            new = ["user %d %d" % (seconds, i) for i in range(3)]
+            for message in new:
+                of_user(site, message)
+            expected += new + ["system %d" % seconds]
+            j.send(expected[-1], T=1)
+            j.sync()
+            if seconds < -3600:
+                site.start()
+                site.ready()
+            messages, gaps = until(site, expected[-1])
+            check(sorted(messages) == sorted(expected) and not gaps, "%r, %r" % (messages, gaps))
+
+
 def a_damaged_file(site):
     """Entries that cannot be read are counted, and what can be read arrives."""
     with journald(site) as j:
@@ -260,5 +292,5 @@ def what_cannot_be_read_is_named(site):
 
 
 if __name__ == "__main__":
-    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_it_does_not_run, a_damaged_file, wrong_options,
+    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_it_does_not_run, the_clock_is_set_back, a_damaged_file, wrong_options,
         what_cannot_be_read_is_named)
