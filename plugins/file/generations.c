@@ -313,15 +313,24 @@ static bool holds_the_same(const struct file *f, const char *name, const struct 
 	return same;
 }
 
+/* Whether one that is done with is the candidate, and not another that has its number. */
+static bool is_still(const struct file *f, const struct candidate *c)
+{
+	bool is_other = f->born_ns && c->born_ns && f->born_ns != c->born_ns;
+	if (f->is_gz)
+		return !is_other && ((f->size == c->st.st_size &&
+				      compare_times(&f->mtime, &c->st.st_mtim) == 0) ||
+				     gz_holds(c->path, &f->at));
+	return !(is_other && !f->at.offset) && holds_the_same(f, c->path, &c->st);
+}
+
 /* Whether it is followed, or has been; one that was done with and whose number
  * another file has by now is let go.
  */
 static bool is_known(struct state *s, const struct candidate *c)
 {
 	struct file *f = file_by_identity(s, c->st.st_dev, c->st.st_ino);
-	bool is_other = f && f->born_ns && c->born_ns && f->born_ns != c->born_ns;
-	if (f && f->fd < 0 && f->is_done && !f->is_gz &&
-	    ((is_other && !f->at.offset) || !holds_the_same(f, c->path, &c->st))) {
+	if (f && f->fd < 0 && f->is_done && !is_still(f, c)) {
 		int ignored = file_let_go(s, f);
 		(void)ignored;
 		f = NULL;
@@ -614,7 +623,9 @@ static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 {
 	int r = 0;
 	struct file *known = file_by_identity(s, c->st.st_dev, c->st.st_ino);
-	if (known && !known->is_gz && known->fd < 0) {
+	bool is_stale = known && known->fd < 0 &&
+			(!known->is_gz || (known->is_done && !is_still(known, c)));
+	if (is_stale) {
 		r = file_lose_identity(s, known);
 		known = NULL;
 	}

@@ -15,6 +15,9 @@
 #include "file.h"
 #include "unpack.h"
 
+/* So long a program that compresses may take before it writes anything. */
+#define EMPTY_NS (60 * 1000000000LL)
+
 void gz_close(struct file *f)
 {
 	unpack_close(f->gz);
@@ -50,17 +53,38 @@ static int read_head(struct unpacked *gz, char head[HEAD_MAX])
 	return n;
 }
 
-static bool is_settled(const struct file *f)
+/* Whether nothing has been written to it for so long. */
+static bool is_quiet(const struct stat *st, int64_t for_ns)
 {
 	struct timespec now;
-	struct stat st;
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (fstat(f->fd, &st) < 0)
-		return false;
-	int64_t age = (now.tv_sec - st.st_mtim.tv_sec) * 1000000000LL +
-		      (now.tv_nsec - st.st_mtim.tv_nsec);
+	int64_t age = (now.tv_sec - st->st_mtim.tv_sec) * 1000000000LL +
+		      (now.tv_nsec - st->st_mtim.tv_nsec);
 	/* Compressing keeps the original's time, once it is over. */
-	return age > GZ_SETTLE_NS || age < 0;
+	return age > for_ns || age < 0;
+}
+
+static bool is_settled(const struct file *f)
+{
+	struct stat st;
+	return fstat(f->fd, &st) == 0 && is_quiet(&st, GZ_SETTLE_NS);
+}
+
+/* It holds nothing: an empty file was compressed, or nothing has been written to it yet. */
+static int begin_empty(struct state *s, struct file *f)
+{
+	struct stat st;
+	bool is_whole = fstat(f->fd, &st) == 0 && (st.st_size || is_quiet(&st, EMPTY_NS));
+	return is_whole ? follow_finish(s, f) : 0;
+}
+
+/* Nothing more comes, so the start of a byte order mark is none. */
+static void begin_encoding(struct state *s, struct file *f, const char *head, int n)
+{
+	char mark[4] = "    ";
+	memcpy(mark, head, n < 4 ? (size_t)n : 4);
+	if (!f->unit)
+		encoding_begin(s, f, mark, sizeof(mark));
 }
 
 static bool has_head(const struct position *p, const char *head, int n)
@@ -189,15 +213,16 @@ static int skip(struct state *s, struct file *f)
 	return follow_finish(s, f);
 }
 
-/* 1, 0 when there is nothing in it yet, -EIO when it is damaged. */
+/* 1, 0 when there is nothing to be read of it (yet), -EIO when it is damaged. */
 static int begin(struct state *s, struct file *f)
 {
 	char head[HEAD_MAX];
 	int n = read_head(open_at(f, 0), head);
 	if (n < 0)
 		return -EIO;
-	if (n == 0 || (!f->unit && !encoding_begin(s, f, head, (size_t)n)))
-		return 0;
+	if (n == 0)
+		return begin_empty(s, f);
+	begin_encoding(s, f, head, n);
 	if (!read_offset(f)) {
 		uint64_t at;
 		bool is_covered;

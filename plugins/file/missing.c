@@ -114,10 +114,15 @@ bool place_is_unchanged(const struct stat *a, const struct stat *b)
 	       compare_times(&a->st_mtim, &b->st_mtim) == 0;
 }
 
+/* Its number may have been given to another file, which was made later. */
 static bool leads_to(const char *path, const struct file *f, struct stat *st)
 {
-	return stat(path, st) == 0 && S_ISREG(st->st_mode) && st->st_dev == f->dev &&
-	       st->st_ino == f->ino;
+	int64_t born_ns;
+	if (stat(path, st) < 0 || !S_ISREG(st->st_mode) || st->st_dev != f->dev ||
+	    st->st_ino != f->ino || !file_stat(path, st, &born_ns))
+		return false;
+	return st->st_ino == f->ino &&
+	       (!f->is_done || !f->born_ns || !born_ns || f->born_ns == born_ns);
 }
 
 /* Gives the files that are sought the names that they have in it. */

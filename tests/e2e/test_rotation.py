@@ -217,6 +217,56 @@ def files_with_names_of_other_programs_that_came_and_went_are_read_in_order(site
         numbers.until(4)
 
 
+def compress_as(path, name, inode=None):
+    """Like gzip(1); with an inode, in a file that has this number, if the file system gives it again."""
+    spare = []
+    for i in range(200):
+        candidate = "%s.%d.new" % (name, i)
+        subprocess.check_call("gzip -c '%s' > '%s'" % (path, candidate), shell=True)
+        if not inode or os.stat(candidate).st_ino == inode:
+            break
+        spare.append(candidate)
+    os.rename(candidate, name)
+    for s in spare + [path]:
+        os.unlink(s)
+
+
+def compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another(site):
+    def write(name, n):
+        with open(site.path(name, "app.log"), "a") as f:
+            f.write("%d\n" % n)
+
+    def rotate_and_compress(name, generation, inode=None):
+        path = site.path(name, "app.log.%d" % generation)
+        os.rename(site.path(name, "app.log"), path)
+        compress_as(path, path + ".gz", inode)
+        return os.stat(path + ".gz").st_ino
+    for i, name in enumerate(("a", "b")):
+        os.mkdir(site.path(name))
+        write(name, i + 1)
+    site.up("app: {type: file, channel: logs, include: ['DIR/{a,b}/app.log'], decompress: true, "
+            "read_from: beginning, sweep_interval: 100ms}")
+    numbers = Numbers(site, "logs")
+    numbers.until(2)
+    site.stop()
+    os.unlink(site.path("sluice.log"))
+    write("a", 3)
+    inode = rotate_and_compress("a", 2)
+    open(site.path("a/app.log"), "w").close()
+    rotate_and_compress("a", 1)
+    write("a", 4)
+    site.start()
+    numbers.until(4)
+    site.stop()
+    os.unlink(site.path("sluice.log"))
+    os.unlink(site.path("a/app.log.2.gz"))
+    write("b", 5)
+    rotate_and_compress("b", 1, inode)
+    write("b", 6)
+    site.start()
+    numbers.until(6)
+
+
 def a_copy_beside_a_recreated_file_is_not_read_again(site):
     log = site.path("app.log")
     write_lines(log, 1, 3)
@@ -375,6 +425,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     a_file_whose_name_changes_at_the_restart_is_not_said_to_be_lost,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
+    compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     a_file_with_the_inode_and_the_text_of_a_removed_one_is_read, the_last_lines_are_read_when_asked_for)
