@@ -123,7 +123,7 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_ENUM,
 	 .fallback = "failures",
 	 .choices = emits,
-	 .doc = "which runs get an event at their end: those that failed, all, or none"},
+	 .doc = "which runs emit an event at their end: failures, all runs, or none"},
 	{.name = "success_codes",
 	 .type = SLUICE_INT,
 	 .flags = SLUICE_LIST,
@@ -136,16 +136,16 @@ static const struct sluice_option options[] = {
 
 static const struct sluice_field_type line_fields[] = {
 	{"stream", SLUICE_STRING, NULL, "stdout or stderr"},
-	{"size", SLUICE_INT, "By", "of a truncated event: what it had"},
-	{"NAME", SLUICE_STRING, NULL, "with split: json: the object's own names"},
+	{"size", SLUICE_INT, "By", "length of the event before it was truncated"},
+	{"NAME", SLUICE_STRING, NULL, "with split: json: the names in the object"},
 	{0},
 };
 
 static const struct sluice_field_type output_fields[] = {
 	{"stream", SLUICE_STRING, NULL, "stdout or stderr"},
-	{"size", SLUICE_INT, "By", "of a truncated event: what it had"},
+	{"size", SLUICE_INT, "By", "length of the event before it was truncated"},
 	{"log.parse.problems", SLUICE_STRING, NULL,
-	 "of JSON: the values that are no JSON or fit into no field, and are kept as text"},
+	 "JSON values that are invalid or fit into no field, and are kept as text"},
 	{0},
 };
 

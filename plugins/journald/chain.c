@@ -124,20 +124,20 @@ static int declare_missing(struct state *s, struct chain *c, struct jfile *f, ui
 			 .message = message};
 	if (is_damage)
 		snprintf(message, sizeof(message),
-			 "%llu %s of the journal %s missing: in a damaged file, or removed before "
-			 "sluice read %s",
+			 "%llu %s of the journal %s missing: either in a damaged file, or removed "
+			 "before sluice read %s",
 			 (unsigned long long)n, plural(n, "entry", "entries"),
 			 plural(n, "is", "are"), plural(n, "it", "them"));
 	else if (n)
 		snprintf(message, sizeof(message),
 			 "%llu %s of the journal %s removed before sluice read %s (to keep more, "
-			 "raise SystemMaxUse= in journald.conf)",
+			 "raise SystemMaxUse= in journald.conf(5))",
 			 (unsigned long long)n, plural(n, "entry", "entries"),
 			 plural(n, "was", "were"), plural(n, "it", "them"));
 	else
 		snprintf(message, sizeof(message),
-			 "entries of the journal may have been removed before sluice read them; "
-			 "other files, which would tell, cannot be read");
+			 "entries of the journal may have been removed before sluice read them: "
+			 "the files that would show it cannot be read");
 	chain_pass(c, f->h.head - 1, f->h.head_time);
 	return deliver_gap(s, c, &l, NULL);
 }

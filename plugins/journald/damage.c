@@ -103,7 +103,8 @@ int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error)
 			  : error == -EBADMSG || error == -ENODATA ? "its structure is broken"
 								   : strerror(-error);
 	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE) {
-		say(s, SLUICE_LOG_ERROR, "%s cannot be read now: %s", f->path, strerror(-error));
+		say(s, SLUICE_LOG_ERROR, "%s cannot be read now: %s (it is tried again)", f->path,
+		    strerror(-error));
 		return error;
 	}
 	int r = declare_damage(s, c, f, n, f->h.tail, why);
@@ -140,13 +141,15 @@ int damage_unknown(struct state *s, const char *path, int fd, const struct stat 
 	if (!may_complain(s, key))
 		return 0;
 	if (s->is_first && !s->options.from_beginning) {
-		say(s, SLUICE_LOG_WARNING, "%s is no journal that can be read; it is left out",
+		say(s, SLUICE_LOG_WARNING,
+		    "%s is not a readable journal file, and is ignored (check it with journalctl "
+		    "--verify --file)",
 		    path);
 		return s->src->host->commit(s->src, &c);
 	}
 	snprintf(message, sizeof(message),
-		 "%.300s is no journal that can be read, so the entries it may have held are lost "
-		 "(check the file with journalctl --verify)",
+		 "%.300s is not a readable journal file: the entries in it are lost, if there were "
+		 "any (check it with journalctl --verify --file)",
 		 path);
 	struct loss l = {.reason = "damaged", .path = path, .message = message};
 	return deliver_gap(s, NULL, &l, &c);

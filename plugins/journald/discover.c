@@ -46,7 +46,7 @@ static void complain(struct state *s, const char *path, int error)
 	if (error == EACCES || error == EPERM)
 		say(s, SLUICE_LOG_WARNING,
 		    "%s cannot be read: permission denied (add \"groups: [systemd-journal]\" to "
-		    "the source, or its user to that group)",
+		    "the source, or add sluice's user to that group)",
 		    path);
 	else
 		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s", path, strerror(error));
@@ -306,8 +306,7 @@ void discover_check(struct state *s)
 		each_name(s, root, true, check_name);
 	if (!s->n_seen && !s->cannot_read && may_complain(s, "no files"))
 		say(s, SLUICE_LOG_WARNING,
-		    "there are no journal files in %s%s%s yet (if journald keeps them elsewhere, "
-		    "set "
+		    "no journal files in %s%s%s yet (if journald keeps them elsewhere, set "
 		    "directory)",
 		    options_directory(s->src, 0), options_directory(s->src, 1) ? " or " : "",
 		    options_directory(s->src, 1) ? options_directory(s->src, 1) : "");

@@ -22,100 +22,106 @@ static const struct sluice_option options[] = {
 	{.name = "units",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "entries of and about these systemd units only, such as nginx.service; * and ? "
+	 .doc = "only entries of and about these systemd units, such as nginx.service; * and ? "
 		"stand for any characters"},
 	{.name = "identifiers",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "entries with one of these syslog identifiers only, such as sshd or kernel"},
+	 .doc = "only entries with one of these syslog identifiers, such as sshd or kernel"},
 	{.name = "priority",
 	 .type = SLUICE_STRING,
 	 .fallback = "",
-	 .doc = "entries of this priority and more severe ones only: emerg, alert, crit, err, "
-		"warning, notice, info, debug, or 0 to 7"},
+	 .doc = "only entries of this priority or more severe: emerg, alert, crit, err, warning, "
+		"notice, info, debug, or 0 to 7"},
 	{.name = "match",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "entries with these fields only, as FIELD=VALUE; values of the same field are "
+	 .doc = "only entries with these fields, as FIELD=VALUE; values of the same field are "
 		"alternatives"},
 	{.name = "boot",
 	 .type = SLUICE_STRING,
 	 .fallback = "all",
-	 .doc = "entries of one boot only: current, or an id of 32 hexadecimal digits; all: any"},
+	 .doc = "only entries of one boot: current, or an id of 32 hexadecimal digits; all: of "
+		"every boot"},
 	{.name = "read_from",
 	 .type = SLUICE_STRING,
 	 .fallback = "end",
-	 .doc = "where to begin at the first start: beginning, end, or the last so many entries "
-		"that are wanted; later on it goes on where it was"},
+	 .doc = "where to begin at the first start: beginning, end, or a number of last matching "
+		"entries such as 100; later starts continue where reading stopped"},
 	{.name = "fields",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
 	 .fallback = "*",
-	 .doc = "fields that events get, by their names or patterns such as _SYSTEMD_*"},
+	 .doc = "names of the fields that events get, or patterns such as _SYSTEMD_*"},
 	{.name = "directory",
 	 .type = SLUICE_PATH,
 	 .flags = SLUICE_LIST | SLUICE_READ,
 	 .fallback = "/var/log/journal",
-	 .doc = "where the journal files are: there, or in directories named by a machine's id"},
+	 .doc = "directories with journal files, or with subdirectories named by a machine id that "
+		"hold them"},
 	{.name = "runtime_directory",
 	 .type = SLUICE_PATH,
 	 .flags = SLUICE_READ,
 	 .fallback = "/run/log/journal",
-	 .doc = "where journald keeps files that do not outlive a boot; the default is not used "
-		"with another directory"},
+	 .doc = "where journald keeps files that do not survive a reboot; if directory is set, "
+		"this is read only if it is set too"},
 	{.name = "namespace",
 	 .type = SLUICE_STRING,
 	 .fallback = "",
-	 .doc = "read that journal namespace instead of the default one; *: all of them"},
+	 .doc = "name of the journal namespace to read instead of the default one; *: all "
+		"namespaces"},
 	{.name = "max_message",
 	 .type = SLUICE_SIZE,
 	 .fallback = "64KiB",
 	 .min = 16,
 	 .max = 16 << 20,
-	 .doc = "bytes of a message that are kept"},
+	 .doc = "longest message that is kept whole"},
 	{.name = "max_field",
 	 .type = SLUICE_SIZE,
 	 .fallback = "8KiB",
 	 .min = 16,
 	 .max = 1 << 20,
-	 .doc = "bytes of any other field that are kept"},
+	 .doc = "longest value of any other field that is kept whole"},
 	{.name = "sweep_interval",
 	 .type = SLUICE_DURATION,
 	 .fallback = "1s",
 	 .min = 10 * MS,
 	 .max = 3600 * 1000 * MS,
-	 .doc = "how often the files are looked at whatever inotify says"},
+	 .doc = "how often the files are checked, in addition to inotify"},
 	{0},
 };
 
 static const struct sluice_field_type entry_fields[] = {
-	{"FIELD", SLUICE_STRING, NULL, "every field of the entry, under systemd's own name"},
-	{"PRIORITY", SLUICE_INT, NULL, "0 (emerg) to 7 (debug); the event's severity as well"},
-	{"SYSLOG_IDENTIFIER", SLUICE_STRING, NULL, "the program, as it names itself"},
-	{"_SYSTEMD_UNIT", SLUICE_STRING, NULL, "the unit that the program runs in"},
-	{"_HOSTNAME", SLUICE_STRING, NULL, "the machine"},
+	{"FIELD", SLUICE_STRING, NULL, "every field of the entry, under systemd's name for it"},
+	{"PRIORITY", SLUICE_INT, NULL,
+	 "0 (emerg) to 7 (debug), which is also the event's severity"},
+	{"SYSLOG_IDENTIFIER", SLUICE_STRING, NULL, "the name that the program gives itself"},
+	{"_SYSTEMD_UNIT", SLUICE_STRING, NULL, "the unit that the program belongs to"},
+	{"_HOSTNAME", SLUICE_STRING, NULL, "the name of the machine"},
 	{"_PID", SLUICE_INT, NULL,
-	 "the process; so are _UID, _GID, SYSLOG_FACILITY, CODE_LINE, "
-	 "ERRNO and others numbers"},
-	{"size", SLUICE_INT, "By", "of a message that was cut: what it had at least"},
-	{"journald.cut", SLUICE_STRING, NULL, "names of the fields that max_field has cut"},
+	 "the process id; _UID, _GID, SYSLOG_FACILITY, CODE_LINE, ERRNO and others are numbers "
+	 "too"},
+	{"size", SLUICE_INT, "By", "length of a message before it was cut, at least"},
+	{"journald.cut", SLUICE_STRING, NULL, "names of the fields that were cut at max_field"},
 	{"journald.binary", SLUICE_STRING, NULL,
-	 "names of the fields that are no text: they come in base64, MESSAGE with U+FFFD for what "
-	 "is no character"},
+	 "names of the fields that are not valid text; they are in base64, but MESSAGE has U+FFFD "
+	 "for invalid bytes"},
 	{0},
 };
 
 static const struct sluice_field_type gap_fields[] = {
 	{"reason", SLUICE_STRING, NULL,
-	 "vacuumed: journald removed files before they were read; removed: so did somebody, files "
-	 "and number unknown; damaged: a file cannot be read"},
-	{"count", SLUICE_INT, NULL, "how many entries, if that is known"},
-	{"first_seqnum", SLUICE_INT, NULL, "journald's number of the first entry that may be lost"},
-	{"last_seqnum", SLUICE_INT, NULL, "of the last one"},
-	{"since", SLUICE_STRING, NULL, "the time of the last entry before them"},
+	 "vacuumed: journald removed entries before they were read; removed: a journal was "
+	 "removed, and how many entries it held is not known; damaged: a file cannot be read"},
+	{"count", SLUICE_INT, NULL, "number of entries that are missing, if it is known"},
+	{"first_seqnum", SLUICE_INT, NULL,
+	 "journald's sequence number of the first entry that may be missing"},
+	{"last_seqnum", SLUICE_INT, NULL,
+	 "journald's sequence number of the last entry that may be missing"},
+	{"since", SLUICE_STRING, NULL, "time of the last entry before the gap"},
 	{"until", SLUICE_STRING, NULL,
-	 "the time of the first entry after them, or of the last one lost"},
-	{"log.file.path", SLUICE_STRING, NULL, "the file that is damaged, or the one that follows"},
+	 "time of the first entry after the gap, or of the last entry in it"},
+	{"log.file.path", SLUICE_STRING, NULL, "the damaged file, or the file after the gap"},
 	{0},
 };
 
@@ -308,9 +314,8 @@ static int journald_run(struct sluice_source *src, void *state)
 	s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (s->inotify < 0)
 		say(s, SLUICE_LOG_WARNING,
-		    "no inotify: %s (raise fs.inotify.max_user_instances); files are looked at "
-		    "every "
-		    "sweep_interval",
+		    "inotify is not available: %s; files are checked only every sweep_interval "
+		    "(raise fs.inotify.max_user_instances)",
 		    strerror(errno));
 	int r = start_positions(s);
 	if (!r)

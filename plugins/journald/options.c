@@ -61,9 +61,10 @@ static int read_priority(struct sluice_source *src, struct options *o)
 			o->priority = priorities[i].number;
 			return 0;
 		}
-	return src->host->refuse(src, "priority",
-				 "is no priority (write emerg, alert, crit, err, warning, notice, "
-				 "info or debug, or 0 to 7: that one and what is more severe)");
+	return src->host->refuse(
+		src, "priority",
+		"is not a priority (write emerg, alert, crit, err, warning, notice, info or debug, "
+		"or 0 to 7; more severe entries are included)");
 }
 
 static int read_boot(struct sluice_source *src, struct options *o)
@@ -75,7 +76,7 @@ static int read_boot(struct sluice_source *src, struct options *o)
 	if (strcmp(text, "current") == 0) {
 		if (sd_id128_get_boot(&id) < 0)
 			return src->host->refuse(src, "boot",
-						 "this machine's boot id cannot be read (write "
+						 "the id of the current boot cannot be read (write "
 						 "all, or an id from journalctl --list-boots)");
 		sd_id128_to_string(id, o->boot);
 		return 0;
@@ -93,8 +94,8 @@ static int read_namespace(struct sluice_source *src, struct options *o)
 	o->namespace = src->host->option(src, "namespace", 0);
 	if (strchr(o->namespace, '/') || (o->namespace[0] == '.' && !o->namespace[1]))
 		return src->host->refuse(src, "namespace",
-					 "write the name of a journal namespace, or * for all "
-					 "(a path belongs into directory)");
+					 "write the name of a journal namespace, or * for all (to "
+					 "read files at a path, set directory)");
 	return 0;
 }
 
@@ -106,7 +107,7 @@ static int read_directory(struct sluice_source *src)
 	for (size_t i = 0; (d = src->host->option(src, "directory", i)); i++)
 		if (stat(d, &st) == 0 && !S_ISDIR(st.st_mode)) {
 			snprintf(why, sizeof(why),
-				 "%.300s is no directory (write the directory that holds the "
+				 "%.300s is not a directory (write the directory that holds the "
 				 "journal files, such as %.200s)",
 				 d, persistent);
 			return src->host->refuse(src, "directory", why);
@@ -129,7 +130,7 @@ static int refuse_match(struct sluice_source *src, const char *text)
 		field[n] = 0;
 	}
 	snprintf(why, sizeof(why),
-		 "\"%.200s\" is no match (write FIELD=VALUE with the field's name in capitals: did "
+		 "\"%.200s\" is not of the form FIELD=VALUE with the field's name in capitals (did "
 		 "you mean \"%s=%.200s\"?)",
 		 text, field, value + strspn(value, " "));
 	return src->host->refuse(src, "match", why);
@@ -188,9 +189,8 @@ static int add_unit(struct sluice_source *src, struct options *o, const char *te
 	has_type |= suffix && strpbrk(suffix, "*?[");
 	if (!*text || strpbrk(text, "/ ,")) {
 		snprintf(why, sizeof(why),
-			 "\"%.200s\" is no unit (write names such as nginx.service, one a list "
-			 "item; "
-			 "systemctl list-units shows them)",
+			 "\"%.200s\" is not the name of a unit (write one name such as "
+			 "nginx.service for each list item; systemctl list-units shows them)",
 			 text);
 		return src->host->refuse(src, "units", why);
 	}

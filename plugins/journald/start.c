@@ -186,13 +186,12 @@ static void place_new(struct state *s)
 
 static int declare_gone(struct state *s, const struct chain *c)
 {
-	struct loss l = {.reason = "removed",
-			 .since = c->time,
-			 .first = c->seqnum + 1,
-			 .message =
-				 "a journal that was being read was removed while sluice did not "
-				 "run: entries written to it after the last one that was read are "
-				 "lost, if there were any"};
+	struct loss l = {
+		.reason = "removed",
+		.since = c->time,
+		.first = c->seqnum + 1,
+		.message = "a journal was removed while sluice was not running: entries written to "
+			   "it after the last one that was read are lost, if there were any"};
 	return deliver_gap(s, NULL, &l,
 			   &(struct sluice_cursor){.key = c->key, .key_len = strlen(c->key)});
 }

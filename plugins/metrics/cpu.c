@@ -81,8 +81,8 @@ int collect_cpu(struct state *s, struct sample *m)
 			   busy * 100, n, shares[USER] * 100, shares[SYSTEM] * 100,
 			   shares[IOWAIT] * 100);
 	else
-		sample_say(m, "cpu not known %s",
-			   m->was_reset ? "(its counters went back)" : "yet");
+		sample_say(m, "cpu usage is not known %s",
+			   m->was_reset ? "(a counter went back)" : "yet");
 	return n ? 0 : sample_lacks(m, "%s/stat lists no CPUs", s->procfs);
 }
 

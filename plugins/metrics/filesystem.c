@@ -328,7 +328,7 @@ static int put_filesystem(struct sample *m, const struct mount *mount, const str
 	else if (a->error)
 		put_error(m, mount->dir, strerror(a->error));
 	else if (!a->st.f_bsize) /* FUSE answers so to any user but the one that has mounted it */
-		put_error(m, mount->dir, "shows its sizes to another user only");
+		put_error(m, mount->dir, "shows its sizes only to the user who mounted it");
 	else
 		put_sizes(m, mount->dir, &a->st);
 	return visible && !a->is_done;

@@ -150,8 +150,8 @@ int collect_cgroup(struct state *s, struct sample *m)
 	free(text);
 	if (!found)
 		return sample_lacks(m,
-				    "found no control group with figures (%s; is it mounted below "
-				    "%s/fs/cgroup, with the controllers cpu and memory?)",
+				    "no control group with values found (%s; mount control groups "
+				    "at %s/fs/cgroup, with the controllers cpu and memory)",
 				    s->failed, s->sysfs);
 	put_usage(m, &g, &u);
 	return 0;

@@ -43,60 +43,60 @@ static const struct sluice_option options[] = {
 	 .fallback = "10s",
 	 .min = 100 * 1000000LL,
 	 .max = 86400 * SEC,
-	 .doc = "from one tick to the next, by the clock"},
+	 .doc = "time between measurements (ticks), aligned to the clock"},
 	{.name = "collectors",
 	 .type = SLUICE_ENUM,
 	 .flags = SLUICE_LIST | SLUICE_RELOADABLE,
 	 .choices = names,
-	 .doc = "what is collected; without it everything that this machine has"},
+	 .doc = "which collectors are enabled; default: all that this machine has values for"},
 	{.name = "per_cpu",
 	 .type = SLUICE_BOOL,
 	 .flags = SLUICE_RELOADABLE,
 	 .fallback = "false",
-	 .doc = "each CPU by itself too"},
+	 .doc = "report each CPU by itself too"},
 	{.name = "rates",
 	 .type = SLUICE_BOOL,
 	 .flags = SLUICE_RELOADABLE,
 	 .fallback = "true",
-	 .doc = "beside each counter what it grew by a second, over the time that really went by"},
+	 .doc = "report for each counter also by how much it grew per second"},
 	{.name = "disk.include",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "devices, as patterns; without it all that have been used"},
+	 .doc = "patterns of devices; default: all devices that have been used"},
 	{.name = "disk.exclude",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
 	 .fallback = "loop*",
-	 .doc = "of these, devices to leave out"},
+	 .doc = "patterns of devices to leave out"},
 	{.name = "filesystem.include",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "mount points, as patterns; without it all"},
+	 .doc = "patterns of mount points; default: all"},
 	{.name = "filesystem.exclude",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "of these, mount points to leave out"},
+	 .doc = "patterns of mount points to leave out"},
 	{.name = "fstype.include",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "types of file systems, as patterns; without it all that are no inventions of the "
-		"kernel"},
+	 .doc = "patterns of file system types; default: all except virtual ones such as proc"},
 	{.name = "fstype.exclude",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "of these, types to leave out"},
+	 .doc = "patterns of file system types to leave out"},
 	{.name = "network.include",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "interfaces, as patterns; without it all"},
+	 .doc = "patterns of network interfaces; default: all"},
 	{.name = "network.exclude",
 	 .type = SLUICE_STRING,
 	 .flags = SLUICE_LIST,
-	 .doc = "of these, interfaces to leave out"},
+	 .doc = "patterns of network interfaces to leave out"},
 	{.name = "thresholds",
 	 .type = SLUICE_MAP,
 	 .flags = SLUICE_RELOADABLE,
-	 .doc = "values and the level above or below which each is an alarm; see below"},
+	 .doc = "values that raise an alarm, and the level for each, such as "
+		"{system.memory.utilization: above 90%}; see sluice-metrics(7)"},
 	{.name = "timeout",
 	 .type = SLUICE_DURATION,
 	 .fallback = "1s",
@@ -107,23 +107,23 @@ static const struct sluice_option options[] = {
 	 .type = SLUICE_PATH,
 	 .flags = SLUICE_READ,
 	 .fallback = "/proc",
-	 .doc = "where procfs is"},
+	 .doc = "where procfs is mounted"},
 	{.name = "sysfs",
 	 .type = SLUICE_PATH,
 	 .flags = SLUICE_READ,
 	 .fallback = "/sys",
-	 .doc = "where sysfs is"},
+	 .doc = "where sysfs is mounted"},
 	{.name = "rootfs",
 	 .type = SLUICE_PATH,
-	 .doc = "where the host's root directory is, if sluice runs in a container"},
+	 .doc = "where the host's root directory is mounted, if sluice runs in a container"},
 	{0},
 };
 
 /* Of events with counters. */
 #define OF_COUNTERS                                                                                \
-	{"NAME.rate", SLUICE_DOUBLE, NULL, "with rates: what a counter grew by a second"},         \
+	{"NAME.rate", SLUICE_DOUBLE, NULL, "with rates: by how much a counter grew per second"},   \
 	{                                                                                          \
-		"reset", SLUICE_BOOL, NULL, "true: a counter went back, and has no rate"           \
+		"reset", SLUICE_BOOL, NULL, "true: a counter went back, so its rate is null"       \
 	}
 
 static const struct sluice_field_type cpu_fields[] = {
@@ -132,7 +132,7 @@ static const struct sluice_field_type cpu_fields[] = {
 	 "by mode: user, nice, system, idle, iowait, irq, softirq, steal"},
 	{"system.cpu.logical.count", SLUICE_INT, "{cpu}", "CPUs"},
 	{"devices", SLUICE_JSON, NULL, "with per_cpu: each CPU's utilization"},
-	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, and no share is known"},
+	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, so all shares are null"},
 	{0},
 };
 static const struct sluice_field_type memory_fields[] = {
@@ -152,14 +152,15 @@ static const struct sluice_field_type memory_fields[] = {
 	{0},
 };
 static const struct sluice_field_type load_fields[] = {
-	{"system.cpu.load_average.SPAN", SLUICE_DOUBLE, "{thread}", "of 1m, 5m and 15m"},
+	{"system.cpu.load_average.SPAN", SLUICE_DOUBLE, "{thread}",
+	 "load average over SPAN: 1m, 5m or 15m"},
 	{0},
 };
 static const struct sluice_field_type disk_fields[] = {
 	{"devices", SLUICE_JSON, NULL,
 	 "system.device and its counters: system.disk.io, .operations, .merged, .operation_time "
 	 "(each .read and .write), .io_time, .weighted_io_time; .pending_operations"},
-	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, and has no rate"},
+	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, so its rate is null"},
 	{0},
 };
 static const struct sluice_field_type filesystem_fields[] = {
@@ -173,7 +174,7 @@ static const struct sluice_field_type network_fields[] = {
 	{"devices", SLUICE_JSON, NULL,
 	 "network.interface.name and its counters: system.network.io, .packets, .errors, .dropped, "
 	 "each .receive and .transmit"},
-	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, and has no rate"},
+	{"reset", SLUICE_BOOL, NULL, "true: a counter went back, so its rate is null"},
 	{0},
 };
 static const struct sluice_field_type pressure_fields[] = {
@@ -210,11 +211,12 @@ static const struct sluice_field_type self_fields[] = {
 	{0},
 };
 static const struct sluice_field_type threshold_fields[] = {
-	{"name", SLUICE_STRING, NULL, "of the value"},
-	{"device", SLUICE_STRING, NULL, "whose value it is, unless it is the whole machine's"},
+	{"name", SLUICE_STRING, NULL, "name of the value"},
+	{"device", SLUICE_STRING, NULL,
+	 "device that the value belongs to; missing for values of the whole machine"},
 	{"direction", SLUICE_STRING, NULL, "above or below"},
-	{"value", SLUICE_DOUBLE, NULL, "what it is; null when the device is no longer there"},
-	{"threshold", SLUICE_DOUBLE, NULL, "the level that was configured"},
+	{"value", SLUICE_DOUBLE, NULL, "current value; null if the device no longer exists"},
+	{"threshold", SLUICE_DOUBLE, NULL, "configured level"},
 	{"exceeded", SLUICE_BOOL, NULL, "true: the alarm begins; false: it ends"},
 	{0},
 };
@@ -230,7 +232,7 @@ static const struct sluice_event_type events[] = {
 	{"processes", 1, processes_fields, "processes by their states"},
 	{"cgroup", 1, cgroup_fields, "the control group of sluice"},
 	{"self", 1, self_fields, "what sluice itself uses"},
-	{"threshold", 1, threshold_fields, "an alarm of thresholds begins or ends"},
+	{"threshold", 1, threshold_fields, "an alarm begins or ends"},
 	{0},
 };
 
@@ -281,7 +283,7 @@ static void collect(struct state *s, size_t i)
 	s->n_failed += has_failed;
 	s->has_worked[i] |= !has_failed;
 	if (s->is_chosen || s->has_worked[i])
-		trouble(s, !has_failed, "collectors", name, "%s gets nothing: %s", name,
+		trouble(s, !has_failed, "collectors", name, "%s has no values: %s", name,
 			m->why[0] ? m->why : s->failed);
 	if (!has_failed)
 		emit(s, m);

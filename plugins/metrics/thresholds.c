@@ -152,8 +152,7 @@ static int check_limit(struct state *s, const struct limit *l, bool is_rate)
 		return refuse(s, "%s needs rates, which are disabled (set rates: true)", l->name);
 	if (l->devices && !(v->flags & VALUE_OF_DEVICES))
 		return refuse(s,
-			      "%s is one value for the whole machine (remove \"%.150s\" behind "
-			      "it)",
+			      "%s is one value for the whole machine (remove \"%.150s\" after it)",
 			      l->name, l->devices);
 	if (l->devices && (v->flags & VALUE_OF_MACHINE) && !s->per_cpu)
 		return refuse(s, "%s of CPU %.150s is not collected (set per_cpu: true)", l->name,
@@ -179,7 +178,7 @@ static int add_condition(struct state *s, struct thresholds *t, char *key, char 
 		r = refuse_name(s, l->name);
 	else if (!read_condition(condition, l))
 		r = refuse(s,
-			   "\"%.100s\" is no threshold for %s (write a number such as 0.9 or "
+			   "\"%.100s\" is not a threshold for %s (write a number such as 0.9 or "
 			   "90%%, \"below 10%%\", or \"above 0.9 until 0.8\")",
 			   skip_blanks(condition), l->name);
 	else
@@ -356,10 +355,10 @@ static void put_message(char *text, size_t size, const struct alarm *a)
 	const char *side = a->is_below ? "below" : "above";
 	const char *of = a->device ? " of " : "", *device = a->device ? a->device : "";
 	if (!a->limit)
-		snprintf(text, size, "%s%s%s has no threshold any more; it was %s one", a->name, of,
-			 device, side);
+		snprintf(text, size, "%s%s%s was %s its threshold, which is no longer configured",
+			 a->name, of, device, side);
 	else if (!a->is_here)
-		snprintf(text, size, "%s%s%s is no longer there; it was %s its threshold of %g",
+		snprintf(text, size, "%s%s%s no longer exists; it was %s its threshold of %g",
 			 a->name, of, device, side, a->limit->level);
 	else
 		snprintf(text, size, "%s%s%s is %.6g, %s%s its threshold of %g", a->name, of,
@@ -459,6 +458,6 @@ void thresholds_complain(struct state *s, const char *collector)
 		const char *others = s->sample.others;
 		trouble(s, sample_has(&s->sample, l->devices), "thresholds", l->devices,
 			"%s: no device matches \"%.200s\" (%s%s)", l->name, l->devices,
-			others[0] ? "there are: " : "there is none at all", others);
+			others[0] ? "there are: " : "there are none", others);
 	}
 }

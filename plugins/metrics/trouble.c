@@ -24,7 +24,7 @@ static void end(struct state *s, struct trouble **p)
 {
 	struct trouble *t = *p;
 	char text[600];
-	snprintf(text, sizeof(text), "%.500s: found now", t->key);
+	snprintf(text, sizeof(text), "%.500s: no longer a problem", t->key);
 	s->src->host->log(s->src, SLUICE_LOG_INFO, text);
 	*p = t->next;
 	free(t->key);
@@ -66,7 +66,7 @@ void trouble_about_includes(struct state *s, const char *prefix, const char *wha
 		bool is_pattern = strpbrk(pattern, "*?[") != NULL;
 		bool is_fine = sample_has(m, pattern) || (is_pattern && m->names_len);
 		trouble(s, is_fine, option, pattern, "no %s matches \"%.200s\" (%s%s)", what,
-			pattern, m->others[0] ? "there are: " : "there is none at all", m->others);
+			pattern, m->others[0] ? "there are: " : "there are none", m->others);
 	}
 }
 

@@ -81,8 +81,8 @@ static bool refuse_file(struct trouble *t, const char *option, const char *path,
 	close(fd);
 	if (!is_there)
 		return refuse(t, option,
-			      "%s cannot be used: it holds no %s in PEM form (\"-----BEGIN ...\"; "
-			      "openssl converts other forms)",
+			      "%s cannot be used: it contains no %s in PEM form (it begins with "
+			      "\"-----BEGIN\"; openssl converts other forms)",
 			      path, what);
 	return refuse(t, option,
 		      "%s cannot be used: its %s is damaged, cut off or too weak: %s (write the "
@@ -111,12 +111,10 @@ static bool load_pair(SSL_CTX *ctx, const char *cert, const char *key, struct tr
 	bool good = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1;
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
 	if (is_encrypted)
-		return refuse(
-			t, "tls.key",
-			"%s cannot be used: the key is encrypted, and nobody is there to type "
-			"its passphrase (decrypt it: openssl pkey -in %s -out NEW, and let "
-			"only root and the source's user read NEW)",
-			key, key);
+		return refuse(t, "tls.key",
+			      "%s cannot be used: the key is encrypted (decrypt it: openssl pkey "
+			      "-in %s -out NEW; let only root and the source's user read NEW)",
+			      key, key);
 	unsigned long e = ERR_peek_error();
 	bool fits = !(ERR_GET_LIB(e) == ERR_LIB_X509 &&
 		      (ERR_GET_REASON(e) == X509_R_KEY_VALUES_MISMATCH ||
@@ -125,8 +123,8 @@ static bool load_pair(SSL_CTX *ctx, const char *cert, const char *key, struct tr
 		return refuse_file(t, "tls.key", key, "PRIVATE KEY");
 	if (!fits || SSL_CTX_check_private_key(ctx) != 1)
 		return refuse(t, "tls.key",
-			      "%s cannot be used: it is not the key of the certificate in %s (give "
-			      "tls.cert and tls.key the two files of one pair)",
+			      "%s cannot be used: it is not the key of the certificate in %s "
+			      "(tls.cert and tls.key must belong together)",
 			      key, cert);
 	return true;
 }
@@ -303,7 +301,8 @@ static int check_options(const struct tls *t)
 	bool has_names = h->option(t->src, "tls.allowed_names", 0);
 	if (!t->paths[0] || !t->paths[1])
 		return h->refuse(t->src, t->paths[0] ? "tls.key" : "tls.cert",
-				 "is missing: a tls: address needs a certificate and its key");
+				 "is missing: a tls: address needs a certificate and its key (set "
+				 "tls.cert and tls.key)");
 	if (h->number(t->src, "tls.verify") == VERIFY_NONE) {
 		if (has_names || t->n_fingerprints)
 			return h->refuse(t->src,
@@ -314,8 +313,8 @@ static int check_options(const struct tls *t)
 	}
 	if (!t->paths[2] && (has_names || !t->n_fingerprints))
 		return h->refuse(t->src, "tls.ca",
-				 "is missing: whose certificates are to be accepted? (only "
-				 "tls.allowed_fingerprints work without it)");
+				 "is missing: without it no certificate can be accepted (set "
+				 "tls.ca, or tls.allowed_fingerprints)");
 	return 0;
 }
 

@@ -199,11 +199,12 @@ static bool read_proxy_header(struct connection *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n <= 0) /* without a byte: a look whether the port is open */
-		return give_up(c, c->proxy->n ? "broke off its PROXY header" : NULL);
+		return give_up(c, c->proxy->n ? "closed the connection within its PROXY header"
+					      : NULL);
 	enum proxy_result r = proxy_take(c->proxy, bytes, (size_t)n, &used, &from);
 	if (r == PROXY_BROKEN)
-		return give_up(c, "is one of trusted_proxies, but sent no good PROXY header: "
-				  "closed (enable it there, such as send-proxy-v2 of HAProxy)");
+		return give_up(c, "is in trusted_proxies, but sent no valid PROXY header: closed "
+				  "(enable it there, such as send-proxy-v2 in HAProxy)");
 	if (recv(c->fd, bytes, used, MSG_DONTWAIT) != (ssize_t)used)
 		return give_up(c, "cannot be read");
 	if (r == PROXY_MORE)
@@ -217,7 +218,7 @@ static bool read_proxy_header(struct connection *c)
 		return true;
 	return give_up(c, from.ss_family == AF_UNSPEC
 				  ? NULL
-				  : "is not among those that may send (allow): closed");
+				  : "is not in allow: closed (add it to allow)");
 }
 
 /* What to say about a PROXY header where none is read. */
@@ -225,11 +226,10 @@ static const char *unread_header(const struct connection *c, const char *p, ssiz
 {
 	if (c->has_sent || c->tls || c->listener->is_unix || !proxy_begins(p, (size_t)n))
 		return NULL;
-	return c->s->options.proxy_protocol
-		       ? "sent a PROXY header, but is not one of trusted_proxies: closed (add it "
-			 "there)"
-		       : "sends a PROXY header, which is taken for a message (set proxy_protocol: "
-			 "true and trusted_proxies)";
+	return c->s->options.proxy_protocol ? "sent a PROXY header, but is not in trusted_proxies: "
+					      "closed (add it to trusted_proxies)"
+					    : "sends a PROXY header, which is treated as a message "
+					      "(set proxy_protocol: true and trusted_proxies)";
 }
 
 /* False when the connection is over. */
@@ -250,8 +250,8 @@ static bool read_once(struct connection *c)
 		return false;
 	}
 	if (speaks_tls(c, p, n))
-		return give_up(c, "speaks TLS to a port without it (send it to a tls: address, or "
-				  "turn TLS off there)");
+		return give_up(c, "speaks TLS, but this address does not (let it send to a tls: "
+				  "address, or disable TLS there)");
 	const char *header = unread_header(c, p, n);
 	if (header && s->options.proxy_protocol)
 		return give_up(c, header);
@@ -264,7 +264,7 @@ static bool read_once(struct connection *c)
 		memcpy(s->buffer, c->rest, c->rest_len);
 	int r = take(c, s->buffer, c->rest_len + (size_t)n, false);
 	if (r == -EPROTO)
-		return give_up(c, "sent what is no octet count, or one far beyond max_message: "
+		return give_up(c, "sent no valid octet count, or one far beyond max_message: "
 				  "closed (see framing)");
 	return r == 0 && (n == READ_SIZE || c->tls != NULL);
 }
@@ -287,8 +287,8 @@ static bool refuse(struct state *s, const struct listener *l, const struct origi
 {
 	if (!l->is_unix && !senders_is_proxy(s->senders, &o->address) &&
 	    !senders_allow(s->senders, &o->address)) {
-		complain(s, "allow", "%s: %s is not among those that may send (allow)", l->address,
-			 o->peer);
+		complain(s, "allow", "%s: %s is not in allow: ignored (add it to allow)",
+			 l->address, o->peer);
 		return true;
 	}
 	if ((int64_t)s->n_connections < s->options.max_connections)
@@ -376,8 +376,9 @@ void connections_expire(struct state *s)
 		if (!patience || now - c->active_ns < patience)
 			continue;
 		if (shakes_hands)
-			accuse(c, c->proxy ? "no PROXY header within handshake_timeout: closed"
-					   : "no TLS handshake within handshake_timeout: closed");
+			accuse(c, c->proxy ? "sent no PROXY header within handshake_timeout: closed"
+					   : "did not finish the TLS handshake within "
+					     "handshake_timeout: closed");
 		s->now_ns = wall_ns();
 		finish(c);
 	}

@@ -105,7 +105,7 @@ static int read_zones(struct sluice_source *src, struct senders *t)
 		if (!z.zone)
 			return src->host->refuse(
 				src, "time_zones",
-				"names a time zone that this machine does not have (write one such "
+				"names a time zone that this machine does not know (write one such "
 				"as Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
 		t->zones = must(realloc(t->zones, (i + 1) * sizeof(t->zones[0])));
 		t->zones[t->n_zones++] = z;
@@ -121,8 +121,8 @@ static int read_proxies(struct sluice_source *src, struct senders *t)
 	int r = read_networks(src, "trusted_proxies", &t->proxies);
 	if (!r && is_enabled && !t->proxies.n)
 		r = src->host->refuse(src, "trusted_proxies",
-				      "is missing: anyone could write a PROXY header (list the "
-				      "addresses of your load balancers)");
+				      "is missing: without it anyone could send a PROXY header "
+				      "(list the addresses of your load balancers)");
 	if (!r && !is_enabled && t->proxies.n)
 		r = src->host->refuse(src, "trusted_proxies",
 				      "has no effect without proxy_protocol: true");

@@ -107,16 +107,18 @@ static int check_peer(struct tls_session *ts, char *why, size_t size)
 	if (good)
 		return 0;
 	if (!cert)
-		snprintf(why, size, "it has no certificate: closed (give it one that is allowed)");
+		snprintf(why, size,
+			 "it has no certificate: closed (give the sender a certificate that is "
+			 "allowed)");
 	else if (by_name)
 		snprintf(why, size,
-			 "its certificate has none of tls.allowed_names: closed (add one of its "
-			 "names there, or its fingerprint %s to tls.allowed_fingerprints)",
+			 "no name in its certificate matches tls.allowed_names: closed (add one of "
+			 "its names to tls.allowed_names, or %s to tls.allowed_fingerprints)",
 			 print);
 	else
 		snprintf(why, size,
-			 "its certificate has none of tls.allowed_fingerprints: closed (to let it "
-			 "send, add %s there)",
+			 "the fingerprint of its certificate is not in tls.allowed_fingerprints: "
+			 "closed (to let it send, add %s)",
 			 print);
 	return -EPROTO;
 }
@@ -128,29 +130,30 @@ static const char *remedy_of(int code)
 {
 	switch (code) {
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-		return "give it a certificate that tls.ca has signed, or set tls.verify: optional";
+		return "give the sender a certificate signed by tls.ca, or set tls.verify: "
+		       "optional";
 	case SSL_R_UNSUPPORTED_PROTOCOL:
 	case SSL_R_VERSION_TOO_LOW:
 	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-		return "TLS 1.2 or newer is needed: update it, or enable TLS 1.2 there";
+		return "TLS 1.2 or newer is needed: enable it at the sender, or update the sender";
 	case SSL_R_NO_SHARED_CIPHER:
 	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
 	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
 	case SSL_R_NO_SHARED_GROUPS:
 	case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-		return "both sides have no algorithm in common: enable newer ones there, or use a "
-		       "key of another type (RSA, EC) in tls.cert and tls.key";
+		return "no algorithm in common: enable newer ones at the sender, or use a key of "
+		       "another type (RSA, EC) in tls.cert and tls.key";
 	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
 	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
 	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
 	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-		return "it does not accept the certificate in tls.cert: give it the CA that has "
-		       "signed that, and use a name there that the certificate has; "
-		       "intermediate certificates belong into tls.cert";
+		return "the sender does not accept the certificate in tls.cert: let it trust the "
+		       "CA that signed it, and connect by a name that is in it; add intermediate "
+		       "certificates to tls.cert";
 	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED: return "renew the certificate in tls.cert";
 	default:
-		return "does it speak TLS at all? If not, enable it there, or let it send to a "
-		       "tcp: address";
+		return "check that the sender uses TLS; enable it there, or let it send to a tcp: "
+		       "address";
 	}
 }
 
@@ -164,9 +167,9 @@ static const char *remedy_of_certificate(long verified)
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-		return "tls.ca has not signed it: add its CA there, or its fingerprint to "
-		       "tls.allowed_fingerprints and remove tls.ca";
-	default: return "give the sender one that tls.ca has signed for clients";
+		return "tls.ca has not signed it: add its CA to tls.ca, or remove tls.ca and add "
+		       "its fingerprint to tls.allowed_fingerprints";
+	default: return "give the sender a client certificate signed by tls.ca";
 	}
 }
 
@@ -185,7 +188,7 @@ static ssize_t failed(struct tls_session *ts, int r, char *why, size_t size)
 		return 0; /* closed without a word, as many do */
 	}
 	if (verified != X509_V_OK)
-		snprintf(why, size, "its certificate is refused: %s (%s)",
+		snprintf(why, size, "its certificate is rejected: %s (%s)",
 			 X509_verify_cert_error_string(verified), remedy_of_certificate(verified));
 	else
 		snprintf(why, size, "no TLS: %s (%s)", tls_reason(text, sizeof(text)),

@@ -261,8 +261,8 @@ def wrong_options(site):
     for options, want in (("match: [priority=3]", 'did you mean "PRIORITY=3"?'), ("match: ['_PID: 12']", 'did you mean "_PID=12"?'),
                           ("priority: loud", "write emerg, alert, crit"), ("boot: '-1'", "journalctl --list-boots"),
                           ("units: [a/b]", "systemctl list-units"), ("read_from: yesterday", "a number of entries such as 100"),
-                          ("unit: [a]", 'did you mean "units"?'), ("namespace: /var/log/journal.x", "belongs into directory"),
-                          ("directory: DIR/sluice.yaml", "is no directory"), ("max_message: 1", "16")):
+                          ("unit: [a]", 'did you mean "units"?'), ("namespace: /var/log/journal.x", "set directory"),
+                          ("directory: DIR/sluice.yaml", "is not a directory"), ("max_message: 1", "16")):
         site.write_config("j: {type: journald, channel: j, %s}\n" % options)
         status, out = site.sluice_command("check")
         check(status == 2 and want in out, "%s: %d %s" % (options, status, out))
@@ -280,7 +280,7 @@ def what_cannot_be_read_is_named(site):
                       "sweep_interval: 100ms}\nnone: {type: journald, channel: n, directory: DIR/nothing}\n")
     status, out = site.sluice_command("check")
     check(status == 0 and "sources.j: %s cannot be read: permission denied (add " % site.path("journal", "mine.journal")
-          in out and "sources.none: there are no journal files in %s yet" % site.path("nothing") in out, out)
+          in out and "sources.none: no journal files in %s yet" % site.path("nothing") in out, out)
     site.start()
     site.start_lighttpd()
     looks(site)

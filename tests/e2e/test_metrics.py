@@ -220,14 +220,14 @@ def what_is_configured_and_not_there(site):
     m.up("collectors: [load, disk, network, filesystem, pressure, cgroup], disk: {include: [sda, sdx]}, network: {include: ['wl*']}, "
          "filesystem: {include: [/nope]}, fstype: {include: [zfs]}, thresholds: {system.disk.io_time.rate sdy: 0.5}")
     for said in ('disk.include: no disk matches "sdx" (there are: sda, never, loop0)', 'network.include: no network interface matches "wl*" (there are: eth0, lo)',
-                 'filesystem.include: no mount point matches "/nope" (there is none at all)', "fstype.include: no file system is of one of these types", 'thresholds: system.disk.io_time.rate: no device matches "sdy"',
-                 "collectors: pressure gets nothing: this kernel has no pressure stall information",
-                 "collectors: cgroup gets nothing: %s" % site.path("proc/self/cgroup")):
+                 'filesystem.include: no mount point matches "/nope" (there are none)', "fstype.include: no file system is of one of these types", 'thresholds: system.disk.io_time.rate: no device matches "sdy"',
+                 "collectors: pressure has no values: this kernel has no pressure stall information",
+                 "collectors: cgroup has no values: %s" % site.path("proc/self/cgroup")):
         site.told(said, 1)
     s = site.source("m")
     check(s["counters"]["problems"] == 7 and "cgroup" in s["last_error"], repr(s))
     m.net(1, 1, "wlan0")
-    site.told("network.include: wl*: found now", 1)
+    site.told("network.include: wl*: no longer a problem", 1)
     wait_for(lambda: site.source("m")["counters"]["problems"] == 6, "the problem to be over")
     m.configure("collectors: [load], network: {include: [eth0]}, per_cpu: true")
     check(site.sluice_command("reload")[0] == 0, site.log())

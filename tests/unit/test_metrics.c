@@ -128,11 +128,11 @@ START_TEST(thresholds_that_cannot_be_met_are_refused)
 		{"system.memory.utilization.rate=1", "did you mean"},
 		{"system.memory.utilization=", "has no threshold"},
 		{"system.memory.utilization=,", "has no threshold"},
-		{"system.memory.utilization=above", "is no threshold"},
-		{"system.memory.utilization=above0.9", "is no threshold"},
-		{"system.memory.utilization=0.9 0.8", "is no threshold"},
-		{"system.memory.utilization=0.9 until", "is no threshold"},
-		{"system.memory.utilization=inf", "is no threshold"},
+		{"system.memory.utilization=above", "is not a threshold"},
+		{"system.memory.utilization=above0.9", "is not a threshold"},
+		{"system.memory.utilization=0.9 0.8", "is not a threshold"},
+		{"system.memory.utilization=0.9 until", "is not a threshold"},
+		{"system.memory.utilization=inf", "is not a threshold"},
 		{"system.memory.utilization=0.8 until 0.9", "until must be lower"},
 		{"system.memory.utilization=below 0.2 until 0.1", "until must be higher"},
 		{"system.memory.utilization sda=0.9", "one value for the whole machine"},
@@ -184,7 +184,7 @@ START_TEST(an_alarm_begins_and_ends_once)
 	ck_assert_str_eq(said_of(&s, "/a", 0.8), "");
 	ck_assert(*said_of(&s, "/a", 1));
 	ck_assert_str_eq(said_of(&s, NULL, 0),
-			 "system.filesystem.utilization of /a is no longer there; it was above its "
+			 "system.filesystem.utilization of /a no longer exists; it was above its "
 			 "threshold of 0.9\n");
 	ck_assert_str_eq(said_of(&s, NULL, 0), "");
 	free_state(&s);
@@ -201,8 +201,8 @@ START_TEST(an_alarm_ends_with_its_threshold)
 	thresholds[0] = "system.filesystem.utilization /b=below 0.05";
 	ck_assert_int_eq(thresholds_read(&s), 0);
 	ck_assert_str_eq(said_of(&s, "/a", 0.1),
-			 "system.filesystem.utilization of /a has no threshold any more; it was "
-			 "below one\n");
+			 "system.filesystem.utilization of /a was below its threshold, which is no "
+			 "longer configured\n");
 	ck_assert_str_eq(said_of(&s, "/a", 0.1), "");
 	free_state(&s);
 }
