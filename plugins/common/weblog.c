@@ -10,6 +10,8 @@
 #include "common/syslogmsg.h"
 #include "common/times.h"
 
+enum { STAMP_MAX = 80 }; /* bytes of a time in brackets, with the bracket */
+
 struct text {
 	const char *p;
 	size_t n;
@@ -242,9 +244,10 @@ static bool take_head(struct text *line, int64_t now_ns, struct text *head, int6
 	const char *from = line->p;
 	struct text rest = *line, skipped, stamp;
 	while (take_until(&rest, '[', &skipped)) {
-		struct text behind = rest;
+		struct text behind = {rest.p, rest.n < STAMP_MAX ? rest.n : STAMP_MAX};
 		if (!take_until(&behind, ']', &stamp))
-			return false;
+			continue;
+		behind.n = (size_t)(from + line->n - behind.p);
 		if (stamp_clf(stamp.p, stamp.n, ns) != stamp.n &&
 		    !times_read(stamp.p, stamp.n, now_ns, ns))
 			continue;
@@ -258,9 +261,16 @@ static bool take_head(struct text *line, int64_t now_ns, struct text *head, int6
 	return false;
 }
 
-static bool is_status(struct text t)
+/* 200, or - for none, and the blanks behind it. */
+static bool take_status(struct text *t, struct text *ret)
 {
-	return text_is(t, "-") || (t.n == 3 && all_digits(t));
+	size_t n = t->n && *t->p == '-' ? 1 : 3;
+	*ret = (struct text){t->p, n};
+	if (t->n < n || (n == 3 && !all_digits(*ret)) || (t->n > n && t->p[n] != ' '))
+		return false;
+	advance(t, n);
+	take_blanks(t);
+	return true;
 }
 
 /* "request" status; a quote that a client has sent does not end the request. */
@@ -271,9 +281,8 @@ static bool take_request(struct text *line, struct text *request, struct text *s
 	struct text rest = *line;
 	while (take_quoted(&rest, request)) {
 		struct text behind = rest;
-		*status = take_word(&behind);
 		*request = text_between(line->p + 1, request->p + request->n);
-		if (is_status(*status)) {
+		if (take_status(&behind, status)) {
 			*line = behind;
 			return true;
 		}

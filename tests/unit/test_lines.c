@@ -424,6 +424,33 @@ START_TEST(cut_lines_of_web_servers)
 }
 END_TEST
 
+/* With a cost that grew by the square of the length, one line would take minutes. */
+START_TEST(long_lines_of_web_servers)
+{
+	enum { SIZE = 256 * 1024 };
+	static const char *const begins[] = {
+		"", "192.0.2.1 - - [27/Nov/2026:10:00:00 +0000] \"", "[Fri Nov 27 10:00:00 2026] ",
+		"2026/11/27 10:00:00 [error] 1#1: ",
+		"haproxy[1]: 192.0.2.1:1 [27/Nov/2026:10:00:00.123] f b/s 1/2/3/4/5 200 1 - - "};
+	static const char *const units = "[\"{(,:/- ";
+	static struct fields f;
+	char *line = malloc(SIZE);
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		for (const char *unit = units; *unit; unit++) {
+			memset(line, *unit, SIZE);
+			memcpy(line, begins[i], strlen(begins[i]));
+			line[SIZE - 1] = ']';
+			struct weblog w = {0};
+			fields_reset(&f);
+			weblog_access(line, SIZE, NOW, &w, &f);
+			weblog_nginx(line, SIZE, NOW, &w, &f);
+			weblog_apache_error(line, SIZE, NOW, &w, &f);
+			weblog_haproxy(line, SIZE, NOW, &w, &f);
+		}
+	free(line);
+}
+END_TEST
+
 /* ---- traces: each string is an event --------------------------------------------------- */
 
 static const struct {
@@ -691,4 +718,4 @@ END_TEST
 
 UNIT_MAIN("lines", times_that_programs_write, times_are_read_within_their_text, times_by_a_format,
 	  zones_across_daylight_saving, logs_of_web_servers, cut_lines_of_web_servers,
-	  a_trace_is_one_event)
+	  long_lines_of_web_servers, a_trace_is_one_event)
