@@ -51,7 +51,8 @@ static int ask(int fd, const char *word)
 		fputs("sluice: nothing was changed\n", stderr);
 		status = 2;
 	} else {
-		fputs("sluice: it ended before it answered (see its log)\n", stderr);
+		fputs("sluice: the running sluice ended before it answered (see its log)\n",
+		      stderr);
 	}
 	buf_fini(&got);
 	return status;
@@ -119,8 +120,8 @@ int ask_running(const char *state_dir, const char *file, const char *word)
 		status = runs_with(path, file) ? ask(fd, word) : 2;
 	else if (fd == -EACCES)
 		fprintf(stderr,
-			"sluice: %s: Permission denied (ask as root, or as the user that sluice "
-			"runs as)\n",
+			"sluice: %s: permission denied (run this command as root, or as the user "
+			"that sluice runs as)\n",
 			path);
 	else
 		fprintf(stderr,

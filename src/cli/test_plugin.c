@@ -36,8 +36,8 @@ static const char usage[] =
 	"run, held back, reloaded, stopped, killed and started again - and with bad\n"
 	"options, little memory and a hub that goes away.  Prints a line for each rule;\n"
 	"the exit status is 1 if one is broken.\n\n"
-	"It must emit events meanwhile.  --allow-no-events is for a plugin that waits for\n"
-	"something that does not happen during the test.\n";
+	"The plugin must emit events during the test.  --allow-no-events: it need not,\n"
+	"for a plugin that waits for something that does not happen in a test.\n";
 
 enum {
 	CREDIT = 256 * 1024,
@@ -246,8 +246,8 @@ static char *check_fields(const struct sluice_event_type *type, const struct eve
 	while (!why && field_next(&rest, &f) == 1)
 		if (!is_declared(type, ev, f.name))
 			why = mem_printf(
-				"an event \"%s\" has the field \"%.*s\" (add it to the fields "
-				"of this event type; NAME stands for any)",
+				"an event \"%s\" has the field \"%.*s\" (add it to the fields of "
+				"this event type; a field called NAME stands for any)",
 				type->name, (int)f.name.len, f.name.data);
 	buf_fini(&scratch);
 	return why;
@@ -258,8 +258,8 @@ static char *check_event(const struct test *t, const struct event *ev)
 	for (const struct sluice_event_type *type = t->tables.events; type->name; type++)
 		if (str_is(ev->type, type->name))
 			return check_fields(type, ev);
-	return mem_printf("an event is \"%.*s\" (add it to the event types)", (int)ev->type.len,
-			  ev->type.data);
+	return mem_printf("an event has the type \"%.*s\" (add it to the event types)",
+			  (int)ev->type.len, ev->type.data);
 }
 
 /* What the host did not take, it says in the log. */
@@ -298,7 +298,7 @@ static char *take(struct test *t, const struct frame *f, bool *opened)
 		if (!t->undeclared)
 			t->undeclared = check_event(t, &rec.event);
 	}
-	return got < 0 ? mem_strdup("sent what are no records") : NULL;
+	return got < 0 ? mem_strdup("sent invalid records") : NULL;
 }
 
 /* Takes frames, giving credit back for events if it is to, until one of type `until` has
@@ -532,11 +532,11 @@ static void test_events(struct test *t)
 {
 	char *why = NULL;
 	if (!t->n_events && !t->may_be_silent)
-		why = mem_strdup("no event came in any of these runs (choose options with which it "
-				 "emits some at once, or test it with --allow-no-events)");
+		why = mem_strdup("no event was emitted in the test (set options with which the "
+				 "plugin emits events at once, or use --allow-no-events)");
 	report(t, why, "emits events (%llu)", (unsigned long long)t->n_events);
-	report(t, t->refused, "emits only what the host takes");
-	report(t, t->undeclared, "emits only what its tables declare");
+	report(t, t->refused, "emits only events that the host accepts");
+	report(t, t->undeclared, "emits only events and fields that it declares");
 }
 
 int test_plugin_command(int argc, char **argv)

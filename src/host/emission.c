@@ -71,7 +71,7 @@ static void settle(struct host *h)
 static int mistake(struct host *h, const char *what, const char *of)
 {
 	char message[200];
-	snprintf(message, sizeof(message), HOST_MISTAKE "%s (%.64s): not taken", what, of);
+	snprintf(message, sizeof(message), HOST_MISTAKE "%s (%.64s): rejected", what, of);
 	if (!h->has_mistaken)
 		host_log(&h->src, SLUICE_LOG_ERROR, message);
 	h->has_mistaken = true;

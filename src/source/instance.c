@@ -98,10 +98,11 @@ static void start_again_later(struct source *s)
 	if (!s->has_ended)
 		s->n_crashes++;
 	if (s->settings.attempts && s->n_crashes >= s->settings.attempts) {
-		char *why = mem_printf(
-			"gave up after %d %s in a row; the last one: %s (reload to try again)",
-			s->n_crashes, plural((uint64_t)s->n_crashes, "failure", "failures"),
-			s->error ? s->error : "not known");
+		char *why = mem_printf("gave up after %d %s in a row; the last one: %s (sluice "
+				       "reload tries again)",
+				       s->n_crashes,
+				       plural((uint64_t)s->n_crashes, "failure", "failures"),
+				       s->error ? s->error : "not known");
 		source_set_state(s, STATE_FAILED, why);
 		free(why);
 		return;
@@ -110,7 +111,7 @@ static void start_again_later(struct source *s)
 	s->backoff_ns = MIN(s->backoff_ns * 2, s->settings.backoff_max_ns);
 	s->n_restarts++;
 	char *why = mem_printf("its process has ended (%s); starts again in %.1f s",
-			       s->error ? s->error : "no reason known",
+			       s->error ? s->error : "the reason is not known",
 			       (double)wait / (double)NS_PER_SEC);
 	source_set_state(s, STATE_WAITING, why);
 	free(why);

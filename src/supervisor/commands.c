@@ -132,7 +132,7 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 	int fd = accept4(all->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int64_t now = loop_now(all->loop);
 	if (fd >= 0 && !peers_admit(&all->peers, fd, "the control socket")) {
-		turn_away(fd, "a program that a source has started may not use the control socket");
+		turn_away(fd, "programs started by a source may not use the control socket");
 		return;
 	}
 	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {

@@ -30,14 +30,16 @@ static void hub_says(struct supervisor *s, char what, const char *text)
 		if (s->is_attached)
 			front_start_worked(s->settings->hub.state_dir);
 		if (s->is_drained && workers_drain_hub(s, 0))
-			log_warning("the new hub takes streams although it was drained");
+			log_warning("the new hub accepts streams, although the hub was drained "
+				    "before it restarted (run sluice drain again)");
 		break;
 	case CONTROL_PONG: watchdog_hears_hub(s); break;
 	case CONTROL_DRAINING: commands_answer(s->commands, COMMAND_DRAIN, true, text); break;
 	case CONTROL_UNUSED:
 		if (s->stopping)
 			break;
-		log_info("nobody has used it for hub.linger: it ends until the next request");
+		log_info("sluice has been unused for hub.linger: it exits and starts again with "
+			 "the next request");
 		workers_stop(s);
 		break;
 	default: reload_hub_says(s->reloader, what == CONTROL_TAKEN, text); break;
@@ -71,10 +73,10 @@ static void drain(struct supervisor *s, const char *over)
 	int64_t ms;
 	if (unit_parse_int(over, &ms))
 		commands_answer(s->commands, COMMAND_DRAIN, false,
-				"drain wants a number of milliseconds, or -1 to end it");
+				"drain needs a number of milliseconds, or -1 to end draining");
 	else if (workers_drain_hub(s, ms))
 		commands_answer(s->commands, COMMAND_DRAIN, false,
-				"there is no hub just now; try again");
+				"the hub is not running at the moment; try again");
 }
 
 static void obey(void *ctx, enum command_kind kind, const char *argument)

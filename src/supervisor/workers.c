@@ -217,7 +217,7 @@ static void signal_all(struct supervisor *s, int signo)
 static void on_patience_over(struct loop_timer *t)
 {
 	struct supervisor *s = container_of(t, struct supervisor, patience);
-	log_warning("not all processes have stopped in time; they are ended");
+	log_warning("some processes have not stopped in time and are killed");
 	signal_all(s, SIGKILL);
 }
 

@@ -96,9 +96,9 @@ def those_that_do_not_are_found_out(site):
     build_plugin("tests/plugins/hostile.c", site.path("other.so"), '-DVERSION="1"')
     broken = {
         "segfault": ["not ok runs"], "hang": ["not ok answers the watchdog"], "give_up": ["gives up for good"],
-        "silent": ["not ok emits events (0): no event came"],
-        "mistaken": ["not ok emits only what its tables declare: an event \"tick\" has the field \"surprise\"",
-                     "not ok emits only what the host takes: the plugin's mistake: an event's type must be [a-z0-9_.-]{1,64} (A Tick)"]}
+        "silent": ["not ok emits events (0): no event was emitted"],
+        "mistaken": ["not ok emits only events and fields that it declares: an event \"tick\" has the field \"surprise\"",
+                     "not ok emits only events that the host accepts: the plugin's mistake: an event's type must be [a-z0-9_.-]{1,64} (A Tick)"]}
     *results, other = test_plugins([(site.path("hostile.so"), "how=" + how) for how in broken] + [(site.path("other.so"),)])
     for (how, wanted), (status, text) in zip(broken.items(), results):
         check(status == 1 and all(w in text for w in wanted), "%s: %s" % (how, text))
