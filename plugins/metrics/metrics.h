@@ -142,6 +142,9 @@ struct value_name {
 
 /* NULL: there is none.  *rate: `name` is that of its rate. */
 const struct value_name *value_name_find(const char *name, bool *rate);
+/* What its numbers mean. */
+enum value_scale { VALUE_AMOUNT, VALUE_SHARE /* 0 to 1 */, VALUE_RATIO /* from 0 on */ };
+enum value_scale value_scale(const struct value_name *v, bool is_rate);
 /* The one that was probably meant; false: none looks like it. */
 bool value_name_nearest(const char *name, char *ret, size_t size);
 

@@ -119,7 +119,7 @@ static const struct value_name all[] = {
 enum { N_NAMES = sizeof(all) / sizeof(all[0]) };
 
 /* Whether `name` ends in ".rate"; the length of what stands before it. */
-static bool is_rate(const char *name, size_t *n)
+static bool ends_in_rate(const char *name, size_t *n)
 {
 	static const char rate[] = ".rate";
 	*n = strlen(name);
@@ -132,11 +132,24 @@ static bool is_rate(const char *name, size_t *n)
 const struct value_name *value_name_find(const char *name, bool *rate)
 {
 	size_t n;
-	*rate = is_rate(name, &n);
+	*rate = ends_in_rate(name, &n);
 	for (size_t i = 0; i < N_NAMES; i++)
 		if (strlen(all[i].name) == n && strncmp(all[i].name, name, n) == 0)
 			return *rate && !(all[i].flags & VALUE_COUNTER) ? NULL : &all[i];
 	return NULL;
+}
+
+enum value_scale value_scale(const struct value_name *v, bool is_rate)
+{
+	bool is_counter = v->flags & VALUE_COUNTER;
+	bool is_pressure = strcmp(v->collector, "pressure") == 0;
+	if (strstr(v->name, ".utilization") || (is_pressure && !is_counter) ||
+	    (is_rate && strcmp(v->name, "system.disk.io_time") == 0))
+		return VALUE_SHARE;
+	/* Seconds in each second, of several at once. */
+	if ((is_rate && strstr(v->name, "time")) || strstr(v->name, "load_average"))
+		return VALUE_RATIO;
+	return VALUE_AMOUNT;
 }
 
 bool value_name_nearest(const char *name, char *ret, size_t size)

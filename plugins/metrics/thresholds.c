@@ -22,6 +22,7 @@ struct limit {
 	char *devices; /* a pattern; NULL: all of them */
 	bool is_below;
 	double level, until; /* until: where the alarm ends */
+	bool has_percent;    /* one of them was written so */
 	const struct value_name *value;
 };
 
@@ -61,7 +62,7 @@ static bool take_word(char **p, const char *word)
 }
 
 /* 0.9, 90%, 500MiB. */
-static bool take_number(char **p, double *ret)
+static bool take_number(char **p, double *ret, bool *has_percent)
 {
 	static const struct {
 		const char *name;
@@ -88,6 +89,7 @@ static bool take_number(char **p, double *ret)
 		if (strncmp(*p, units[i].name, n) != 0)
 			continue;
 		*ret = units[i].factor > 0 ? *ret * units[i].factor : *ret / 100;
+		*has_percent |= units[i].factor == 0;
 		*p = skip_blanks(*p + n);
 		break;
 	}
@@ -100,10 +102,10 @@ static bool read_condition(char *text, struct limit *l)
 	l->is_below = take_word(&text, "below");
 	if (!l->is_below)
 		(void)take_word(&text, "above");
-	if (!take_number(&text, &l->level))
+	if (!take_number(&text, &l->level, &l->has_percent))
 		return false;
 	l->until = l->level;
-	if (take_word(&text, "until") && !take_number(&text, &l->until))
+	if (take_word(&text, "until") && !take_number(&text, &l->until, &l->has_percent))
 		return false;
 	return !*text;
 }
@@ -139,6 +141,53 @@ static int refuse_name(struct state *s, const char *name)
 		      name);
 }
 
+/* A share is 0 to 1, so an alarm above 90 never begins, and one below 10 always. */
+static int check_share(struct state *s, const struct limit *l)
+{
+	const char *side = l->is_below ? "below" : "above";
+	double high = l->is_below ? 1 : nextafter(1, 0), low = l->is_below ? nextafter(0, 1) : 0;
+	if (l->level > high || l->level < low)
+		return refuse(s,
+			      "%s is between 0 and 1, so it is %s %s %g (a percentage needs its "
+			      "sign, as in 90%%)",
+			      l->name, (l->level > high) == l->is_below ? "always" : "never", side,
+			      l->level);
+	if (l->until > 1 || l->until < 0)
+		return refuse(s,
+			      "%s is between 0 and 1, so the alarm would not end at %g (a "
+			      "percentage needs its sign, as in 90%%)",
+			      l->name, l->until);
+	return 0;
+}
+
+static int check_level(struct state *s, const struct limit *l, bool is_rate)
+{
+	enum value_scale scale = value_scale(l->value, is_rate);
+	if (scale == VALUE_SHARE)
+		return check_share(s, l);
+	if (l->has_percent && scale == VALUE_AMOUNT)
+		return refuse(s,
+			      "%s is an amount, and %% is for shares (write a number, such as "
+			      "500MiB)",
+			      l->name);
+	return 0;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : !a && !b;
+}
+
+/* A second one of the same kind would never be looked at. */
+static bool is_doubled(const struct thresholds *t, const struct limit *l)
+{
+	for (const struct limit *o = t->limits; o; o = o->next)
+		if (o->is_below == l->is_below && strcmp(o->name, l->name) == 0 &&
+		    is_same(o->devices, l->devices))
+			return true;
+	return false;
+}
+
 /* What is configured and could never happen is a mistake. */
 static int check_limit(struct state *s, const struct limit *l, bool is_rate)
 {
@@ -161,7 +210,7 @@ static int check_limit(struct state *s, const struct limit *l, bool is_rate)
 		return refuse(s, "%s: an alarm %s %g cannot last until %g (until must be %s)",
 			      l->name, l->is_below ? "below" : "above", l->level, l->until,
 			      l->is_below ? "higher" : "lower");
-	return 0;
+	return check_level(s, l, is_rate);
 }
 
 static int add_condition(struct state *s, struct thresholds *t, char *key, char *condition)
@@ -181,6 +230,9 @@ static int add_condition(struct state *s, struct thresholds *t, char *key, char 
 			   "\"%.100s\" is not a threshold for %s (write a number such as 0.9 or "
 			   "90%%, \"below 10%%\", or \"above 0.9 until 0.8\")",
 			   skip_blanks(condition), l->name);
+	else if (is_doubled(t, l))
+		r = refuse(s, "%s has two thresholds \"%s\" for the same devices (remove one)",
+			   l->name, l->is_below ? "below" : "above");
 	else
 		r = check_limit(s, l, is_rate);
 	if (r) {
@@ -257,11 +309,6 @@ int thresholds_read(struct state *s)
 }
 
 /* ---- alarms --------------------------------------------------------------------------------- */
-
-static bool is_same(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : !a && !b;
-}
 
 static struct alarm *find_alarm(const struct thresholds *t, const char *name, const char *device,
 				bool is_below)

@@ -138,6 +138,20 @@ START_TEST(thresholds_that_cannot_be_met_are_refused)
 		{"system.memory.utilization sda=0.9", "one value for the whole machine"},
 		{"system.cpu.utilization 0=0.9", "per_cpu"},
 		{"system.linux.pressure.cpu.some.10s=0.9", "add pressure to collectors"},
+		{"system.memory.utilization=90", "never above 90 (a percentage needs its sign"},
+		{"system.memory.utilization=above 100%", "never above 1"},
+		{"system.memory.utilization=above -1", "always above -1"},
+		{"system.memory.utilization=below 10", "always below 10"},
+		{"system.memory.utilization=below 0", "never below 0"},
+		{"system.memory.utilization=below 100%", NULL},
+		{"system.memory.utilization=above 0", NULL},
+		{"system.memory.utilization=below 10% until 20", "would not end at 20"},
+		{"system.memory.utilization=above 90% until -80%", "would not end at -0.8"},
+		{"system.disk.io_time.rate=90", "never above 90"},
+		{"system.disk.weighted_io_time.rate=250%", NULL},
+		{"system.linux.memory.available=below 10%", "% is for shares"},
+		{"system.memory.utilization=0.8, 0.9", "two thresholds \"above\""},
+		{"system.disk.io.read.rate sd*=below 1, below 2", "two thresholds \"below\""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct state s = new_state();
