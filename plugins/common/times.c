@@ -494,12 +494,12 @@ const char *times_check_format(const char *format)
 		if (!*p)
 			return "ends in % (write %% for a percent sign)";
 		if (!strchr("YymdejHkIlMSpPbBhaAfLNzZsQTRFDnt%", *p))
-			return "has a directive that is not known (known are those of strptime(3) "
-			       "for times and dates, %f and %L for a part of a second, %s and %Q "
-			       "for seconds and milliseconds since 1970)";
+			return "contains a directive that is not supported (supported are those of "
+			       "strptime(3) for dates and times, %f and %L for a fraction of a "
+			       "second, %s and %Q for seconds and milliseconds since 1970)";
 		any = any || *p != '%';
 	}
 	return any ? NULL
-		   : "names no part of a time (write one such as '%d.%m.%Y %H:%M:%S', or epoch, "
-		     "epoch_ms, epoch_us, epoch_ns)";
+		   : "contains no part of a time (write a format such as '%d.%m.%Y %H:%M:%S', or "
+		     "epoch, epoch_ms, epoch_us, epoch_ns)";
 }

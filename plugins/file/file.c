@@ -157,7 +157,7 @@ static const struct sluice_option options[] = {
 	 .fallback = "none",
 	 .choices = traces_names,
 	 .doc = "time: a line that begins with a time begins an event; a language: its stack "
-		"traces are joined; multiline: java is short for multiline: {preset: java}"},
+		"traces are joined; you can write multiline: java for multiline: {preset: java}"},
 	{.name = "multiline.start",
 	 .type = SLUICE_REGEX,
 	 .doc = "a line that matches begins an event; other lines belong to the event before them"},
@@ -245,7 +245,7 @@ static const struct sluice_field_type line_fields[] = {
 	 "kept as text; or a quote that is not closed"},
 	{"unparsed", SLUICE_BOOL, NULL, "the line does not have the form that parse names"},
 	{"time_unparsed", SLUICE_BOOL, NULL,
-	 "the line's time was not understood; the event has the time at which it was read"},
+	 "the line's time was not understood; the event has the time at which the line was read"},
 	{"text_before", SLUICE_STRING, NULL,
 	 "with parse: regex and a group message: the text before the match"},
 	{"text_after", SLUICE_STRING, NULL,

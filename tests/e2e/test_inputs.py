@@ -29,7 +29,7 @@ def lines(site, channel, n):
     return sorted(got)
 
 
-def nothing_that_is_named_is_ignored_silently(site):
+def nothing_in_include_is_ignored_silently(site):
     """One line at the start, and a warning in the status."""
     os.chmod(site.dir, 0o755)
     os.makedirs(site.path("x/dir"))
@@ -157,5 +157,5 @@ def a_fifo_is_read_as_a_stream_with_a_gap_at_a_restart(site):
         s.close()
 
 
-run(nothing_that_is_named_is_ignored_silently, braces_and_links_below_stars,
+run(nothing_in_include_is_ignored_silently, braces_and_links_below_stars,
     a_fifo_is_read_as_a_stream_with_a_gap_at_a_restart)

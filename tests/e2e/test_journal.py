@@ -64,7 +64,7 @@ def nothing_is_shown_before_the_disk_has_it(site):
     strace.wait()
 
 
-def passing_events_that_wait_too_long_for_a_disk_are_a_gap(site):
+def transient_events_that_wait_too_long_for_a_disk_are_a_gap(site):
     """More than a view holds while another channel's disk hangs: what no journal keeps is declared."""
     require("strace")
     site.own_plugins()
@@ -272,5 +272,5 @@ def what_people_see_of_it(site):
         check(status in (1, 2) and words in text, "%r: %d %s" % (args, status, text))
 
 
-run(nothing_is_shown_before_the_disk_has_it, passing_events_that_wait_too_long_for_a_disk_are_a_gap, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
+run(nothing_is_shown_before_the_disk_has_it, transient_events_that_wait_too_long_for_a_disk_are_a_gap, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
     a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short, what_people_see_of_it)

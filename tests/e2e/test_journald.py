@@ -135,7 +135,7 @@ def until(site, last):
     return [e.json()["message"] for e in got if e.type == "entry"], [e.json()["fields"] for e in got if e.type == "gap"]
 
 
-def rotated_and_vacuumed_while_it_does_not_run(site):
+def rotated_and_vacuumed_while_sluice_is_not_running(site):
     """The count in the gap is that of the entries that have gone.  Other users' entries are in files of their own:
     their numbers are no loss."""
     with journald(site, "SplitMode=uid\n") as j:
@@ -268,7 +268,7 @@ def wrong_options(site):
         check(status == 2 and want in out, "%s: %d %s" % (options, status, out))
 
 
-def what_cannot_be_read_is_named(site):
+def files_that_cannot_be_read_are_named(site):
     """By sluice check, and once in the log; and it is read as soon as that is allowed."""
     os.makedirs(site.path("journal"))
     os.chmod(site.dir, 0o755)
@@ -292,5 +292,5 @@ def what_cannot_be_read_is_named(site):
 
 
 if __name__ == "__main__":
-    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_it_does_not_run, the_clock_is_set_back, a_damaged_file, wrong_options,
-        what_cannot_be_read_is_named)
+    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_sluice_is_not_running, the_clock_is_set_back, a_damaged_file, wrong_options,
+        files_that_cannot_be_read_are_named)

@@ -215,7 +215,7 @@ def thresholds_that_could_never_be_met(site):
         check(status == 2 and said in out, "%s: %s" % (options, out))
 
 
-def what_is_configured_and_not_there(site):
+def what_is_configured_and_not_available_is_reported(site):
     m = Machine(site)
     m.up("collectors: [load, disk, network, filesystem, pressure, cgroup], disk: {include: [sda, sdx]}, network: {include: ['wl*']}, "
          "filesystem: {include: [/nope]}, fstype: {include: [zfs]}, thresholds: {system.disk.io_time.rate sdy: 0.5}")
@@ -380,7 +380,7 @@ def hung_in_a_pipe(site, why):
 
 
 run(cpu_as_shares, memory_in_bytes, counters_and_their_rates, a_counter_that_goes_back, cpu_counters_that_go_back, figures_that_do_not_add_up,
-    what_is_left_out, thresholds, alarms_name_their_devices, thresholds_that_could_never_be_met, what_is_configured_and_not_there,
+    what_is_left_out, thresholds, alarms_name_their_devices, thresholds_that_could_never_be_met, what_is_configured_and_not_available_is_reported,
     hosts_mounts_from_a_container, control_groups_of_both_versions, messages_say_the_values,
     what_is_missing_or_broken_stops_nothing, names_are_any_bytes, ticks_do_not_drift, this_machine,
     a_hung_mount_stops_nothing)

@@ -73,7 +73,7 @@ def text_outside_a_match_is_kept(site):
     holds(got[9], "ab", last="b")
 
 
-def a_level_in_colour_counts_and_colours_go_when_asked(site):
+def a_coloured_level_is_recognised_and_colours_can_be_stripped(site):
     red = "\x1b[31mERROR\x1b[0m it \x1b[1mbroke\x1b[0m\n"
     got = parsed(site, [
         ("", red, 1),
@@ -178,10 +178,10 @@ def stack_traces_are_one_event(site):
     holds(got[0][0], severity=ERROR)
 
 
-def what_cannot_be_is_refused(site):
+def options_that_cannot_work_are_rejected(site):
     source = SOURCE % ("f", "f", "f", ", %s")
     for options, want in (("multiline: jawa", 'did you mean "java"'), ("multiline: {preset: [java]}", "a list where"),
-                          ("time_format: '%d %i'", "has a directive that is not known"), ("time_format: [epoch, soon]", "names no part"),
+                          ("time_format: '%d %i'", "contains a directive that is not supported"), ("time_format: [epoch, soon]", "contains no part"),
                           ("time_zone: '+25:00'", "is not a time zone"), ("parse: ngnix", 'did you mean "nginx"'), ("ansi: drop", "keep, strip")):
         site.write_config(source % options)
         code, out = site.sluice_command("check")
@@ -189,5 +189,5 @@ def what_cannot_be_is_refused(site):
 
 
 if __name__ == "__main__":
-    run(text_outside_a_match_is_kept, a_level_in_colour_counts_and_colours_go_when_asked, times_that_people_have,
-        logs_of_web_servers, stack_traces_are_one_event, what_cannot_be_is_refused)
+    run(text_outside_a_match_is_kept, a_coloured_level_is_recognised_and_colours_can_be_stripped, times_that_people_have,
+        logs_of_web_servers, stack_traces_are_one_event, options_that_cannot_work_are_rejected)

@@ -578,7 +578,7 @@ def senders_behind_a_proxy_keep_their_address_and_time_zone(site):
     check(got(4)[0] == "192.0.2.3" and len(site.log().splitlines()) == lines, site.log()[-1000:])
 
 
-def a_proxy_header_without_the_option_is_told(site):
+def a_proxy_header_without_the_option_is_reported(site):
     l = Listener(site, "", ("tcp",))
     l.tcp("PROXY TCP4 192.0.2.1 192.0.2.9 1234 514\r\n<13>text\n")
     check([e["message"] for e in l.get(2)] == ["PROXY TCP4 192.0.2.1 192.0.2.9 1234 514", "text"], "what was sent")
@@ -739,5 +739,5 @@ run(framing_is_decided_frame_by_frame, framing_split_at_every_byte, a_huge_octet
     the_host_is_a_claim, the_host_is_the_peer_alone, the_machines_own_socket,
     descriptors_that_are_sent_along_are_closed, tls_from_logger_and_openssl, tls_refusals_are_one_clear_line,
     wrong_tls_options_are_told, a_renewed_certificate_is_used, senders_are_known_by_their_fingerprints,
-    senders_behind_a_proxy_keep_their_address_and_time_zone, a_proxy_header_without_the_option_is_told, a_thousand_idle_and_one_loud, idle_connections_are_closed, who_may_send,
+    senders_behind_a_proxy_keep_their_address_and_time_zone, a_proxy_header_without_the_option_is_reported, a_thousand_idle_and_one_loud, idle_connections_are_closed, who_may_send,
     a_sender_beyond_its_rate, logger_in_all_its_ways, rsyslog_forwards_to_us, loggen_floods_tcp)

@@ -75,7 +75,7 @@ START_TEST(many_trifles_are_no_trifle)
 END_TEST
 
 /* Ninety of one client take 2 us each for an event, and one of another client 3 us. */
-START_TEST(a_client_who_takes_little_keeps_his_place)
+START_TEST(a_client_that_takes_little_keeps_its_place)
 {
 	struct budget b;
 	budget_init(&b);
@@ -120,7 +120,7 @@ START_TEST(a_turn_does_not_go_on_with_those_below_the_average)
 END_TEST
 
 /* Also when the window has just begun, and its event took long because nothing was cached. */
-START_TEST(a_long_turn_of_others_sends_no_client_away_who_takes_little)
+START_TEST(a_long_turn_of_others_puts_no_cheap_client_aside)
 {
 	struct budget b;
 	budget_init(&b);
@@ -156,7 +156,6 @@ END_TEST
 UNIT_MAIN("budget", within_the_budget_nobody_is_sent_away,
 	  an_exceeded_budget_is_due_to_the_dear_ones_not_to_the_cheap_ones,
 	  the_next_window_begins_with_nothing_spent, a_busy_machine_makes_no_cheap_view_dear,
-	  many_trifles_are_no_trifle, a_client_who_takes_little_keeps_his_place,
-	  what_is_new_is_judged_by_its_client,
-	  a_long_turn_of_others_sends_no_client_away_who_takes_little,
+	  many_trifles_are_no_trifle, a_client_that_takes_little_keeps_its_place,
+	  what_is_new_is_judged_by_its_client, a_long_turn_of_others_puts_no_cheap_client_aside,
 	  a_turn_does_not_go_on_with_those_below_the_average)

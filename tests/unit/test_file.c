@@ -77,7 +77,7 @@ START_TEST(a_cut_leaves_characters_whole)
 }
 END_TEST
 
-START_TEST(escape_sequences_are_taken_out_and_no_text)
+START_TEST(escape_sequences_are_removed_and_text_is_kept)
 {
 	static const struct {
 		const char *line, *want;
@@ -153,5 +153,5 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 }
 END_TEST
 
-UNIT_MAIN("file", severity_is_a_word_near_the_start, escape_sequences_are_taken_out_and_no_text,
+UNIT_MAIN("file", severity_is_a_word_near_the_start, escape_sequences_are_removed_and_text_is_kept,
 	  a_cut_leaves_characters_whole, a_position_is_recognised_only_in_the_file_it_was_taken_in)

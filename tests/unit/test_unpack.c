@@ -93,7 +93,7 @@ static size_t read_all(struct unpacked *u, char *out, size_t piece, int *end)
 	return n;
 }
 
-START_TEST(members_behind_each_other_are_one_text)
+START_TEST(members_that_follow_each_other_are_one_text)
 {
 	char *text = make_text(), *got = malloc(2 * TEXT);
 	unsigned char *packed = malloc(2 * ROOM);
@@ -121,7 +121,7 @@ START_TEST(members_behind_each_other_are_one_text)
 }
 END_TEST
 
-START_TEST(what_is_cut_off_is_no_end)
+START_TEST(a_file_that_is_cut_off_has_no_end)
 {
 	char *text = make_text(), *got = malloc(2 * TEXT);
 	unsigned char *packed = malloc(2 * ROOM);
@@ -172,5 +172,5 @@ START_TEST(damage_is_noticed)
 }
 END_TEST
 
-UNIT_MAIN("unpack", members_behind_each_other_are_one_text, what_is_cut_off_is_no_end,
+UNIT_MAIN("unpack", members_that_follow_each_other_are_one_text, a_file_that_is_cut_off_has_no_end,
 	  damage_is_noticed)
