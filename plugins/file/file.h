@@ -97,8 +97,9 @@ struct file {
 	char *place;          /* where it is, if that is another name; owned, or NULL */
 	int64_t born_ns;      /* when it was made; 0: the file system does not say */
 	int64_t open_born_ns; /* the same of what is open */
-	int fd;               /* -1 once it is done */
-	struct position at;   /* behind the last line that was emitted */
+	int64_t was_born_ns, was_mtime_ns; /* of what it was compressed from; 0: not known */
+	int fd;                            /* -1 once it is done */
+	struct position at;                /* behind the last line that was emitted */
 
 	/* at.offset .. group .. part .. over .. where reading goes on */
 	struct group *group;         /* lines that are held back; NULL: none */
@@ -451,6 +452,11 @@ bool file_stat(const char *path, struct stat *st, int64_t *born_ns);
 char *file_name_of_open(const struct file *f);
 /* It goes on in another file, which holds the same: 0 or -ECANCELED. */
 int file_become(struct state *s, struct file *f, const char *path, const struct stat *st);
+/* A compressed file knows from now on of what file it was made. */
+void file_note_original(struct file *f, const struct file *original);
+/* When the text in it began, and was last written to; 0: not known. */
+int64_t file_began_ns(const struct file *f);
+int64_t file_ended_ns(const struct file *f);
 /* Whether `a` began after `b`. */
 bool file_is_younger(const struct file *a, const struct file *b);
 

@@ -194,11 +194,28 @@ struct file *file_first_by_origin(const struct state *s, const char *path)
 	return s->n_slots ? s->by_origin[slot_of(s, path)] : NULL;
 }
 
+void file_note_original(struct file *f, const struct file *original)
+{
+	f->was_born_ns = file_began_ns(original);
+	f->was_mtime_ns = file_ended_ns(original);
+}
+
+int64_t file_began_ns(const struct file *f)
+{
+	return f->is_gz ? f->was_born_ns : f->born_ns;
+}
+
+int64_t file_ended_ns(const struct file *f)
+{
+	return f->is_gz && f->was_mtime_ns ? f->was_mtime_ns : ns_of(&f->mtime);
+}
+
 bool file_is_younger(const struct file *a, const struct file *b)
 {
-	if (a->born_ns && b->born_ns && a->born_ns != b->born_ns && !a->is_gz && !b->is_gz)
-		return a->born_ns > b->born_ns;
-	return compare_times(&a->mtime, &b->mtime) > 0;
+	int64_t x = file_began_ns(a), y = file_began_ns(b);
+	if (x && y && x != y)
+		return x > y;
+	return file_ended_ns(a) > file_ended_ns(b);
 }
 
 /* The newest file that was followed under this name. */

@@ -20,7 +20,7 @@
 
 #define CURRENT "current"
 
-enum { LISTS_MAX = 3, LOOKS_MAX = 3, BASES_MAX = 4, NAME_SIZE = 4096 };
+enum { LISTS_MAX = 3, LOOKS_MAX = 3, BASES_MAX = 4, DIRS_MAX = 16, NAME_SIZE = 4096 };
 
 /* The names in one directory, sorted. */
 struct listing {
@@ -45,8 +45,8 @@ struct candidate {
 struct search {
 	struct state *s;
 	struct listings *lists;
-	const char *dirs[16], *bases[BASES_MAX]; /* borrowed or in owned */
-	char *owned[16];
+	const char *dirs[DIRS_MAX], *bases[BASES_MAX]; /* borrowed or in owned */
+	char *owned[DIRS_MAX + 1];
 	size_t n_dirs, n_bases, n_owned;
 	const struct between *than;
 	const struct file *until; /* the file that has the name now; NULL: none */
@@ -175,9 +175,24 @@ int generation_compare_names(const char *a, const char *b)
 	return *a ? -1 : *b != 0;
 }
 
+/* Of names that differ in a time only, such as 20261128-150000: as strcmp(3), else 0. */
+static int compare_times_in(const char *a, const char *b)
+{
+	size_t from = 0;
+	for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+		if (!isdigit((unsigned char)a[i]))
+			from = i + 1;
+	size_t n = strspn(a + from, "0123456789"), m = strspn(b + from, "0123456789");
+	return n == m && n >= 6 ? strncmp(a + from, b + from, n) : 0;
+}
+
+/* The kubelet does not keep a file's time when it compresses it. */
 static int oldest_first(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
+	int by_time = compare_times_in(x->path, y->path);
+	if (by_time)
+		return by_time;
 	if (x->order != y->order)
 		return x->order < y->order ? -1 : 1;
 	return generation_compare_names(x->path, y->path);
@@ -267,7 +282,7 @@ static void add_dir(struct search *q, const char *path)
 			free(dir);
 			return;
 		}
-	if (q->n_dirs == sizeof(q->dirs) / sizeof(q->dirs[0])) {
+	if (q->n_dirs == DIRS_MAX) {
 		free(dir);
 		return;
 	}
@@ -275,21 +290,28 @@ static void add_dir(struct search *q, const char *path)
 	q->dirs[q->n_dirs++] = dir;
 }
 
+/* But for the name of a generation, of which there are no others. */
 static void add_base(struct search *q, const char *path)
 {
 	const char *base = strrchr(path, '/') + 1;
 	for (size_t i = 0; i < q->n_bases; i++)
-		if (strcmp(q->bases[i], base) == 0)
+		if (strcmp(q->bases[i], base) == 0 || kind_of(base, q->bases[i]))
 			return;
 	if (q->n_bases < BASES_MAX)
 		q->bases[q->n_bases++] = base;
 }
 
-/* Where files of this name are and have been. */
+/* Where files of this name are and have been; first of all what counts now. */
 static void add_places(struct search *q, const struct file *of)
 {
+	char *real = realpath(of->origin, NULL);
 	add_dir(q, of->origin);
 	add_base(q, of->origin);
+	if (real) {
+		q->owned[q->n_owned++] = real;
+		add_dir(q, real);
+		add_base(q, real);
+	}
 	for (const struct file *f = file_first_by_origin(q->s, of->origin); f;
 	     f = f->next_by_origin) {
 		if (strcmp(f->origin, of->origin) != 0)
@@ -432,9 +454,8 @@ static void search_free(struct search *q)
 static void remember_before(struct between *b, const struct file *before)
 {
 	b->at = before->at;
-	b->mtime_ns = ns_of(&before->mtime);
-	/* A compressed file was made when it was over. */
-	b->born_ns = before->is_gz ? 0 : before->born_ns;
+	b->mtime_ns = file_ended_ns(before);
+	b->born_ns = file_began_ns(before);
 	b->is_open = before->fd >= 0;
 }
 
@@ -632,6 +653,7 @@ static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 	if (!r && !known) {
 		if (!continue_in_gz(s, f, c, &f->at))
 			return 0;
+		file_note_original(s->last_file, f);
 		r = emit_cursor(s, s->last_file);
 	}
 	r = r ? r : file_forget(s, f);

@@ -194,6 +194,7 @@ static int take_over(struct state *s, struct file *f, struct file *original, uin
 	if (!original)
 		return 0;
 	bool was_done = original->is_done && !original->is_missing;
+	file_note_original(f, original);
 	memcpy(f->at.emitted_to, original->at.emitted_to, sizeof(f->at.emitted_to));
 	f->at.head_len = original->at.head_len;
 	f->at.head_hash = original->at.head_hash;

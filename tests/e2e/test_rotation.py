@@ -186,9 +186,10 @@ def generations_that_came_and_went_unseen_are_read_also_with_reused_inodes(site)
 
 
 def files_with_names_of_other_programs_that_came_and_went_are_read_in_order(site):
-    """As svlogd and multilog name them, and log4j, also where the pattern matches the older ones."""
+    """As svlogd, multilog, log4j and the kubelet name them, also where the pattern matches the older ones."""
     ways = {"svlogd": ("current", ["@400000006a17d2ea0b8cdb4c.s", "@400000006a17d2ea0b8cdb4d.u"]),
-            "log4j": ("app.log", ["app.2.log", "app.1.log"])}
+            "log4j": ("app.log", ["app.2.log", "app.1.log"]),
+            "kubelet": ("0.log", ["0.log.20261128-150000.gz", "0.log.20261128-150001"])}
 
     def write(name, *numbers):
         with open(name, "a") as f:
@@ -197,8 +198,8 @@ def files_with_names_of_other_programs_that_came_and_went_are_read_in_order(site
         for pattern in ("one", "all"):
             os.makedirs(site.path(way, pattern))
             write(site.path(way, pattern, name), 1)
-    site.up("".join("%s-%s: {type: file, channel: %s-%s, include: [DIR/%s/%s/%s], read_from: beginning}\n"
-                    % (way, p, way, p, way, p, name if p == "one" else "*")
+    site.up("".join("%s-%s: {type: file, channel: %s-%s, include: [DIR/%s/%s/%s], read_from: beginning, "
+                    "decompress: true}\n" % (way, p, way, p, way, p, name if p == "one" else "*")
                     for way, (name, _) in ways.items() for p in ("one", "all")))
     everyone = {(way, p): Numbers(site, "%s-%s" % (way, p)) for way in ways for p in ("one", "all")}
     for numbers in everyone.values():
@@ -210,8 +211,10 @@ def files_with_names_of_other_programs_that_came_and_went_are_read_in_order(site
         path = site.path(way, pattern, name)
         write(path, 2)
         for i, o in enumerate(older):
-            os.rename(path, site.path(way, pattern, o))
+            os.rename(path, site.path(way, pattern, o.replace(".gz", ".plain")))
             write(path, 3 + i)
+        for o in filter(lambda o: o.endswith(".gz"), older):
+            compress_as(site.path(way, pattern, o.replace(".gz", ".plain")), site.path(way, pattern, o))
     site.start()
     for numbers in everyone.values():
         numbers.until(4)
@@ -265,6 +268,30 @@ def compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another
     write("b", 6)
     site.start()
     numbers.until(6)
+
+
+def what_a_link_led_to_is_read_though_it_was_empty_when_it_was_seen(site):
+    os.mkdir(site.path("days"))
+
+    def switch(day):
+        open(site.path("days", day), "a").close()
+        os.symlink("days/" + day, site.path("new"))
+        os.rename(site.path("new"), site.path("app.log"))
+    switch("monday")
+    write_lines(site.path("days/monday"), 1, 1)
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 50ms, "
+            "rotate_wait: 50ms}")
+    numbers = Numbers(site, "logs")
+    numbers.until(1)
+    switch("tuesday")
+    settled(site, 1)
+    site.stop()
+    os.unlink(site.path("sluice.log"))
+    write_lines(site.path("days/tuesday"), 2, 2)
+    switch("wednesday")
+    write_lines(site.path("days/wednesday"), 3, 3)
+    site.start()
+    numbers.until(3)
 
 
 def a_copy_beside_a_recreated_file_is_not_read_again(site):
@@ -426,6 +453,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
+    what_a_link_led_to_is_read_though_it_was_empty_when_it_was_seen,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     a_file_with_the_inode_and_the_text_of_a_removed_one_is_read, the_last_lines_are_read_when_asked_for)
