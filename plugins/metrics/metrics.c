@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static const struct collector {
@@ -289,16 +290,31 @@ static void collect(struct state *s, size_t i)
 		emit(s, m);
 }
 
+static void check_root(struct state *s, const char *option, const char *path)
+{
+	struct stat st;
+	trouble(s, !path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)), option, path,
+		"there is no directory %s (mount it into this container, or correct the path)",
+		path);
+}
+
 static void tick(struct sluice_source *src, void *ctx)
 {
 	struct state *s = ctx;
 	(void)src;
 	int64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	bool has_worked = false;
 	history_expire(s->history, ++s->n_ticks);
+	check_root(s, "procfs", s->procfs);
+	check_root(s, "sysfs", s->sysfs);
+	check_root(s, "rootfs", s->rootfs);
 	for (size_t i = 0; i < N_COLLECTORS; i++) {
 		if (s->wanted[i])
 			collect(s, i);
+		has_worked |= s->has_worked[i];
 	}
+	trouble(s, s->is_chosen || has_worked, "collectors", "all", "nothing can be collected: %s",
+		s->sample.why[0] ? s->sample.why : s->failed);
 	s->spent_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
 	report(s);
 }

@@ -235,6 +235,19 @@ def what_is_configured_and_not_available_is_reported(site):
         site.told(said, 1)
 
 
+def paths_that_are_not_there(site):
+    m = Machine(site)
+    site.up(m.source("rootfs: DIR/host").replace("DIR/proc", "DIR/host/proc").replace("DIR/sys", "DIR/host/sys"))
+    for said in ("procfs: there is no directory %s" % site.path("host/proc"), "sysfs: there is no directory", "rootfs: there is no directory %s" % site.path("host"),
+                 "collectors: nothing can be collected: %s" % site.path("host/proc")):
+        site.told(said, 1)
+    os.makedirs(site.path("host/proc"))
+    os.makedirs(site.path("host/sys"))
+    m.put("../host/proc/loadavg", "0.50 1.25 2.00 1/100 1234\n")
+    site.told("collectors: all: no longer a problem", 1)
+    wait_for(lambda: site.source("m")["counters"]["problems"] == 0, "the problems to be over")
+
+
 def hosts_mounts_from_a_container(site):
     m = Machine(site)
     root = site.path("root")
@@ -337,7 +350,7 @@ def this_machine(site):
     # Each value can have a threshold.
     names = {k for e in seen.values() if "fields" in e for d in [e["fields"], *e["fields"].get("devices", [])] for k, v in d.items()
              if not isinstance(v, (str, bool, list))}
-    site.write_config("m: {type: metrics, channel: m, thresholds: {%s}}\n" % ", ".join("%s: 1" % n for n in names))
+    site.write_config("m: {type: metrics, channel: m, thresholds: {%s}}\n" % ", ".join("%s: 0.5" % n for n in names))
     status, text = site.sluice_command("check")
     check(status == 0 and len(names) > 50, "%d: %s" % (len(names), text))
 
@@ -381,6 +394,6 @@ def hung_in_a_pipe(site, why):
 
 run(cpu_as_shares, memory_in_bytes, counters_and_their_rates, a_counter_that_goes_back, cpu_counters_that_go_back, figures_that_do_not_add_up,
     what_is_left_out, thresholds, alarms_name_their_devices, thresholds_that_could_never_be_met, what_is_configured_and_not_available_is_reported,
-    hosts_mounts_from_a_container, control_groups_of_both_versions, messages_say_the_values,
+    paths_that_are_not_there, hosts_mounts_from_a_container, control_groups_of_both_versions, messages_say_the_values,
     what_is_missing_or_broken_stops_nothing, names_are_any_bytes, ticks_do_not_drift, this_machine,
     a_hung_mount_stops_nothing)
