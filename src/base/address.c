@@ -29,10 +29,22 @@ static int parse_host_port(const char *text, const char *rest, struct address *r
 	const char *colon = strrchr(rest, ':');
 	int64_t port;
 	size_t n = colon ? (size_t)(colon - rest) : 0;
+	int word = (int)strcspn(text, ":");
+	if (rest[0] == '/') {
+		*why = mem_printf("\"%s\" is not an address (did you mean \"%.*s:%s\"?)", text,
+				  word, text, rest + strspn(rest, "/"));
+		return -EINVAL;
+	}
+	if (!colon && unit_parse_int(rest, &port) == 0) {
+		*why = mem_printf("\"%s\" names no host (write %.*s:127.0.0.1:%s for this "
+				  "machine alone, or %.*s:0.0.0.0:%s for others too)",
+				  text, word, text, rest, word, text, rest);
+		return -EINVAL;
+	}
 	if (!n || n >= sizeof(ret->host) || strlen(colon + 1) >= sizeof(ret->port) ||
 	    unit_parse_int(colon + 1, &port) || port < 1 || port > 65535) {
 		*why = mem_printf("\"%s\" names no host and port (write %.*s:127.0.0.1:9000)", text,
-				  (int)strcspn(text, ":"), text);
+				  word, text);
 		return -EINVAL;
 	}
 	if (rest[0] == '[' && rest[n - 1] == ']' && n > 2) {

@@ -74,6 +74,18 @@ const char *option_type_name(enum sluice_type type)
 	return "a value";
 }
 
+/* That, with all the words of a choice; owned. */
+static char *expected_by(const struct sluice_option *o)
+{
+	struct buf all = {0};
+	buf_puts(&all, option_type_name(o->type));
+	for (size_t i = 0; o->type == SLUICE_ENUM && o->choices[i]; i++)
+		buf_printf(&all, "%s %s", i ? "," : "", o->choices[i]);
+	char *ret = mem_strdup(buf_text(&all));
+	buf_fini(&all);
+	return ret;
+}
+
 /* ---- one value ---------------------------------------------------------------------- */
 
 static int enum_index(const struct sluice_option *o, const char *text, int64_t *ret, char **why)
@@ -305,22 +317,21 @@ static const struct sluice_option *preset_of(const struct sluice_option *table, 
 static void read_one(struct reading *r, const struct tree *t, const char *where,
 		     const struct sluice_option *o)
 {
-	if (t->kind != TREE_SCALAR) {
-		errors_add(r->e, t->at, where, "%s where %s is expected", tree_kind_name(t),
-			   option_type_name(o->type));
-		return;
-	}
-	if (!t->is_quoted && (strcmp(t->text, "") == 0 || strcmp(t->text, "~") == 0 ||
-			      strcmp(t->text, "null") == 0)) {
-		errors_add(r->e, t->at, where, "no value (write %s, or remove the key)",
-			   option_type_name(o->type));
-		return;
-	}
-	char *why = option_check(o, t->text);
+	char *expected = expected_by(o), *why = NULL;
+	bool is_empty = t->kind == TREE_SCALAR && !t->is_quoted &&
+			(strcmp(t->text, "") == 0 || strcmp(t->text, "~") == 0 ||
+			 strcmp(t->text, "null") == 0);
+	if (t->kind != TREE_SCALAR)
+		why = mem_printf("%s where %s is expected", tree_kind_name(t), expected);
+	else if (is_empty)
+		why = mem_printf("no value (write %s, or remove the key)", expected);
+	else
+		why = option_check(o, t->text);
 	if (why)
 		errors_add(r->e, t->at, where, "%s", why);
 	else
 		option_add(r->ret, o, t->text, t->at);
+	free(expected);
 	free(why);
 }
 

@@ -86,7 +86,14 @@ static char *explain(const struct sluice_spawn *s, const struct failure *f)
 	case STEP_NICE: return mem_printf("cannot change the niceness by %d: %s", s->nice, error);
 	case STEP_EXEC: break;
 	}
-	return mem_printf("cannot run %s: %s", s->argv[0], error);
+	const char *what_to_do = "";
+	if (f->error == ENOENT && !strchr(s->argv[0], '/'))
+		what_to_do = " (no directory of PATH has it: write its full path)";
+	else if (f->error == ENOENT)
+		what_to_do = " (if the file is there, the interpreter in its first line is not)";
+	else if (f->error == EACCES)
+		what_to_do = " (make it executable with chmod +x, for the user of the source)";
+	return mem_printf("cannot run %s: %s%s", s->argv[0], error, what_to_do);
 }
 
 pid_t launch(struct sluice_spawn *s, char **why)

@@ -185,16 +185,12 @@ static void after_stop(struct source *s)
 	source_start(s);
 }
 
-/* It has ended without a word on why; what it said last may be the cause. */
+/* It has ended without a word on why. */
 static void explain_end(struct source *s, int status)
 {
-	char *how = WIFSIGNALED(status)
-			    ? process_describe_status(status)
-			    : mem_printf("the plugin called exit(%d)", WEXITSTATUS(status));
-	char *why = s->error ? mem_printf("%s; its last error: %s", how, s->error) : NULL;
-	source_set_error(s, why ? why : how);
-	if (why)
-		free(how);
+	source_set_end(s, WIFSIGNALED(status)
+				  ? process_describe_status(status)
+				  : mem_printf("the plugin called exit(%d)", WEXITSTATUS(status)));
 }
 
 static void on_child_end(struct loop_child *c, int status)

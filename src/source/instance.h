@@ -140,6 +140,8 @@ void source_set_state(struct source *s, enum source_state state, const char *rea
  * why this run ends.
  */
 void source_set_error(struct source *s, char *owned);
+/* Why its process has ended; what it said last in this run may be the cause, and is added. */
+void source_set_end(struct source *s, char *owned);
 void source_set_reason(struct source *s, char *owned);
 
 /* It says itself that it is over: `state`, unless it was told to stop; and its

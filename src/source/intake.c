@@ -277,7 +277,9 @@ static void take_end(struct source *s, struct str body)
 	/* A plugin that gives up has said more in its log. */
 	if (kind == END_FINISHED)
 		source_set_reason(s, text_of(s, why));
-	else if (kind != END_FOR_GOOD || !s->error)
+	else if (kind != END_FOR_GOOD)
+		source_set_end(s, text_of(s, why));
+	else if (!s->error)
 		source_set_error(s, text_of(s, why));
 	source_over(s, kind == END_FOR_GOOD   ? STATE_FAILED
 		       : kind == END_FINISHED ? STATE_FINISHED

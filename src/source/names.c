@@ -107,8 +107,10 @@ static int find(struct names *names, struct str text, enum kind kind, uint32_t *
 
 static int refuse(struct str text, enum kind kind, char **why)
 {
-	*why = mem_printf("there is no %s \"%.*s\"", kind == USER ? "user" : "group",
-			  (int)MIN(text.len, (size_t)64), text.data);
+	*why = mem_printf("there is no %s \"%.*s\" on this machine to own the socket (correct "
+			  "its name, or create it)",
+			  kind == USER ? "user" : "group", (int)MIN(text.len, (size_t)64),
+			  text.data);
 	return -EINVAL;
 }
 

@@ -36,6 +36,14 @@ void source_set_error(struct source *s, char *owned)
 	s->last_error_ns = clock_wall_ns();
 }
 
+void source_set_end(struct source *s, char *owned)
+{
+	char *why = s->error ? mem_printf("%s; its last error: %s", owned, s->error) : NULL;
+	source_set_error(s, why ? why : owned);
+	if (why)
+		free(owned);
+}
+
 static int severity_of(enum source_state state)
 {
 	switch (state) {

@@ -60,6 +60,11 @@ def addresses_and_directories_that_cannot_work(site):
     rest = "\nsources:\n  a: {type: file, channel: x, include: /x}\n"
     says(site, "hub: {listen: []}" + rest, "FILE:1:15: hub.listen: an empty list", count=1)
     says(site, "hub: {listen: [unix:/a, unix:/a]}" + rest, 'hub.listen: "unix:/a" stands there twice', count=1)
+    says(site, "hub: {listen: ['tcp://127.0.0.1:9000']}" + rest, 'did you mean "tcp:127.0.0.1:9000"?', count=1)
+    says(site, "hub: {listen: ['tcp:9000']}" + rest, "(write tcp:127.0.0.1:9000 for this machine alone, or tcp:0.0.0.0:9000", count=1)
+    says(site, "sources:\n  a: {type: file, channel: x, include: /x, multiline: [java]}\n",
+         "sources.a.multiline: a list where one of none, time, java,", count=1)
+    says(site, "sources:\n  a: {type: file, channel: x, include: /x, parse: }\n", "no value (write one of none, json,", count=1)
     says(site, "hub: {listen: [nowhere]}" + rest, 'hub.listen: "nowhere" is not an address (write unix:', count=1)
     says(site, "hub: {state_dir: /%s}" % ("d" * 120) + rest, "hub.state_dir: longer than 94 characters", count=1)
 
