@@ -55,6 +55,19 @@ static void put_container(struct state *s, struct file *f, const struct wrapping
 		jsonline_put_object(w->attrs, w->attrs_len, "attrs", &s->fields);
 }
 
+/* A form that fits no line at all is likely to be the wrong one. */
+static void tell_unparsed(struct state *s, const struct file *f, const char *option)
+{
+	enum { ENOUGH = 10 };
+	s->n_unparsed++;
+	if (s->n_unparsed != ENOUGH || s->n_lines + 1 != ENOUGH)
+		return;
+	say(s, SLUICE_LOG_WARNING,
+	    "%s: none of the first %d lines has the form \"%s\"; the newest is of %s (they are "
+	    "emitted as they are, with the field unparsed; sluice-file(7) lists the forms)",
+	    option, ENOUGH, s->src->host->option(s->src, option, 0), f->path);
+}
+
 int emit_line(struct state *s, struct file *f, const char *line, size_t len, uint32_t flags,
 	      uint64_t size, const struct wrapping *w)
 {
@@ -70,7 +83,7 @@ int emit_line(struct state *s, struct file *f, const char *line, size_t len, uin
 	bool is_parsed = s->options.has_containers && !w ? false : parse_line(s, line, len, &p);
 	if (!is_parsed) {
 		fields_bool(&s->fields, "unparsed", true);
-		s->n_unparsed++;
+		tell_unparsed(s, f, w ? "parse_message" : "parse");
 	}
 	if (p.has_bad_time && !p.time_ns) {
 		fields_bool(&s->fields, "time_unparsed", true);

@@ -227,11 +227,27 @@ static const char *escape(struct state *s, const char *p, size_t *n)
 	return out;
 }
 
+/* The hub replaces them, but does not say how many. */
+static void count_invalid(struct state *s, const char *p, size_t n)
+{
+	static const uint64_t high_bits = 0x8080808080808080;
+	for (size_t i = 0; i < n;) {
+		uint64_t word = high_bits;
+		if (n - i >= sizeof(word))
+			memcpy(&word, p + i, sizeof(word));
+		size_t k = word & high_bits ? sequence((const unsigned char *)p + i, n - i)
+					    : sizeof(word);
+		s->n_invalid += !k;
+		i += k ? k : 1;
+	}
+}
+
 const char *encoding_decode(struct state *s, struct file *f, const char *p, size_t *n)
 {
 	if (f->decoder)
 		return convert(s, f, p, n);
 	if (s->options.on_invalid == INVALID_ESCAPE)
 		return escape(s, p, n);
-	return p; /* the hub replaces what is no UTF-8 */
+	count_invalid(s, p, *n);
+	return p;
 }

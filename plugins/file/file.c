@@ -356,14 +356,35 @@ static void read_more_options(struct sluice_source *src, struct options *o)
 	o->max_line -= o->max_line % 4;
 }
 
+static int refuse_text(struct sluice_source *src, const char *option, const char *text,
+		       const char *why)
+{
+	char message[500];
+	snprintf(message, sizeof(message), "\"%.100s\" %s", text, why);
+	return src->host->refuse(src, option, message);
+}
+
+/* (?<name>...), (?P<name>...) or (?'name'...). */
+static bool has_named_group(const char *regex)
+{
+	const char *p = regex;
+	while ((p = strstr(p, "(?"))) {
+		p += 2;
+		if (*p == '\'' || (p[0] == 'P' && p[1] == '<') ||
+		    (p[0] == '<' && p[1] != '=' && p[1] != '!'))
+			return true;
+	}
+	return false;
+}
+
 static int check_options(struct sluice_source *src, const struct options *o)
 {
 	const struct sluice_host *h = src->host;
 	const char *zone = h->option(src, "time_zone", 0);
 	if (!encoding_unit(o->encoding))
-		return h->refuse(src, "encoding",
-				 "is not supported: iconv does not know it, or its line feed "
-				 "cannot be found, as in EBCDIC (iconv -l lists the names)");
+		return refuse_text(src, "encoding", o->encoding,
+				   "is not supported: iconv does not know it, or its line feed "
+				   "cannot be found, as in EBCDIC (iconv -l lists the names)");
 	if (!o->has_containers && h->number(src, "parse_message"))
 		return h->refuse(
 			src, "parse_message",
@@ -375,15 +396,24 @@ static int check_options(struct sluice_source *src, const struct options *o)
 	if (o->parse != PARSE_REGEX && h->option(src, "regex", 0))
 		return h->refuse(src, "regex",
 				 "is used only with parse: regex (set that, or remove regex)");
+	if (o->parse == PARSE_REGEX && !has_named_group(h->option(src, "regex", 0)))
+		return h->refuse(src, "regex",
+				 "has no named group, so it makes no field (write (?<name>...) "
+				 "around each part that is to be a field)");
 	if (*zone && stamp_set_zone(zone))
-		return h->refuse(src, "time_zone",
-				 "is not a time zone that this machine knows (write one such as "
-				 "Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
+		return refuse_text(src, "time_zone", zone,
+				   "is not a time zone that this machine knows (write one such as "
+				   "Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
 	for (size_t i = 0; h->option(src, "time_format", i); i++) {
 		const char *why = times_check_format(h->option(src, "time_format", i));
 		if (why)
-			return h->refuse(src, "time_format", why);
+			return refuse_text(src, "time_format", h->option(src, "time_format", i),
+					   why);
 	}
+	if (o->parse == PARSE_NONE && !o->has_containers && o->has_time_format)
+		return h->refuse(src, "time_format",
+				 "is used only with parse, which finds the time of a line (set "
+				 "that, or remove time_format)");
 	return 0;
 }
 

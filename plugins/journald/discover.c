@@ -304,12 +304,16 @@ void discover_check(struct state *s)
 	s->n_seen = 0;
 	for (size_t i = 0; (root = options_directory(s->src, i)); i++)
 		each_name(s, root, true, check_name);
-	if (!s->n_seen && !s->cannot_read && may_complain(s, "no files"))
-		say(s, SLUICE_LOG_WARNING,
-		    "no journal files in %s%s%s yet (if journald keeps them elsewhere, set "
-		    "directory)",
-		    options_directory(s->src, 0), options_directory(s->src, 1) ? " or " : "",
-		    options_directory(s->src, 1) ? options_directory(s->src, 1) : "");
+	if (s->n_seen || s->cannot_read || !may_complain(s, "no files"))
+		return;
+	const char *first = options_directory(s->src, 0), *second = options_directory(s->src, 1);
+	const char *namespace = s->options.namespace;
+	bool is_named = *namespace && strcmp(namespace, "*") != 0;
+	say(s, SLUICE_LOG_WARNING,
+	    "no journal files%s%s in %s%s%s yet (they are read once they are there; "
+	    "journalctl --header names the directory, which option directory sets)",
+	    is_named ? " of the namespace " : "", is_named ? namespace : "", first,
+	    second ? " or " : "", second ? second : "");
 }
 
 bool discover_hear(struct state *s)

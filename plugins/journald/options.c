@@ -61,10 +61,12 @@ static int read_priority(struct sluice_source *src, struct options *o)
 			o->priority = priorities[i].number;
 			return 0;
 		}
-	return src->host->refuse(
-		src, "priority",
-		"is not a priority (write emerg, alert, crit, err, warning, notice, info or debug, "
-		"or 0 to 7; more severe entries are included)");
+	char why[300];
+	snprintf(why, sizeof(why),
+		 "\"%.100s\" is not a priority (write emerg, alert, crit, err, warning, notice, "
+		 "info or debug, or 0 to 7; more severe entries are included)",
+		 text);
+	return src->host->refuse(src, "priority", why);
 }
 
 static int read_boot(struct sluice_source *src, struct options *o)
@@ -86,6 +88,31 @@ static int read_boot(struct sluice_source *src, struct options *o)
 					 "write current, all, or an id of 32 hexadecimal digits "
 					 "(journalctl --list-boots shows them)");
 	sd_id128_to_string(id, o->boot);
+	return 0;
+}
+
+/* The names of the journal's fields have capitals only. */
+static int read_fields(struct sluice_source *src, struct options *o)
+{
+	const char *text;
+	char why[500], meant[100];
+	(void)o;
+	for (size_t i = 0; (text = src->host->option(src, "fields", i)); i++) {
+		bool is_pattern = strchr(text, '[') != NULL;
+		if (is_pattern || !strpbrk(text, "abcdefghijklmnopqrstuvwxyz-. "))
+			continue;
+		size_t n = 0;
+		for (; text[n] && n + 1 < sizeof(meant); n++)
+			meant[n] = text[n] >= 'a' && text[n] <= 'z' ? (char)(text[n] - 32)
+				   : strchr("-. ", text[n])         ? '_'
+								    : text[n];
+		meant[n] = 0;
+		snprintf(why, sizeof(why),
+			 "no field is called \"%.200s\" (their names have capitals, digits and _: "
+			 "did you mean \"%s\"?)",
+			 text, meant);
+		return src->host->refuse(src, "fields", why);
+	}
 	return 0;
 }
 
@@ -120,8 +147,12 @@ static int read_directory(struct sluice_source *src)
 static int refuse_match(struct sluice_source *src, const char *text)
 {
 	char why[600], field[80] = "PRIORITY";
-	size_t n = strcspn(text, "=:");
-	const char *value = text[n] ? text + n + 1 : "3";
+	size_t n = strcspn(text, "=:"), end = n;
+	const char *value = text[n] ? text + n + 1 : "VALUE";
+	while (n && text[n - 1] == ' ')
+		n--;
+	if (!n && !text[end])
+		value = "3";
 	if (n && n < sizeof(field)) {
 		for (size_t i = 0; i < n; i++)
 			field[i] = text[i] >= 'a' && text[i] <= 'z'   ? (char)(text[i] - 32)
@@ -219,7 +250,8 @@ int options_read(struct state *s)
 	o->max_field = (size_t)h->number(src, "max_field");
 	o->sweep_ns = h->number(src, "sweep_interval");
 	int (*const parts[])(struct sluice_source *, struct options *) = {
-		read_from, read_priority, read_boot, read_namespace, read_matches, read_units};
+		read_from,   read_priority, read_boot, read_namespace,
+		read_fields, read_matches,  read_units};
 	int r = read_directory(src);
 	for (size_t i = 0; !r && i < sizeof(parts) / sizeof(parts[0]); i++)
 		r = parts[i](src, o);

@@ -68,6 +68,14 @@ static bool parse_network(const char *text, struct network *ret)
 	return inet_pton(AF_INET6, address, &ret->address) == 1;
 }
 
+static int refuse_text(struct sluice_source *src, const char *option, const char *text,
+		       const char *why)
+{
+	char message[400];
+	snprintf(message, sizeof(message), "\"%.100s\" %s", text, why);
+	return src->host->refuse(src, option, message);
+}
+
 static int read_networks(struct sluice_source *src, const char *option, struct networks *ret)
 {
 	const char *text;
@@ -75,9 +83,9 @@ static int read_networks(struct sluice_source *src, const char *option, struct n
 		ret->all = must(realloc(ret->all, (i + 1) * sizeof(ret->all[0])));
 		ret->n = i + 1;
 		if (!parse_network(text, &ret->all[i]))
-			return src->host->refuse(
-				src, option,
-				"write addresses and networks such as 10.0.0.0/8, ::1");
+			return refuse_text(src, option, text,
+					   "is not an address or network (write one such as "
+					   "10.0.0.7, 10.0.0.0/8 or ::1)");
 	}
 	return 0;
 }
@@ -98,15 +106,16 @@ static int read_zones(struct sluice_source *src, struct senders *t)
 		if ((size_t)(equals - text) < sizeof(network))
 			memcpy(network, text, (size_t)(equals - text));
 		if (!parse_network(network, &z.network))
-			return src->host->refuse(src, "time_zones",
-						 "write a network and its time zone, such as "
-						 "10.1.0.0/16: Europe/Berlin");
+			return refuse_text(
+				src, "time_zones", network,
+				"is not an address or network (write a network and its time "
+				"zone, such as 10.1.0.0/16: Europe/Berlin)");
 		z.zone = stamp_zone_new(equals + 1);
 		if (!z.zone)
-			return src->host->refuse(
-				src, "time_zones",
-				"names a time zone that this machine does not know (write one such "
-				"as Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
+			return refuse_text(
+				src, "time_zones", equals + 1,
+				"is not a time zone that this machine knows (write one "
+				"such as Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
 		t->zones = must(realloc(t->zones, (i + 1) * sizeof(t->zones[0])));
 		t->zones[t->n_zones++] = z;
 	}

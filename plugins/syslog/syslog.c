@@ -257,11 +257,14 @@ static int read_options(struct sluice_source *src, struct options *o)
 	o->proxy_protocol = h->number(src, "proxy_protocol");
 	o->sender_rate = h->number(src, "sender_rate_limit");
 	const char *zone = h->option(src, "time_zone", 0);
-	if (*zone && stamp_set_zone(zone))
-		return h->refuse(
-			src, "time_zone",
-			"is no time zone of this machine (write one such as Europe/Berlin; "
-			"see /usr/share/zoneinfo)");
+	if (*zone && stamp_set_zone(zone)) {
+		char why[300];
+		snprintf(why, sizeof(why),
+			 "\"%.100s\" is not a time zone that this machine knows (write one such as "
+			 "Europe/Berlin or +02:00; see /usr/share/zoneinfo)",
+			 zone);
+		return h->refuse(src, "time_zone", why);
+	}
 	return read_mode(src, &o->socket_mode);
 }
 
@@ -281,6 +284,29 @@ static void syslog_close(struct sluice_source *src, void *state)
 	fields_free(&s->fields);
 	free(s->buffer);
 	free(s);
+}
+
+/* Nothing that is configured is left aside without a word. */
+static int check_uses(struct state *s)
+{
+	static const char *const of_tls[] = {"tls.cert", "tls.key", "tls.ca", "tls.allowed_names",
+					     "tls.allowed_fingerprints"};
+	struct sluice_source *src = s->src;
+	bool has_tls = false, has_streams = false;
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		const struct listener *l = &s->listeners[i];
+		has_tls |= l->is_tls;
+		has_streams |= !l->is_datagram && !l->is_unix;
+	}
+	for (size_t i = 0; !has_tls && i < sizeof(of_tls) / sizeof(of_tls[0]); i++)
+		if (src->host->option(src, of_tls[i], 0))
+			return src->host->refuse(src, of_tls[i],
+						 "has no effect: no address of listen begins with "
+						 "tls: (write one such as tls:0.0.0.0:6514)");
+	if (s->options.proxy_protocol && !has_streams)
+		return src->host->refuse(src, "proxy_protocol",
+					 "has no effect: it is for tcp: and tls: addresses");
+	return 0;
 }
 
 static void add_listener(struct state *s, const char *address)
@@ -313,6 +339,8 @@ static int syslog_open(struct sluice_source *src, void **ret)
 	if (!r && !s->n_listeners)
 		r = src->host->refuse(src, "listen",
 				      "is an empty list (nobody could send anything)");
+	if (!r)
+		r = check_uses(s);
 	if (!r && needs_tls) {
 		s->tls = tls_new(src);
 		r = s->tls ? 0 : -EINVAL;

@@ -258,7 +258,9 @@ def find_text(path, text):
 
 def wrong_options(site):
     """Each with what to write instead."""
-    for options, want in (("match: [priority=3]", 'did you mean "PRIORITY=3"?'), ("match: ['_PID: 12']", 'did you mean "_PID=12"?'),
+    for options, want in (("match: [priority=3]", 'did you mean "PRIORITY=3"?'), ("match: [_TRANSPORT]", 'did you mean "_TRANSPORT=VALUE"?'),
+                          ("match: ['_TRANSPORT = kernel']", 'did you mean "_TRANSPORT=kernel"?'), ("fields: ['_systemd_*']", 'did you mean "_SYSTEMD_*"?'),
+                          ("priority: loud", '"loud" is not a priority'), ("match: ['_PID: 12']", 'did you mean "_PID=12"?'),
                           ("priority: loud", "write emerg, alert, crit"), ("boot: '-1'", "journalctl --list-boots"),
                           ("units: [a/b]", "systemctl list-units"), ("read_from: yesterday", "a number of entries such as 100"),
                           ("unit: [a]", 'did you mean "units"?'), ("namespace: /var/log/journal.x", "set directory"),

@@ -178,10 +178,23 @@ def stack_traces_are_one_event(site):
     holds(got[0][0], severity=ERROR)
 
 
+def a_form_that_fits_no_line_is_told(site):
+    lines = "".join("line %d\n" % i for i in range(12))
+    docker = "".join('{"log":"line %d\\n","stream":"stdout","time":"2026-11-27T10:00:00Z"}\n' % i for i in range(12))
+    parsed(site, [("parse: haproxy", lines, 12), ("parse: docker, parse_message: json", docker, 12), ("parse: cri", docker, 12),
+                  ("parse: json", '{"message": "x"}\n' + lines, 13), ("", "gr\udcfc\udcdfe, \u00fc\n" + lines, 13)])
+    for said in ('source c0: parse: none of the first 10 lines has the form "haproxy"', "source c1: parse_message: none of the first",
+                 "source c2: parse: none of the first"):
+        site.told(said, 1)
+    wait_for(lambda: site.source("c4")["counters"].get("invalid_bytes") == 2, "the bytes that are no UTF-8 to be counted")
+    check(not site.source("c3")["warnings"] and site.source("c0")["warnings"], site.log())
+
+
 def options_that_cannot_work_are_rejected(site):
     source = SOURCE % ("f", "f", "f", ", %s")
     for options, want in (("multiline: jawa", 'did you mean "java"'), ("multiline: {preset: [java]}", "a list where"),
                           ("time_format: '%d %i'", "contains a directive that is not supported"), ("time_format: [epoch, soon]", "contains no part"),
+                          ("parse: regex, regex: '^x (.*)'", "has no named group"), ("time_format: epoch", "is used only with parse"),
                           ("time_zone: '+25:00'", "is not a time zone"), ("parse: ngnix", 'did you mean "nginx"'), ("ansi: drop", "keep, strip")):
         site.write_config(source % options)
         code, out = site.sluice_command("check")
@@ -190,4 +203,4 @@ def options_that_cannot_work_are_rejected(site):
 
 if __name__ == "__main__":
     run(text_outside_a_match_is_kept, a_coloured_level_is_recognised_and_colours_can_be_stripped, times_that_people_have,
-        logs_of_web_servers, stack_traces_are_one_event, options_that_cannot_work_are_rejected)
+        logs_of_web_servers, stack_traces_are_one_event, a_form_that_fits_no_line_is_told, options_that_cannot_work_are_rejected)

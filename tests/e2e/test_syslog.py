@@ -586,9 +586,13 @@ def a_proxy_header_without_the_option_is_reported(site):
     for options, option, reason in (
             ("proxy_protocol: true", "trusted_proxies", "anyone could send a PROXY header"),
             ("trusted_proxies: [127.0.0.1]", "trusted_proxies", "has no effect without proxy_protocol"),
-            ("time_zones: {10.0.0.0/8: Europe/Bayreuth}", "time_zones", "a time zone that this machine does not know"),
-            ("time_zones: {host: UTC}", "time_zones", "write a network and its time zone")):
-        site.write_config("s: {type: syslog, channel: s, listen: ['tcp:127.0.0.1:6514'], %s}\n" % options)
+            ("time_zones: {10.0.0.0/8: Europe/Bayreuth}", "time_zones", '"Europe/Bayreuth" is not a time zone that this machine knows'),
+            ("time_zones: {host: UTC}", "time_zones", "write a network and its time zone"),
+            ("tls: {cert: /x}", "tls.cert", "has no effect: no address"),
+            ("allow: [lb1]", "allow", '"lb1" is not an address or network'),
+            ("listen: ['udp:127.0.0.1:6514'], proxy_protocol: true, trusted_proxies: [10.0.0.7]", "proxy_protocol", "has no effect: it is for tcp:")):
+        listen = "" if "listen" in options else "listen: ['tcp:127.0.0.1:6514'], "
+        site.write_config("s: {type: syslog, channel: s, %s%s}\n" % (listen, options))
         status, text = site.sluice_command("check")
         check(status == 2 and "sources.s.%s:" % option in text and reason in text, text)
 
