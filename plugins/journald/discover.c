@@ -310,8 +310,8 @@ void discover_check(struct state *s)
 	const char *namespace = s->options.namespace;
 	bool is_named = *namespace && strcmp(namespace, "*") != 0;
 	say(s, SLUICE_LOG_WARNING,
-	    "no journal files%s%s in %s%s%s yet (they are read once they are there; "
-	    "journalctl --header names the directory, which option directory sets)",
+	    "no journal files%s%s in %s%s%s yet (files are read once they appear; if journald "
+	    "keeps them elsewhere, set directory; journalctl --header shows where they are)",
 	    is_named ? " of the namespace " : "", is_named ? namespace : "", first,
 	    second ? " or " : "", second ? second : "");
 }

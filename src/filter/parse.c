@@ -349,7 +349,7 @@ static struct node *parse_test(struct parser *p)
 		return n;
 	size_t next = p->token.at + 1;
 	if (is_sign(p, "=") && next < p->lexer.whole.len && p->lexer.whole.data[next] == '~')
-		fail(p, p->token.at, "that a regular expression matches is written ~");
+		fail(p, p->token.at, "a match with a regular expression is written ~");
 	else if (is_sign(p, "="))
 		fail(p, p->token.at, "equality is written ==");
 	else if (!parse_operator(p, n, &is_negated))

@@ -88,11 +88,11 @@ static char *explain(const struct sluice_spawn *s, const struct failure *f)
 	}
 	const char *what_to_do = "";
 	if (f->error == ENOENT && !strchr(s->argv[0], '/'))
-		what_to_do = " (no directory of PATH has it: write its full path)";
+		what_to_do = " (it is in no directory of PATH: write its full path)";
 	else if (f->error == ENOENT)
 		what_to_do = " (if the file is there, the interpreter in its first line is not)";
 	else if (f->error == EACCES)
-		what_to_do = " (make it executable with chmod +x, for the user of the source)";
+		what_to_do = " (make it executable for the source's user: chmod +x)";
 	return mem_printf("cannot run %s: %s%s", s->argv[0], error, what_to_do);
 }
 

@@ -114,7 +114,7 @@ def what_was_meant_is_suggested(site):
                            ("access: alice", 'did you mean "user:alice"?'), ("access: [10.0.0.0/8]", 'did you mean "net:10.0.0.0/8"?'),
                            ("access: authentcated", 'did you mean "authenticated"?'), ("access: ['user: x']", "(write anyone, authenticated")):
         says(site, "channels: {c: {%s}}%s" % (channel, rest), "FILE:1:", words, count=1, commands=("check",))
-    for source, words in (("type: command, argv: ls -l  /tmp", 'write argv: [ls, -l, /tmp], a word an item, or shell: "ls -l  /tmp"'),
+    for source, words in (("type: command, argv: ls -l  /tmp", 'write argv: [ls, -l, /tmp], one word for each item, or shell: "ls -l  /tmp"'),
                           ("type: syslog, listen: '514'", 'did you mean "udp:127.0.0.1:514"?'),
                           ("type: syslog, listen: x", "write udp:host:port, tcp:host:port, tls:host:port, unix:/path, unix-stream:/path")):
         says(site, "sources:\n  a: {channel: web, %s}\n" % source, "FILE:2:", words, count=1, commands=("check",))

@@ -76,7 +76,7 @@ def live_and_past_are_filtered_alike(site):
 def wrong_filters_are_refused_with_their_place(site):
     site.up(LINES)
     for parameters, words in (({"filter": "severity = warning"}, "at character 10: equality is written =="),
-                              ({"filter": "message =~ /x/"}, "at character 9: that a regular expression matches is written ~"),
+                              ({"filter": "message =~ /x/"}, "at character 9: a match with a regular expression is written ~"),
                               ({"filter": "status > 1"}, "fields.status"),
                               ({"grep": "/a(/"}, 'In "grep"'),
                               ({"severity": "loud"}, "is no severity"),
