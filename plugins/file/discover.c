@@ -238,8 +238,8 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st)
 	if (f->is_gz)
 		return gz_reopen(s, f);
 	bool is_other = f->born_ns && f->open_born_ns && f->born_ns != f->open_born_ns;
-	if ((is_other && (f->is_done || !f->at.offset)) ||
-	    (uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
+	if ((is_other && (f->is_done || !f->at.offset)) || (uint64_t)st->st_size < f->at.offset ||
+	    !position_fits(&f->at, f->fd)) {
 		char message[512];
 		close(f->fd);
 		f->fd = -1;

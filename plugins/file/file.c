@@ -538,6 +538,8 @@ static int drain_older(struct state *s, struct file *f)
 		return 0;
 	int r = drain_older(s, older);
 	if (!r)
+		r = generation_tell_missed(s, older);
+	if (!r)
 		r = follow_drain(s, older);
 	return r ? r : group_flush(s, older);
 }
@@ -582,6 +584,8 @@ static int read_round(struct state *s)
 		int r = wait_for_older(s, f, &wait);
 		if (wait)
 			continue;
+		if (!r)
+			r = generation_tell_missed(s, f);
 		if (!r)
 			r = follow_read(s, f);
 		if (r < 0)

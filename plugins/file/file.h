@@ -6,6 +6,7 @@
  *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
  *	generations.c  files that were rotated away before anybody looked
+ *	missed.c    what shows that files came and went unseen
  *	missing.c   files that no pattern leads to: where they are, or that they are gone
  *	pattern.c   names with *, ** and {}
  *	ignored.c   what is named and not read, and why
@@ -120,6 +121,7 @@ struct file {
 
 	struct between *between; /* it waits for those that came before it; NULL: not */
 	struct file *older;      /* must be read to its end before this one */
+	size_t n_missed;         /* files before it that may have been removed unread, to be told */
 	bool is_rotated;         /* its name belongs to another file, or to none */
 	bool is_done;            /* rotated, read to its end, closed; only remembered */
 	bool owes_gap;           /* gone while we did not run, unless it comes back compressed */
@@ -504,6 +506,10 @@ void discover_free(struct state *s);
 void generations_await(struct file *f, struct file *before);
 /* Looks for what came between, for all that wait for it.  0 or -ECANCELED. */
 int generations_settle(struct state *s);
+/* The gap of files that may have been removed unread, when what came before has been read.
+ * 0 or -ECANCELED.
+ */
+int generation_tell_missed(struct state *s, struct file *f);
 /* Whether it is looked after by generations_settle(). */
 bool generation_is_awaited(struct state *s, const char *path);
 /* Looks for the rest of a file that is not there any more: in copies of it, also

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "missed.h"
 #include "unpack.h"
 
 #define CURRENT "current"
@@ -151,6 +152,24 @@ static enum kind kind_of(const char *name, const char *base)
 	enum kind k = strncmp(name, base, n) == 0 ? kind_behind(name + n) : NO_GENERATION;
 	k = k ? k : kind_within(name, base);
 	return k || !is_current(base) ? k : kind_of_current(name);
+}
+
+/* The number in app.log.1 or app.1.log, which may be compressed; -1: it is none of them. */
+static long number_of(const char *name, const char *base)
+{
+	size_t n = strlen(base), stem = n, digits;
+	const char *ext = strrchr(base, '.');
+	if (strncmp(name, base, n) != 0)
+		stem = ext ? (size_t)(ext - base) : 0;
+	if (!stem || strncmp(name, base, stem) != 0 || name[stem] != '.')
+		return -1;
+	const char *p = name + stem + 1, *end = p + strspn(p, "0123456789");
+	digits = (size_t)(end - p);
+	if (stem < n && strncmp(end, ext, n - stem) == 0)
+		end += n - stem;
+	else if (stem < n)
+		return -1;
+	return digits && digits < 6 && kind_of_rest(end) ? strtol(p, NULL, 10) : -1;
 }
 
 /* How names order what was written in one moment: .10 before .9, but dates upwards. */
@@ -493,6 +512,84 @@ static bool begin_one(struct state *s, struct file *of, const struct candidate *
 	return true;
 }
 
+/* ---- what was removed before anybody looked ---- */
+
+/* By the numbers in the directory in which `before` has the name `path` now. */
+static size_t missed_beside(struct search *q, const struct file *before, const char *path)
+{
+	char *dir = dir_of(path);
+	const struct listing *l = listing_of(q->lists, dir);
+	size_t ret = 0, n = 0;
+	unsigned *there = must(calloc(l->n + 1, sizeof(there[0])));
+	bool is_upwards = false;
+	for (size_t b = 0; b < q->n_bases && !ret; b++) {
+		long number = number_of(strrchr(path, '/') + 1, q->bases[b]);
+		for (size_t i = n = 0; i < l->n && number > 0; i++) {
+			char name[NAME_SIZE];
+			struct stat st;
+			long k = number_of(l->names[i], q->bases[b]);
+			if (k < 0 || k >= number)
+				continue;
+			snprintf(name, sizeof(name), "%s/%s", dir, l->names[i]);
+			is_upwards |=
+				stat(name, &st) < 0 || ns_of(&st.st_mtim) < ns_of(&before->mtime);
+			there[n++] = (unsigned)k;
+		}
+		if (n && !is_upwards)
+			ret = missed_by_numbers((unsigned)number, there, n);
+	}
+	free(there);
+	free(dir);
+	return ret;
+}
+
+/* When `before` has been removed: by when the others were made. */
+static size_t missed_since(const struct search *q, const struct file *before, int64_t removed_ns)
+{
+	int64_t *born = must(calloc(q->n + 1, sizeof(born[0])));
+	bool is_known = q->n > 0 && q->until->born_ns;
+	for (size_t i = 0; i < q->n; i++) {
+		const struct candidate *c = &q->all[i];
+		/* What is compressed may be the file itself, and so may be a copy. */
+		is_known &= c->born_ns && !is_compressed_name(c->path) &&
+			    !(before->at.offset && holds_the_same(before, c->path, &c->st));
+		born[i] = c->born_ns;
+	}
+	born[q->n] = q->until->born_ns;
+	size_t ret = is_known ? missed_by_times(removed_ns, born, q->n + 1) : 0;
+	free(born);
+	return ret;
+}
+
+static size_t count_missed(struct search *q, const struct file *before)
+{
+	struct stat st;
+	if (!before || before->fd < 0 || before->is_gz || fstat(before->fd, &st) < 0)
+		return 0;
+	if (!st.st_nlink)
+		return missed_since(q, before, ns_of(&st.st_ctim));
+	char *path = file_name_of_open(before);
+	size_t ret = path ? missed_beside(q, before, path) : 0;
+	free(path);
+	return ret;
+}
+
+int generation_tell_missed(struct state *s, struct file *f)
+{
+	char message[1024];
+	size_t n = f->n_missed;
+	f->n_missed = 0;
+	if (!n)
+		return 0;
+	snprintf(message, sizeof(message),
+		 "%s was rotated more often than it was looked at: between the file that was read "
+		 "before this gap and the next one, %zu more file%s may have been written and "
+		 "removed, whose lines are lost (keep more rotated files, or set a shorter "
+		 "sweep_interval)",
+		 f->origin, n, n == 1 ? "" : "s");
+	return emit_gap(s, f, "rotated", message);
+}
+
 /* Compressed ones that are not to be read: 0 or -ECANCELED. */
 static int tell_unreadable(struct state *s, struct file *of, const char *path)
 {
@@ -550,11 +647,16 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 		search_free(&q);
 		return 0;
 	}
+	f->n_missed = count_missed(&q, before);
 	for (size_t i = 0; i < q.n && !r; i++) {
-		if (is_compressed_name(q.all[i].path) && !ignored_reads(s, q.all[i].path))
+		if (is_compressed_name(q.all[i].path) && !ignored_reads(s, q.all[i].path)) {
 			r = tell_unreadable(s, f, q.all[i].path);
-		else if (begin_one(s, f, &q.all[i], f->older))
+		} else if (begin_one(s, f, &q.all[i], f->older)) {
 			f->older = s->last_file;
+			/* The first of them says so: it comes right behind the gap. */
+			s->last_file->n_missed = f->n_missed;
+			f->n_missed = 0;
+		}
 	}
 	if (!q.n && !r)
 		r = go_on_in_copy(s, f, before);

@@ -294,6 +294,52 @@ def what_a_link_led_to_is_read_though_it_was_empty_when_it_was_seen(site):
     numbers.until(3)
 
 
+def rotate_over(log):
+    """One generation is kept; the rotations can be told apart by their times."""
+    time.sleep(0.05)
+    os.rename(log, log + ".1")
+
+
+def files_that_came_and_went_unseen_are_told(site, mode="auto"):
+    """A gap says so where one was lost, and only there."""
+    numbers = {}
+    names = ("lost", "kept", "hole", "whole")
+    for name in names:
+        write_lines(site.path(name + ".log"), 1, 1)
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, watch: %s, "
+                    "sweep_interval: 200ms}\n" % (n, n, n, mode) for n in names))
+    for name in names:
+        numbers[name] = Numbers(site, name)
+        numbers[name].until(1)
+    sources = site.pids("source")
+    for pid in sources:
+        os.kill(pid, signal.SIGSTOP)
+    for name in names:
+        log = site.path(name + ".log")
+        for n in (2, 3, 4):
+            if name == "kept" and n == 3:
+                continue
+            (rotate if "ho" in name else rotate_over)(log)
+            write_lines(log, n, n)
+    os.unlink(site.path("hole.log.2"))
+    for pid in sources:
+        os.kill(pid, signal.SIGCONT)
+
+    def got(name):
+        return [e.json()["message"] for e in site.stream("channel=%s&earliest=1" % name).until_message("4")
+                if e.type in ("line", "gap")]
+    check(got("kept") == ["1", "2", "4"], repr(got("kept")))
+    check(got("whole") == ["1", "2", "3", "4"], repr(got("whole")))
+    for name in ("lost", "hole"):
+        first, gap, *rest = got(name)
+        check(first == "1" and rest == ["3", "4"], "%s: %r" % (name, got(name)))
+        check("%s.log was rotated more often" % name in gap and "1 more file may" in gap, gap)
+
+
+def files_that_came_and_went_unseen_are_told_by_polling(site):
+    files_that_came_and_went_unseen_are_told(site, "poll")
+
+
 def a_copy_beside_a_recreated_file_is_not_read_again(site):
     log = site.path("app.log")
     write_lines(log, 1, 3)
@@ -454,6 +500,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
     what_a_link_led_to_is_read_though_it_was_empty_when_it_was_seen,
+    files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     a_file_with_the_inode_and_the_text_of_a_removed_one_is_read, the_last_lines_are_read_when_asked_for)

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "../../plugins/file/missed.h"
 #include "../../plugins/file/position.h"
 #include "../../plugins/common/ansi.h"
 #include "../../plugins/common/cut.h"
@@ -153,5 +154,51 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 }
 END_TEST
 
-UNIT_MAIN("file", severity_is_a_word_near_the_start, escape_sequences_are_removed_and_text_is_kept,
-	  a_cut_leaves_characters_whole, a_position_is_recognised_only_in_the_file_it_was_taken_in)
+/* Times in seconds.  One file is kept unless it says otherwise. */
+START_TEST(files_that_were_removed_unread_show_in_when_others_were_made)
+{
+	static const struct {
+		double removed, born[4];
+		size_t n, want;
+	} cases[] = {
+		{10, {10}, 1, 0},         /* one rotation, none is kept */
+		{20, {10, 19.999}, 2, 0}, /* logrotate: made, then removed */
+		{20, {10, 20.001}, 2, 0}, /* mv -f: removed, then made */
+		{20, {19.999, 30}, 2, 1}, /* a third rotation */
+		{20, {20.001, 30}, 2, 1},
+		{20, {30, 40}, 2, 1},                 /* two of which one shows */
+		{30, {10, 20, 30, 40}, 4, 1},         /* two are kept, one too many */
+		{40, {10, 20, 30, 39.999}, 4, 0},     /* three are kept */
+		{20, {20.001, 20.002, 20.003}, 3, 2}, /* too fast to be told apart */
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t born[4];
+		for (size_t k = 0; k < cases[i].n; k++)
+			born[k] = (int64_t)(cases[i].born[k] * 1e9);
+		size_t n = missed_by_times((int64_t)(cases[i].removed * 1e9), born, cases[i].n);
+		ck_assert_msg(n == cases[i].want, "%zu: %zu", i, n);
+	}
+}
+END_TEST
+
+START_TEST(files_that_were_removed_unread_leave_their_numbers_out)
+{
+	static const struct {
+		unsigned number, there[4];
+		size_t n, want;
+	} cases[] = {
+		{1, {0}, 0, 0},    {2, {1}, 1, 0},       {3, {1, 2}, 2, 0}, {3, {1}, 1, 1},
+		{5, {2, 4}, 2, 2}, {3, {1, 1, 2}, 3, 0}, {4, {0, 1}, 2, 2}, {2, {0, 1}, 2, 0},
+		{7, {0}, 0, 0},    {1, {0}, 1, 0},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t n = missed_by_numbers(cases[i].number, cases[i].there, cases[i].n);
+		ck_assert_msg(n == cases[i].want, "%zu: %zu", i, n);
+	}
+}
+END_TEST
+
+UNIT_MAIN("file", files_that_were_removed_unread_show_in_when_others_were_made,
+	  files_that_were_removed_unread_leave_their_numbers_out, severity_is_a_word_near_the_start,
+	  escape_sequences_are_removed_and_text_is_kept, a_cut_leaves_characters_whole,
+	  a_position_is_recognised_only_in_the_file_it_was_taken_in)
