@@ -160,8 +160,9 @@ int plugin_check_file(const char *path, char **why)
 	}
 	slash[slash == dir] = 0;
 	real = realpath(path, NULL);
-	real_dir = realpath(dir, NULL);
-	if (!real || !real_dir || stat(real, &st) < 0) {
+	if (real)
+		real_dir = realpath(dir, NULL);
+	if (!real_dir || stat(real, &st) < 0) {
 		*why = mem_printf("%s: %s", path, strerror(errno));
 		goto out;
 	}

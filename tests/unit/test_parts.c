@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +15,7 @@
 #include "base/json.h"
 #include "base/unit.h"
 #include "conf/packed.h"
+#include "host/plugin.h"
 
 #define SEC 1000000000LL
 
@@ -360,7 +362,17 @@ START_TEST(who_passes_requests_on_unlisted_gets_no_right_by_its_address)
 }
 END_TEST
 
-UNIT_MAIN("parts", json_is_checked_as_rfc_8259_says, addresses_are_refused_with_a_sentence,
+START_TEST(a_plugin_that_is_gone_is_reported_so)
+{
+	char *why = NULL;
+	ck_assert_int_eq(plugin_check_file("/usr/no-such-plugin.so", &why), -EINVAL);
+	ck_assert_str_eq(why, "/usr/no-such-plugin.so: No such file or directory");
+	free(why);
+}
+END_TEST
+
+UNIT_MAIN("parts", a_plugin_that_is_gone_is_reported_so, json_is_checked_as_rfc_8259_says,
+	  addresses_are_refused_with_a_sentence,
 	  ranges_of_durations, times_as_logs_write_them,
 	  a_stream_has_the_same_frames_however_it_is_cut,
 	  settings_survive_packing_and_nothing_else_does,
