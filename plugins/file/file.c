@@ -567,7 +567,8 @@ static int wait_for_older(struct state *s, struct file *f, bool *wait)
  */
 static int note_end(struct state *s, struct file *f)
 {
-	if (!f->is_rotated || f->is_gz || f->fd < 0 || f->at.is_done || f->part_len || f->group)
+	if (!f->is_rotated || f->is_gz || f->fd < 0 || f->at.is_done || f->part_len || f->group ||
+	    f->held)
 		return 0;
 	f->at.is_done = true;
 	return emit_cursor(s, f);

@@ -175,9 +175,11 @@ struct state {
 	struct ignored_files *ignored;    /* include.n * N_IGNORED; NULL before the first look */
 	uint64_t n_ignored, n_unreadable; /* by the last look */
 	struct file *files, *last_file;   /* in the order in which they began */
+	struct file *next_missing;        /* of missing_look(); NULL: none */
 	size_t n_files;
 	struct file **by_path, **by_identity, **by_origin; /* hashes of n_slots */
 	size_t n_slots;
+	bool is_by_path_stale;   /* it leads to files that are gone */
 	struct fields fields;    /* of the event being emitted */
 	struct fields unwrapped; /* memory of the container's line that is looked at */
 	struct regexes *regexes;
@@ -214,6 +216,7 @@ struct between {
 	int64_t mtime_ns, born_ns; /* of that one */
 	bool is_open;
 	unsigned n_looks; /* that were not sure */
+	int64_t told_ns;  /* until then a gap has told of those that cannot be read */
 };
 
 /* Lines that are held back until it is known that the event is whole. */
@@ -477,8 +480,12 @@ int file_let_go(struct state *s, struct file *f);
 int file_forget(struct state *s, struct file *f);
 void file_set_path(struct file *f, const char *path);
 void file_note_time(struct file *f, const struct stat *st);
-/* Opens it by its present name, if that is still this file: 0 or -1. */
+/* Opens it by its present name: 0 or a negative errno; -ESTALE: that is another file's now. */
 int file_open_fd(struct state *s, struct file *f);
+/* Says that it could not be opened, if it is there; returns -error. */
+int file_cannot_open(struct state *s, const struct file *f, int error);
+/* Whether a later try can succeed, for what is missing is descriptors or memory. */
+bool file_is_shortage(int error);
 
 int compare_times(const struct timespec *a, const struct timespec *b);
 /* Both owned; the name of an inode in the directory of `path`, or NULL. */

@@ -298,7 +298,10 @@ void file_drop(struct state *s, struct file *gone)
 			f->older = gone->older;
 	*(gone->previous ? &gone->previous->next : &s->files) = gone->next;
 	*(gone->next ? &gone->next->previous : &s->last_file) = gone->previous;
+	if (s->next_missing == gone)
+		s->next_missing = gone->next;
 	s->n_files--;
+	s->is_by_path_stale = true;
 	unindex(s, gone);
 	file_free(gone);
 }
@@ -343,22 +346,36 @@ static bool is_itself(const struct file *f)
 	       st.st_dev == f->dev && st.st_ino == f->ino;
 }
 
+bool file_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+int file_cannot_open(struct state *s, const struct file *f, int error)
+{
+	if (error == ENOENT)
+		return -error;
+	s->n_unreadable++;
+	if (may_complain(s, f->path))
+		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (%s; it is tried again)", f->path,
+		    strerror(error),
+		    file_is_shortage(error) ? "raise limits.open_files of this source, or the "
+					      "system's limits"
+					    : "give sluice's user the right to");
+	return -error;
+}
+
 int file_open_fd(struct state *s, struct file *f)
 {
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	s->n_unreadable += f->fd < 0 && errno != ENOENT;
-	if (f->fd < 0 && errno != ENOENT && may_complain(s, f->path))
-		say(s, SLUICE_LOG_WARNING,
-		    "%s cannot be read: %s (give sluice's user the right to; it is tried again)",
-		    f->path, strerror(errno));
 	if (f->fd < 0)
-		return -1;
+		return file_cannot_open(s, f, errno);
 	no_more_complaint(s, f->path);
 	if (!is_itself(f)) {
 		close(f->fd);
 		f->fd = -1;
 		s->look_at_ns = mono_ns();
-		return -1;
+		return -ESTALE;
 	}
 	f->open_born_ns = birth_of_open(f->fd);
 	if (!f->born_ns)
@@ -370,6 +387,7 @@ int file_open_fd(struct state *s, struct file *f)
 
 void files_index(struct state *s)
 {
+	s->is_by_path_stale = false;
 	if (!s->n_slots)
 		return;
 	memset(s->by_path, 0, s->n_slots * sizeof(s->by_path[0]));
@@ -382,6 +400,8 @@ void files_index(struct state *s)
 
 struct file *file_by_path(struct state *s, const char *path)
 {
+	if (s->is_by_path_stale)
+		files_index(s);
 	struct file *f = s->n_slots ? s->by_path[slot_of(s, path)] : NULL;
 	while (f && strcmp(f->path, path) != 0)
 		f = f->next_by_path;

@@ -99,6 +99,7 @@ static int read_once(struct state *s, struct file *f)
 		got -= got % f->unit;
 	if (!got)
 		return 0;
+	f->at.is_done = false; /* its writer was not done */
 	char *p = s->buffer + f->part_len;
 	size_t nuls, text = hole_find(f, p, got, &nuls);
 	if (!text)

@@ -10,6 +10,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@ struct listing {
 	char *dir;
 	char **names;
 	size_t n, room;
-	bool is_sure; /* no name changed while it was made */
+	bool is_sure;  /* no name changed while it was made */
+	bool is_short; /* it could not be made for want of descriptors or memory */
 };
 
 struct listings {
@@ -46,15 +48,15 @@ struct candidate {
 struct search {
 	struct state *s;
 	struct listings *lists;
-	const char *dirs[DIRS_MAX], *bases[BASES_MAX]; /* borrowed or in owned */
-	char *owned[DIRS_MAX + 1];
+	const char *dirs[DIRS_MAX], *bases[BASES_MAX]; /* in owned */
+	char *owned[DIRS_MAX + BASES_MAX + 1];
 	size_t n_dirs, n_bases, n_owned;
 	const struct between *than;
 	const struct file *until; /* the file that has the name now; NULL: none */
 	bool wants_known;         /* compressed ones that are known, too */
 	struct candidate *all;
 	size_t n;
-	bool is_sure;
+	bool is_sure, is_short; /* as of its listings */
 };
 
 /* ---- names ---- */
@@ -227,6 +229,7 @@ static int by_text(const void *a, const void *b)
 static void list_once(struct listing *l)
 {
 	DIR *d = opendir(l->dir);
+	l->is_short = !d && file_is_shortage(errno);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		if (l->n == l->room) {
 			l->room = l->room ? 2 * l->room : 64;
@@ -316,8 +319,11 @@ static void add_base(struct search *q, const char *path)
 	for (size_t i = 0; i < q->n_bases; i++)
 		if (strcmp(q->bases[i], base) == 0 || kind_of(base, q->bases[i]))
 			return;
-	if (q->n_bases < BASES_MAX)
-		q->bases[q->n_bases++] = base;
+	if (q->n_bases == BASES_MAX)
+		return;
+	/* The file that has this name can be dropped by the search. */
+	q->owned[q->n_owned] = must(strdup(base));
+	q->bases[q->n_bases++] = q->owned[q->n_owned++];
 }
 
 /* Where files of this name are and have been; first of all what counts now. */
@@ -452,6 +458,7 @@ static void search_run(struct search *q, const struct file *of)
 	for (size_t i = 0; i < q->n_dirs; i++) {
 		const struct listing *l = listing_of(q->lists, q->dirs[i]);
 		q->is_sure &= l->is_sure;
+		q->is_short |= l->is_short;
 		for (size_t k = 0; k < q->n_bases; k++)
 			search_in(q, l, q->bases[k]);
 	}
@@ -485,31 +492,44 @@ void generations_await(struct file *f, struct file *before)
 	f->older = before->is_done ? NULL : before;
 }
 
-/* One that came between: it is read behind `older`.  False if it is left out. */
-static bool begin_one(struct state *s, struct file *of, const struct candidate *c,
-		      struct file *older)
+/* The first of them tells what was missed: it comes right behind the gap. */
+static void goes_before(struct file *f, struct file *of)
+{
+	of->older = f;
+	f->n_missed = of->n_missed;
+	of->n_missed = 0;
+}
+
+/* One that came between: it is read behind `older`, unless all of it has been read.
+ * 0 or a negative errno of opening it.
+ */
+static int begin_one(struct state *s, struct file *of, const struct candidate *c,
+		     struct file *older)
 {
 	const struct between *b = of->between;
 	struct position at = b->at;
 	struct file *f = file_add(s, of->origin, c->path, &c->st);
 	f->is_rotated = f->is_seen = true;
 	f->older = older;
-	if (file_open_fd(s, f)) {
+	int r = file_open_fd(s, f);
+	if (r) {
 		file_drop(s, f);
-		return false;
+		return r;
 	}
 	if (f->is_gz) {
+		goes_before(f, of);
 		follow_seek(f, 0);
-		return true;
+		return 0;
 	}
 	/* A copy of what was followed: only what is behind that is new in it. */
 	bool is_copy = at.offset && (uint64_t)f->size >= at.offset && position_fits(&at, f->fd);
 	if (is_copy && b->is_open) {
 		file_drop(s, f);
-		return false;
+		return 0;
 	}
+	goes_before(f, of);
 	follow_seek(f, is_copy ? at.offset : 0);
-	return true;
+	return 0;
 }
 
 /* ---- what was removed before anybody looked ---- */
@@ -603,6 +623,17 @@ static int tell_unreadable(struct state *s, struct file *of, const char *path)
 	return emit_gap(s, of, "rotated", message);
 }
 
+/* One that cannot be opened: 0 or -ECANCELED. */
+static int tell_closed(struct state *s, struct file *of, const char *path, int error)
+{
+	char message[1024];
+	snprintf(message, sizeof(message),
+		 "%.400s was written under the name %.400s and cannot be read: %s; what it holds "
+		 "is lost (give sluice's user the right to read it, also after it is rotated)",
+		 path, of->origin, strerror(error));
+	return emit_gap(s, of, "rotated", message);
+}
+
 /* The new file was made before the other one lost its name, and begins like it: then
  * it is a copy of it, perhaps a longer one, and goes on where that one is.
  */
@@ -629,10 +660,30 @@ static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 	return r ? r : emit_cursor(s, f);
 }
 
+/* Those that were found, in order.  0; -EAGAIN when one of them is to be looked for again; or
+ * -ECANCELED.
+ */
+static int begin_all(struct state *s, struct file *f, const struct search *q)
+{
+	int r = 0;
+	for (size_t i = 0; i < q->n && !r; i++) {
+		const struct candidate *c = &q->all[i];
+		bool is_read = !is_compressed_name(c->path) || ignored_reads(s, c->path);
+		int error = is_read ? -begin_one(s, f, c, f->older) : 0;
+		/* It has got another name since it was found, or none. */
+		if (error == ENOENT || error == ESTALE || file_is_shortage(error))
+			return -EAGAIN;
+		if ((is_read && !error) || c->order <= f->between->told_ns)
+			continue;
+		f->between->told_ns = c->order;
+		r = is_read ? tell_closed(s, f, c->path, error) : tell_unreadable(s, f, c->path);
+	}
+	return r;
+}
+
 static int settle(struct state *s, struct listings *lists, struct file *f)
 {
 	struct file *before = f->older;
-	int r = 0;
 	struct stat st;
 	if (before && before->is_missing)
 		return 0;
@@ -642,25 +693,20 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 		remember_before(f->between, before);
 	struct search q = {.s = s, .lists = lists, .than = f->between, .until = f};
 	search_run(&q, f);
-	if (!q.is_sure && ++f->between->n_looks < LOOKS_MAX) {
-		s->look_at_ns = mono_ns() + PLACE_TICK_NS;
-		search_free(&q);
-		return 0;
-	}
-	f->n_missed = count_missed(&q, before);
-	for (size_t i = 0; i < q.n && !r; i++) {
-		if (is_compressed_name(q.all[i].path) && !ignored_reads(s, q.all[i].path)) {
-			r = tell_unreadable(s, f, q.all[i].path);
-		} else if (begin_one(s, f, &q.all[i], f->older)) {
-			f->older = s->last_file;
-			/* The first of them says so: it comes right behind the gap. */
-			s->last_file->n_missed = f->n_missed;
-			f->n_missed = 0;
-		}
+	bool is_unsure = !q.is_sure && ++f->between->n_looks < LOOKS_MAX;
+	int r = -EAGAIN;
+	/* The search can have dropped `before`, and then another one is the older one. */
+	if (!q.is_short && !is_unsure) {
+		f->n_missed = count_missed(&q, f->older);
+		r = begin_all(s, f, &q);
 	}
 	if (!q.n && !r)
-		r = go_on_in_copy(s, f, before);
+		r = go_on_in_copy(s, f, f->older);
 	search_free(&q);
+	if (r == -EAGAIN) {
+		s->look_at_ns = mono_ns() + PLACE_TICK_NS;
+		return 0;
+	}
 	free(f->between);
 	f->between = NULL;
 	return r;
@@ -762,6 +808,19 @@ static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 	return r ? r : 1;
 }
 
+/* In another file, which holds the same: 1, 0 when that cannot be read, or -ECANCELED. */
+static int go_on_in(struct state *s, struct file *f, const struct candidate *c)
+{
+	int r = file_become(s, f, c->path, &c->st);
+	if (!r)
+		r = file_reopen(s, f, &c->st);
+	if (r)
+		return r;
+	/* It is gone, and a gap says so, if what it holds has just changed. */
+	const struct file *now = file_by_identity(s, c->st.st_dev, c->st.st_ino);
+	return !now || now->fd >= 0;
+}
+
 /* The file that has its name now is a copy of it, with more: 1, else 0 or -ECANCELED. */
 static int adopt_namesake(struct state *s, struct file *f)
 {
@@ -773,10 +832,8 @@ static int adopt_namesake(struct state *s, struct file *f)
 		return 0;
 	if (!holds_the_same(f, f->origin, &c.st))
 		return 0;
-	if (!p) {
-		int r = file_become(s, f, f->origin, &c.st);
-		return r ? r : (r = file_reopen(s, f, &c.st)) ? r : f->fd >= 0;
-	}
+	if (!p)
+		return go_on_in(s, f, &c);
 	p->at = f->at;
 	follow_seek(p, p->at.offset);
 	p->older = NULL;
@@ -804,11 +861,7 @@ int generation_adopt(struct state *s, struct file *f)
 			found = adopt_gz(s, f, c);
 			f = found ? NULL : f;
 		} else if (!is_gz && holds_the_same(f, c->path, &c->st)) {
-			found = file_become(s, f, c->path, &c->st);
-			if (!found)
-				found = file_reopen(s, f, &c->st);
-			if (!found)
-				found = f->fd >= 0;
+			found = go_on_in(s, f, c);
 		}
 	}
 	search_free(&q);

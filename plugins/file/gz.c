@@ -25,6 +25,7 @@ void gz_close(struct file *f)
 	f->nuls = 0;
 }
 
+/* NULL with errno: EIO when it is damaged. */
 static struct unpacked *open_name_at(const char *path, uint64_t offset)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -32,6 +33,7 @@ static struct unpacked *open_name_at(const char *path, uint64_t offset)
 	if (gz && !unpack_skip(gz, offset)) {
 		unpack_close(gz);
 		gz = NULL;
+		errno = EIO;
 	}
 	return gz;
 }
@@ -214,11 +216,29 @@ static int skip(struct state *s, struct file *f)
 	return follow_finish(s, f);
 }
 
+/* Opens it to be read from there: NULL with 0 in *r when that is tried again, -EIO when it is
+ * damaged.
+ */
+static struct unpacked *try_to_open(struct state *s, struct file *f, uint64_t offset, int *r)
+{
+	struct unpacked *gz = open_at(f, offset);
+	*r = 0;
+	if (!gz && file_is_shortage(errno))
+		file_cannot_open(s, f, errno);
+	else if (!gz)
+		*r = -EIO;
+	return gz;
+}
+
 /* 1, 0 when there is nothing to be read of it (yet), -EIO when it is damaged. */
 static int begin(struct state *s, struct file *f)
 {
 	char head[HEAD_MAX];
-	int n = read_head(open_at(f, 0), head);
+	int r;
+	struct unpacked *first = try_to_open(s, f, 0, &r);
+	if (!first)
+		return r;
+	int n = read_head(first, head);
 	if (n < 0)
 		return -EIO;
 	if (n == 0)
@@ -233,14 +253,14 @@ static int begin(struct state *s, struct file *f)
 		/* What it holds back still is emitted when it is closed. */
 		if (original && original->fd >= 0)
 			return 0;
-		int r = take_over(s, f, original, at);
+		r = take_over(s, f, original, at);
 		if (r)
 			return r;
 	}
 	f->at.head_len = (uint16_t)n;
 	f->at.head_hash = position_hash(head, (size_t)n);
-	f->gz = open_at(f, read_offset(f));
-	return f->gz ? 1 : -EIO;
+	f->gz = try_to_open(s, f, read_offset(f), &r);
+	return f->gz ? 1 : r;
 }
 
 static int give_up(struct state *s, struct file *f)

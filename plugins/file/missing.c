@@ -125,11 +125,15 @@ static bool leads_to(const char *path, const struct file *f, struct stat *st)
 	       (!f->is_done || !f->born_ns || !born_ns || f->born_ns == born_ns);
 }
 
-/* Gives the files that are sought the names that they have in it. */
-static void search(struct state *s, const struct place *p)
+/* Gives the files that are sought the names that they have in it; false: it could not be
+ * looked into for now.
+ */
+static bool search(struct state *s, const struct place *p)
 {
 	DIR *d = opendir(p->dir);
-	for (struct dirent *e; d && (e = readdir(d));) {
+	if (!d)
+		return !file_is_shortage(errno);
+	for (struct dirent *e; (e = readdir(d));) {
 		struct file *f = file_by_identity(s, p->before.st_dev, e->d_ino);
 		struct stat st;
 		char name[4096];
@@ -141,8 +145,8 @@ static void search(struct state *s, const struct place *p)
 		f->is_sought = false;
 		file_set_path(f, name);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
+	return true;
 }
 
 /* Looks for them everywhere, or only where names have changed since the last look; true
@@ -159,8 +163,8 @@ static bool search_all(struct state *s, bool everywhere)
 		is_quiet &= place_is_settled(&now);
 	}
 	for (size_t i = 0; i < s->n_places; i++)
-		if (s->places[i].is_due)
-			search(s, &s->places[i]);
+		if (s->places[i].is_due && !search(s, &s->places[i]))
+			is_quiet = false;
 	for (size_t i = 0; i < s->n_places; i++) {
 		struct place *p = &s->places[i];
 		struct stat after = place_stat(p->dir);
@@ -243,7 +247,10 @@ static void add_places_below(struct state *s, const char *dir)
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char path[4096];
 		snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", e->d_name);
-		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+		struct stat st;
+		bool is_dir = e->d_type == DT_DIR || (e->d_type == DT_UNKNOWN &&
+						      lstat(path, &st) == 0 && S_ISDIR(st.st_mode));
+		if (is_dir && e->d_name[0] != '.')
 			place_add(s, path);
 	}
 	if (d)
@@ -296,9 +303,10 @@ int missing_look(struct state *s)
 	places_recall(s);
 	bool is_certain = !n_sought || search_all(s, everywhere);
 	int r = 0;
-	for (struct file *f = s->files, *next; f && !r; f = next) {
+	/* One that is found can show that others are not there any more. */
+	for (struct file *f = s->files; f && !r; f = s->next_missing) {
 		struct stat st;
-		next = f->next;
+		s->next_missing = f->next;
 		if (!is_concerned(f))
 			continue;
 		if (f->is_sought)
@@ -306,5 +314,6 @@ int missing_look(struct state *s)
 		else if (leads_to(f->path, f, &st))
 			r = found(s, f, &st);
 	}
+	s->next_missing = NULL;
 	return r;
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A million lines, written as fast as possible and rotated, arrive once each and in order."""
+import gzip
+
 from harness import *
 
 LINES = 1_000_000
@@ -340,6 +342,85 @@ def files_that_came_and_went_unseen_are_told_by_polling(site):
     files_that_came_and_went_unseen_are_told(site, "poll")
 
 
+def a_generation_that_cannot_be_read_is_a_gap(site):
+    if os.getuid():
+        return  # the source needs another user than the one that owns the file
+    os.chmod(site.dir, 0o755)
+    log = site.path("app.log")
+    numbers = Numbers(site, "logs")
+    write_lines(log, 1, 1)
+    site.up(QUICK.replace("type: file", "type: file, user: nobody"))
+    numbers.until(1)
+    source = site.pids("source")[0]
+    os.kill(source, signal.SIGSTOP)
+    rotate(log)
+    with open(log, "w") as f:
+        f.write("out of reach\n")
+    os.chmod(log, 0o600)
+    rotate(log)
+    write_lines(log, 2, 2)
+    os.kill(source, signal.SIGCONT)
+    gaps = [e.json() for e in site.stream("channel=logs&earliest=1").until_message("2") if e.type == "gap"]
+    check([g["reason"] for g in gaps] == ["rotated"], "gaps %r" % gaps)
+    check(log + ".1 was written under the name " in gaps[0]["message"], gaps[0]["message"])
+
+
+def without_descriptors_a_compressed_file_waits_and_is_not_damaged(site):
+    with gzip.open(site.path("a.log.gz"), "wt") as f:
+        f.write("compressed\n")
+    os.utime(site.path("a.log.gz"), (1000000000, 1000000000))
+    many = [site.path("%d.log" % i) for i in range(40)]
+    for name in many:
+        open(name, "w").close()
+    site.up("app: {type: file, channel: logs, include: ['DIR/*.log*'], exclude: [DIR/sluice.log, DIR/lighttpd.log, "
+            "DIR/access.log], sweep_interval: 50ms, rotate_wait: 50ms, read_from: beginning, decompress: true, "
+            "limits: {open_files: 24}}")
+    site.told("cannot be read: Too many open files (raise limits.open_files")
+    for name in many:
+        os.unlink(name)
+    got = [e.type for e in site.stream("channel=logs&earliest=1").until_message("compressed")]
+    check("gap" not in got, "got %r" % got)
+    check("damaged" not in site.log(), site.log())
+
+
+def what_a_rotated_file_of_a_container_held_back_is_not_lost_silently(site):
+    log = site.path("app.log")
+    with open(log, "w") as f:
+        f.write("2026-11-28T10:00:00.0Z stdout F 1\n2026-11-28T10:00:01.0Z stdout P half\n")
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 20ms, "
+            "rotate_wait: 60s, parse: cri, partial_timeout: 60s}")
+    numbers = Numbers(site, "logs")
+    numbers.until(1)
+    rotate(log)
+    open(log, "w").close()
+    wait_for(lambda: site.source("app")["counters"].get("files") == 2, "the new file")
+    time.sleep(0.3)  # it is not to be committed as read to its end
+    site.kill("source")
+    os.unlink(log + ".1")
+    with open(log, "a") as f:
+        f.write("2026-11-28T10:00:02.0Z stdout F 2\n")
+    got = site.stream("channel=logs&earliest=1").until_message("2")
+    check([e.json()["reason"] for e in got if e.type == "gap"] == ["rotated"] or
+          any(e.type == "line" and e.json()["message"] == "half" for e in got), "lost silently: %r" % got)
+
+
+def copies_that_replace_each_other_are_read_once(site):
+    """One copy is kept, so the next one gets its inode; names are looked at late."""
+    log = site.path("app.log")
+    numbers = Numbers(site, "logs")
+    write_lines(log, 1, 10)
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 60s}")
+    numbers.until(10)
+    for i in range(1, 8):
+        if os.path.exists(log + ".1"):
+            os.unlink(log + ".1")
+        shutil.copy(log, log + ".1")
+        os.truncate(log, 0)
+        write_lines(log, 10 * i + 1, 10 * i + 10)
+        while numbers.next <= 10 * i + 10:
+            numbers.take()
+
+
 def a_copy_beside_a_recreated_file_is_not_read_again(site):
     log = site.path("app.log")
     write_lines(log, 1, 3)
@@ -501,6 +582,8 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
     what_a_link_led_to_is_read_though_it_was_empty_when_it_was_seen,
     files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,
+    a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
+    what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_that_replace_each_other_are_read_once,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     a_file_with_the_inode_and_the_text_of_a_removed_one_is_read, the_last_lines_are_read_when_asked_for)
