@@ -60,7 +60,7 @@ static struct name *new_name(const struct state *s, const char *p, size_t n)
 	return ret;
 }
 
-/* The name, kept; NULL when there are too many: programs choose them. */
+/* The name, kept until names_forget(). */
 static const struct name *intern(struct state *s, const char *p, size_t n)
 {
 	uint32_t h = 5381;
@@ -70,8 +70,6 @@ static const struct name *intern(struct state *s, const char *p, size_t n)
 	for (struct name *k = *slot; k; k = k->next)
 		if (k->len == n && memcmp(k->text, p, n) == 0)
 			return k;
-	if (s->n_names >= NAMES_MAX)
-		return NULL;
 	struct name *k = new_name(s, p, n);
 	k->next = *slot;
 	*slot = k;
@@ -100,6 +98,17 @@ static void add(struct state *s, const char *p, size_t n)
 		e->known[name->known] = raw;
 }
 
+static void names_forget(struct state *s)
+{
+	for (size_t i = 0; i < sizeof(s->names) / sizeof(s->names[0]); i++)
+		while (s->names[i]) {
+			struct name *k = s->names[i];
+			s->names[i] = k->next;
+			free(k);
+		}
+	s->n_names = 0;
+}
+
 int entry_read(struct state *s, sd_journal *j)
 {
 	struct entry *e = &s->entry;
@@ -107,6 +116,9 @@ int entry_read(struct state *s, sd_journal *j)
 	size_t n;
 	sd_id128_t boot;
 	uint64_t mono;
+	/* Programs choose them, and can choose new ones without end. */
+	if (s->n_names > NAMES_MAX)
+		names_forget(s);
 	fields_reset(&s->fields);
 	e->n = e->n_dropped = 0;
 	memset(e->known, 0, sizeof(e->known));
@@ -124,11 +136,6 @@ int entry_read(struct state *s, sd_journal *j)
 
 void entry_free(struct state *s)
 {
-	for (size_t i = 0; i < sizeof(s->names) / sizeof(s->names[0]); i++)
-		while (s->names[i]) {
-			struct name *k = s->names[i];
-			s->names[i] = k->next;
-			free(k);
-		}
+	names_forget(s);
 	fields_free(&s->fields);
 }

@@ -293,6 +293,20 @@ def files_that_cannot_be_read_are_named(site):
     remote.close()
 
 
+def names_without_end_hide_no_entry(site):
+    """Any program can invent names of fields; those that come later are read all the same."""
+    os.makedirs(site.path("journal"))
+    remote = Remote(site.path("journal", "mine.journal"))
+    for i in range(30):
+        remote.send([("MESSAGE", i)] + [("NAME_%d_%d" % (i, k), k) for k in range(400)])
+    remote.send([("MESSAGE", "about the unit"), ("UNIT", "web.service"), ("_PID", 1), ("LATE", "new")])
+    wait_for(lambda: "about the unit" in messages_in(site.path("journal", "mine.journal")), "the entries to be written")
+    site.up("j: {type: journald, channel: j, directory: DIR/journal, read_from: beginning, units: [web], fields: [LATE]}")
+    entry = [e.json() for e in site.stream("channel=j&earliest=1").until_message_of("entry", "about the unit", 20)][-1]
+    check(entry["fields"] == {"LATE": "new"}, repr(entry))
+    remote.close()
+
+
 if __name__ == "__main__":
     run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_sluice_is_not_running, the_clock_is_set_back, a_damaged_file, wrong_options,
-        files_that_cannot_be_read_are_named)
+        files_that_cannot_be_read_are_named, names_without_end_hide_no_entry)
