@@ -115,6 +115,21 @@ static struct asking *asking_of(struct filesystems *f, const char *dir)
 	return a;
 }
 
+/* Mount points come and go; those that the last tick did not ask are gone. */
+static void drop_others(struct filesystems *f)
+{
+	for (struct asking **p = &f->askings; *p;) {
+		struct asking *a = *p;
+		if (a->is_new || !a->is_done) {
+			p = &a->next;
+			continue;
+		}
+		*p = a->next;
+		free(a->dir);
+		free(a);
+	}
+}
+
 static bool any_pending(const struct filesystems *f)
 {
 	for (const struct asking *a = f->askings; a; a = a->next)
@@ -339,6 +354,7 @@ static void ask_all(struct state *s, const struct mount *mounts, size_t n)
 	struct filesystems *f = s->filesystems;
 	char path[PATH_MAX];
 	pthread_mutex_lock(&f->mutex);
+	drop_others(f);
 	for (struct asking *a = f->askings; a; a = a->next)
 		a->is_new = false;
 	for (size_t i = 0; i < n; i++) {
