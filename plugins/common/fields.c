@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/basics.h"
+
 enum { BLOCK_SIZE = 16 * 1024 };
 
 struct block {
@@ -60,9 +62,7 @@ char *fields_alloc(struct fields *f, size_t n)
 
 const char *fields_copy(struct fields *f, const char *s, size_t n)
 {
-	char *p = fields_alloc(f, n + 1);
-	if (!p)
-		return "";
+	char *p = must(fields_alloc(f, n + 1));
 	memcpy(p, s, n);
 	p[n] = 0;
 	return p;
