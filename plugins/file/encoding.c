@@ -53,6 +53,17 @@ static const char *by_mark(const char *p, size_t n, size_t *len)
 	return NULL;
 }
 
+/* NULs may be a hole as well. */
+static bool may_become_mark(const char *p, size_t n)
+{
+	static const char *const marks[] = {"\xff\xfe\0\0", "\xfe\xff", "\xef\xbb\xbf"};
+	static const size_t lens[] = {4, 2, 3};
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+		if (n < lens[i] && memcmp(p, marks[i], n) == 0)
+			return true;
+	return false;
+}
+
 /* The name says which byte of a character comes first. */
 static bool is_ordered(const char *name)
 {
@@ -76,8 +87,7 @@ static const char *choose(const char *name, const char *marked)
 bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n)
 {
 	size_t mark;
-	/* The beginning of a mark may become one. */
-	if (!n || (n < 4 && memchr("\xff\xfe\xef", head[0], 3)))
+	if (!n || may_become_mark(head, n))
 		return false;
 	/* A hole where a file was emptied that has been read: it is written on as it was. */
 	if (f->decoder && n >= 4 && memcmp(head, "\0\0\0", 4) == 0) {
@@ -100,6 +110,14 @@ bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n)
 	}
 	f->mark = marked && strcasecmp(marked, name) == 0 ? (unsigned)mark : 0;
 	return true;
+}
+
+void encoding_begin_whole(struct state *s, struct file *f, const char *head, size_t n)
+{
+	char mark[4] = "    ";
+	memcpy(mark, head, n < sizeof(mark) ? n : sizeof(mark));
+	if (!f->unit && n)
+		encoding_begin(s, f, mark, sizeof(mark));
 }
 
 void encoding_end(struct file *f)

@@ -369,6 +369,8 @@ unsigned encoding_unit(const char *name);
  * are too few.
  */
 bool encoding_begin(struct state *s, struct file *f, const char *head, size_t n);
+/* The same of a file to which nothing is added any more. */
+void encoding_begin_whole(struct state *s, struct file *f, const char *head, size_t n);
 void encoding_end(struct file *f);
 /* How many of the `n` bytes at p, cut off behind them, are whole characters. */
 size_t encoding_cut(const struct file *f, const char *p, size_t n);

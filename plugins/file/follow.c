@@ -137,10 +137,22 @@ int follow_drain(struct state *s, struct file *f)
 	}
 }
 
+/* A file that is as short as a byte order mark, and may be the start of one. */
+static int read_short(struct state *s, struct file *f)
+{
+	char head[4];
+	ssize_t n = f->unit || f->is_gz ? 0 : pread(f->fd, head, sizeof(head), 0);
+	if (n <= 0)
+		return 0;
+	encoding_begin_whole(s, f, head, (size_t)n);
+	return follow_drain(s, f);
+}
+
 int follow_finish(struct state *s, struct file *f)
 {
 	struct stat st;
-	int r = lines_end(s, f);
+	int r = read_short(s, f);
+	r = r ? r : lines_end(s, f);
 	if (r)
 		return r;
 	if (fstat(f->fd, &st) == 0) {

@@ -80,15 +80,6 @@ static int begin_empty(struct state *s, struct file *f)
 	return is_whole ? follow_finish(s, f) : 0;
 }
 
-/* Nothing more comes, so the start of a byte order mark is none. */
-static void begin_encoding(struct state *s, struct file *f, const char *head, int n)
-{
-	char mark[4] = "    ";
-	memcpy(mark, head, n < 4 ? (size_t)n : 4);
-	if (!f->unit)
-		encoding_begin(s, f, mark, sizeof(mark));
-}
-
 static bool has_head(const struct position *p, const char *head, int n)
 {
 	return p->offset && p->head_len && p->head_len <= n && p->offset >= p->tail_len &&
@@ -243,7 +234,7 @@ static int begin(struct state *s, struct file *f)
 		return -EIO;
 	if (n == 0)
 		return begin_empty(s, f);
-	begin_encoding(s, f, head, n);
+	encoding_begin_whole(s, f, head, (size_t)n);
 	if (!read_offset(f)) {
 		uint64_t at;
 		bool is_covered;

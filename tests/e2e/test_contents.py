@@ -227,6 +227,16 @@ def compressed_files_of_any_form_are_read_once(site):
             check(seen.count("[damaged]") == 1 and seen.count("whole") == 1, "%s: the damaged one" % full)
 
 
+def a_file_that_is_shorter_than_a_byte_order_mark_is_read(site):
+    cases = Cases(site, [("short", "read_from: beginning", b"\xff\n"), ("rest", "read_from: beginning", b"\xef\xbb")])
+    cases.looked()
+    for mode in ("auto", "poll"):
+        site.stream("channel=short-%s&earliest=1" % mode).until_message("\ufffd")
+        os.rename(site.path("rest-%s/app.log" % mode), site.path("rest-%s/app.old" % mode))
+    for mode in ("auto", "poll"):
+        site.stream("channel=rest-%s&earliest=1" % mode).until_message("\ufffd")
+
+
 def an_encoding_without_a_line_end_is_refused(site):
     for name in ("IBM037", "EBCDIC-US", "no-such", ""):
         site.write_config("f: {type: file, channel: f, include: [DIR/*.log], encoding: '%s'}\n" % name)
@@ -235,4 +245,5 @@ def an_encoding_without_a_line_end_is_refused(site):
 
 
 run(compressed_files_of_any_form_are_read_once, an_encoding_holds_from_any_starting_point, no_character_is_cut_in_two, text_behind_holes_is_read,
+    a_file_that_is_shorter_than_a_byte_order_mark_is_read,
     an_encoding_without_a_line_end_is_refused)
