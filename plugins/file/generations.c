@@ -602,10 +602,9 @@ int generation_tell_missed(struct state *s, struct file *f)
 	if (!n)
 		return 0;
 	snprintf(message, sizeof(message),
-		 "%s was rotated more often than it was looked at: between the file that was read "
-		 "before this gap and the next one, %zu more file%s may have been written and "
-		 "removed, whose lines are lost (keep more rotated files, or set a shorter "
-		 "sweep_interval)",
+		 "%s was rotated more often than sluice looked at it: %zu more file%s may have "
+		 "been written and removed between the files read before and after this gap (keep "
+		 "more rotated files, or set a shorter sweep_interval)",
 		 f->origin, n, n == 1 ? "" : "s");
 	return emit_gap(s, f, "rotated", message);
 }
