@@ -222,8 +222,8 @@ static int begin(struct state *s, const struct found *found, struct file *before
 		generations_await(f, before);
 	if (too_old)
 		file_rest(f);
-	/* Where it began is remembered even if nothing is ever written, and what a link led to. */
-	return f->at.offset || f->place ? emit_cursor(s, f) : 0;
+	/* Where it began is remembered even if nothing is ever written. */
+	return f->at.offset ? emit_cursor(s, f) : 0;
 }
 
 /* Opens a known file again and goes on in it.  When it holds other content by

@@ -371,14 +371,14 @@ static bool is_still(const struct file *f, const struct candidate *c)
 	return !(is_other && !f->at.offset) && holds_the_same(f, c->path, &c->st);
 }
 
-/* Whether it is followed, or has been; one that was done with and whose number
- * another file has by now is let go.
+/* Whether it is followed, or has been; one whose number another file has by now is
+ * let go if it was done with, else still looked for.
  */
 static bool is_known(struct state *s, const struct candidate *c)
 {
 	struct file *f = file_by_identity(s, c->st.st_dev, c->st.st_ino);
-	if (f && f->fd < 0 && f->is_done && !is_still(f, c)) {
-		int ignored = file_let_go(s, f);
+	if (f && f->fd < 0 && (f->is_done || f->is_missing) && !is_still(f, c)) {
+		int ignored = f->is_done ? file_let_go(s, f) : file_lose_identity(s, f);
 		(void)ignored;
 		f = NULL;
 	}
