@@ -359,9 +359,10 @@ int file_cannot_open(struct state *s, const struct file *f, int error)
 	if (may_complain(s, f->path))
 		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (%s; it is tried again)", f->path,
 		    strerror(error),
-		    file_is_shortage(error) ? "raise limits.open_files of this source, or the "
-					      "system's limits"
-					    : "give sluice's user the right to");
+		    file_is_shortage(error)
+			    ? "raise limits.open_files of this source, or the "
+			      "system's limits"
+			    : "let this source's user read it, or set user or groups");
 	return -error;
 }
 

@@ -369,7 +369,8 @@ static void read_source(struct settings *s, const struct tree *key, const struct
 			   "the name \"%s\" is sluice's own (choose another one)", key->text);
 	if (map->kind != TREE_MAP) {
 		errors_add(e, map->at, where,
-			   "%s where a map is expected (it needs \"type:\" and \"channel:\")",
+			   "%s where a map is expected (indent \"type:\" and \"channel:\" "
+			   "below the name of the source)",
 			   tree_kind_name(map));
 		free(where);
 		return;

@@ -65,6 +65,7 @@ def addresses_and_directories_that_cannot_work(site):
     says(site, "sources:\n  a: {type: file, channel: x, include: /x, multiline: [java]}\n",
          "sources.a.multiline: a list where one of none, time, java,", count=1)
     says(site, "sources:\n  a: {type: file, channel: x, include: /x, parse: }\n", "no value (write one of none, json,", count=1)
+    says(site, "sources:\n  a:\n  type: file\n", 'a map is expected (indent "type:" and "channel:" below', count=2)
     says(site, "hub: {listen: [nowhere]}" + rest, 'hub.listen: "nowhere" is not an address (write unix:', count=1)
     says(site, "hub: {state_dir: /%s}" % ("d" * 120) + rest, "hub.state_dir: longer than 94 characters", count=1)
 
