@@ -80,14 +80,15 @@ static void put_problems(struct reading *r)
 
 /* ---- what a key means ------------------------------------------------------------------ */
 
-/* Seconds, milliseconds, microseconds or nanoseconds since 1970, by their size. */
+/* Seconds, milliseconds, microseconds or nanoseconds since 1970, by their size; 0.25 and 12
+ * are durations.
+ */
 static int64_t time_of_number(double v)
 {
-	if (v <= 0)
+	if (v < 1 || v > 9e18)
 		return 0;
-	while (v < 1e17)
-		v *= v < 1e11 ? 1e9 : 1e3;
-	return v < 9e18 ? (int64_t)v : 0;
+	int64_t whole = (int64_t)v, ns = times_of_epoch(whole);
+	return ns ? ns + (int64_t)((v - (double)whole) * (double)(ns / whole)) : 0;
 }
 
 static int64_t time_of(const struct jsontext_value *v)

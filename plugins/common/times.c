@@ -14,6 +14,10 @@
 
 #define SEC 1000000000LL
 
+/* 1971 and 2200, in seconds since 1970. */
+#define FIRST_S 31536000LL
+#define LAST_S	7258118400LL
+
 enum { TIME_MAX = 80, EPOCH_DIGITS_MIN = 9 };
 
 static const char *const forms[] = {
@@ -340,10 +344,16 @@ static bool complete(struct reader *r)
 	return t->month != 0;
 }
 
+/* In another unit than the one that is configured it would be in 1970. */
+static bool is_time(int64_t ns)
+{
+	return ns >= FIRST_S * SEC && ns < LAST_S * SEC;
+}
+
 static bool finish(struct reader *r, int64_t *ns)
 {
 	if (r->has_epoch)
-		return !__builtin_add_overflow(r->epoch_ns, r->t.part_ns, ns) && *ns > 0;
+		return !__builtin_add_overflow(r->epoch_ns, r->t.part_ns, ns) && is_time(*ns);
 	return complete(r) && (r->zone[0] ? stamp_finish_in(&r->t, r->zone, r->now_ns, ns)
 					  : stamp_finish(&r->t, r->now_ns, ns));
 }
@@ -367,8 +377,8 @@ static const struct {
 
 int64_t times_of_epoch(int64_t v)
 {
-	int64_t limit = 7258118400; /* 2200, in seconds */
-	for (int64_t unit = SEC; v > 0 && unit; unit /= 1000) {
+	int64_t limit = LAST_S;
+	for (int64_t unit = SEC; v >= FIRST_S && unit; unit /= 1000) {
 		if (v < limit)
 			return v * unit;
 		limit = unit > 1 ? limit * 1000 : limit;
@@ -395,7 +405,7 @@ static bool read_epoch(struct reader *r, int64_t unit_ns, int64_t *ns)
 	}
 	int64_t part = (int64_t)((double)r->t.part_ns / (double)SEC * (double)unit_ns + 0.5);
 	return !__builtin_mul_overflow(v, unit_ns, ns) && !__builtin_add_overflow(*ns, part, ns) &&
-	       *ns > 0;
+	       is_time(*ns);
 }
 
 /* @ and 24 hexadecimal digits: daemontools' and svlogd's label of TAI64N. */
@@ -412,7 +422,7 @@ static bool read_tai64n(struct reader *r, int64_t *ns)
 			value[i >= 16] * 16 + (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 	}
 	int64_t seconds = (int64_t)(value[0] - (UINT64_C(1) << 62)) - 10;
-	if (seconds <= 0 || seconds > 7258118400 || value[1] >= SEC)
+	if (seconds <= 0 || seconds > LAST_S || value[1] >= SEC)
 		return false;
 	*ns = seconds * SEC + (int64_t)value[1];
 	return true;

@@ -163,6 +163,11 @@ START_TEST(times_by_a_format)
 		{"%d.%m.%Y", "31.02.2026", 0},
 		{"%Y %j", "2026 366", 0},
 		{"epoch", "x", 0},
+		/* In another unit it would be a time. */
+		{"epoch_ms", "1795773600", 0},
+		{"epoch_ns", "1795773600", 0},
+		{"%s", "12", 0},
+		{"epoch", "7258118400", 0},
 		/* Beyond what nanoseconds have room for. */
 		{"%s.%f", "9223372036.9", 0},
 		{"%s", "99999999999999999999", 0},

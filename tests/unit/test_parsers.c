@@ -126,6 +126,35 @@ START_TEST(one_bad_value_does_not_spoil_a_json_line)
 }
 END_TEST
 
+START_TEST(a_duration_is_no_time)
+{
+	static const struct {
+		const char *line;
+		int64_t time_ns;
+	} cases[] = {
+		{"{\"time\":0.25}", 0},
+		{"{\"time\":12}", 0},
+		{"{\"ts\":86400.5}", 0},
+		{"{\"ts\":-1}", 0},
+		{"{\"ts\":1e300}", 0},
+		{"{\"ts\":1795773600}", 1795773600000000000LL},
+		{"{\"ts\":1795773600.25}", 1795773600250000000LL},
+		{"{\"ts\":1.79577360025e9}", 1795773600250000000LL},
+		{"{\"ts\":1.795773600250e12}", 1795773600250000000LL},
+	};
+	static struct fields f;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct jsonline j;
+		const char *line = cases[i].line;
+		fields_reset(&f);
+		ck_assert(jsonline_parse(line, strlen(line), &j, &f));
+		int64_t off = j.time_ns - cases[i].time_ns;
+		ck_assert_msg(off > -1000 && off < 1000, "%s: %lld", line, (long long)j.time_ns);
+		ck_assert_msg(j.has_bad_time == !cases[i].time_ns, "%s", line);
+	}
+}
+END_TEST
+
 START_TEST(a_json_line_says_when_how_bad_and_what)
 {
 	static const char line[] =
@@ -368,7 +397,8 @@ START_TEST(a_container_is_known_by_the_names_of_its_log)
 }
 END_TEST
 
-UNIT_MAIN("parsers", lines_of_containers, a_container_is_known_by_the_names_of_its_log,
+UNIT_MAIN("parsers", a_duration_is_no_time, lines_of_containers,
+	  a_container_is_known_by_the_names_of_its_log,
 	  logfmt_as_its_users_write_it, one_bad_value_does_not_spoil_a_json_line,
 	  a_json_line_says_when_how_bad_and_what,
 	  deep_nesting_and_many_problems_cost_only_themselves)
