@@ -121,8 +121,7 @@ static bool leads_to(const char *path, const struct file *f, struct stat *st)
 	if (stat(path, st) < 0 || !S_ISREG(st->st_mode) || st->st_dev != f->dev ||
 	    st->st_ino != f->ino || !file_stat(path, st, &born_ns))
 		return false;
-	return st->st_ino == f->ino &&
-	       (!f->is_done || !f->born_ns || !born_ns || f->born_ns == born_ns);
+	return st->st_ino == f->ino && (!f->born_ns || !born_ns || f->born_ns == born_ns);
 }
 
 /* Gives the files that are sought the names that they have in it; false: it could not be

@@ -225,10 +225,10 @@ def files_with_names_of_other_programs_that_came_and_went_are_read_in_order(site
 def compress_as(path, name, inode=None):
     """Like gzip(1); with an inode, in a file that has this number, if the file system gives it again."""
     spare = []
-    for i in range(200):
-        candidate = "%s.%d.new" % (name, i)
+    for left in reversed(range(100)):
+        candidate = "%s.%d.new" % (name, left)
         subprocess.check_call("gzip -c '%s' > '%s'" % (path, candidate), shell=True)
-        if not inode or os.stat(candidate).st_ino == inode:
+        if not inode or not left or os.stat(candidate).st_ino == inode:
             break
         spare.append(candidate)
     os.rename(candidate, name)
