@@ -17,7 +17,7 @@ from harness import *
 SHORT = "--short" in sys.argv
 sys.argv[1:] = []
 FILES = 1000 if SHORT else 10000
-SECONDS = 2 if SHORT else 10
+SECONDS = 2 if SHORT else 4
 MASSES = (100, 200) if SHORT else (500, 1000, 2000, 5000)
 CONFIG = "f: {type: file, channel: f, include: [DIR/d/*.log], read_from: beginning, limits: {open_files: %d}}\n"
 
@@ -99,6 +99,10 @@ def mass_rotation(site, d, n):
     return wrote, took
 
 
+def say(what, began=time.monotonic()):
+    print("  %5.1f s  %s" % (time.monotonic() - began, what), file=sys.stderr, flush=True)
+
+
 def bench(site):
     d = site.path("d")
     os.mkdir(d)
@@ -108,18 +112,23 @@ def bench(site):
     site.up(CONFIG % min(30000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     site.ready()
     wait_for(lambda: lines(site) >= FILES, "the first line of each file", 120)
+    say("%d files are followed" % FILES)
     look = min(bare_look(d) for _ in range(5))
     result = {"files": FILES, "bare_look_s": round(look, 4), "sweep_interval_s": 1, "turnover": [], "mass_rotation": []}
     share, _ = cpu_share(site, lambda: idle(site, d))
     result["idle_cpu"] = round(share, 4)
+    say("idle: %.4f of a core" % share)
     for per_second in (50, 100, 200):
         share, (made, late) = cpu_share(site, lambda: turnover(site, d, per_second))
         result["turnover"].append({"files_per_s": per_second, "made": made, "cpu": round(share, 4),
                                    "latest_line_s": round(late, 3)})
+        say("turnover: %r" % result["turnover"][-1])
     for n in MASSES:
         wrote, took = mass_rotation(site, d, n)
         result["mass_rotation"].append({"files": n, "renames_s": round(wrote, 3), "seconds": round(took, 3),
+                                        "bare_look_s": round(min(bare_look(d) for _ in range(3)), 4),
                                         "us_per_file": round(took / n * 1e6)})
+        say("mass rotation: %r" % result["mass_rotation"][-1])
     print(json.dumps(result, indent=1))
 
 
