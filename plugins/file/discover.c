@@ -283,6 +283,7 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 	f->is_seen = true;
 	file_set_path(f, found->path);
 	if (f->fd >= 0) {
+		f->is_dirty |= f->shrunk_ns != 0;
 		if (strcmp(f->path, f->origin) == 0)
 			f->is_rotated = f->at.is_done = false;
 		return 0;

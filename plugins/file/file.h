@@ -136,6 +136,7 @@ struct file {
 	bool is_dirty;           /* something may have been written */
 	bool has_writer;         /* of a FIFO: somebody has it open for writing */
 	bool is_seen;            /* by the discovery under way */
+	int64_t shrunk_ns;       /* CLOCK_MONOTONIC: what was read is not there since; 0: it is */
 	int64_t quiet_since_ns;  /* CLOCK_MONOTONIC */
 	int64_t vanished_ns;     /* no name leads to it any more since then; 0: one does */
 	struct timespec mtime;   /* when it was last looked at */

@@ -7,6 +7,9 @@
 
 #include "file.h"
 
+/* How long a file that was emptied may take to be written again. */
+#define COMES_BACK_NS (100 * 1000000LL)
+
 /* Whether what the position says about a container's streams holds for this file. */
 static bool has_streams_of(const struct position *at, const struct file *f, uint64_t offset)
 {
@@ -55,6 +58,31 @@ static int start_over(struct state *s, struct file *f)
 	return r ? r : emit_emptied(s, f);
 }
 
+/* cp(1) and some editors empty a file and write the same into it again, with more behind
+ * it: then reading goes on where it was.  Whether it is to be waited for, or has come back.
+ */
+static bool comes_back(struct state *s, struct file *f)
+{
+	struct stat st;
+	int64_t now = mono_ns();
+	if (!f->at.offset || fstat(f->fd, &st) < 0)
+		return false;
+	if (!f->shrunk_ns)
+		f->shrunk_ns = now;
+	if ((uint64_t)st.st_size < f->at.offset) {
+		/* A look reads it again then, if nothing does before. */
+		int64_t until = f->shrunk_ns + COMES_BACK_NS;
+		if (now < until && (!s->look_at_ns || until < s->look_at_ns))
+			s->look_at_ns = until;
+		return now < until;
+	}
+	if (!position_fits(&f->at, f->fd))
+		return false;
+	f->shrunk_ns = 0;
+	follow_seek(f, f->at.offset);
+	return true;
+}
+
 /* What stands before the next read, kept before the bytes are used. */
 static void note_tail(struct file *f, const char *end, size_t got)
 {
@@ -91,9 +119,13 @@ static int read_once(struct state *s, struct file *f)
 		return 0;
 	}
 	if ((size_t)n < f->tail_len || memcmp(before, f->tail, f->tail_len) != 0) {
+		if (comes_back(s, f))
+			return !f->shrunk_ns;
+		f->shrunk_ns = 0;
 		int r = start_over(s, f);
 		return r ? r : 1;
 	}
+	f->shrunk_ns = 0;
 	size_t got = (size_t)n - f->tail_len;
 	if (f->unit > 1)
 		got -= got % f->unit;
