@@ -171,6 +171,8 @@ class Site:
             f.write(text.replace("DIR", self.dir))
 
     def start(self, wait=True):
+        # Its log goes on where that of the one before ends.
+        self.said_before = self.log().count("listening on")
         with open(self.path("sluice.log"), "ab") as log:
             self.sluice = subprocess.Popen([SLUICE, "run", "-c", self.path("sluice.yaml")],
                                            stdin=subprocess.DEVNULL, stderr=log, stdout=log)
@@ -180,7 +182,7 @@ class Site:
     def is_listening(self):
         if self.sluice.poll() is not None:
             raise Failed("sluice ended with %d: %s" % (self.sluice.returncode, self.log()))
-        return os.path.exists(self.path("fcgi.sock")) and "listening on" in self.log()
+        return os.path.exists(self.path("fcgi.sock")) and self.log().count("listening on") > self.said_before
 
     def log(self):
         with contextlib.suppress(OSError):
