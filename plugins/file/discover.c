@@ -19,6 +19,9 @@
 
 #define STARTED "started"
 
+/* How long a look is waited for during which no name changes. */
+#define DISTURBED_NS (2 * 1000000000LL)
+
 struct found {
 	char *path;
 	struct stat st;
@@ -316,24 +319,44 @@ static void lose(struct state *s, struct file *f)
 	free(name);
 }
 
-static int begin_new(struct state *s, const struct finds *finds)
+/* Whether what is new may be read: not while names change, for one that is older yet may have
+ * been left out then (see missing.c), unless they never stop changing.
+ */
+static bool may_begin(struct state *s, bool was_quiet)
 {
-	int r = 0;
-	/* Names that have had a file before come first: they bring in the
-	 * generations between, which the patterns may match as well.
-	 */
-	for (int with_older = 1; with_older >= 0; with_older--) {
-		for (size_t i = 0; !r && i < finds->n; i++) {
-			const struct found *found = &finds->all[i];
-			if (file_by_identity(s, found->st.st_dev, found->st.st_ino) ||
-			    generation_is_awaited(s, found->path))
-				continue;
-			struct file *before = file_by_origin(s, found->path);
-			if ((before != NULL) == with_older)
-				r = begin(s, found, before);
-		}
+	int64_t now = mono_ns();
+	if (was_quiet)
+		s->disturbed_since_ns = 0;
+	else if (!s->disturbed_since_ns)
+		s->disturbed_since_ns = now;
+	return was_quiet || now - s->disturbed_since_ns > DISTURBED_NS;
+}
+
+/* Which of the new files to begin in this round: names that have had a file before come first,
+ * for they bring in the generations between, which the patterns may match as well.
+ */
+static int begin_round(struct state *s, const struct finds *finds, bool with_older, bool may)
+{
+	for (size_t i = 0; i < finds->n; i++) {
+		const struct found *found = &finds->all[i];
+		if (file_by_identity(s, found->st.st_dev, found->st.st_ino) ||
+		    generation_is_awaited(s, found->path))
+			continue;
+		bool has_base = generation_has_base(s, found->path);
+		struct file *before = has_base ? NULL : file_by_origin(s, found->path);
+		if (has_base && !may)
+			s->look_at_ns = mono_ns() + PLACE_TICK_NS;
+		else if ((before != NULL) == with_older && begin(s, found, before))
+			return -ECANCELED;
 	}
-	return r;
+	return 0;
+}
+
+static int begin_new(struct state *s, const struct finds *finds, bool was_quiet)
+{
+	bool may = may_begin(s, was_quiet);
+	int r = begin_round(s, finds, true, may);
+	return r ? r : begin_round(s, finds, false, may);
 }
 
 /* A key of its own among the cursors: from now on every file that appears is
@@ -351,6 +374,7 @@ int discover(struct state *s)
 	s->n_unreadable = 0;
 	s->look_at_ns = 0;
 	int r = look(s, &finds);
+	bool was_quiet = places_were_quiet(s);
 	for (struct file *f = s->files; f; f = f->next)
 		f->is_seen = false;
 	for (size_t i = 0; !r && i < finds.n; i++) {
@@ -368,7 +392,7 @@ int discover(struct state *s)
 			lose(s, f);
 	/* Where those are now is where the ones that came between may be. */
 	r = r ? r : missing_look(s);
-	r = r ? r : begin_new(s, &finds);
+	r = r ? r : begin_new(s, &finds, was_quiet);
 	r = r ? r : generations_settle(s);
 	finds_free(&finds);
 	files_index(s);

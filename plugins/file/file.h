@@ -200,9 +200,10 @@ struct state {
 	struct place *old_places; /* the same of the look before, in order */
 	size_t n_old_places;
 	int64_t not_before_ns; /* CLOCK_MONOTONIC: no look because of changed names until then */
-	int64_t look_at_ns;    /* CLOCK_MONOTONIC: another look is due then; 0: none */
-	bool is_first;         /* discovery has not been run yet, by any process */
-	bool has_looked;       /* by this one it has */
+	int64_t disturbed_since_ns; /* CLOCK_MONOTONIC: names have changed in all looks since; 0 */
+	int64_t look_at_ns;         /* CLOCK_MONOTONIC: another look is due then; 0: none */
+	bool is_first;              /* discovery has not been run yet, by any process */
+	bool has_looked;            /* by this one it has */
 	struct complaint {
 		uint64_t about;
 		int64_t at_ns;
@@ -218,6 +219,7 @@ struct between {
 	bool is_open;
 	unsigned n_looks; /* that were not sure */
 	int64_t told_ns;  /* until then a gap has told of those that cannot be read */
+	int64_t since_ns; /* CLOCK_MONOTONIC: when they began */
 };
 
 /* Lines that are held back until it is known that the event is whole. */
@@ -267,8 +269,10 @@ struct watch {
 
 /* A directory that is looked into. */
 struct place {
-	char *dir;          /* owned */
-	struct stat before; /* all zero when it is to be searched */
+	char *dir;           /* owned */
+	struct stat before;  /* all zero when it is to be searched */
+	struct stat at_look; /* right before it was read */
+	int64_t looked_ns;   /* since 1970: when that was */
 	bool is_due;
 };
 
@@ -522,6 +526,8 @@ int generations_settle(struct state *s);
 int generation_tell_missed(struct state *s, struct file *f);
 /* Whether it is looked after by generations_settle(). */
 bool generation_is_awaited(struct state *s, const char *path);
+/* Whether the name is that of an older generation of a file that is followed. */
+bool generation_has_base(struct state *s, const char *path);
 /* Looks for the rest of a file that is not there any more: in copies of it, also
  * compressed ones.  1 if it goes on there, 0, or -ECANCELED.
  */
@@ -556,6 +562,8 @@ void place_add(struct state *s, const char *dir);
 /* Of another look. */
 void places_begin(struct state *s);
 void places_clear(struct state *s);
+/* Whether no name in them has changed since they were read, nor right before. */
+bool places_were_quiet(const struct state *s);
 /* Looks after the files that are not open and were not seen by the discovery
  * under way, in all places.  0 or -ECANCELED.
  */

@@ -22,7 +22,10 @@
 
 #define CURRENT "current"
 
-enum { LISTS_MAX = 3, LOOKS_MAX = 3, BASES_MAX = 4, DIRS_MAX = 16, NAME_SIZE = 4096 };
+/* Where names never stop changing, a new file waits so long for those before it. */
+#define LOOKS_NS (2 * 1000000000LL)
+
+enum { LISTS_MAX = 3, LOOKS_MIN = 5, BASES_MAX = 4, DIRS_MAX = 16, NAME_SIZE = 4096 };
 
 /* The names in one directory, sorted. */
 struct listing {
@@ -42,7 +45,8 @@ struct candidate {
 	char *path;
 	struct stat st;
 	int64_t born_ns;
-	int64_t order; /* when it began, or, of one that was compressed, when it ended */
+	int64_t order;     /* when it began, or, of one that was compressed, when it ended */
+	struct file *file; /* it is followed already, and not over; else NULL */
 };
 
 struct search {
@@ -385,6 +389,19 @@ static bool is_known(struct state *s, const struct candidate *c)
 	return f != NULL;
 }
 
+static bool waits_for(const struct file *f, const struct file *older)
+{
+	while (f && f != older)
+		f = f->older;
+	return f != NULL;
+}
+
+/* Whether the patterns have brought it in before `f`, which is to be read behind it. */
+static bool is_pending(const struct file *p, const struct file *f)
+{
+	return p->fd >= 0 && !p->is_done && !waits_for(f, p) && !waits_for(p, f);
+}
+
 /* Whether it can have been written between the two files. */
 static bool is_between(const struct search *q, const struct candidate *c, enum kind kind)
 {
@@ -411,8 +428,11 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 	if (!S_ISREG(c.st.st_mode) || !is_between(q, &c, kind) ||
 	    patterns_match(&q->s->exclude, path))
 		return;
-	if (!(q->wants_known && kind == COMPRESSED) && is_known(q->s, &c))
-		return;
+	if (!(q->wants_known && kind == COMPRESSED) && is_known(q->s, &c)) {
+		c.file = file_by_identity(q->s, c.st.st_dev, c.st.st_ino);
+		if (!q->until || !is_pending(c.file, q->until))
+			return;
+	}
 	for (size_t i = 0; i < q->n; i++)
 		if (q->all[i].st.st_ino == c.st.st_ino && q->all[i].st.st_dev == c.st.st_dev)
 			return;
@@ -488,6 +508,7 @@ static void remember_before(struct between *b, const struct file *before)
 void generations_await(struct file *f, struct file *before)
 {
 	f->between = must(calloc(1, sizeof(*f->between)));
+	f->between->since_ns = mono_ns();
 	remember_before(f->between, before);
 	f->older = before->is_done ? NULL : before;
 }
@@ -659,6 +680,16 @@ static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 	return r ? r : emit_cursor(s, f);
 }
 
+/* One that the patterns have brought in already is read before `f`. */
+static void wait_for_known(struct file *f, struct file *known)
+{
+	if (!is_pending(known, f))
+		return;
+	if (!known->older && !waits_for(f->older, known))
+		known->older = f->older;
+	f->older = known;
+}
+
 /* Those that were found, in order.  0; -EAGAIN when one of them is to be looked for again; or
  * -ECANCELED.
  */
@@ -667,6 +698,10 @@ static int begin_all(struct state *s, struct file *f, const struct search *q)
 	int r = 0;
 	for (size_t i = 0; i < q->n && !r; i++) {
 		const struct candidate *c = &q->all[i];
+		if (c->file) {
+			wait_for_known(f, c->file);
+			continue;
+		}
 		bool is_read = !is_compressed_name(c->path) || ignored_reads(s, c->path);
 		int error = is_read ? -begin_one(s, f, c, f->older) : 0;
 		/* It has got another name since it was found, or none. */
@@ -692,7 +727,9 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 		remember_before(f->between, before);
 	struct search q = {.s = s, .lists = lists, .than = f->between, .until = f};
 	search_run(&q, f);
-	bool is_unsure = !q.is_sure && ++f->between->n_looks < LOOKS_MAX;
+	bool has_looked =
+		++f->between->n_looks >= LOOKS_MIN && mono_ns() - f->between->since_ns > LOOKS_NS;
+	bool is_unsure = !q.is_sure && !has_looked;
 	int r = -EAGAIN;
 	/* The search can have dropped `before`, and then another one is the older one. */
 	if (!q.is_short && !is_unsure) {
@@ -722,11 +759,11 @@ int generations_settle(struct state *s)
 	return r;
 }
 
-/* Whether files that had the name `dir`, `stem`, `rest` are looked for, and `name` is one of
- * them.
+/* Whether a file that is followed has the name `dir`, `stem`, `rest`, and `path` is that of an
+ * older one of it; if `awaited`, only while those are looked for.
  */
-static bool is_awaited_by(struct state *s, const char *path, size_t stem, const char *rest,
-			  size_t rest_len)
+static bool is_older_of(struct state *s, const char *path, size_t stem, const char *rest,
+			size_t rest_len, bool awaited)
 {
 	const char *name = strrchr(path, '/') + 1;
 	char base[NAME_SIZE];
@@ -736,27 +773,37 @@ static bool is_awaited_by(struct state *s, const char *path, size_t stem, const 
 	memcpy(base + stem, rest, rest_len);
 	base[stem + rest_len] = 0;
 	struct file *f = file_by_origin(s, base);
-	return f && f->between && kind_of(name, base + (name - path));
+	return f && (f->between || !awaited) && kind_of(name, base + (name - path));
 }
 
-bool generation_is_awaited(struct state *s, const char *path)
+static bool is_older(struct state *s, const char *path, bool awaited)
 {
 	const char *name = strrchr(path, '/') + 1;
 	size_t dir = (size_t)(name - path), digits;
-	if (kind_of_current(name) && is_awaited_by(s, path, dir, CURRENT, strlen(CURRENT)))
+	if (kind_of_current(name) && is_older_of(s, path, dir, CURRENT, strlen(CURRENT), awaited))
 		return true;
 	for (size_t i = 1; name[i]; i++) {
 		if (!strchr(".-_", name[i]))
 			continue;
-		if (is_awaited_by(s, path, dir + i, "", 0))
+		if (is_older_of(s, path, dir + i, "", 0, awaited))
 			return true;
 		/* app.1.log, perhaps with .gz behind it */
 		const char *ext = behind_number(name + i + 1, &digits);
 		size_t len = *ext == '.' ? 1 + strcspn(ext + 1, ".") : 0;
-		if (digits && len && is_awaited_by(s, path, dir + i, ext, len))
+		if (digits && len && is_older_of(s, path, dir + i, ext, len, awaited))
 			return true;
 	}
 	return false;
+}
+
+bool generation_is_awaited(struct state *s, const char *path)
+{
+	return is_older(s, path, true);
+}
+
+bool generation_has_base(struct state *s, const char *path)
+{
+	return is_older(s, path, false);
 }
 
 /* ---- one that is not there any more ---- */

@@ -38,12 +38,21 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->dir, y->dir);
 }
 
+struct stat place_stat(const char *dir)
+{
+	struct stat st;
+	if (stat(dir, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	return st;
+}
+
 void place_add(struct state *s, const char *dir)
 {
 	if ((s->n_places & (s->n_places - 1)) == 0)
 		s->places = must(realloc(s->places, (s->n_places ? 2 * s->n_places : 1) *
 							    sizeof(s->places[0])));
-	s->places[s->n_places++] = (struct place){.dir = must(strdup(dir))};
+	s->places[s->n_places++] = (struct place){
+		.dir = must(strdup(dir)), .at_look = place_stat(dir), .looked_ns = wall_ns()};
 }
 
 static void places_free(struct place *all, size_t n)
@@ -94,14 +103,6 @@ static void places_recall(struct state *s)
 	}
 }
 
-struct stat place_stat(const char *dir)
-{
-	struct stat st;
-	if (stat(dir, &st) < 0)
-		memset(&st, 0, sizeof(st));
-	return st;
-}
-
 bool place_is_settled(const struct stat *st)
 {
 	int64_t age = wall_ns() - ns_of(&st->st_mtim);
@@ -112,6 +113,19 @@ bool place_is_unchanged(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
 	       compare_times(&a->st_mtim, &b->st_mtim) == 0;
+}
+
+bool places_were_quiet(const struct state *s)
+{
+	for (size_t i = 0; i < s->n_places; i++) {
+		const struct place *p = &s->places[i];
+		struct stat now = place_stat(p->dir);
+		int64_t age = p->looked_ns - ns_of(&p->at_look.st_mtim);
+		bool is_settled = age > PLACE_TICK_NS || age < -PLACE_TICK_NS;
+		if (!is_settled || !place_is_unchanged(&p->at_look, &now))
+			return false;
+	}
+	return true;
 }
 
 /* Its number may have been given to another file, which was made later. */
