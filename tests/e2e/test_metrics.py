@@ -224,8 +224,8 @@ def what_is_configured_and_not_available_is_reported(site):
                  "collectors: pressure has no values: this kernel has no pressure stall information",
                  "collectors: cgroup has no values: %s" % site.path("proc/self/cgroup")):
         site.told(said, 1)
-    s = site.source("m")
-    check(s["counters"]["problems"] == 7 and "cgroup" in s["last_error"], repr(s))
+    wait_for(lambda: site.source("m")["counters"].get("problems") == 7, "the counter of problems: %r" % site.source("m"))
+    check("cgroup" in site.source("m")["last_error"], repr(site.source("m")))
     m.net(1, 1, "wlan0")
     site.told("network.include: wl*: no longer a problem", 1)
     wait_for(lambda: site.source("m")["counters"]["problems"] == 6, "the problem to be over")
