@@ -402,6 +402,15 @@ static bool is_pending(const struct file *p, const struct file *f)
 	return p->fd >= 0 && !p->is_done && !waits_for(f, p) && !waits_for(p, f);
 }
 
+/* Whether another new file waits for `f` and for what came between those two. */
+static bool is_succeeded(const struct state *s, const struct file *f)
+{
+	for (const struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
+		if (o != f && o->between && waits_for(o, f))
+			return true;
+	return false;
+}
+
 /* Whether it can have been written between the two files. */
 static bool is_between(const struct search *q, const struct candidate *c, enum kind kind)
 {
@@ -409,8 +418,10 @@ static bool is_between(const struct search *q, const struct candidate *c, enum k
 	int64_t mtime_ns = ns_of(&c->st.st_mtim);
 	if (mtime_ns < (than->born_ns ? than->born_ns : than->mtime_ns))
 		return false;
+	/* It may have been written to for a while after the next one was made. */
 	if (kind == COMPRESSED)
-		return true;
+		return !q->until || !q->until->born_ns || mtime_ns <= q->until->born_ns ||
+		       !is_succeeded(q->s, q->until);
 	if (than->born_ns && c->born_ns && c->born_ns < than->born_ns)
 		return false;
 	return !(q->until && q->until->born_ns && c->born_ns > q->until->born_ns);
