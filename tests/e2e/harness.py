@@ -152,6 +152,7 @@ class Site:
         self.dir = tempfile.mkdtemp(prefix="sluice-%s-" % name[:20])
         self.port = free_port()
         self.sluice = None
+        self.said_before = 0
         self.lighttpd = None
         self.streams = []
         self.prefix = "/logs"
