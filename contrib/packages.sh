@@ -52,9 +52,10 @@ unpack_syslog_ng() {
 BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev libpcre2-dev
 	libseccomp-dev libssl-dev zlib1g-dev libzstd-dev liblzma-dev libvectorscan-dev nettle-dev libcurl4-openssl-dev libsystemd-dev lowdown"
 
-# Whether the build in DIR is there and nothing has changed since.
+# Whether the build in DIR is there and nothing has changed since.  config.h keeps its time
+# when it stays the same, and make takes it for old.
 is_built() {
-	[ -x "$1/sluice" ] && [ -f "$1/Makefile" ] && make -q -s -C "$1" >/dev/null 2>&1
+	[ -x "$1/sluice" ] && [ -f "$1/Makefile" ] && make -q -s -o config.h -C "$1" all-am >/dev/null 2>&1
 }
 
 # build DIR CONFIGURE-ARGUMENT...: builds the tree in $top there.
