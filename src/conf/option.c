@@ -100,9 +100,9 @@ static int enum_index(const struct sluice_option *o, const char *text, int64_t *
 		buf_printf(&all, "%s%s", i ? ", " : "", o->choices[i]);
 	}
 	const char *near = unit_nearest(text, o->choices);
-	*why = near ? mem_printf("\"%s\" is none of %s (did you mean \"%s\"?)", text,
+	*why = near ? mem_printf("\"%s\" is not one of %s (did you mean \"%s\"?)", text,
 				 buf_text(&all), near)
-		    : mem_printf("\"%s\" is none of %s", text, buf_text(&all));
+		    : mem_printf("\"%s\" is not one of %s", text, buf_text(&all));
 	buf_fini(&all);
 	return -EINVAL;
 }

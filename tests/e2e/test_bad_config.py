@@ -37,7 +37,7 @@ sources:
   c: {type: fiel, channel: web}
 """,
          'FILE:3:3: hub.respoders: unknown option (did you mean "responders"?)',
-         'FILE:5:21: channels.web.durability: "processs" is none of memory, process, disk (did you mean "process"?)',
+         'FILE:5:21: channels.web.durability: "processs" is not one of memory, process, disk (did you mean "process"?)',
          'FILE:5:47: channels.web.history.size: "lots" is not a size such as 64KiB',
          'FILE:10:15: sources.a.include: "relative/path" is not an absolute path',
          'FILE:11:5: sources.a.read_form: unknown option (did you mean "read_from"?)',
