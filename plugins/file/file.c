@@ -279,28 +279,13 @@ void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
 
 bool may_complain(struct state *s, const char *path)
 {
-	uint64_t h = 5381;
-	for (const char *p = path; *p; p++)
-		h = h * 33 + (unsigned char)*p;
-	struct complaint *c =
-		&s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
-	if (c->about == h)
-		return false;
-	*c = (struct complaint){h, mono_ns()};
-	return true;
+	return complaint_begins(&s->complaints, path);
 }
 
 void no_more_complaint(struct state *s, const char *path)
 {
-	uint64_t h = 5381;
-	for (const char *p = path; *p; p++)
-		h = h * 33 + (unsigned char)*p;
-	struct complaint *c =
-		&s->complaints[h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
-	if (c->about != h)
-		return;
-	c->about = 0;
-	say(s, SLUICE_LOG_INFO, "%s can be read again", path);
+	if (complaint_ends(&s->complaints, path))
+		say(s, SLUICE_LOG_INFO, "%s can be read again", path);
 }
 
 /* ---- options ---------------------------------------------------------------------- */

@@ -32,6 +32,7 @@
 
 #include "common/basics.h"
 #include "common/container.h"
+#include "common/complaints.h"
 #include "common/fields.h"
 #include "common/traces.h"
 #include "pattern.h"
@@ -204,10 +205,7 @@ struct state {
 	int64_t look_at_ns;         /* CLOCK_MONOTONIC: another look is due then; 0: none */
 	bool is_first;              /* discovery has not been run yet, by any process */
 	bool has_looked;            /* by this one it has */
-	struct complaint {
-		uint64_t about;
-		int64_t at_ns;
-	} complaints[64];
+	struct complaints complaints;
 	uint64_t n_lines, n_bytes, n_long, n_truncated, n_rotated, n_nuls, n_unparsed, n_invalid;
 	uint64_t n_bad_times;
 };

@@ -141,32 +141,15 @@ void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
 	s->src->host->log(s->src, level, message);
 }
 
-static struct complaint *complaint_of(struct state *s, const char *about, uint64_t *h)
-{
-	*h = 5381;
-	for (const char *p = about; *p; p++)
-		*h = *h * 33 + (unsigned char)*p;
-	return &s->complaints[*h % (sizeof(s->complaints) / sizeof(s->complaints[0]))];
-}
-
 bool may_complain(struct state *s, const char *about)
 {
-	uint64_t h;
-	struct complaint *c = complaint_of(s, about, &h);
-	if (c->about == h)
-		return false;
-	c->about = h;
-	return true;
+	return complaint_begins(&s->complaints, about);
 }
 
 void complaint_over(struct state *s, const char *about)
 {
-	uint64_t h;
-	struct complaint *c = complaint_of(s, about, &h);
-	if (c->about != h)
-		return;
-	c->about = 0;
-	say(s, SLUICE_LOG_INFO, "%s can be read again", about);
+	if (complaint_ends(&s->complaints, about))
+		say(s, SLUICE_LOG_INFO, "%s can be read again", about);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@
 #include <systemd/sd-journal.h>
 
 #include "common/basics.h"
+#include "common/complaints.h"
 #include "common/fields.h"
 #include "header.h"
 #include "sluice-plugin.h"
@@ -176,9 +177,7 @@ struct state {
 	size_t n_seen;    /* journal files, while they are only looked at */
 	bool is_first;    /* nothing has been read before, by any process */
 	bool cannot_read; /* a file or directory, as of the last discovery */
-	struct complaint {
-		uint64_t about;
-	} complaints[64];
+	struct complaints complaints;
 	uint64_t n_entries, n_filtered, n_bytes, n_lost, n_damaged, n_cut, n_binary, n_unreadable;
 };
 
