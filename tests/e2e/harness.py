@@ -242,6 +242,8 @@ class Site:
                 break
             data += more
         s.close()
+        if not data:
+            raise ConnectionError("%s: the web server closed the connection without an answer" % path)
         head, _, body = data.partition(b"\r\n\r\n")
         first, *rest = head.decode("latin-1").split("\r\n")
         return int(first.split()[1]), {k.lower(): v for k, _, v in (h.partition(": ") for h in rest)}, body
@@ -598,7 +600,9 @@ def run(*scenarios):
                 scenario(site)
             except Exception as e:
                 failed = True
-                print("not ok %s: %s" % (scenario.__name__, e if isinstance(e, Failed) else traceback.format_exc()))
+                print("not ok %s: %s" % (scenario.__name__, e if isinstance(e, Failed) else repr(e)))
+                if not isinstance(e, Failed):
+                    print(traceback.format_exc())
             signal.alarm(0)
             site.tear_down(failed)
             if not failed:

@@ -75,7 +75,7 @@ def run_one_alone(site):
     p.stdout.close()
     check([json.loads(l.partition(" ")[2])["message"] for l in lines] == ["one", "two"], repr(lines))
     for args, said in (([], '"include" is missing'), (["include=x"], "not an absolute path"), (["inklude=/x"], "no such option"),
-                       (["include=/x", "watch=always"], "none of auto, inotify, poll"), (["nonsense"], "not key=value"),
+                       (["include=/x", "watch=always"], "is not one of auto, inotify, poll"), (["nonsense"], "not key=value"),
                        (["include=/x", "watch=poll", "watch=auto"], "given twice")):
         status, text = sluice("run-plugin", "file", *args)
         check(status == 2 and said in text, "%r: %s" % (args, text))
