@@ -7,13 +7,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/channel.h"
-#include "hub/locate.h"
 #include "hub/outlet.h"
-#include "hub/past.h"
 #include "hub/quota.h"
 #include "hub/regexes.h"
-#include "hub/replay.h"
 #include "loop/helper.h"
+#include "past/locate.h"
+#include "past/past.h"
+#include "past/replay.h"
 
 #define SLICE_NS        (20 * NS_PER_MS)
 #define TOTAL_NS        (1500 * NS_PER_MS) /* of reading, for one page */

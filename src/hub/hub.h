@@ -13,10 +13,10 @@
 #ifndef SLUICE_HUB_HUB_H
 #define SLUICE_HUB_HUB_H
 
+#include "access/access.h"
 #include "base/json.h"
 #include "base/list.h"
 #include "conf/settings.h"
-#include "access/access.h"
 #include "hub/budget.h"
 #include "loop/loop.h"
 #include "wire/id.h"

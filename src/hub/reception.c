@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/reception.h"
 
+#include "access/access.h"
+#include "access/safety.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "access/access.h"
 #include "hub/history.h"
 #include "hub/open_files.h"
 #include "hub/quota.h"
 #include "hub/report.h"
-#include "access/safety.h"
 #include "hub/schema.h"
 #include "hub/stream.h"
 #include "hub/subscription.h"

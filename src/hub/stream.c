@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "hub/channel.h"
 #include "hub/quota.h"
-#include "hub/replay.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
+#include "past/replay.h"
 #include "wire/fcgi.h"
 
 struct stream *stream_of_ready(struct list *e)

@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "hub/channel.h"
-#include "hub/replay.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
+#include "past/replay.h"
 #include "wire/query.h"
 
 /* Channels that it did not have begin here: what they had dropped is no gap. */

@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "hub/channel.h"
 #include "hub/regexes.h"
-#include "hub/replay.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
+#include "past/replay.h"
 #include "wire/fcgi.h"
 
 enum {

@@ -10,8 +10,8 @@
 #ifndef SLUICE_HUB_SUBSCRIPTION_H
 #define SLUICE_HUB_SUBSCRIPTION_H
 
-#include "filter/filter.h"
 #include "access/access.h"
+#include "filter/filter.h"
 #include "hub/hub.h"
 #include "wire/door.h"
 #include "wire/format.h"

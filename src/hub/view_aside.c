@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/channel.h"
-#include "hub/replay.h"
 #include "hub/stream.h"
 #include "hub/view_internal.h"
+#include "past/replay.h"
 #include "wire/record.h"
 
 #define ASIDE_MIN_NS (1 * NS_PER_SEC)

@@ -14,7 +14,7 @@
 #include "hub/cursors.h"
 #include "journal/checkpoint.h"
 #include "journal/journal.h"
-#include "hub/replay.h"
+#include "past/replay.h"
 
 static char dir[64];
 

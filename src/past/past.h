@@ -7,8 +7,8 @@
  * at their place in the order, so that a cursor taken from any of them stays exact.
  * Runs in a helper thread, on snapshots alone.
  */
-#ifndef SLUICE_HUB_PAST_H
-#define SLUICE_HUB_PAST_H
+#ifndef SLUICE_PAST_PAST_H
+#define SLUICE_PAST_PAST_H
 
 #include "filter/filter.h"
 #include "journal/journal.h"

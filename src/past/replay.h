@@ -5,15 +5,15 @@
  * A slice of time bounds each, so that many share the helper's threads fairly: one
  * that has not come to its end is asked for again, behind all that wait.
  */
-#ifndef SLUICE_HUB_REPLAY_H
-#define SLUICE_HUB_REPLAY_H
+#ifndef SLUICE_PAST_REPLAY_H
+#define SLUICE_PAST_REPLAY_H
 
 #include <stdatomic.h>
 
 #include "access/access.h"
-#include "hub/locate.h"
-#include "hub/past.h"
 #include "loop/helper.h"
+#include "past/locate.h"
+#include "past/past.h"
 #include "wire/format.h"
 
 /* What somebody has the readers do: each kind takes its own turns, so that a page is not

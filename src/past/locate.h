@@ -6,12 +6,12 @@
  * reaches highest among those not yet read, until enough events that match lie
  * above all that is unread.  May be stopped at a time and gone on with.
  */
-#ifndef SLUICE_HUB_LOCATE_H
-#define SLUICE_HUB_LOCATE_H
+#ifndef SLUICE_PAST_LOCATE_H
+#define SLUICE_PAST_LOCATE_H
 
 #include <stdatomic.h>
 
-#include "hub/past.h"
+#include "past/past.h"
 
 struct locate_place; /* of one channel */
 

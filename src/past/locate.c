@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/locate.h"
+#include "past/locate.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/past.h"
+#include "past/past.h"
 
 #include <errno.h>
 #include <stdlib.h>

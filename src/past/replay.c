@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/replay.h"
+#include "past/replay.h"
 
 #include <errno.h>
 #include <stdlib.h>
