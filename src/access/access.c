@@ -59,23 +59,23 @@ static char *ticket_in_query(struct str query)
 
 static int take_ticket(struct access *a, struct str text, struct identity *who, struct buf *why)
 {
-	const char *bad = ticket_get(&a->key, text, clock_wall_ns() / NS_PER_SEC, &who->ticket);
+	struct ticket *t = mem_zero(sizeof(*t));
+	const char *bad = ticket_get(&a->key, text, clock_wall_ns() / NS_PER_SEC, t);
 	revoked_refresh(&a->revoked, a->settings->hub.state_dir);
 	if (!bad && a->revoked.is_unreadable)
 		bad = "whether it was revoked cannot be read (hub.state_dir/tickets.revoked)";
-	else if (!bad && revoked_holds(&a->revoked, who->ticket.id))
+	else if (!bad && revoked_holds(&a->revoked, t->id))
 		bad = "it was revoked";
-	if (bad)
-		ticket_fini(&who->ticket);
 	if (bad) {
+		ticket_free(t);
 		buf_printf(why,
 			   "The ticket is not good: %s (ask for a new one where it came from).\n",
 			   bad);
 		return 403;
 	}
-	who->has_ticket = true;
+	who->ticket = t;
 	free(who->user);
-	who->user = mem_strdup(who->ticket.user);
+	who->user = mem_strdup(t->user);
 	return 0;
 }
 
@@ -139,23 +139,14 @@ void identity_copy(const struct identity *from, struct identity *ret)
 	*ret = (struct identity){.user = mem_strdup(from->user),
 				 .address = mem_strdup(from->address),
 				 .is_proxy = from->is_proxy,
-				 .has_ticket = from->has_ticket};
-	if (!from->has_ticket)
-		return;
-	const struct ticket *t = &from->ticket;
-	ret->ticket.user = mem_strdup(t->user);
-	ret->ticket.id = mem_strdup(t->id);
-	ret->ticket.expires_s = t->expires_s;
-	for (; ret->ticket.n_channels < t->n_channels; ret->ticket.n_channels++)
-		ret->ticket.channels[ret->ticket.n_channels] =
-			mem_strdup(t->channels[ret->ticket.n_channels]);
+				 .ticket = from->ticket ? ticket_copy(from->ticket) : NULL};
 }
 
 void identity_fini(struct identity *who)
 {
 	free(who->user);
 	free(who->address);
-	ticket_fini(&who->ticket);
+	ticket_free(who->ticket);
 	*who = (struct identity){0};
 }
 
@@ -251,8 +242,8 @@ static bool may_replay(const struct access *a, const struct identity *who, const
 
 static bool has_ticket_for(const struct identity *who, const char *channel)
 {
-	for (size_t i = 0; i < who->ticket.n_channels; i++)
-		if (strcmp(who->ticket.channels[i], channel) == 0)
+	for (size_t i = 0; i < who->ticket->n_channels; i++)
+		if (strcmp(who->ticket->channels[i], channel) == 0)
 			return true;
 	return false;
 }
@@ -263,9 +254,9 @@ bool authorize(const struct access *a, const struct identity *who, const char *c
 	if (right == RIGHT_ADMIN) {
 		const struct channel_settings *c = channel ? settings_of(a, channel) : NULL;
 		bool is = is_admin(a, who) || (c && c->admin && is_one_of(a, c->admin, who));
-		return !who->has_ticket && is;
+		return !who->ticket && is;
 	}
-	if (who->has_ticket)
+	if (who->ticket)
 		return has_ticket_for(who, channel);
 	if (!may_read(a, who, channel))
 		return false;
@@ -284,9 +275,9 @@ const char *access_lost(const struct access *a, const struct identity *who, stru
 			enum right right)
 {
 	struct str quoted;
-	if (who->has_ticket && who->ticket.expires_s <= clock_wall_ns() / NS_PER_SEC)
+	if (who->ticket && who->ticket->expires_s <= clock_wall_ns() / NS_PER_SEC)
 		return "the ticket has expired";
-	if (who->has_ticket && revoked_holds(&a->revoked, who->ticket.id))
+	if (who->ticket && revoked_holds(&a->revoked, who->ticket->id))
 		return "the ticket was revoked";
 	while (json_next_element(&names, &quoted)) {
 		char *name = mem_strndup(quoted.data + 1, quoted.len - 2);

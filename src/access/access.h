@@ -31,11 +31,10 @@ void access_close(struct access *a);
  * may read its channels, and nothing else.
  */
 struct identity {
-	char *user;    /* "": nobody knows */
-	char *address; /* of the client, in one way of writing */
-	bool is_proxy; /* that address is one, and whom it passes on is not known */
-	bool has_ticket;
-	struct ticket ticket;
+	char *user;            /* "": nobody knows */
+	char *address;         /* of the client, in one way of writing */
+	bool is_proxy;         /* that address is one, and whom it passes on is not known */
+	struct ticket *ticket; /* owned; NULL: it has shown none */
 };
 
 /* From what the front server has sent.  0, or an HTTP status with a sentence in

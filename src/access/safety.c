@@ -71,7 +71,7 @@ int safety_check(const struct access *a, const struct door_request *r, const str
 	/* A ticket in the query was put there by who has it; all else a browser adds by
 	 * itself, whoever made it ask.
 	 */
-	bool in_a_name = r->has_cookies || (who->user[0] && !who->has_ticket);
+	bool in_a_name = r->has_cookies || (who->user[0] && !who->ticket);
 	if (is_foreign(a, r) &&
 	    (in_a_name || str_is(r->method, "POST") || str_is(r->method, "DELETE"))) {
 		buf_puts(why, "A page of another site asks in a user's name (access.origins names "

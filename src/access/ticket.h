@@ -38,4 +38,9 @@ const char *ticket_get(const struct key *key, struct str text, int64_t now_s,
 		       struct ticket *ret) must_check;
 void ticket_fini(struct ticket *t);
 
+/* One on the heap, with everything in it. */
+struct ticket *ticket_copy(const struct ticket *t) must_check;
+/* NULL is allowed. */
+void ticket_free(struct ticket *t);
+
 #endif

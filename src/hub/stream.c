@@ -202,9 +202,9 @@ static void beat(struct stream *s)
 static int64_t next_beat(const struct stream *s, int64_t after_ns)
 {
 	int64_t now = loop_now(s->hub->loop);
-	if (!s->who.has_ticket)
+	if (!s->who.ticket)
 		return now + after_ns;
-	int64_t left_ns = s->who.ticket.expires_s * NS_PER_SEC - clock_wall_ns();
+	int64_t left_ns = s->who.ticket->expires_s * NS_PER_SEC - clock_wall_ns();
 	return now + MAX(MIN(after_ns, left_ns), (int64_t)0);
 }
 
@@ -223,7 +223,7 @@ static void on_heartbeat(struct loop_timer *t)
 		return;
 	}
 	const char *lost =
-		s->who.has_ticket && !s->outlet.ends
+		s->who.ticket && !s->outlet.ends
 			? access_lost(&s->hub->access, &s->who, (struct str){NULL, 0}, RIGHT_READ)
 			: NULL;
 	if (lost) {
@@ -401,7 +401,7 @@ void streams_check_access(struct hub *h)
 		enum right needs = stream_is_live(s) || s->is_poll ? RIGHT_READ : RIGHT_REPLAY;
 		const char *lost = access_lost(&h->access, &s->who, buf_str(&sub->names), needs);
 		if (lost && !s->outlet.ends)
-			stream_say_bye(s, s->who.has_ticket ? "ticket" : "access", lost);
+			stream_say_bye(s, s->who.ticket ? "ticket" : "access", lost);
 	}
 }
 
