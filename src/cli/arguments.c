@@ -3,13 +3,12 @@
 
 #include <getopt.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/unit.h"
-#include "cli/cli.h"
+#include "cli/print.h"
 
 enum { FLAGS_MAX = 16, WORD = 1, FIRST = 256 };
 
@@ -45,13 +44,57 @@ char *take_text(void *into, const char *value)
 	return *value ? NULL : mem_strdup("it is empty");
 }
 
+/* "-c, --config FILE", with room for a letter in every row if one has any. */
+static void put_names(struct buf *out, const struct flag *f, bool has_letters)
+{
+	if (f->letter)
+		buf_printf(out, "-%c, ", f->letter);
+	else if (has_letters)
+		buf_puts(out, "    ");
+	buf_printf(out, "--%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+}
+
+void arguments_print_flags(FILE *out, const struct flag *flags)
+{
+	bool has_letters = false;
+	size_t width = 0;
+	struct buf names = {0};
+	for (const struct flag *f = flags; f->name; f++)
+		has_letters |= f->letter != 0;
+	for (const struct flag *f = flags; f->name; f++) {
+		names.len = 0;
+		put_names(&names, f, has_letters);
+		width = MAX(width, names.len);
+	}
+	for (const struct flag *f = flags; f->name; f++) {
+		names.len = 0;
+		put_names(&names, f, has_letters);
+		fprintf(out, "  %-*s", (int)width, buf_text(&names));
+		for (const char *line = f->doc; *line; line += strcspn(line, "\n")) {
+			line += *line == '\n';
+			fprintf(out, "%*s%.*s\n", line == f->doc ? 2 : (int)width + 4, "",
+				(int)strcspn(line, "\n"), line);
+		}
+	}
+	buf_fini(&names);
+}
+
+static void print_help(const struct arguments *a, const struct known *k)
+{
+	fputs(a->usage, stdout);
+	fputs("\noptions:\n", stdout);
+	arguments_print_flags(stdout, k->all);
+}
+
 static void know(struct known *k, const struct arguments *a)
 {
 	for (const struct flag *f = a->flags; f && f->name; f++)
 		k->all[k->n++] = *f;
 	if (a->config)
-		k->all[k->n++] = (struct flag){"config", 'c', "FILE", take_text, a->config};
-	k->all[k->n++] = (struct flag){"help", 'h', NULL, take_yes, &k->wants_help};
+		k->all[k->n++] =
+			(struct flag){"config", 'c', "FILE", FLAG_CONFIG_DOC, take_text, a->config};
+	k->all[k->n++] =
+		(struct flag){"help", 'h', NULL, "print this text", take_yes, &k->wants_help};
 }
 
 static void put_short_options(const struct known *k, char *out)
@@ -171,6 +214,6 @@ bool arguments_read(struct arguments *a, int argc, char **argv, int *status)
 	for (int i = optind - 1; !*status && !k.wants_help && i < argc; i++)
 		*status = take_word(a, argv, argv[i]);
 	if (!*status && k.wants_help)
-		fputs(a->usage, stdout);
+		print_help(a, &k);
 	return !*status && !k.wants_help;
 }

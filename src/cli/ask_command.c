@@ -34,9 +34,8 @@ static const char upgrade_usage[] =
 static const char drain_usage[] =
 	"usage: sluice drain [--over DURATION | --cancel] [-c FILE]\n"
 	"\n"
-	"Disconnects all clients gradually, over that time (default 30s), and accepts no\n"
-	"new streams.  /health/ready answers 503, so that a load balancer uses another\n"
-	"server.  --cancel accepts streams again.\n";
+	"Disconnects all clients gradually, and accepts no new streams.  /health/ready\n"
+	"answers 503, so that a load balancer uses another server.\n";
 
 /* `reads`: the running one then reads its configuration again, which has to be this one. */
 static int ask(const char *file, const char *word, bool reads)
@@ -90,9 +89,11 @@ int drain_command(int argc, char **argv)
 	bool cancels = false;
 	int64_t over_ns = UNSET;
 	const char *config = NULL;
-	const struct flag flags[] = {{"over", 0, "DURATION", take_over, &over_ns},
-				     {"cancel", 0, NULL, take_yes, &cancels},
-				     {0}};
+	const struct flag flags[] = {
+		{"over", 0, "DURATION", "how long it takes, up to 1h (default: 30s)", take_over,
+		 &over_ns},
+		{"cancel", 0, NULL, "accept streams again", take_yes, &cancels},
+		{0}};
 	struct arguments a = {
 		.command = "drain", .usage = drain_usage, .flags = flags, .config = &config};
 	if (!arguments_read(&a, argc, argv, &status))

@@ -8,8 +8,7 @@
 #ifndef SLUICE_CLI_CLI_H
 #define SLUICE_CLI_CLI_H
 
-#include <stdio.h>
-
+#include "cli/print.h"
 #include "conf/settings.h"
 #include "source/probe.h"
 
@@ -26,9 +25,6 @@ int plugins_command(int argc, char **argv);
 int run_plugin_command(int argc, char **argv);
 int new_plugin_command(int argc, char **argv);
 int test_plugin_command(int argc, char **argv);
-
-/* Prints lines that may contain foreign text, escaped for a terminal. */
-void cli_print(FILE *out, const char *fmt, ...) printf_like(2, 3);
 
 /* Loads a configuration and checks it with its plugins.  Owned, or NULL after
  * printing every mistake on standard error.  A plugin that is no good is a

@@ -5,27 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/unit.h"
-#include "base/utf8.h"
 #include "cli/cli.h"
 #include "source/probe.h"
-
-void cli_print(FILE *out, const char *fmt, ...)
-{
-	struct buf text = {0}, visible = {0};
-	va_list ap;
-	va_start(ap, fmt);
-	buf_vprintf(&text, fmt, ap);
-	va_end(ap);
-	utf8_put_visible_lines(&visible, buf_str(&text), "");
-	if (out == stderr)
-		log_text(buf_str(&visible));
-	else
-		fputs(buf_text(&visible), out);
-	buf_fini(&text);
-	buf_fini(&visible);
-}
 
 struct settings *load_checked(const char *file, bool strict)
 {

@@ -409,11 +409,14 @@ int journal_command(int argc, char **argv)
 	struct look l = {.format = FORMAT_TEXT};
 	const char *config = NULL, *state_dir = NULL;
 	int status;
-	const struct flag flags[] = {{"state", 0, "DIR", take_text, &state_dir},
-				     {"filter", 0, "EXPRESSION", take_filter, &l},
-				     {"format", 0, "text|ndjson", take_format, &l},
-				     {"after", 0, "ID", take_after, &l},
-				     {0}};
+	const struct flag flags[] = {
+		{"state", 0, "DIR", "the state directory, instead of the configuration's",
+		 take_text, &state_dir},
+		{"filter", 0, "EXPRESSION", "cat: only events that match; see sluice-filters(7)",
+		 take_filter, &l},
+		{"format", 0, "FORMAT", "cat: text (the default) or ndjson", take_format, &l},
+		{"after", 0, "ID", "cat: only events after this one", take_after, &l},
+		{0}};
 	struct arguments a = {.command = "journal",
 			      .usage = usage,
 			      .flags = flags,

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/unit.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "supervisor/front.h"
 #include "supervisor/roles.h"
@@ -47,11 +48,15 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < array_size(commands); i++)
 		if (commands[i].summary)
 			fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n  -c, --config FILE  the configuration; default: $SLUICE_CONFIG, else\n"
-	      "                     " SLUICE_CONF "\n"
-	      "  --help             this text; after a command, its options\n"
-	      "  --version          the version\n\n"
-	      "SLUICE_LOG=error|warning|info|debug sets how much is logged to standard error.\n",
+	fputs("\noptions:\n", out);
+	arguments_print_flags(
+		out,
+		(const struct flag[]){{"config", 'c', "FILE", FLAG_CONFIG_DOC, NULL, NULL},
+				      {"help", 'h', NULL,
+				       "print this text; after a command, its options", NULL, NULL},
+				      {"version", 0, NULL, "print the version", NULL, NULL},
+				      {0}});
+	fputs("\nSLUICE_LOG=error|warning|info|debug sets how much is logged to standard error.\n",
 	      out);
 }
 

@@ -18,10 +18,10 @@
 #include "conf/paths.h"
 
 static const char usage[] =
-	"usage: sluice mount SERVER [WAY] [--prefix /logs] [-c FILE]\n"
+	"usage: sluice mount SERVER [WAY] [--prefix /PATH] [-c FILE]\n"
 	"\n"
-	"Prints the configuration that mounts sluice at /logs/ under a web server.\n"
-	"--prefix / uses the whole server.  The ways to mount it:\n"
+	"Prints the configuration that mounts sluice under a web server.\n"
+	"The ways to mount it:\n"
 	"  lighttpd            over sluice's socket; sluice runs as a service\n"
 	"  lighttpd spawned    started by lighttpd itself\n"
 	"  lighttpd cgi        a process for each request\n"
@@ -272,7 +272,11 @@ int mount_command(int argc, char **argv)
 {
 	const char *prefix = "/logs", *config = NULL;
 	int status;
-	const struct flag flags[] = {{"prefix", 0, "/PATH", take_prefix, &prefix}, {0}};
+	const struct flag flags[] = {{"prefix", 0, "/PATH",
+				      "where it is mounted (default: /logs); / uses the whole\n"
+				      "server",
+				      take_prefix, &prefix},
+				     {0}};
 	struct arguments a = {.command = "mount",
 			      .usage = usage,
 			      .flags = flags,

@@ -312,9 +312,10 @@ int plugins_command(int argc, char **argv)
 {
 	enum form form = FORM_TEXT;
 	int status;
-	const struct flag flags[] = {{"json", 0, NULL, take_json, &form},
-				     {"markdown", 0, NULL, take_markdown, &form},
-				     {0}};
+	const struct flag flags[] = {
+		{"json", 0, NULL, "print JSON", take_json, &form},
+		{"markdown", 0, NULL, "print tables in Markdown", take_markdown, &form},
+		{0}};
 	struct arguments a = {.command = "plugins", .usage = usage, .flags = flags, .words_max = 1};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;

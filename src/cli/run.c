@@ -22,10 +22,7 @@ static const char usage[] =
 	"Checks the configuration, then follows its sources and serves their streams\n"
 	"to the web server at hub.listen.  Stays in the foreground and logs to\n"
 	"standard error.  SIGTERM or Ctrl-C ends it and all that it has started;\n"
-	"SIGHUP makes it read the configuration again.\n"
-	"\n"
-	"--attached is for sluice.fcgi, which a web server starts and which calls it\n"
-	"so: it listens nowhere, and ends when nobody has used it for hub.linger.\n";
+	"SIGHUP makes it read the configuration again.\n";
 
 enum { RETRY_S = 3 };
 
@@ -53,7 +50,11 @@ int run_command(int argc, char **argv)
 	int status;
 	bool is_attached = false;
 	const char *config = NULL;
-	const struct flag flags[] = {{"attached", 0, NULL, take_yes, &is_attached}, {0}};
+	const struct flag flags[] = {{"attached", 0, NULL,
+				      "used by sluice.fcgi: listen nowhere, and exit after being\n"
+				      "unused for hub.linger",
+				      take_yes, &is_attached},
+				     {0}};
 	struct arguments a = {.command = "run", .usage = usage, .flags = flags, .config = &config};
 	if (!arguments_read(&a, argc, argv, &status))
 		return status;

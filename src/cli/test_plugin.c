@@ -36,8 +36,7 @@ static const char usage[] =
 	"run, held back, reloaded, stopped, killed and started again - and with bad\n"
 	"options, little memory and a hub that goes away.  Prints a line for each rule;\n"
 	"the exit status is 1 if one is broken.\n\n"
-	"The plugin must emit events during the test.  --allow-no-events: it need not,\n"
-	"for a plugin that waits for something that does not happen in a test.\n";
+	"The plugin must emit events during the test.\n";
 
 enum {
 	CREDIT = 256 * 1024,
@@ -543,8 +542,11 @@ int test_plugin_command(int argc, char **argv)
 {
 	struct test t = {0};
 	int status;
-	const struct flag flags[] = {
-		{.name = "allow-no-events", .take = take_yes, .into = &t.may_be_silent}, {0}};
+	const struct flag flags[] = {{"allow-no-events", 0, NULL,
+				      "no events are needed, for a plugin that waits for\n"
+				      "something that does not happen in a test",
+				      take_yes, &t.may_be_silent},
+				     {0}};
 	struct arguments a = {
 		.command = "test-plugin", .usage = usage, .flags = flags, .words_max = -1};
 	if (!arguments_read(&a, argc, argv, &status))

@@ -17,12 +17,11 @@
 #include "conf/paths.h"
 
 static const char usage[] =
-	"usage: sluice ticket --channel NAME... [--user NAME] [--for 15m] [-c FILE]\n"
+	"usage: sluice ticket --channel NAME... [--user NAME] [--for DURATION] [-c FILE]\n"
 	"       sluice ticket --revoke TICKET [-c FILE]\n"
 	"\n"
-	"Prints a ticket.  Its bearer may read these channels until it expires, as that\n"
-	"user (default: guest).  Pass it in the query, ?ticket=..., or in a cookie named\n"
-	"sluice_ticket.  --channel may be repeated.\n"
+	"Prints a ticket.  Its bearer may read these channels until it expires.  Pass it\n"
+	"in the query, ?ticket=..., or in a cookie named sluice_ticket.\n"
 	"\n"
 	"Tickets are signed with the key in hub.state_dir/ticket.key: if you remove that\n"
 	"file and restart, all tickets are void.  Revoking a ticket ends its streams\n"
@@ -188,11 +187,13 @@ int ticket_command(int argc, char **argv)
 	struct wish w = {.ticket.user = mem_strdup("guest"), .for_ns = 15 * 60 * NS_PER_SEC};
 	const char *config = NULL;
 	int status;
-	const struct flag flags[] = {{"channel", 0, "NAME", take_channel, &w},
-				     {"user", 0, "NAME", take_user, &w},
-				     {"for", 0, "DURATION", take_for, &w},
-				     {"revoke", 0, "TICKET", take_text, &w.revoke},
-				     {0}};
+	const struct flag flags[] = {
+		{"channel", 0, "NAME", "a channel; repeat it for several", take_channel, &w},
+		{"user", 0, "NAME", "the user it stands for (default: guest)", take_user, &w},
+		{"for", 0, "DURATION", "how long it is valid, up to 31d (default: 15m)", take_for,
+		 &w},
+		{"revoke", 0, "TICKET", "make this ticket void", take_text, &w.revoke},
+		{0}};
 	struct arguments a = {
 		.command = "ticket", .usage = usage, .flags = flags, .config = &config};
 	bool goes_on = arguments_read(&a, argc, argv, &status);

@@ -12,17 +12,17 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/unit.h"
+#include "cli/arguments.h"
 #include "doctor/remedies.h"
 
 static const char usage[] =
-	"usage: sluice doctor [--hold 5m] [--insecure] [--user NAME:PASSWORD] URL\n"
+	"usage: sluice doctor [--hold DURATION] [--insecure] [--user NAME:PASSWORD] URL\n"
 	"\n"
 	"Shows how anything between you and sluice changes a stream, and which setting\n"
 	"fixes it.  URL is where sluice is mounted, such as http://localhost/logs/.\n"
 	"The doctor fetches a test stream with gzip and one without.  It names each proxy\n"
 	"on the way, and reports if one delays, unpacks or cuts off streams, or allows\n"
-	"only a few at once.  --hold also keeps a quiet stream open for that time.  The\n"
-	"exit status is 1 if it finds a problem.\n";
+	"only a few at once.  The exit status is 1 if it finds a problem.\n";
 
 /* What one kind of client gets. */
 struct form {
@@ -273,48 +273,42 @@ static int run_all(struct examine_how how, int64_t hold_ns)
 	return bad;
 }
 
+static char *take_hold(void *into, const char *value)
+{
+	int64_t ns;
+	if (unit_parse_duration(value, &ns) || ns < SIGN_NS)
+		return mem_strdup("not a duration from 15s, such as 5m");
+	*(int64_t *)into = ns;
+	return NULL;
+}
+
+static bool is_url(const char *s)
+{
+	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	fd_fill_standard();
 	struct examine_how how = {.frames = 8, .interval_ms = 250};
 	int64_t hold_ns = 0;
-	const char *url = NULL;
-	for (int i = 1; i < argc; i++) {
-		bool has_value = i + 1 < argc;
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (strcmp(argv[i], "--insecure") == 0) {
-			how.insecure = true;
-		} else if (strcmp(argv[i], "--user") == 0 && has_value) {
-			how.user = argv[++i];
-		} else if (strcmp(argv[i], "--hold") == 0 && has_value) {
-			if (unit_parse_duration(argv[++i], &hold_ns) || hold_ns < SIGN_NS) {
-				fprintf(stderr,
-					"sluice: --hold %s: a duration from 15s, such as 5m\n",
-					argv[i]);
-				return 2;
-			}
-		} else if (argv[i][0] != '-' && !url) {
-			url = argv[i];
-		} else {
-			fprintf(stderr,
-				"sluice: unknown argument \"%s\"\n"
-				"%s",
-				argv[i], usage);
-			return 2;
-		}
-	}
-	if (!url || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)) {
-		fprintf(stderr, "sluice: which URL?  Such as http://localhost/logs/\n");
-		return 2;
-	}
-	char *base = mem_strdup(url);
+	int status;
+	const struct flag flags[] = {
+		{"hold", 0, "DURATION", "also keep a quiet stream open for this time", take_hold,
+		 &hold_ns},
+		{"insecure", 0, NULL, "accept any certificate", take_yes, &how.insecure},
+		{"user", 0, "NAME:PASSWORD", "log in to the web server", take_text, &how.user},
+		{0}};
+	struct arguments a = {.command = "doctor", .usage = usage, .flags = flags, .words_max = 1};
+	if (!arguments_read(&a, argc - 1, argv + 1, &status))
+		return status;
+	if (!a.n_words || !is_url(a.words[0]))
+		return arguments_refuse(&a, "which URL?  Such as http://localhost/logs/");
+	char *base = mem_strdup(a.words[0]);
 	for (size_t n = strlen(base); n && base[n - 1] == '/';)
 		base[--n] = 0;
 	how.base = base;
-	int status = run_all(how, hold_ns);
+	status = run_all(how, hold_ns);
 	free(base);
 	return status;
 }

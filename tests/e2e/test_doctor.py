@@ -93,7 +93,7 @@ def where_there_is_nothing(site):
     site.stop()
     code, out = doctor(site)
     check(code == 1 and "does not reach sluice" in out, out)
-    for args, text in (([], "which URL"), (["nowhere"], "which URL"), (["--hold", "3", "http://a"], "--hold 3: a duration from 15s")):
+    for args, text in (([], "which URL"), (["nowhere"], "which URL"), (["--hold", "3", "http://a"], "--hold 3: not a duration from 15s")):
         p = subprocess.run([SLUICE, "doctor", *args], capture_output=True, text=True)
         check(p.returncode == 2 and text in p.stderr, "%r" % p)
 

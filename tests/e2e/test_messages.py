@@ -29,6 +29,18 @@ def help_of_every_command_fits_a_terminal(site):
     check(say("journal", "cat", "--help")[0] == 0 and say("run-plugin", "file", "-h")[0] == 0, "help behind words")
 
 
+def help_explains_the_options_of_the_synopsis(site):
+    """And those alone: whatever it explains is known, and found behind a typing mistake."""
+    for command in COMMANDS:
+        text = say(command, "--help")[1]
+        synopsis, explained = text.split("\n\n", 1)[0], text.split("\noptions:\n")[1]
+        listed = re.findall(r"^ +(?:-., )?--([a-z-]+)(?: [A-Z/].*)?(?:$|  )", explained, re.M)
+        named = {m for m in re.findall(r"--([a-z-]+)", synopsis)} | ({"config"} if "-c FILE" in synopsis else set())
+        check(named == set(listed) - {"help", "attached"}, "%s: %s, but %s" % (command, sorted(named), listed))
+        for name in listed:
+            check(len(name) < 4 or "did you mean --%s?" % name in say(command, "--%sx" % name)[1], "%s --%sx" % (command, name))
+
+
 def a_mistake_on_the_command_line_names_itself(site):
     """The option, the value, what would be right, and how to see the help."""
     site.write_config("numbers: {type: file, channel: logs, include: DIR/a.log}")
@@ -60,6 +72,9 @@ def a_mistake_on_the_command_line_names_itself(site):
             (("ticket", "--channel", "lgos", *config), ('no channel "lgos"', 'did you mean "logs"?')),
             (("ticket", "--channel", "logs", "--for", "soon", *config), ("--for soon: not a duration",)),
             (("plugins", "--jsn"), ("did you mean --json?",)),
+            (("doctor", "--hold=3", "http://a"), ("doctor: --hold 3: not a duration from 15s",)),
+            (("doctor", "--user"), ("--user needs a value", "NAME:PASSWORD")),
+            (("doctor", "http://a", "http://b"), ('"http://b"', "unexpected argument")),
             (("plugins", "fiel"), ('"fiel"', 'did you mean "file"?')),
             (("run-plugin", "metrics", "interval=abc"), ('interval=abc: "abc" is not a duration', "sluice plugins metrics")),
             (("run-plugin", "metrics", "intervl=1s"), ("intervl=1s: the plugin has no such option", 'did you mean "interval"?')),
@@ -160,5 +175,6 @@ def a_second_sluice_says_what_it_waits_for(site):
     check(third.returncode == 1 and "stop that one, or name another directory" in third.stdout, third.stdout)
 
 
-run(help_of_every_command_fits_a_terminal, a_mistake_on_the_command_line_names_itself, options_are_written_as_everywhere,
+run(help_of_every_command_fits_a_terminal, help_explains_the_options_of_the_synopsis,
+    a_mistake_on_the_command_line_names_itself, options_are_written_as_everywhere,
     a_ticket_that_no_header_would_take_is_refused, words_of_a_plugin_do_not_command_the_terminal, lines_do_not_command_the_terminal, a_second_sluice_says_what_it_waits_for)
