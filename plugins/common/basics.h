@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * basics - what every plugin of ours needs: clocks, and memory that is there.
+ * basics - what every plugin of ours needs: units, clocks, and memory that is there.
  */
 #ifndef COMMON_BASICS_H
 #define COMMON_BASICS_H
@@ -9,11 +9,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* In nanoseconds. */
+#define MS  1000000LL
+#define SEC 1000000000LL
+
 static inline int64_t clock_ns(clockid_t which)
 {
 	struct timespec ts;
 	clock_gettime(which, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+	return ts.tv_sec * SEC + ts.tv_nsec;
 }
 
 /* For spans of time. */
