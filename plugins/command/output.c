@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "common/jsonline.h"
+#include "common/say.h"
 #include "common/severity.h"
 
 enum { READ_SIZE = 64 * 1024, READS_PER_TURN = 4 };
 
 static void log_line(struct output *o, const char *p, size_t n)
 {
-	char line[1024];
-	snprintf(line, sizeof(line), "%s: %.*s", o->name, (int)(n < 900 ? n : 900), p);
-	o->s->src->host->log(o->s->src, SLUICE_LOG_INFO, line);
+	say(o->s->src, SLUICE_LOG_INFO, "%s: %.*s", o->name, (int)(n < 900 ? n : 900), p);
 }
 
 /* A level as for systemd, "<3>", in front of a line of standard error
@@ -148,6 +146,25 @@ static size_t admit(struct state *s, size_t n)
 	s->n_dropped += n - take;
 	s->n_bytes += n;
 	return take;
+}
+
+void outputs_init(struct state *s)
+{
+	s->buffer = must(malloc(READ_SIZE));
+	s->out.fd = s->err.fd = -1;
+}
+
+void outputs_fini(struct state *s)
+{
+	free(s->buffer);
+}
+
+void outputs_open(struct state *s, int out, int err)
+{
+	const struct options *o = &s->options;
+	s->taken = s->dropped = 0;
+	s->out = (struct output){.s = s, .name = "stdout", .sink = o->out, .fd = out};
+	s->err = (struct output){.s = s, .name = "stderr", .sink = o->err, .fd = err};
 }
 
 bool output_read(struct output *o)

@@ -109,8 +109,7 @@ static void end_run(struct state *s)
 	if (s->options.emit_exit == EMIT_ALWAYS || (s->options.emit_exit == EMIT_FAILURES && !good))
 		emit_exit(s, good);
 	s->pid = 0;
-	report(s);
-	schedule_run_ended(s, good);
+	s->on_run_ended(s, good);
 }
 
 static void end_if_over(struct state *s)
@@ -220,7 +219,7 @@ void run_abandon(struct state *s)
 	output_close(&s->err);
 }
 
-int run_begin(struct state *s)
+int run_begin(struct state *s, run_ended_fn *on_run_ended)
 {
 	const struct options *o = &s->options;
 	struct sluice_spawn spawn = {
@@ -239,10 +238,9 @@ int run_begin(struct state *s)
 	s->pid = pid;
 	s->n_runs++;
 	s->has_exited = s->is_killed = s->is_timed_out = false;
-	s->taken = s->dropped = 0;
+	s->on_run_ended = on_run_ended;
 	s->started_ns = mono_ns();
-	s->out = (struct output){.s = s, .name = "stdout", .sink = o->out, .fd = spawn.out};
-	s->err = (struct output){.s = s, .name = "stderr", .sink = o->err, .fd = spawn.err};
+	outputs_open(s, spawn.out, spawn.err);
 	if (!s->is_paused)
 		run_watch(s, true);
 	s->timeout =

@@ -7,6 +7,21 @@
 /* A daemon that ran so long was well. */
 #define STEADY_NS (10 * SEC)
 
+static void report(struct state *s)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+		{"runs", s->n_runs},       {"failed", s->n_failed},
+		{"skipped", s->n_skipped}, {"timeouts", s->n_timeouts},
+		{"lines", s->n_lines},     {"bytes", s->n_bytes},
+		{"dropped", s->n_dropped}, {"start_failed", s->n_start_failed},
+	};
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		s->src->host->counter(s->src, counters[i].name, counters[i].value);
+}
+
 static void try_begin(struct state *s);
 
 static void on_next(struct sluice_source *src, void *ctx)
@@ -33,12 +48,36 @@ static void begin_later(struct state *s)
 	begin_in(s, wait);
 }
 
+/* `good`: with one of success_codes. */
+static void on_run_ended(struct state *s, bool good)
+{
+	const struct options *o = &s->options;
+	report(s);
+	if (o->mode == MODE_ONCE) {
+		s->src->host->leave(s->src, 0);
+		return;
+	}
+	if (good || mono_ns() - s->started_ns > STEADY_NS)
+		s->backoff_now_ns = o->backoff_ns;
+	if (o->mode == MODE_INTERVAL) {
+		if (s->runs_next) {
+			s->runs_next = false;
+			try_begin(s);
+		}
+		return;
+	}
+	if (o->on_exit == ON_EXIT_STOP || (o->on_exit == ON_EXIT_RESTART_ON_FAILURE && good))
+		s->src->host->leave(s->src, 0);
+	else
+		begin_later(s);
+}
+
 /* What cannot be started is told by the host, and tried again. */
 static void try_begin(struct state *s)
 {
 	if (s->pid)
 		return;
-	if (run_begin(s) == 0)
+	if (run_begin(s, on_run_ended) == 0)
 		return;
 	s->n_start_failed++;
 	report(s);
@@ -61,28 +100,6 @@ static void on_interval(struct sluice_source *src, void *ctx)
 		s->runs_next = true;
 		run_kill(s);
 	}
-}
-
-void schedule_run_ended(struct state *s, bool good)
-{
-	const struct options *o = &s->options;
-	if (o->mode == MODE_ONCE) {
-		s->src->host->leave(s->src, 0);
-		return;
-	}
-	if (good || mono_ns() - s->started_ns > STEADY_NS)
-		s->backoff_now_ns = o->backoff_ns;
-	if (o->mode == MODE_INTERVAL) {
-		if (s->runs_next) {
-			s->runs_next = false;
-			try_begin(s);
-		}
-		return;
-	}
-	if (o->on_exit == ON_EXIT_STOP || (o->on_exit == ON_EXIT_RESTART_ON_FAILURE && good))
-		s->src->host->leave(s->src, 0);
-	else
-		begin_later(s);
 }
 
 void schedule_start(struct state *s)
