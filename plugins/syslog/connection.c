@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cut.h"
+#include "common/say.h"
 #include "proxy.h"
 #include "syslog.h"
 
@@ -45,7 +46,7 @@ static void close_connection(struct connection *c)
 	int ignored = s->src->host->watch(s->src, c->fd, 0, NULL, NULL);
 	(void)ignored;
 	if (c->tls)
-		tls_end(c->tls);
+		tls_session_free(c->tls);
 	close(c->fd);
 	free(c->proxy);
 	free(c->rest);
@@ -59,7 +60,8 @@ static void accuse(struct connection *c, const char *what)
 	snprintf(about, sizeof(about), "%.*s %s", (int)c->origin.peer_host_len, c->origin.peer,
 		 what);
 	c->s->n_refused++;
-	complain(c->s, about, "%s: %s: %s", c->listener->address, c->origin.peer, what);
+	complain(c->s->src, &c->s->warnings, about, "%s: %s: %s", c->listener->address,
+		 c->origin.peer, what);
 }
 
 /* A frame that is longer than max_message, as the options say. */
@@ -156,7 +158,7 @@ static int take(struct connection *c, char *p, size_t n, bool at_end)
 static ssize_t read_some(struct connection *c, char *p, char *why, size_t why_size)
 {
 	if (c->tls)
-		return tls_read(c->tls, p, READ_SIZE, why, why_size);
+		return tls_session_read(c->tls, p, READ_SIZE, why, why_size);
 	ssize_t n = recv(c->fd, p, READ_SIZE, MSG_DONTWAIT);
 	return n < 0 ? -errno : n;
 }
@@ -213,7 +215,7 @@ static bool read_proxy_header(struct connection *c)
 	c->proxy = NULL;
 	c->active_ns = mono_ns();
 	if (from.ss_family != AF_UNSPEC)
-		origin_set(s, &c->origin, &from);
+		senders_origin(s->senders, &c->origin, &from);
 	if (senders_allow(s->senders, &c->origin.address))
 		return true;
 	return give_up(c, from.ss_family == AF_UNSPEC
@@ -256,7 +258,8 @@ static bool read_once(struct connection *c)
 	if (header && s->options.proxy_protocol)
 		return give_up(c, header);
 	if (header)
-		complain(s, "PROXY", "%s: %s %s", c->listener->address, c->origin.peer, header);
+		complain(s->src, &s->warnings, "PROXY", "%s: %s %s", c->listener->address,
+			 c->origin.peer, header);
 	c->has_sent = true;
 	c->active_ns = mono_ns();
 	s->now_ns = wall_ns();
@@ -276,25 +279,25 @@ static void on_readable(struct sluice_source *src, int fd, short revents, void *
 	(void)fd;
 	(void)revents;
 	/* What TLS has decrypted already makes the descriptor readable no more. */
-	for (int i = 0; i < READS_PER_TURN || (c->tls && tls_has_more(c->tls)); i++)
+	for (int i = 0; i < READS_PER_TURN || (c->tls && tls_session_has_more(c->tls)); i++)
 		if (!read_once(c))
 			return;
 }
 
 /* ---- accepting ---- */
 
-static bool refuse(struct state *s, const struct listener *l, const struct origin *o)
+static bool is_refused(struct state *s, const struct listener *l, const struct origin *o)
 {
 	if (!l->is_unix && !senders_is_proxy(s->senders, &o->address) &&
 	    !senders_allow(s->senders, &o->address)) {
-		complain(s, "allow", "%s: %s is not in allow: ignored (add it to allow)",
-			 l->address, o->peer);
+		complain(s->src, &s->warnings, "allow",
+			 "%s: %s is not in allow: ignored (add it to allow)", l->address, o->peer);
 		return true;
 	}
 	if ((int64_t)s->n_connections < s->options.max_connections)
 		return false;
 	if (!s->has_refused)
-		say(s, SLUICE_LOG_WARNING,
+		say(s->src, SLUICE_LOG_WARNING,
 		    "%s: more than %lld connections: %s and further ones are closed at once (raise "
 		    "max_connections)",
 		    l->address, (long long)s->options.max_connections, o->peer);
@@ -317,7 +320,7 @@ static void begin(struct state *s, struct listener *l, int fd, const struct orig
 	if (!l->is_unix && senders_is_proxy(s->senders, &o->address))
 		c->proxy = must(calloc(1, sizeof(*c->proxy)));
 	if (l->is_tls)
-		c->tls = tls_accept(s->tls, fd);
+		c->tls = tls_session_new(s->tls, fd);
 	if ((l->is_tls && !c->tls) || s->src->host->watch(s->src, fd, POLLIN, on_readable, c))
 		close_connection(c);
 }
@@ -336,13 +339,13 @@ static void on_accept(struct sluice_source *src, int fd, short revents, void *ct
 			accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (conn < 0) {
 			if (errno == EMFILE || errno == ENFILE)
-				complain(s, "descriptors",
+				complain(s->src, &s->warnings, "descriptors",
 					 "%s: no descriptors left for connections "
 					 "(limits.open_files)",
 					 l->address);
 			return;
 		}
-		origin_set(s, &o, &from);
+		senders_origin(s->senders, &o, &from);
 		struct ucred cred;
 		len = sizeof(cred);
 		if (l->is_unix && getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
@@ -350,7 +353,7 @@ static void on_accept(struct sluice_source *src, int fd, short revents, void *ct
 			o.pid = cred.pid;
 			o.uid = cred.uid;
 		}
-		if (refuse(s, l, &o)) {
+		if (is_refused(s, l, &o)) {
 			s->n_refused++;
 			close(conn);
 			continue;
@@ -361,9 +364,11 @@ static void on_accept(struct sluice_source *src, int fd, short revents, void *ct
 
 void connections_start(struct state *s, struct listener *l)
 {
+	if (!s->buffer)
+		s->buffer = must(malloc(s->options.max_message + 64 + READ_SIZE));
 	int r = s->src->host->watch(s->src, l->fd, POLLIN, on_accept, l);
 	if (r)
-		say(s, SLUICE_LOG_ERROR, "%s: %s", l->address, strerror(-r));
+		say(s->src, SLUICE_LOG_ERROR, "%s: %s", l->address, strerror(-r));
 }
 
 void connections_expire(struct state *s)
@@ -371,7 +376,7 @@ void connections_expire(struct state *s)
 	int64_t now = mono_ns();
 	for (struct connection *c = s->connections, *next; c; c = next) {
 		next = c->next;
-		bool shakes_hands = c->proxy || (c->tls && !tls_is_up(c->tls));
+		bool shakes_hands = c->proxy || (c->tls && !tls_session_is_up(c->tls));
 		int64_t patience = shakes_hands ? s->options.handshake_ns : s->options.idle_ns;
 		if (!patience || now - c->active_ns < patience)
 			continue;
@@ -400,4 +405,9 @@ void connections_close_all(struct state *s)
 			finish(c);
 		}
 	}
+}
+
+void connections_free(struct state *s)
+{
+	free(s->buffer);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/say.h"
 #include "syslog.h"
 
 #define WINDOW_NS (10 * MS)
@@ -104,7 +105,8 @@ static int take(struct state *s, struct listener *l, struct mmsghdr *m, struct o
 		take_credentials(&m->msg_hdr, o);
 	else if (!senders_allow(s->senders, &o->address)) {
 		s->n_refused++;
-		complain(s, "allow", "%s: not among those that may send (allow)", o->peer);
+		complain(s->src, &s->warnings, "allow", "%s: not among those that may send (allow)",
+			 o->peer);
 		return 0;
 	}
 	if (n == kept)
@@ -134,7 +136,7 @@ static size_t drain(struct listener *l)
 		s->now_ns = wall_ns();
 		for (int i = 0; i < n; i++) {
 			if (!o.peer[0] || memcmp(&last, &d->from[i], sizeof(last)) != 0) {
-				origin_set(s, &o, &d->from[i]);
+				senders_origin(s->senders, &o, &d->from[i]);
 				last = d->from[i];
 			}
 			/* What has been read is gone from the socket: all of it is offered. */
@@ -156,7 +158,7 @@ static void on_pause_over(struct sluice_source *src, void *ctx)
 	if (drain(l))
 		src->host->timer(src, PAUSE_NS, 0, on_pause_over, l);
 	else if (src->host->watch(src, l->fd, POLLIN, on_datagrams, l))
-		say(l->s, SLUICE_LOG_ERROR, "%s cannot be read any more", l->address);
+		say(src, SLUICE_LOG_ERROR, "%s cannot be read any more", l->address);
 }
 
 /* A wake-up for each datagram costs more than the datagram: while they come
@@ -258,5 +260,5 @@ void datagrams_start(struct state *s, struct listener *l)
 	resume_count(s, l);
 	int r = s->src->host->watch(s->src, l->fd, POLLIN, on_datagrams, l);
 	if (r)
-		say(s, SLUICE_LOG_ERROR, "%s: %s", l->address, strerror(-r));
+		say(s->src, SLUICE_LOG_ERROR, "%s: %s", l->address, strerror(-r));
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,45 +10,6 @@
 
 /* What is put beside structured data. */
 enum { OWN_FIELDS = 12 };
-
-static void set_ipv4(struct origin *o, const void *address, uint16_t port)
-{
-	char host[INET_ADDRSTRLEN] = "";
-	o->address.s6_addr[10] = o->address.s6_addr[11] = 0xff;
-	memcpy(o->address.s6_addr + 12, address, 4);
-	inet_ntop(AF_INET, address, host, sizeof(host));
-	o->peer_host_len = strlen(host);
-	snprintf(o->peer, sizeof(o->peer), "%s:%u", host, ntohs(port));
-}
-
-static void set_ipv6(struct origin *o, const struct sockaddr_in6 *in6)
-{
-	char host[INET6_ADDRSTRLEN] = "";
-	o->address = in6->sin6_addr;
-	inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-	o->peer_host_len = strlen(host);
-	snprintf(o->peer, sizeof(o->peer), "%s port %u", host, ntohs(in6->sin6_port));
-}
-
-void origin_set(const struct state *s, struct origin *o, const struct sockaddr_storage *from)
-{
-	const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
-	*o = (struct origin){0};
-	if (from->ss_family == AF_INET) {
-		set_ipv4(o, &in->sin_addr, in->sin_port);
-	} else if (from->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		set_ipv4(o, in6->sin6_addr.s6_addr + 12, in6->sin6_port);
-	} else if (from->ss_family == AF_INET6) {
-		set_ipv6(o, in6);
-	} else {
-		o->is_unix = true;
-		snprintf(o->peer, sizeof(o->peer), "unix");
-		o->peer_host_len = 4;
-		return;
-	}
-	o->zone = senders_zone(s->senders, &o->address);
-}
 
 static void put_text(struct fields *f, const char *name, struct syslog_text t)
 {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/option.h"
 #include "syslog.h"
 
 enum { SLOTS = 4096, SENDERS_MAX = 50000 };
@@ -68,14 +69,6 @@ static bool parse_network(const char *text, struct network *ret)
 	return inet_pton(AF_INET6, address, &ret->address) == 1;
 }
 
-static int refuse_text(struct sluice_source *src, const char *option, const char *text,
-		       const char *why)
-{
-	char message[400];
-	snprintf(message, sizeof(message), "\"%.100s\" %s", text, why);
-	return src->host->refuse(src, option, message);
-}
-
 static int read_networks(struct sluice_source *src, const char *option, struct networks *ret)
 {
 	const char *text;
@@ -83,9 +76,10 @@ static int read_networks(struct sluice_source *src, const char *option, struct n
 		ret->all = must(realloc(ret->all, (i + 1) * sizeof(ret->all[0])));
 		ret->n = i + 1;
 		if (!parse_network(text, &ret->all[i]))
-			return refuse_text(src, option, text,
-					   "is not an address or network (write one such as "
-					   "10.0.0.7, 10.0.0.0/8 or ::1)");
+			return option_refuse(src, option,
+					     "\"%.100s\" is not an address or network (write one "
+					     "such as 10.0.0.7, 10.0.0.0/8 or ::1)",
+					     text);
 	}
 	return 0;
 }
@@ -106,16 +100,14 @@ static int read_zones(struct sluice_source *src, struct senders *t)
 		if ((size_t)(equals - text) < sizeof(network))
 			memcpy(network, text, (size_t)(equals - text));
 		if (!parse_network(network, &z.network))
-			return refuse_text(
-				src, "time_zones", network,
-				"is not an address or network (write a network and its time "
-				"zone, such as 10.1.0.0/16: Europe/Berlin)");
+			return option_refuse(
+				src, "time_zones",
+				"\"%.100s\" is not an address or network (write a network and its "
+				"time zone, such as 10.1.0.0/16: Europe/Berlin)",
+				network);
 		z.zone = stamp_zone_new(equals + 1);
 		if (!z.zone)
-			return refuse_text(
-				src, "time_zones", equals + 1,
-				"is not a time zone that this machine knows (write one "
-				"such as Europe/Berlin or +02:00; see /usr/share/zoneinfo)");
+			return option_refuse_zone(src, "time_zones", equals + 1);
 		t->zones = must(realloc(t->zones, (i + 1) * sizeof(t->zones[0])));
 		t->zones[t->n_zones++] = z;
 	}
@@ -205,12 +197,51 @@ bool senders_is_proxy(const struct senders *t, const struct in6_addr *from)
 	return is_in_any(&t->proxies, from);
 }
 
-struct stamp_zone *senders_zone(const struct senders *t, const struct in6_addr *from)
+static struct stamp_zone *zone_of(const struct senders *t, const struct in6_addr *from)
 {
 	for (size_t i = 0; i < t->n_zones; i++)
 		if (is_in(&t->zones[i].network, from))
 			return t->zones[i].zone;
 	return NULL;
+}
+
+static void set_ipv4(struct origin *o, const void *address, uint16_t port)
+{
+	char host[INET_ADDRSTRLEN] = "";
+	o->address.s6_addr[10] = o->address.s6_addr[11] = 0xff;
+	memcpy(o->address.s6_addr + 12, address, 4);
+	inet_ntop(AF_INET, address, host, sizeof(host));
+	o->peer_host_len = strlen(host);
+	snprintf(o->peer, sizeof(o->peer), "%s:%u", host, ntohs(port));
+}
+
+static void set_ipv6(struct origin *o, const struct sockaddr_in6 *in6)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+	o->address = in6->sin6_addr;
+	inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+	o->peer_host_len = strlen(host);
+	snprintf(o->peer, sizeof(o->peer), "%s port %u", host, ntohs(in6->sin6_port));
+}
+
+void senders_origin(const struct senders *t, struct origin *o, const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+	*o = (struct origin){0};
+	if (from->ss_family == AF_INET) {
+		set_ipv4(o, &in->sin_addr, in->sin_port);
+	} else if (from->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		set_ipv4(o, in6->sin6_addr.s6_addr + 12, in6->sin6_port);
+	} else if (from->ss_family == AF_INET6) {
+		set_ipv6(o, in6);
+	} else {
+		o->is_unix = true;
+		snprintf(o->peer, sizeof(o->peer), "unix");
+		o->peer_host_len = 4;
+		return;
+	}
+	o->zone = zone_of(t, &o->address);
 }
 
 static struct sender *find(struct senders *t, const struct in6_addr *a, int64_t now_ns)

@@ -2,15 +2,19 @@
  *
  * syslog - what the parts of the syslog plugin share.
  *
- *	syslog.c      the plugin's tables, options, listening sockets
- *	datagram.c    UDP and unix datagrams, and what the kernel dropped of them
- *	connection.c  TCP, TLS and unix streams
- *	proxy.c       the PROXY protocol's header of a connection
- *	framing.c     a byte stream into messages
- *	certificate.c certificates, keys and the options about them; renewal
- *	tls.c         connections by OpenSSL
- *	senders.c     who may send, and how much
- *	deliver.c     one message into one event
+ *	syslog.c       the plugin: its events, its sockets, its life
+ *	connection.c   TCP, TLS and unix streams
+ *	datagram.c     UDP and unix datagrams, and what the kernel dropped of them
+ *	deliver.c      one message into one event
+ *	senders.c      who may send, and how much
+ *	proxy.c        the PROXY protocol's header of a connection
+ *	framing.c      a byte stream into messages
+ *	tls_session.c  one connection by OpenSSL
+ *	tls.c          the options of TLS, renewal, whose certificates are accepted
+ *	certificate.c  the files of a certificate
+ *	options.c      the other options
+ *
+ * Each file calls only those below it here.
  */
 #ifndef SYSLOG_SYSLOG_H
 #define SYSLOG_SYSLOG_H
@@ -21,13 +25,12 @@
 #include <sys/socket.h>
 
 #include "common/basics.h"
+#include "common/say.h"
 #include "common/stamp.h"
 #include "common/syslogmsg.h"
 #include "framing.h"
 #include "sluice-plugin.h"
-
-#define MS  1000000LL
-#define SEC 1000000000LL
+#include "tls.h"
 
 enum { READ_SIZE = 256 * 1024, PEER_TEXT_MAX = 72 };
 
@@ -74,36 +77,42 @@ struct listener {
 	unsigned n_wakes;
 };
 
+/* Each part is written by the files that are named, and may be read by all. */
 struct state {
 	struct sluice_source *src;
-	struct options options;
+	struct warnings warnings;
+	/* When what is delivered was read, since 1970; connection.c and datagram.c. */
+	int64_t now_ns;
+	uint64_t n_oversize, n_refused; /* the same */
+
+	/* ---- syslog.c ---- */
+	struct options options; /* by options.c */
 	struct listener *listeners;
 	size_t n_listeners;
+	struct senders *senders;
+	struct tls *tls;  /* NULL: no tls listener */
+	bool is_stopping; /* what is delivered now are last words */
+
+	/* ---- connection.c ---- */
 	struct connection *connections;
 	size_t n_connections;
-	struct senders *senders;
-	struct tls *tls; /* NULL: no tls listener */
-	struct fields fields;
-	char *buffer; /* max_message + READ_SIZE, for connections */
-	struct datagrams *datagrams;
-	int64_t now_ns; /* since 1970, of this reading */
-	struct complaint {
-		uint64_t about;
-		int64_t at_ns;
-	} complaints[32];
-	bool is_stopping; /* what is delivered now are last words */
-	bool has_refused; /* a connection over the limit: told once until there is room */
-	uint64_t n_messages, n_bytes, n_oversize, n_dropped, n_limited, n_refused, n_unparsed;
+	char *buffer;     /* max_message + READ_SIZE and some */
+	bool has_refused; /* one over the limit: told once until there is room */
 	uint64_t n_accepted;
+
+	/* ---- datagram.c ---- */
+	struct datagrams *datagrams;
+	uint64_t n_dropped;
+
+	/* ---- deliver.c ---- */
+	struct fields fields; /* of the event that is being made */
+	uint64_t n_messages, n_bytes, n_limited, n_unparsed;
 };
 
-void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* The same, about one thing - not a port, each connection has another - at most
- * once a minute.
- */
-void complain(struct state *s, const char *about, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* ---- options.c ---- */
+extern const struct sluice_option syslog_options[];
+/* 0, or -EINVAL after refusing one. */
+int options_read(struct sluice_source *src, struct options *o);
 
 /* ---- deliver.c ---- */
 
@@ -119,7 +128,6 @@ int deliver(struct state *s, const struct origin *o, const char *p, size_t n, ui
 int deliver_gap(struct state *s, const char *reason, int64_t count, const char *peer,
 		const struct sluice_cursor *cursor, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
-void origin_set(const struct state *s, struct origin *o, const struct sockaddr_storage *from);
 
 /* ---- datagram.c ---- */
 void datagrams_start(struct state *s, struct listener *l);
@@ -132,6 +140,7 @@ void connections_start(struct state *s, struct listener *l);
 void connections_expire(struct state *s);
 /* Delivers what has arrived and closes all. */
 void connections_close_all(struct state *s);
+void connections_free(struct state *s);
 
 /* ---- senders.c ---- */
 struct senders *senders_new(struct sluice_source *src, int64_t rate, int *error);
@@ -140,34 +149,12 @@ void senders_free(struct senders *t);
 bool senders_allow(const struct senders *t, const struct in6_addr *from);
 /* Whether a PROXY header from there is believed; never without proxy_protocol. */
 bool senders_is_proxy(const struct senders *t, const struct in6_addr *from);
-/* The zone of times from there that name none; NULL: the source's own. */
-struct stamp_zone *senders_zone(const struct senders *t, const struct in6_addr *from);
+/* Where something came from, by the address that the kernel gives. */
+void senders_origin(const struct senders *t, struct origin *o, const struct sockaddr_storage *from);
 /* Whether this message is within the sender's rate; counts it if not. */
 bool senders_admit(struct senders *t, const struct origin *o, int64_t now_ns);
 /* Calls `fn` for each sender that has exceeded its rate since the last call. */
 void senders_each_limited(struct senders *t, void (*fn)(void *ctx, const char *peer, uint64_t n),
 			  void *ctx);
-
-/* ---- certificate.c ---- */
-/* From the options; NULL after refusing them. */
-struct tls *tls_new(struct sluice_source *src);
-void tls_free(struct tls *t);
-/* Looks, once a second, whether the files have been renewed, and uses them. */
-void tls_refresh(struct tls *t, struct state *s);
-/* The same at once, of paths that may be others.  0, or -EAGAIN when only a new process
- * may read them.
- */
-int tls_reload(struct tls *t, struct state *s);
-
-/* ---- tls.c ---- */
-struct tls_session;
-struct tls_session *tls_accept(struct tls *t, int fd);
-void tls_end(struct tls_session *ts);
-/* Bytes read; 0 at the end; -EAGAIN; -EPROTO with a sentence in `why`. */
-ssize_t tls_read(struct tls_session *ts, char *p, size_t n, char *why, size_t why_size);
-/* Whether it holds bytes that were read from the network already. */
-bool tls_has_more(const struct tls_session *ts);
-/* Whether the handshake is over. */
-bool tls_is_up(const struct tls_session *ts);
 
 #endif

@@ -1,55 +1,52 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The certificate and its key are looked at every second: a renewed pair serves
+ * the connections that begin then, those that are open keep theirs.  A pair that
+ * does not fit together, or is half written, leaves the old one in use.
+ */
+#include "tls.h"
+
+#include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
 
-#include "tls.h"
+#include "certificate.h"
+#include "common/basics.h"
+#include "common/say.h"
 
-struct tls_session {
-	SSL *ssl;
-	struct tls *tls;
-	bool is_up;
+enum { N_FILES = 3, FINGERPRINT_SIZE = 32 };
+enum verify { VERIFY_NONE, VERIFY_OPTIONAL, VERIFY_REQUIRED };
+
+static const char *const file_options[N_FILES] = {"tls.cert", "tls.key", "tls.ca"};
+
+/* What tells one version of a file from the next. */
+struct version {
+	uint64_t device, inode, size;
+	int64_t written_ns, changed_ns;
+	int error; /* of stat(); then the rest is 0 */
 };
 
-struct tls_session *tls_accept(struct tls *t, int fd)
-{
-	struct tls_session *ts = must(calloc(1, sizeof(*ts)));
-	ts->tls = t;
-	ts->ssl = SSL_new(t->ctx);
-	if (!ts->ssl || SSL_set_fd(ts->ssl, fd) != 1) {
-		tls_end(ts);
-		return NULL;
-	}
-	SSL_set_accept_state(ts->ssl);
-	return ts;
-}
+struct tls {
+	SSL_CTX *ctx;
+	struct sluice_source *src;
+	char *paths[N_FILES];          /* owned; NULL: the option is not set */
+	struct version tried[N_FILES]; /* what was loaded, or refused */
+	struct version seen[N_FILES];  /* when it was looked last */
+	unsigned char (*fingerprints)[FINGERPRINT_SIZE];
+	size_t n_fingerprints;
+};
 
-void tls_end(struct tls_session *ts)
-{
-	if (ts->ssl && ts->is_up)
-		SSL_shutdown(ts->ssl);
-	SSL_free(ts->ssl);
-	ERR_clear_error();
-	free(ts);
-}
+/* ---- who may send ---- */
 
-bool tls_is_up(const struct tls_session *ts)
-{
-	return ts->is_up;
-}
-
-bool tls_has_more(const struct tls_session *ts)
-{
-	return ts->is_up && SSL_pending(ts->ssl) > 0;
-}
-
-/* ---- names ---- */
-
-static bool is_allowed(struct tls *t, const char *name)
+static bool is_allowed(const struct tls *t, const char *name)
 {
 	const char *pattern;
 	for (size_t i = 0; (pattern = t->src->host->option(t->src, "tls.allowed_names", i)); i++)
@@ -58,7 +55,7 @@ static bool is_allowed(struct tls *t, const char *name)
 	return false;
 }
 
-static bool has_allowed_name(struct tls *t, X509 *cert)
+static bool has_allowed_name(const struct tls *t, X509 *cert)
 {
 	bool ok = false;
 	char cn[256];
@@ -92,15 +89,13 @@ static bool has_allowed_fingerprint(const struct tls *t, X509 *cert, char *text,
 	return false;
 }
 
-/* After the handshake: 0, or -EPROTO. */
-static int check_peer(struct tls_session *ts, char *why, size_t size)
+int tls_check_peer(const struct tls *t, const SSL *ssl, char *why, size_t size)
 {
-	struct tls *t = ts->tls;
 	char print[2 * FINGERPRINT_SIZE + 1] = "";
 	bool by_name = t->src->host->option(t->src, "tls.allowed_names", 0);
 	if (!by_name && !t->n_fingerprints)
 		return 0;
-	X509 *cert = SSL_get1_peer_certificate(ts->ssl);
+	X509 *cert = SSL_get1_peer_certificate(ssl);
 	bool good = cert && ((by_name && has_allowed_name(t, cert)) ||
 			     has_allowed_fingerprint(t, cert, print, sizeof(print)));
 	X509_free(cert);
@@ -123,96 +118,214 @@ static int check_peer(struct tls_session *ts, char *why, size_t size)
 	return -EPROTO;
 }
 
-/* ---- reading ---- */
+/* ---- contexts ---- */
 
-/* What to do about a handshake that has failed. */
-static const char *remedy_of(int code)
+/* The sender is known by its fingerprint: who has signed it does not matter. */
+static int accept_any(int verified, X509_STORE_CTX *store)
 {
-	switch (code) {
-	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-		return "give the sender a certificate signed by tls.ca, or set tls.verify: "
-		       "optional";
-	case SSL_R_UNSUPPORTED_PROTOCOL:
-	case SSL_R_VERSION_TOO_LOW:
-	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-		return "TLS 1.2 or newer is needed: enable it at the sender, or update the sender";
-	case SSL_R_NO_SHARED_CIPHER:
-	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-	case SSL_R_NO_SHARED_GROUPS:
-	case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-		return "no algorithm in common: enable newer ones at the sender, or use a key of "
-		       "another type (RSA, EC) in tls.cert and tls.key";
-	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-		return "the sender does not accept the certificate in tls.cert: let it trust the "
-		       "CA that signed it, and connect by a name that is in it; add intermediate "
-		       "certificates to tls.cert";
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED: return "renew the certificate in tls.cert";
-	default:
-		return "check that the sender uses TLS; enable it there, or let it send to a tcp: "
-		       "address";
-	}
+	(void)verified;
+	(void)store;
+	return 1;
 }
 
-static const char *remedy_of_certificate(long verified)
+/* A context of the files as they are; NULL with *trouble set. */
+static SSL_CTX *new_context(const struct tls *t, struct certificate_trouble *trouble)
 {
-	switch (verified) {
-	case X509_V_ERR_CERT_HAS_EXPIRED: return "renew it at the sender";
-	case X509_V_ERR_CERT_NOT_YET_VALID: return "compare the clocks of both machines";
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-		return "tls.ca has not signed it: add its CA to tls.ca, or remove tls.ca and add "
-		       "its fingerprint to tls.allowed_fingerprints";
-	default: return "give the sender a client certificate signed by tls.ca";
-	}
+	SSL_CTX *ctx = certificate_context(t->paths[0], t->paths[1], t->paths[2], trouble);
+	if (!ctx)
+		return NULL;
+	enum verify verify = (enum verify)t->src->host->number(t->src, "tls.verify");
+	int mode = verify == VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER;
+	if (verify == VERIFY_REQUIRED)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	SSL_CTX_set_verify(ctx, mode, verify != VERIFY_NONE && !t->paths[2] ? accept_any : NULL);
+	return ctx;
 }
 
-static ssize_t failed(struct tls_session *ts, int r, char *why, size_t size)
+SSL *tls_ssl(const struct tls *t)
 {
-	char text[160];
-	int err = SSL_get_error(ts->ssl, r);
-	if (err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE)
-		return -EAGAIN;
-	if (err == SSL_ERROR_ZERO_RETURN || (ts->is_up && err == SSL_ERROR_SYSCALL))
-		return 0;
-	long verified = SSL_get_verify_result(ts->ssl);
-	int code = ERR_GET_REASON(ERR_peek_last_error());
-	if (ts->is_up && code == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		ERR_clear_error();
-		return 0; /* closed without a word, as many do */
-	}
-	if (verified != X509_V_OK)
-		snprintf(why, size, "its certificate is rejected: %s (%s)",
-			 X509_verify_cert_error_string(verified), remedy_of_certificate(verified));
-	else
-		snprintf(why, size, "no TLS: %s (%s)", tls_reason(text, sizeof(text)),
-			 remedy_of(code));
-	ERR_clear_error();
-	return -EPROTO;
+	return SSL_new(t->ctx);
 }
 
-ssize_t tls_read(struct tls_session *ts, char *p, size_t n, char *why, size_t why_size)
+/* ---- renewal ---- */
+
+static void look(const struct tls *t, struct version *ret)
 {
-	ERR_clear_error();
-	if (!ts->is_up) {
-		int r = SSL_accept(ts->ssl);
-		if (r != 1) {
-			ssize_t got = failed(ts, r, why, why_size);
-			if (got)
-				return got;
-			snprintf(why, why_size, "broke off the TLS handshake");
-			return -EPROTO;
+	memset(ret, 0, N_FILES * sizeof(*ret));
+	for (size_t i = 0; i < N_FILES; i++) {
+		struct stat st;
+		if (!t->paths[i])
+			continue;
+		if (stat(t->paths[i], &st) < 0) {
+			ret[i].error = errno;
+			continue;
 		}
-		ts->is_up = true;
-		if (check_peer(ts, why, why_size))
-			return -EPROTO;
+		ret[i].device = st.st_dev;
+		ret[i].inode = st.st_ino;
+		ret[i].size = (uint64_t)st.st_size;
+		ret[i].written_ns = st.st_mtim.tv_sec * SEC + st.st_mtim.tv_nsec;
+		ret[i].changed_ns = st.st_ctim.tv_sec * SEC + st.st_ctim.tv_nsec;
 	}
-	int r = SSL_read(ts->ssl, p, (int)n);
-	return r > 0 ? r : failed(ts, r, why, why_size);
+}
+
+/* Takes the paths from the options; whether they have changed. */
+static bool take_paths(struct tls *t)
+{
+	bool changed = false;
+	for (size_t i = 0; i < N_FILES; i++) {
+		const char *path = t->src->host->option(t->src, file_options[i], 0);
+		if (path && t->paths[i] && strcmp(path, t->paths[i]) == 0)
+			continue;
+		changed |= path || t->paths[i];
+		free(t->paths[i]);
+		t->paths[i] = path ? must(strdup(path)) : NULL;
+	}
+	return changed;
+}
+
+static bool renew(struct tls *t)
+{
+	struct certificate_trouble trouble;
+	char until[64] = "";
+	SSL_CTX *fresh = new_context(t, &trouble);
+	if (!fresh) {
+		say(t->src, SLUICE_LOG_ERROR, "%s: %s. The old certificate stays in use",
+		    trouble.option, trouble.message);
+		return false;
+	}
+	SSL_CTX_free(t->ctx);
+	t->ctx = fresh;
+	struct tm tm;
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(fresh)), &tm) == 1)
+		strftime(until, sizeof(until), "; it is valid until %FT%TZ", &tm);
+	say(t->src, SLUICE_LOG_INFO, "new connections get the renewed certificate in %s%s",
+	    t->paths[0], until);
+	return true;
+}
+
+void tls_refresh(struct tls *t)
+{
+	struct version now[N_FILES];
+	look(t, now);
+	/* Two looks that see the same: nobody is writing. */
+	bool is_settled = memcmp(now, t->seen, sizeof(now)) == 0;
+	memcpy(t->seen, now, sizeof(now));
+	if (!is_settled || memcmp(now, t->tried, sizeof(now)) == 0)
+		return;
+	memcpy(t->tried, now, sizeof(now));
+	renew(t);
+}
+
+int tls_reload(struct tls *t)
+{
+	struct version now[N_FILES];
+	bool moved = take_paths(t);
+	look(t, now);
+	bool is_same = !moved && memcmp(now, t->tried, sizeof(now)) == 0;
+	memcpy(t->tried, now, sizeof(now));
+	memcpy(t->seen, now, sizeof(now));
+	if (is_same || renew(t))
+		return 0;
+	/* Other paths: a process that the sandbox lets read them is needed. */
+	return moved ? -EAGAIN : 0;
+}
+
+/* ---- options ---- */
+
+static int digit_of(char c)
+{
+	if (isdigit((unsigned char)c))
+		return c - '0';
+	return isxdigit((unsigned char)c) ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* 64 hexadecimal digits, with colons or without, as openssl and others print them. */
+static bool read_fingerprint(const char *text, unsigned char *ret)
+{
+	static const char *const heads[] = {"sha256:", "sha-256:", "sha256 fingerprint="};
+	size_t n = 0;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		if (strncasecmp(text, heads[i], strlen(heads[i])) == 0)
+			text += strlen(heads[i]);
+	for (; *text; text++) {
+		int digit = digit_of(*text);
+		if (*text == ':' && n % 2 == 0)
+			continue;
+		if (digit < 0 || n == 2 * FINGERPRINT_SIZE)
+			return false;
+		ret[n / 2] = (unsigned char)(n % 2 ? ret[n / 2] << 4 | digit : digit);
+		n++;
+	}
+	return n == 2 * FINGERPRINT_SIZE;
+}
+
+static int read_fingerprints(struct tls *t)
+{
+	const char *text;
+	for (size_t i = 0; (text = t->src->host->option(t->src, "tls.allowed_fingerprints", i));
+	     i++) {
+		t->fingerprints =
+			must(realloc(t->fingerprints, (i + 1) * sizeof(t->fingerprints[0])));
+		t->n_fingerprints = i + 1;
+		if (!read_fingerprint(text, t->fingerprints[i]))
+			return t->src->host->refuse(
+				t->src, "tls.allowed_fingerprints",
+				"write the SHA-256 of a certificate, 64 hexadecimal digits "
+				"(openssl x509 -in CERT -noout -fingerprint -sha256)");
+	}
+	return 0;
+}
+
+static int check_options(const struct tls *t)
+{
+	const struct sluice_host *h = t->src->host;
+	bool has_names = h->option(t->src, "tls.allowed_names", 0);
+	if (!t->paths[0] || !t->paths[1])
+		return h->refuse(t->src, t->paths[0] ? "tls.key" : "tls.cert",
+				 "is missing: a tls: address needs a certificate and its key (set "
+				 "tls.cert and tls.key)");
+	if (h->number(t->src, "tls.verify") == VERIFY_NONE) {
+		if (has_names || t->n_fingerprints)
+			return h->refuse(t->src,
+					 has_names ? "tls.allowed_names"
+						   : "tls.allowed_fingerprints",
+					 "has no effect without tls.verify: required");
+		return 0;
+	}
+	if (!t->paths[2] && (has_names || !t->n_fingerprints))
+		return h->refuse(t->src, "tls.ca",
+				 "is missing: without it no certificate can be accepted (set "
+				 "tls.ca, or tls.allowed_fingerprints)");
+	return 0;
+}
+
+struct tls *tls_new(struct sluice_source *src)
+{
+	struct tls *t = must(calloc(1, sizeof(*t)));
+	struct certificate_trouble trouble;
+	t->src = src;
+	take_paths(t);
+	bool good = !read_fingerprints(t) && !check_options(t);
+	if (good) {
+		look(t, t->tried);
+		memcpy(t->seen, t->tried, sizeof(t->seen));
+		t->ctx = new_context(t, &trouble);
+		if (!t->ctx)
+			src->host->refuse(src, trouble.option, trouble.message);
+	}
+	if (t->ctx)
+		return t;
+	tls_free(t);
+	return NULL;
+}
+
+void tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	SSL_CTX_free(t->ctx);
+	for (size_t i = 0; i < N_FILES; i++)
+		free(t->paths[i]);
+	free(t->fingerprints);
+	free(t);
 }
