@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "hub/channel.h"
-#include "hub/regexes.h"
+#include "channel/channel.h"
+#include "channel/regexes.h"
 
 int asked_refuse(struct asked *a, const char *sentence)
 {
@@ -65,7 +65,7 @@ static void take_pace(struct subscription *s, const struct channel_settings *c, 
 static int add_derived(struct asked *a, const struct channel_settings *d)
 {
 	for (size_t i = 0; i < d->n_from; i++) {
-		struct channel *c = hub_channel(a->hub, d->from[i]);
+		struct channel *c = registry_channel(&a->hub->registry, d->from[i]);
 		if (!c)
 			continue;
 		int at = place_of(a, c);
@@ -88,8 +88,8 @@ int asked_add_channel(struct asked *a, const char *name)
 			return 0;
 	if (a->n_names == SUBSCRIPTION_CHANNELS_MAX)
 		return too_many(a);
-	const struct channel_settings *settings = hub_derived(a->hub, name);
-	struct channel *c = settings ? NULL : hub_channel(a->hub, name);
+	const struct channel_settings *settings = registry_derived(&a->hub->registry, name);
+	struct channel *c = settings ? NULL : registry_channel(&a->hub->registry, name);
 	if ((!c && !settings) || !authorize(&a->hub->access, a->who, name, RIGHT_READ)) {
 		buf_puts(a->why, "There is no channel of that name here that you may read (see "
 				 "/channels; \"access\" in the configuration says who may).\n");
@@ -115,7 +115,7 @@ int asked_add_filter(struct asked *a, struct str text, const char *parameter)
 	if (++a->n_filters > FILTERS_MAX)
 		return asked_refuse(
 			a, "More than 16 filters in one request (join them with \"and\").");
-	struct filter *f = filter_parse(regexes_pool(a->hub->regexes), text, &why);
+	struct filter *f = filter_parse(regexes_pool(a->hub->registry.regexes), text, &why);
 	if (!f) {
 		if (strcmp(parameter, "filter") != 0)
 			buf_printf(a->why, "In \"%s\": ", parameter);
@@ -179,8 +179,9 @@ int asked_make_filters(struct asked *a)
 	for (size_t i = 0; i < s->n_channels && !status; i++) {
 		text.len = 0;
 		if (!a->of[i].all && a->use == USE_HISTORY)
-			s->channels[i].bounds = filter_compose(regexes_pool(a->hub->regexes),
-							       buf_str(&a->of[i].text), a->why);
+			s->channels[i].bounds =
+				filter_compose(regexes_pool(a->hub->registry.regexes),
+					       buf_str(&a->of[i].text), a->why);
 		if (!a->of[i].all)
 			buf_printf(&text, "(%.*s)", (int)a->of[i].text.len, a->of[i].text.data);
 		if (a->filter.len) {
@@ -189,8 +190,8 @@ int asked_make_filters(struct asked *a)
 		}
 		if (!text.len)
 			continue;
-		s->channels[i].filter =
-			filter_compose(regexes_pool(a->hub->regexes), buf_str(&text), a->why);
+		s->channels[i].filter = filter_compose(regexes_pool(a->hub->registry.regexes),
+						       buf_str(&text), a->why);
 		if (!s->channels[i].filter) {
 			/* Each was good alone; the channel's own is not for everybody's eyes. */
 			a->why->len = 0;
@@ -201,7 +202,7 @@ int asked_make_filters(struct asked *a)
 		} else if (filter_trouble(s->channels[i].filter)) {
 			buf_puts(a->why, "a regex of that channel's own filter is switched off\n");
 			status = 503;
-		} else if (regexes_filter_is_off(a->hub->regexes, s->channels[i].filter)) {
+		} else if (regexes_filter_is_off(a->hub->registry.regexes, s->channels[i].filter)) {
 			buf_puts(a->why,
 				 "the filter took too long for too many events and is "
 				 "switched off for 10 minutes (fewer or simpler regexes)\n");

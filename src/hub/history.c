@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
+#include "channel/regexes.h"
 #include "hub/outlet.h"
 #include "hub/quota.h"
-#include "hub/regexes.h"
 #include "loop/helper.h"
 #include "past/locate.h"
 #include "past/past.h"
@@ -389,7 +389,7 @@ static void done(struct helper_job *job)
 		return;
 	}
 	if (p->slow)
-		regexes_switch_off(p->hub->regexes, p->slow);
+		regexes_switch_off(p->hub->registry.regexes, p->slow);
 	if (!p->slow && !p->is_complete && !p->is_full && p->spent_ns < TOTAL_NS) {
 		p->is_running = true;
 		helper_submit(p->hub->helper, job); /* behind all that wait */
@@ -404,7 +404,7 @@ static void set_range(struct page *p)
 {
 	struct hub *h = p->hub;
 	const struct subscription *s = &p->sub;
-	p->upto = h->head;
+	p->upto = h->registry.head;
 	for (size_t i = 0; i < s->n_channels; i++) {
 		event_id waiting = s->channels[i].channel->unpublished;
 		if (waiting && waiting <= p->upto)
@@ -428,7 +428,7 @@ void history_open(struct hub *h, int fd, const struct door_request *r, const str
 	p->sub = *sub;
 	*sub = (struct subscription){0};
 	subscription_hold(&p->sub);
-	p->epoch = hub_epoch(h);
+	p->epoch = registry_epoch(&h->registry);
 	p->reaper.fn = reap;
 	p->deadline.fn = on_deadline;
 	p->outlet.on_gone = on_gone;

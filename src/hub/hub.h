@@ -16,40 +16,30 @@
 #include "access/access.h"
 #include "base/json.h"
 #include "base/list.h"
+#include "channel/expiry.h"
+#include "channel/free_space.h"
+#include "channel/registry.h"
 #include "conf/settings.h"
 #include "hub/budget.h"
 #include "loop/loop.h"
-#include "wire/id.h"
 
 struct channel;
-struct cursors;
-struct filter;
 struct filter_run;
 struct gate;
 struct helper;
 struct quota;
-struct regexes;
 struct view;
-struct regex;
-struct witness;
 
 enum { PAGES_MAX = 32 }; /* of history, at once */
 
 struct hub {
 	struct loop *loop;
 	struct settings *settings; /* borrowed */
-	char epoch[EPOCH_MAX + 1];
-	event_id last_id; /* handed out last */
-	event_id head;    /* of the newest event that was published or recovered */
-	struct channel **channels;
-	size_t n_channels;
-	struct cursors *cursors;
-	struct witness *witness; /* of the journals; owned */
-	struct helper *helper;   /* reads the journals */
+	struct registry registry;
+	struct helper *helper; /* reads the journals */
 	size_t n_readers;
 	struct gate *gate;
 	struct filter_run *reader_runs; /* one for each of its threads; owned */
-	struct regexes *regexes;
 	struct quota *quota_addresses, *quota_users, *quota_pages; /* of pages: by address */
 	struct access access;
 	uint64_t revoked_seen; /* generation that the streams were checked against */
@@ -70,24 +60,26 @@ struct hub {
 	} promises[PAGES_MAX];
 	int64_t longest_turn_ns; /* in the last interval of housekeeping; CPU */
 	struct loop_share sending, compressing, reading; /* of each turn, for views */
-	size_t held_bytes;    /* of memory, after it was given back last */
-	struct budget budget; /* of the views */
-	size_t n_aside;       /* views that are too dear for the loop */
-	uint64_t n_put_aside; /* ever */
-	size_t n_catching_up; /* of them, those that read the journal */
-	uint64_t n_streams_ever, n_refused, n_heartbeats, n_notices_lost;
+	size_t held_bytes;      /* of memory, after it was given back last */
+	struct budget budget;   /* of the views */
+	event_id event;         /* being shown to the views */
+	int64_t event_begun_ns; /* when the next of them got it; 0: the first one did not yet */
+	size_t n_aside;         /* views that are too dear for the loop */
+	uint64_t n_put_aside;   /* ever */
+	size_t n_catching_up;   /* of them, those that read the journal */
+	uint64_t n_streams_ever, n_refused, n_heartbeats;
 	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
 	int64_t started_ns;
 	struct loop_timer housekeeping;
-	bool is_draining, is_short_of_space;
+	bool is_draining;
+	struct free_space free_space;
+	struct expiry expiry;
 	struct open_files {
-		int spare_fd;           /* for a journal that has no other; or -1 */
 		int64_t reserve;        /* descriptors that no client gets */
 		bool is_short;          /* less than the journals and sources may need */
 		bool is_nearly_reached; /* the limit, as was told */
 		uint64_t n_refused, n_lost;
 	} open_files;
-	uint64_t n_given_way; /* segments dropped for free space */
 	/* What the floor above knows of the sources; set by it. */
 	void (*report_sources)(void *ctx, const struct identity *who, struct json *j);
 	bool (*sources_are_ready)(void *ctx);
@@ -97,10 +89,8 @@ struct hub {
 	void (*on_unused)(struct hub *h);
 	struct loop_timer linger;
 	struct loop_timer emptying;
-	int64_t empty_at_ns;      /* loop time */
-	int64_t used_ns;          /* loop time at which somebody did last */
-	int64_t clock_offset_ns;  /* wall clock less the time since boot, some seconds ago */
-	int64_t expires_after_ns; /* time since boot; until then nothing is too old */
+	int64_t empty_at_ns; /* loop time */
+	int64_t used_ns;     /* loop time at which somebody did last */
 	struct loop_timer farewell;
 	int64_t farewell_ends_ns; /* loop time */
 	void (*on_drained)(void *ctx);
@@ -135,18 +125,5 @@ void hub_drain(struct hub *h, void (*done)(void *ctx), void *ctx);
 
 /* Closes the journals and notes that it ended well. */
 void hub_close(struct hub *h);
-
-struct channel *hub_channel(struct hub *h, const char *name);
-
-/* The settings of a derived channel, or NULL when there is none of that name. */
-const struct channel_settings *hub_derived(const struct hub *h, const char *name);
-
-/* A new id, greater than every one before it; `now_ms` is the wall clock. */
-event_id hub_next_id(struct hub *h, int64_t now_ms);
-
-static inline struct str hub_epoch(const struct hub *h)
-{
-	return str_of(h->epoch);
-}
 
 #endif

@@ -6,8 +6,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/channel.h"
-#include "hub/notice.h"
+#include "channel/channel.h"
+#include "channel/notice.h"
 
 enum {
 	FOR_ITSELF = 32,  /* sockets, responders, what threads read */
@@ -36,8 +36,8 @@ int64_t open_files_needed(const struct settings *s)
 static int64_t wanted_reserve(const struct hub *h)
 {
 	int64_t n = FOR_ITSELF + OF_A_SOURCE * (int64_t)h->settings->n_sources;
-	for (size_t i = 0; i < h->n_channels; i++) {
-		const struct journal *j = &h->channels[i]->journal;
+	for (size_t i = 0; i < h->registry.n_channels; i++) {
+		const struct journal *j = &h->registry.channels[i]->journal;
 		int64_t segments = j->config.max_bytes / (int64_t)MAX(j->segment_size, 1u) + 2;
 		n += OF_A_CHANNEL + MAX(segments - (int64_t)j->n, (int64_t)0);
 	}
@@ -49,8 +49,8 @@ static int64_t in_use(const struct hub *h)
 {
 	int64_t n = FOR_ITSELF / 2 + OF_A_SOURCE / 2 * (int64_t)h->settings->n_sources +
 		    (int64_t)(h->n_streams + h->n_pages_open);
-	for (size_t i = 0; i < h->n_channels; i++)
-		n += (int64_t)h->channels[i]->journal.n;
+	for (size_t i = 0; i < h->registry.n_channels; i++)
+		n += (int64_t)h->registry.channels[i]->journal.n;
 	return n;
 }
 
@@ -71,7 +71,7 @@ static void tell_nearly_reached(struct hub *h, int64_t used, int64_t limit)
 		  &(struct field){.name = STR("open"), .type = FIELD_INT, .integer = used});
 	field_put(&fields,
 		  &(struct field){.name = STR("limit"), .type = FIELD_INT, .integer = limit});
-	notice(h, "open_files", 4, buf_str(&fields), "%s", text);
+	notice(&h->registry, "open_files", 4, buf_str(&fields), "%s", text);
 	buf_fini(&fields);
 	free(text);
 }

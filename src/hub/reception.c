@@ -136,7 +136,8 @@ static void put_busy(struct buf *out, struct hub *h, const struct subscription *
 	struct buf data = {0};
 	format_retry(out, sub->format, jittered_ms(BUSY_RETRY_MS));
 	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
-	format_control(out, sub->format, hub_epoch(h), FORMAT_NO_ID, "busy", buf_str(&data));
+	format_control(out, sub->format, registry_epoch(&h->registry), FORMAT_NO_ID, "busy",
+		       buf_str(&data));
 	if (sub->format == FORMAT_PAGE)
 		buf_printf(out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
 	buf_fini(&data);

@@ -4,23 +4,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "hub/channel.h"
-#include "hub/commit.h"
+#include "channel/channel.h"
+#include "channel/commit.h"
+#include "channel/regexes.h"
 #include "hub/open_files.h"
-#include "hub/regexes.h"
 #include "hub/view.h"
 
 static void put_id(struct hub *h, struct json *j, const char *key, event_id id)
 {
 	char text[ID_TEXT_MAX];
-	json_str(j, key, (struct str){text, id_put(text, hub_epoch(h), id)});
+	json_str(j, key, (struct str){text, id_put(text, registry_epoch(&h->registry), id)});
 }
 
 static size_t streams_of(const struct channel *c)
 {
 	size_t n = 0;
-	list_each (e, &c->views)
-		n += list_entry(e, struct view_link, link)->view->n_streams;
+	list_each (e, &c->taps)
+		n += view_link_of(list_entry(e, struct channel_tap, link))->view->n_streams;
 	return n;
 }
 
@@ -63,8 +63,8 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 			 struct json *j)
 {
 	json_open(j, "channels", '[');
-	for (size_t i = 0; i < h->n_channels; i++) {
-		const struct channel *c = h->channels[i];
+	for (size_t i = 0; i < h->registry.n_channels; i++) {
+		const struct channel *c = h->registry.channels[i];
 		if (c->is_removed || !authorize(&h->access, who, c->settings.name, right))
 			continue;
 		json_open(j, NULL, '{');
@@ -77,7 +77,7 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 		json_int(j, "bytes", (int64_t)c->journal.bytes);
 		json_int(j, "gaps", (int64_t)c->n_gaps);
 		json_int(j, "streams", (int64_t)streams_of(c));
-		json_bool(j, "stuck", c->is_stuck);
+		json_bool(j, "stuck", channel_is_stuck(c));
 		json_int(j, "damaged_bytes", (int64_t)c->journal.corrupt_bytes);
 		if (c->commit)
 			commit_report(c->commit, j);
@@ -91,9 +91,9 @@ int report_channels(struct hub *h, const struct identity *who, struct buf *body)
 {
 	struct json j = {body, false};
 	event_id head = 0; /* of theirs alone: what else there is cannot be told from it */
-	for (size_t i = 0; i < h->n_channels; i++)
-		if (authorize(&h->access, who, h->channels[i]->settings.name, RIGHT_READ))
-			head = MAX(head, h->channels[i]->journal.last);
+	for (size_t i = 0; i < h->registry.n_channels; i++)
+		if (authorize(&h->access, who, h->registry.channels[i]->settings.name, RIGHT_READ))
+			head = MAX(head, h->registry.channels[i]->journal.last);
 	json_open(&j, NULL, '{');
 	put_id(h, &j, "head", head);
 	put_channels(h, who, RIGHT_READ, &j);
@@ -107,8 +107,8 @@ static void put_hub(struct hub *h, struct json *j)
 {
 	json_cstr(j, "version", SLUICE_VERSION);
 	json_int(j, "pid", getpid());
-	json_cstr(j, "epoch", h->epoch);
-	put_id(h, j, "head", h->head);
+	json_cstr(j, "epoch", h->registry.epoch);
+	put_id(h, j, "head", h->registry.head);
 	json_int(j, "uptime_s", (clock_wall_ns() - h->started_ns) / NS_PER_SEC);
 	json_open(j, "streams", '{');
 	json_int(j, "open", (int64_t)h->n_streams);
@@ -131,14 +131,13 @@ static void put_hub(struct hub *h, struct json *j)
 	}
 	json_int(j, "views", views);
 	json_int(j, "view_bytes", window);
-	json_int(j, "longest_turn_us",
-		 MAX(h->longest_turn_ns, loop_longest_turn(h->loop)) / 1000);
+	json_int(j, "longest_turn_us", MAX(h->longest_turn_ns, loop_longest_turn(h->loop)) / 1000);
 	json_int(j, "views_aside", (int64_t)h->n_aside);
 	json_int(j, "views_put_aside", (int64_t)h->n_put_aside);
-	regexes_report(h->regexes, j);
+	regexes_report(h->registry.regexes, j);
 	json_int(j, "pages", (int64_t)h->n_pages);
-	json_int(j, "segments_given_way", (int64_t)h->n_given_way);
-	json_int(j, "notices_lost", (int64_t)h->n_notices_lost);
+	json_int(j, "segments_given_way", (int64_t)h->free_space.n_given_way);
+	json_int(j, "notices_lost", (int64_t)h->registry.n_notices_lost);
 }
 
 int report_status(struct hub *h, const struct identity *who, struct buf *body)

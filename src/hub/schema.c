@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
 
 /* ---- the known form: a line for the version, each type, each field -------------------- */
 
@@ -343,8 +343,9 @@ static void put_types(struct hub *h, struct json *j, const char *const *channels
 int schema_report(struct hub *h, const struct identity *who, struct str channel, struct buf *body)
 {
 	char *name = mem_strndup(channel.data, channel.len);
-	const struct channel_settings *derived = hub_derived(h, name);
-	if ((!derived && !hub_channel(h, name)) || !authorize(&h->access, who, name, RIGHT_READ)) {
+	const struct channel_settings *derived = registry_derived(&h->registry, name);
+	if ((!derived && !registry_channel(&h->registry, name)) ||
+	    !authorize(&h->access, who, name, RIGHT_READ)) {
 		buf_puts(body, "There is no channel of that name here that you may read (see "
 			       "/channels).\n");
 		free(name);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
 #include "hub/quota.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
@@ -187,7 +187,7 @@ static void beat(struct stream *s)
 	if (is_live)
 		s->after = MAX(s->after, view_head(s->view));
 	struct buf text = {0};
-	format_heartbeat(&text, s->view->sub.format, hub_epoch(s->hub), s->after,
+	format_heartbeat(&text, s->view->sub.format, registry_epoch(&s->hub->registry), s->after,
 			 s->view->sub.heartbeat);
 	s->hub->n_heartbeats++;
 	stream_say(s, buf_str(&text));

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
 #include "past/replay.h"

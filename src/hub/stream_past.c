@@ -4,8 +4,8 @@
  * too slow for its channels.
  */
 #include "base/mem.h"
-#include "hub/channel.h"
-#include "hub/regexes.h"
+#include "channel/channel.h"
+#include "channel/regexes.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
 #include "past/replay.h"
@@ -28,7 +28,7 @@ void stream_give_up_regex(struct stream *s, struct regex *slow)
 	bool is_own =
 		slow && own.len && memmem(own.data, own.len, slow->pattern, strlen(slow->pattern));
 	if (slow)
-		regexes_switch_off(s->hub->regexes, slow);
+		regexes_switch_off(s->hub->registry.regexes, slow);
 	if (is_own)
 		buf_printf(&why,
 			   "the regex /%.200s/ took too many steps on one event and is switched "

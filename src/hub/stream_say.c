@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
 #include "hub/stream_internal.h"
 #include "hub/view.h"
 
@@ -29,7 +29,7 @@ void stream_say(struct stream *s, struct str text)
 static void put_id(struct json *j, struct hub *h, const char *key, event_id id)
 {
 	char text[ID_TEXT_MAX];
-	json_str(j, key, (struct str){text, id_put(text, hub_epoch(h), id)});
+	json_str(j, key, (struct str){text, id_put(text, registry_epoch(&h->registry), id)});
 }
 
 /* hello and changed: what the stream is from here on. */
@@ -55,7 +55,8 @@ void stream_put_state(struct stream *s, struct buf *out, event_id cursor, const 
 	json_close(&j, '}');
 	if (strcmp(type, "hello") == 0)
 		format_retry(out, sub->format, sub->retry_ns / NS_PER_MS);
-	format_control(out, sub->format, hub_epoch(h), cursor, type, buf_str(&data));
+	format_control(out, sub->format, registry_epoch(&h->registry), cursor, type,
+		       buf_str(&data));
 	buf_fini(&data);
 }
 
@@ -64,9 +65,9 @@ void stream_put_gap(struct stream *s, struct buf *out, event_id from, event_id t
 {
 	enum format f = s->view->sub.format;
 	format_begin(out, f);
-	format_gap(out, f, hub_epoch(s->hub),
+	format_gap(out, f, registry_epoch(&s->hub->registry),
 		   &(struct gap){.from = from, .to = to, .count = -1, .reason = reason}, true);
-	format_end(out, f, hub_epoch(s->hub), to);
+	format_end(out, f, registry_epoch(&s->hub->registry), to);
 	s->hub->n_gaps_told++;
 }
 
@@ -84,11 +85,12 @@ void stream_say_bye(struct stream *s, const char *reason, const char *message)
 	json_close(&j, '}');
 	format_retry(&text, f, jittered_ms(MAX(s->view->sub.retry_ns / NS_PER_MS, 1)));
 	/* It has no id of its own: the cursor stays where it is. */
-	format_control(&text, f, hub_epoch(s->hub), FORMAT_NO_ID, "bye", buf_str(&data));
+	format_control(&text, f, registry_epoch(&s->hub->registry), FORMAT_NO_ID, "bye",
+		       buf_str(&data));
 	if (s->is_poll && !s->has_sent && outlet_is_clear(&s->outlet)) {
 		text.len = 0;
 		format_begin(&text, f);
-		format_end(&text, f, hub_epoch(s->hub), s->after);
+		format_end(&text, f, registry_epoch(&s->hub->registry), s->after);
 	}
 	stream_say(s, buf_str(&text));
 	buf_fini(&text);

@@ -10,9 +10,9 @@
 #include "base/timestamp.h"
 #include "base/unit.h"
 #include "base/utf8.h"
+#include "channel/channel.h"
+#include "channel/regexes.h"
 #include "hub/asked.h"
-#include "hub/channel.h"
-#include "hub/regexes.h"
 #include "wire/query.h"
 
 enum { TAIL_MAX = 100000, LIMIT_DEFAULT = 100, LIMIT_MAX = 5000, CONTEXT_MAX = 100 };
@@ -27,12 +27,13 @@ static int set_cursor(struct asked *a, struct str text, const char *what)
 		buf_printf(a->why,
 			   "%s is no event id (ids look like %s.1763689264123-0; take one from "
 			   "the \"id:\" of an event).\n",
-			   what, a->hub->epoch);
+			   what, a->hub->registry.epoch);
 		return 400;
 	}
 	a->s->after = id;
-	a->s->start =
-		str_is(epoch, a->hub->epoch) && id <= a->hub->head ? START_AFTER : START_UNKNOWN;
+	a->s->start = str_is(epoch, a->hub->registry.epoch) && id <= a->hub->registry.head
+			      ? START_AFTER
+			      : START_UNKNOWN;
 	a->s->has_after = true;
 	a->is_since = false;
 	return 0;
@@ -70,8 +71,8 @@ static int set_since(struct asked *a, struct str value)
 	a->is_since = true;
 	a->s->has_after = true;
 	a->s->start = START_AFTER;
-	if (a->s->after >= a->hub->head) /* what is to come is all there will be */
-		a->s->after = a->hub->head;
+	if (a->s->after >= a->hub->registry.head) /* what is to come is all there will be */
+		a->s->after = a->hub->registry.head;
 	return status;
 }
 
@@ -88,7 +89,7 @@ static int set_edge(struct asked *a, const char *key, const char *value)
 		return set_number(a, key, value, CONTEXT_MAX,
 				  is_before ? &a->s->lines_before : &a->s->lines_after);
 	if (id_parse(text, &epoch, &id) == 0) {
-		bool known = str_is(epoch, a->hub->epoch);
+		bool known = str_is(epoch, a->hub->registry.epoch);
 		if (!known)
 			return asked_refuse(
 				a, "That is an id of journals that are lost (ask without it "
@@ -503,7 +504,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, const struct
 		free(a->names[i]);
 	for (size_t i = 0; i < ret->n_channels; i++) {
 		buf_fini(&a->of[i].text);
-		regexes_keep_warm(h->regexes, ret->channels[i].filter);
+		regexes_keep_warm(h->registry.regexes, ret->channels[i].filter);
 	}
 	for (size_t i = 0; i < a->n_kept; i++)
 		filter_unref(a->kept[i]);

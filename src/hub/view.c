@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
-#include "hub/channel.h"
-#include "hub/regexes.h"
+#include "channel/channel.h"
+#include "channel/regexes.h"
 #include "hub/stream.h"
 #include "wire/fcgi.h"
 
@@ -38,7 +38,7 @@ static void close_group(struct view *v)
 	const struct view_group *g = &v->groups[v->n_groups - 1];
 	v->is_open = false;
 	if (!v->is_raw)
-		format_end(&v->log, v->sub.format, hub_epoch(v->hub), g->last);
+		format_end(&v->log, v->sub.format, registry_epoch(&v->hub->registry), g->last);
 	if (v->gzip) {
 		int64_t begun = clock_mono_ns();
 		compress(v, g->at + (v->sub.framing == DOOR_FCGI ? FCGI_HEADER : 0));
@@ -117,8 +117,8 @@ static void append(struct view_link *of, const struct event *ev)
 		close_group(v);
 	if (!v->is_open)
 		open_group(v, ev->id, false);
-	format_event(&v->log, v->sub.format, hub_epoch(v->hub), str_of(of->channel->settings.name),
-		     ev, v->is_empty);
+	format_event(&v->log, v->sub.format, registry_epoch(&v->hub->registry),
+		     str_of(of->channel->settings.name), ev, v->is_empty);
 	v->is_empty = false;
 	v->groups[v->n_groups - 1].last = v->last = ev->id;
 	v->n_events++;
@@ -129,7 +129,7 @@ static void append(struct view_link *of, const struct event *ev)
 
 event_id view_published(const struct view *v)
 {
-	event_id head = v->hub->head;
+	event_id head = v->hub->registry.head;
 	for (size_t i = 0; v->has_disk && i < v->sub.n_channels; i++) {
 		event_id waiting = v->links[i].channel->unpublished;
 		if (waiting && waiting <= head)
@@ -212,15 +212,18 @@ void view_wake_waiting(struct view *v)
 	}
 }
 
-void view_release(struct channel *c)
+struct view_link *view_link_of(struct channel_tap *t)
 {
-	list_each_safe (e, &c->views) {
-		struct view *v = list_entry(e, struct view_link, link)->view;
-		if (v->is_aside)
-			view_aside_note(v, NULL);
-		release(v, UINT64_MAX);
-		view_wake_waiting(v);
-	}
+	return container_of(t, struct view_link, tap);
+}
+
+static void on_released(struct channel_tap *t)
+{
+	struct view *v = view_link_of(t)->view;
+	if (v->is_aside)
+		view_aside_note(v, NULL);
+	release(v, UINT64_MAX);
+	view_wake_waiting(v);
 }
 
 /* ---- publishing ------------------------------------------------------------------------ */
@@ -251,7 +254,7 @@ static int match_in_time(struct view_link *of, struct filter_run *run, const str
 	if (++v->n_strikes < STRIKES_MAX)
 		return wanted;
 	/* Which of them it is nobody knows, and others may need that one. */
-	regexes_switch_off_filter(v->hub->regexes, of->filter);
+	regexes_switch_off_filter(v->hub->registry.regexes, of->filter);
 	run->slow = NULL;
 	return -ELIMIT;
 }
@@ -294,33 +297,40 @@ static bool is_too_dear(const struct view_link *of)
 	       budget_is_dear(&h->budget, &v->spender, h->n_views);
 }
 
-void view_publish(struct channel *c, const struct event *ev)
+/* What is done once for all views that see an event. */
+static void begin_event(struct hub *h, const struct channel *c, const struct event *ev)
 {
-	struct hub *h = c->hub;
-	struct filter_run *run = regexes_run(h->regexes);
-	int64_t begun = 0;
-	filter_run_event(run, ev, str_of(c->settings.name));
+	if (h->event == ev->id)
+		return;
+	h->event = ev->id;
+	h->event_begun_ns = 0;
+	filter_run_event(regexes_run(h->registry.regexes), ev, str_of(c->settings.name));
 	budget_begin_turn(&h->budget, loop_now(h->loop));
-	list_each_safe (e, &c->views) {
-		struct view_link *of = list_entry(e, struct view_link, link);
-		struct view *v = of->view;
-		if (ev->id <= v->from)
-			continue;
-		if (!v->is_aside && (of->filter || v->gzip) && is_too_dear(of))
-			view_put_aside(v, ev);
-		if (v->is_aside) {
-			view_aside_note(v, ev);
-			continue;
-		}
-		if (!begun)
-			begun = clock_mono_ns();
-		publish_to(of, run, ev);
-		int64_t now = clock_mono_ns(), took = now - begun;
-		int64_t stolen = budget_is_odd(&v->spender, took) ? loop_stolen(h->loop) : 0;
-		took -= MIN(stolen, took);
-		budget_charge(&h->budget, &v->spender, took);
-		begun = now;
+}
+
+/* Appends it if the view wants it; the view flushes at the turn's end. */
+static void on_event(struct channel_tap *t, struct channel *c, const struct event *ev)
+{
+	struct view_link *of = view_link_of(t);
+	struct view *v = of->view;
+	struct hub *h = v->hub;
+	if (ev->id <= v->from)
+		return;
+	begin_event(h, c, ev);
+	if (!v->is_aside && (of->filter || v->gzip) && is_too_dear(of))
+		view_put_aside(v, ev);
+	if (v->is_aside) {
+		view_aside_note(v, ev);
+		return;
 	}
+	if (!h->event_begun_ns)
+		h->event_begun_ns = clock_mono_ns();
+	publish_to(of, regexes_run(h->registry.regexes), ev);
+	int64_t now = clock_mono_ns(), took = now - h->event_begun_ns;
+	int64_t stolen = budget_is_odd(&v->spender, took) ? loop_stolen(h->loop) : 0;
+	took -= MIN(stolen, took);
+	budget_charge(&h->budget, &v->spender, took);
+	h->event_begun_ns = now;
 }
 
 uint64_t view_end(struct view *v)
@@ -433,7 +443,8 @@ static void on_heartbeat(struct loop_timer *t)
 	view_flush(v);
 	event_id head = view_head(v);
 	open_group(v, head, true);
-	format_heartbeat(&v->log, v->sub.format, hub_epoch(v->hub), head, v->sub.heartbeat);
+	format_heartbeat(&v->log, v->sub.format, registry_epoch(&v->hub->registry), head,
+			 v->sub.heartbeat);
 	v->hub->n_heartbeats += v->n_streams;
 	v->last = MAX(v->last, head);
 	view_flush(v);
@@ -494,14 +505,16 @@ struct view *view_get(struct hub *h, struct subscription *s, uint64_t reader)
 		v->links[i].channel = c;
 		v->links[i].filter = s->channels[i].filter;
 		v->has_disk |= c->settings.durability == DURABILITY_DISK;
-		list_append(&c->views, &v->links[i].link);
+		v->links[i].tap.on_event = on_event;
+		v->links[i].tap.on_released = on_released;
+		list_append(&c->taps, &v->links[i].tap.link);
 		if (s->channels[i].filter)
-			regexes_changed(h->regexes);
+			regexes_changed(h->registry.regexes);
 	}
 	list_init(&v->ready);
 	list_init(&v->held);
 	list_init(&v->waiting);
-	v->from = view_head(v) < h->head ? h->head : 0;
+	v->from = view_head(v) < h->registry.head ? h->registry.head : 0;
 	list_init(&v->task.link);
 	v->timer.fn = on_timer;
 	v->heartbeat.fn = on_heartbeat;
@@ -534,7 +547,7 @@ void view_put(struct view *v)
 	if (--v->n_streams)
 		return;
 	for (size_t i = 0; i < v->sub.n_channels; i++)
-		list_remove(&v->links[i].link);
+		list_remove(&v->links[i].tap.link);
 	list_remove(&v->link);
 	list_remove(&v->by_key);
 	list_remove(&v->task.link);
@@ -543,7 +556,7 @@ void view_put(struct view *v)
 	v->hub->n_views--;
 	purse_put(v->spender.purse);
 	v->spender.purse = NULL;
-	regexes_changed(v->hub->regexes);
+	regexes_changed(v->hub->registry.regexes);
 	if (!view_aside_end(v))
 		view_free(v);
 }

@@ -17,6 +17,7 @@
 #ifndef SLUICE_HUB_VIEW_H
 #define SLUICE_HUB_VIEW_H
 
+#include "channel/channel.h"
 #include "hub/hub.h"
 #include "hub/subscription.h"
 #include "wire/gzip.h"
@@ -102,7 +103,7 @@ struct view {
 };
 
 struct view_link {
-	struct list link; /* in channel.views */
+	struct channel_tap tap;
 	struct view *view;
 	struct channel *channel;
 	struct filter *filter; /* borrowed from the subscription; NULL: all */
@@ -118,13 +119,8 @@ void view_put(struct view *v);
 /* Whether view_get() would be refused. */
 bool view_is_one_too_many(struct hub *h, const struct subscription *s) must_check;
 
-/* Appends an event to each view of its channel that wants it; they flush at the
- * turn's end.
- */
-void view_publish(struct channel *c, const struct event *ev);
-
-/* The channel's oldest event that waits for its disk is another one, or none. */
-void view_release(struct channel *c);
+/* The link of a view whose tap this is. */
+struct view_link *view_link_of(struct channel_tap *t) must_check;
 
 /* Whether who has everything up to `after` may join: all that comes then is, or will
  * be, in the log, and nothing before it.

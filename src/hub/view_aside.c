@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
 #include "hub/stream.h"
 #include "hub/view_internal.h"
 #include "past/replay.h"
@@ -39,7 +39,7 @@ struct replay *view_replay(const struct view *v, event_id after, event_id upto, 
 	const struct subscription *sub = &v->sub;
 	struct replay *r = replay_new(sub->n_channels);
 	r->runs = v->hub->reader_runs;
-	r->epoch = hub_epoch(v->hub);
+	r->epoch = registry_epoch(&v->hub->registry);
 	r->format = sub->format;
 	r->gzips = sub->gzips;
 	r->after = after;
@@ -80,14 +80,14 @@ static void tell_missed(struct view *v)
 	if (!v->missed || v->missed > v->seen)
 		return;
 	format_begin(&text, v->sub.format);
-	format_gap(&text, v->sub.format, hub_epoch(v->hub),
+	format_gap(&text, v->sub.format, registry_epoch(&v->hub->registry),
 		   &(struct gap){.from = v->missed_after,
 				 .to = v->missed,
 				 .at = v->seen,
 				 .count = -1,
 				 .reason = "slow"},
 		   true);
-	format_end(&text, v->sub.format, hub_epoch(v->hub), v->seen);
+	format_end(&text, v->sub.format, registry_epoch(&v->hub->registry), v->seen);
 	if (v->gzip) {
 		struct buf packed = {0};
 		gzip_put_alone(&packed, buf_str(&text));
@@ -113,7 +113,7 @@ static void come_back(struct view *v)
  */
 static bool has_seen_all(const struct view *v)
 {
-	event_id head = v->sub.n_channels > 1 ? v->hub->head : view_published(v);
+	event_id head = v->sub.n_channels > 1 ? v->hub->registry.head : view_published(v);
 	return v->seen >= head && !v->missed;
 }
 

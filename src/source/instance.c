@@ -16,12 +16,12 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/unit.h"
+#include "channel/channel.h"
+#include "channel/cursors.h"
+#include "channel/notice.h"
+#include "channel/regexes.h"
 #include "conf/packed.h"
 #include "host/opening.h"
-#include "hub/channel.h"
-#include "hub/cursors.h"
-#include "hub/notice.h"
-#include "hub/regexes.h"
 #include "source/intake.h"
 #include "source/sources.h"
 
@@ -130,19 +130,20 @@ static void use_settings(struct source *s, struct source_settings *taken)
 	s->settings = *taken;
 	*taken = (struct source_settings){0};
 	/* A channel may have gone meanwhile, and then this source is about to go. */
-	struct channel *c = hub_channel(s->hub, s->settings.channel);
-	s->channel = c ? c : hub_channel(s->hub, SETTINGS_OWN_CHANNEL);
+	struct channel *c = registry_channel(&s->hub->registry, s->settings.channel);
+	s->channel = c ? c : registry_channel(&s->hub->registry, SETTINGS_OWN_CHANNEL);
 	struct buf why = {0};
 	filter_unref(s->filter);
-	s->filter = s->settings.filter ? filter_parse(regexes_pool_of_sources(s->hub->regexes),
-						      str_of(s->settings.filter), &why)
-				       : NULL; /* it was checked with the configuration */
+	s->filter = s->settings.filter
+			    ? filter_parse(regexes_pool_of_sources(s->hub->registry.regexes),
+					   str_of(s->settings.filter), &why)
+			    : NULL; /* it was checked with the configuration */
 	why.len = 0;
 	redactor_free(s->redactor);
 	s->redactor = s->settings.n_redact ? redactor_new(s->settings.redact, s->settings.n_redact,
 							  &s->hub->redact_key, &why)
 					   : NULL;
-	redact_go_on_from(s->redactor, channel_redact_place(s->hub, s->settings.name));
+	redact_go_on_from(s->redactor, channel_redact_place(&s->hub->registry, s->settings.name));
 	/* It was checked with the configuration; yet nothing may get through without. */
 	s->lacks_redactor = s->settings.n_redact && !s->redactor;
 	if (s->lacks_redactor)
@@ -238,7 +239,7 @@ static void queue_opening(struct source *s)
 {
 	struct hub *h = s->hub;
 	struct buf cursors = {0};
-	cursors_put_of_source(h->cursors, s->settings.name, &cursors);
+	cursors_put_of_source(h->registry.cursors, s->settings.name, &cursors);
 	opening_put(&s->frames, OPENING_RUN, (uint32_t)h->settings->hub.event_size, &s->settings,
 		    buf_str(&cursors));
 	size_t begun = frame_begin(&s->frames, FRAME_CREDIT);

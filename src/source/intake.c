@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "hub/channel.h"
-#include "hub/cursors.h"
+#include "channel/channel.h"
+#include "channel/cursors.h"
 #include "source/names.h"
 #include "source/sources.h"
 

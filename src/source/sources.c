@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/timestamp.h"
+#include "channel/notice.h"
 #include "conf/packed.h"
-#include "hub/notice.h"
 #include "source/instance.h"
 #include "source/names.h"
 #include "source/sources_internal.h"
@@ -98,7 +98,7 @@ static void keep_old(struct source *s, const char *trouble)
 	notice_put(&fields, "source", s->settings.name);
 	notice_put(&fields, "state", source_state_names[s->state]);
 	notice_put(&fields, "reason", trouble);
-	notice(s->hub, "source", 3, buf_str(&fields),
+	notice(&s->hub->registry, "source", 3, buf_str(&fields),
 	       "source %s: goes on with the plugin that it has loaded: %s", s->settings.name,
 	       trouble);
 	s->identity = plugin_identify(s->settings.plugin); /* told once */

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "channel/notice.h"
 #include "hub/hub.h"
-#include "hub/notice.h"
 #include "source/instance.h"
 
 const char *const source_state_names[] = {"starting", "running",  "waiting", "failed",
@@ -81,8 +81,8 @@ void source_set_state(struct source *s, enum source_state state, const char *rea
 	field_put(&fields, &(struct field){.name = STR("restarts"),
 					   .type = FIELD_INT,
 					   .integer = (int64_t)s->n_restarts});
-	notice(s->hub, "source", severity_of(state), buf_str(&fields), "source %s: %s%s%s", source,
-	       name, reason ? ": " : "", reason ? reason : "");
+	notice(&s->hub->registry, "source", severity_of(state), buf_str(&fields),
+	       "source %s: %s%s%s", source, name, reason ? ": " : "", reason ? reason : "");
 	buf_fini(&fields);
 }
 

@@ -7,8 +7,8 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "channel/state.h"
 #include "conf/values.h"
-#include "hub/state.h"
 #include "supervisor/inherit.h"
 #include "supervisor/listen.h"
 #include "supervisor/systemd.h"

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hub/cursors.h"
+#include "channel/cursors.h"
 #include "journal/checkpoint.h"
 #include "journal/journal.h"
 #include "past/replay.h"

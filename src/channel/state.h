@@ -7,8 +7,8 @@
  * what was only in the page cache is gone, so a new epoch begins.  The same when
  * the directory is a copy, or was restored from one: what is in it may be old.
  */
-#ifndef SLUICE_HUB_STATE_H
-#define SLUICE_HUB_STATE_H
+#ifndef SLUICE_CHANNEL_STATE_H
+#define SLUICE_CHANNEL_STATE_H
 
 #include "wire/id.h"
 

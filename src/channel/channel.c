@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/channel.h"
+#include "channel/channel.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "base/utf8.h"
-#include "hub/commit.h"
-#include "hub/cursors.h"
-#include "hub/regexes.h"
-#include "hub/view.h"
+#include "channel/commit.h"
+#include "channel/cursors.h"
+#include "channel/regexes.h"
+#include "channel/registry.h"
 #include "redact/redact.h"
 #include "wire/format.h"
 
@@ -22,7 +22,7 @@ enum { FIELDS_BYTES_MAX = 1024 * 1024 };
 static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
 {
 	struct channel *c = ctx;
-	cursors_set(c->hub->cursors, cur, at, c);
+	cursors_set(c->registry->cursors, cur, at, c);
 }
 
 /* A redactor's place in a secret is kept as a cursor is: with the batch that led there.
@@ -41,9 +41,9 @@ static void put_place(struct channel *c, const struct channel_from *from)
 	buf_fini(&value);
 }
 
-int channel_redact_place(const struct hub *h, const char *source)
+int channel_redact_place(const struct registry *r, const char *source)
 {
-	struct str value = cursors_get(h->cursors, str_of(PLACES), str_of(source));
+	struct str value = cursors_get(r->cursors, str_of(PLACES), str_of(source));
 	return value.len == 4 ? (int)(get_u32(value.data) & INT_MAX) : 0;
 }
 
@@ -61,46 +61,46 @@ bool channel_is_live_from(const struct channel *c, event_id id)
 static void checkpoint(void *ctx, struct buf *entries)
 {
 	struct channel *c = ctx;
-	cursors_put_of_owner(c->hub->cursors, c, entries);
+	cursors_put_of_owner(c->registry->cursors, c, entries);
 }
 
-int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
+int channel_open(struct registry *r, const struct channel_settings *settings, struct channel **ret,
 		 char **why)
 {
 	struct channel *c = mem_zero(sizeof(*c));
-	c->hub = h;
+	c->registry = r;
 	c->settings = *settings;
 	c->settings.name = mem_strdup(settings->name);
-	list_init(&c->views);
+	list_init(&c->taps);
 	char *dir = NULL;
-	int r = 0;
+	int error = 0;
 	if (settings->durability != DURABILITY_MEMORY) {
-		dir = mem_printf("%s/journal/%s", h->settings->hub.state_dir, settings->name);
-		r = fd_make_dirs(dir);
-		if (r)
-			*why = mem_printf("%s: %s", dir, strerror(-r));
+		dir = mem_printf("%s/journal/%s", r->settings->hub.state_dir, settings->name);
+		error = fd_make_dirs(dir);
+		if (error)
+			*why = mem_printf("%s: %s", dir, strerror(-error));
 	}
 	struct journal_config config = {
 		.dir = dir,
-		.epoch = h->epoch,
+		.epoch = r->epoch,
 		.max_bytes = settings->history_size,
 		.max_age_ms = settings->history_age_ns / NS_PER_MS,
-		.start = dir ? 0 : hub_next_id(h, clock_wall_ns() / NS_PER_MS),
+		.start = dir ? 0 : registry_next_id(r, clock_wall_ns() / NS_PER_MS),
 		.syncs = settings->durability == DURABILITY_DISK,
-		.witness = dir ? h->witness : NULL,
-		.spare_fd = &h->open_files.spare_fd,
+		.witness = dir ? r->witness : NULL,
+		.spare_fd = &r->spare_fd,
 		.name = c->settings.name,
 		.on_cursor = on_cursor,
 		.checkpoint = checkpoint,
 		.ctx = c,
 	};
-	if (!r)
-		r = journal_open(&config, &c->journal, why);
-	if (r) {
+	if (!error)
+		error = journal_open(&config, &c->journal, why);
+	if (error) {
 		free(dir);
 		free(c->settings.name);
 		free(c);
-		return r;
+		return error;
 	}
 	c->lately[0] = c->lately[1] = c->journal.last;
 	if (c->journal.torn_bytes)
@@ -112,12 +112,74 @@ int channel_open(struct hub *h, const struct channel_settings *settings, struct 
 	return 0;
 }
 
+/* The next event of a row of records that holds cursors too; false at its end. */
+static bool next_event(struct str *rest, struct event *ret)
+{
+	struct record rec;
+	while (record_next(rest, &rec) == 1) {
+		if (rec.kind == RECORD_EVENT) {
+			*ret = rec.event;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Taps may go while they are called. */
+static void show(struct channel *c, const struct event *ev)
+{
+	list_each_safe (e, &c->taps) {
+		struct channel_tap *t = list_entry(e, struct channel_tap, link);
+		t->on_event(t, c, ev);
+	}
+}
+
+/* Shows the events of a batch, kept ones and those that only pass, in the order of
+ * their ids.
+ */
+static void publish(void *ctx, struct str kept, struct str passing)
+{
+	struct channel *c = ctx;
+	struct event k, p;
+	bool has_k = next_event(&kept, &k), has_p = next_event(&passing, &p);
+	while (has_k || has_p) {
+		bool take_k = has_k && (!has_p || k.id < p.id);
+		const struct event *ev = take_k ? &k : &p;
+		if (c->commit)
+			c->unpublished = ev->id;
+		show(c, ev);
+		/* Not before: all up to the head has been shown. */
+		c->registry->head = MAX(c->registry->head, ev->id);
+		if (take_k)
+			has_k = next_event(&kept, &k);
+		else
+			has_p = next_event(&passing, &p);
+	}
+}
+
+/* The disk has all before `first`; 0: all. */
+static void on_released(void *ctx, event_id first)
+{
+	struct channel *c = ctx;
+	c->unpublished = first;
+	list_each_safe (e, &c->taps) {
+		struct channel_tap *t = list_entry(e, struct channel_tap, link);
+		t->on_released(t);
+	}
+}
+
 int channel_begin(struct channel *c, char **why)
 {
 	int r = journal_begin(&c->journal, why);
 	if (r || c->settings.durability != DURABILITY_DISK)
 		return r;
-	c->commit = commit_new(c, why);
+	c->commit = commit_new(&(struct commit_config){.loop = c->registry->loop,
+						       .journal = &c->journal,
+						       .name = c->settings.name,
+						       .publish = publish,
+						       .released = on_released,
+						       .ctx = c},
+			       why);
 	return c->commit ? 0 : -EAGAIN;
 }
 
@@ -156,7 +218,7 @@ static bool type_is_valid(struct str type)
 /* Makes one event of a source process fit to be kept and shown. */
 static int clean_event(struct channel *c, const char *source, struct event *ev)
 {
-	size_t max = (size_t)c->hub->settings->hub.event_size;
+	size_t max = (size_t)c->registry->settings->hub.event_size;
 	if (!type_is_valid(ev->type))
 		return -EBADMSG;
 	if (!(ev->flags & EVENT_GAP))
@@ -192,7 +254,7 @@ static int clean_event(struct channel *c, const char *source, struct event *ev)
 /* Whether there were any. */
 static bool take_secrets_out(struct channel *c, struct redactor *redactor, struct event *ev)
 {
-	size_t max = (size_t)c->hub->settings->hub.event_size;
+	size_t max = (size_t)c->registry->settings->hub.event_size;
 	bool any = redact_event(redactor, ev);
 	if (ev->message.len > max) { /* what stands for a secret may be longer than it */
 		ev->message.len = utf8_cut(ev->message, max);
@@ -206,11 +268,11 @@ static bool is_filtered(struct channel *c, const struct filter *filter, const st
 {
 	if (!filter || ev->flags & EVENT_GAP)
 		return false;
-	struct filter_run *run = regexes_run_of_sources(c->hub->regexes);
+	struct filter_run *run = regexes_run_of_sources(c->registry->regexes);
 	filter_run_event(run, ev, str_of(c->settings.name));
 	int is = filter_match(filter, run);
 	if (is < 0)
-		regexes_switch_off(c->hub->regexes, run->slow);
+		regexes_switch_off(c->registry->regexes, run->slow);
 	return is == 0;
 }
 
@@ -235,7 +297,7 @@ static int build(struct channel *c, const struct channel_from *from, struct str 
 	while ((got = record_next(&records, &rec)) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
 			rec.cursor.source = str_of(from->source);
-			if (!cursors_admit(c->hub->cursors, &rec.cursor))
+			if (!cursors_admit(c->registry->cursors, &rec.cursor))
 				return -E2BIG;
 			record_put_cursor(&c->batch, &rec.cursor);
 			continue;
@@ -250,7 +312,7 @@ static int build(struct channel *c, const struct channel_from *from, struct str 
 			b->taken.n_filtered++;
 			continue;
 		}
-		rec.event.id = b->last = hub_next_id(c->hub, now_ms);
+		rec.event.id = b->last = registry_next_id(c->registry, now_ms);
 		if (!b->first)
 			b->first = b->last;
 		if (rec.event.flags & EVENT_GAP)
@@ -261,7 +323,7 @@ static int build(struct channel *c, const struct channel_from *from, struct str 
 		b->kept += !passing;
 	}
 	if (!b->first)
-		b->first = b->last = hub_next_id(c->hub, now_ms);
+		b->first = b->last = registry_next_id(c->registry, now_ms);
 	return got;
 }
 
@@ -270,39 +332,7 @@ static void take_cursors(struct channel *c, struct str records, event_id last)
 	struct record rec;
 	while (record_next(&records, &rec) == 1)
 		if (rec.kind == RECORD_CURSOR)
-			cursors_set(c->hub->cursors, &rec.cursor, last, c);
-}
-
-/* The next event of a row of records that holds cursors too; false at its end. */
-static bool next_event(struct str *rest, struct event *ret)
-{
-	struct record rec;
-	while (record_next(rest, &rec) == 1) {
-		if (rec.kind == RECORD_EVENT) {
-			*ret = rec.event;
-			return true;
-		}
-	}
-	return false;
-}
-
-void channel_publish(struct channel *c, struct str kept, struct str passing)
-{
-	struct event k, p;
-	bool has_k = next_event(&kept, &k), has_p = next_event(&passing, &p);
-	while (has_k || has_p) {
-		bool take_k = has_k && (!has_p || k.id < p.id);
-		const struct event *ev = take_k ? &k : &p;
-		if (c->commit)
-			c->unpublished = ev->id;
-		view_publish(c, ev);
-		/* Not before: all up to the head is in the views. */
-		c->hub->head = MAX(c->hub->head, ev->id);
-		if (take_k)
-			has_k = next_event(&kept, &k);
-		else
-			has_p = next_event(&passing, &p);
-	}
+			cursors_set(c->registry->cursors, &rec.cursor, last, c);
 }
 
 static const char *advice_for(int r)
@@ -332,6 +362,11 @@ static void tell_stuck(struct channel *c, int r)
 	c->is_stuck = r != 0;
 }
 
+bool channel_is_stuck(const struct channel *c)
+{
+	return c->is_stuck || (c->commit && commit_is_stuck(c->commit));
+}
+
 int channel_take(struct channel *c, const struct channel_from *from, struct str records,
 		 struct channel_taken *taken)
 {
@@ -354,10 +389,13 @@ int channel_take(struct channel *c, const struct channel_from *from, struct str 
 	}
 	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
 	take_cursors(c, kept, b.last);
-	if (c->commit)
+	if (c->commit) {
+		if (!c->unpublished)
+			c->unpublished = b.first;
 		commit_put(c->commit, b.first, b.last, b.kept, kept, buf_str(&c->passing));
-	else
-		channel_publish(c, kept, buf_str(&c->passing));
+	} else {
+		publish(c, kept, buf_str(&c->passing));
+	}
 	buf_reset(&c->batch, 1024 * 1024);
 	buf_reset(&c->passing, 1024 * 1024);
 	buf_reset(&c->scratch, 1024 * 1024);

@@ -2,16 +2,16 @@
  *
  * notice - what sluice says of itself, as events on its own channel.
  */
-#ifndef SLUICE_HUB_NOTICE_H
-#define SLUICE_HUB_NOTICE_H
+#ifndef SLUICE_CHANNEL_NOTICE_H
+#define SLUICE_CHANNEL_NOTICE_H
 
-#include "hub/hub.h"
+#include "channel/registry.h"
 #include "wire/record.h"
 
 /* One event of `type`; `fields` as field_put() makes them.  What cannot be
  * written is only counted: the log has it too.
  */
-void notice(struct hub *h, const char *type, int severity, struct str fields, const char *fmt, ...)
+void notice(struct registry *r, const char *type, int severity, struct str fields, const char *fmt, ...)
 	printf_like(5, 6);
 
 /* Appends a text field. */

@@ -5,8 +5,8 @@
  * Rebuilt from the journals at start, changed only after a journal write has
  * succeeded, handed to a source when it opens.
  */
-#ifndef SLUICE_HUB_CURSORS_H
-#define SLUICE_HUB_CURSORS_H
+#ifndef SLUICE_CHANNEL_CURSORS_H
+#define SLUICE_CHANNEL_CURSORS_H
 
 #include "journal/checkpoint.h"
 #include "wire/record.h"

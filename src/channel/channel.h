@@ -3,38 +3,52 @@
  * channel - a named row of events: takes them in, journals them, publishes them.
  *
  * The order is the promise: cleaned and named, then in the journal together
- * with their cursors, and only then seen by any view.
+ * with their cursors, and only then shown to any tap.
  */
-#ifndef SLUICE_HUB_CHANNEL_H
-#define SLUICE_HUB_CHANNEL_H
+#ifndef SLUICE_CHANNEL_CHANNEL_H
+#define SLUICE_CHANNEL_CHANNEL_H
 
+#include "base/list.h"
 #include "conf/settings.h"
-#include "hub/hub.h"
 #include "journal/journal.h"
 
+struct channel;
+struct registry;
+
+/* One that is shown what a channel publishes, in the order of the ids.  Embedded in what
+ * wants to see it, and put into the channel's list by it; it may remove itself while it is
+ * called.
+ */
+struct channel_tap {
+	struct list link; /* in channel.taps */
+	void (*on_event)(struct channel_tap *t, struct channel *c, const struct event *ev);
+	/* The oldest event that waits for its disk is another one, or none. */
+	void (*on_released)(struct channel_tap *t);
+};
+
 struct channel {
-	struct hub *hub;
+	struct registry *registry;
 	struct channel_settings settings; /* its name is owned */
 	bool is_removed;                  /* from the configuration; for who still reads it */
 	struct journal journal;
 	struct commit *commit; /* of durability disk, else NULL */
 	event_id unpublished;  /* the first event that waits for the disk; 0: none */
 	event_id lately[2];    /* the newest event some seconds ago, and before that */
-	struct list views;     /* of struct view_link: those that this channel feeds */
+	struct list taps;      /* of struct channel_tap */
 	struct buf batch;      /* being put together; reused */
 	struct buf passing;    /* of it, what is not for the journal */
 	struct buf scratch;
 	uint64_t n_gaps; /* declared by sources, since the start */
-	bool is_stuck;   /* the last append failed */
+	bool is_stuck;   /* the last append failed; see channel_is_stuck() */
 	size_t n_users;  /* pages, and changes to come, that name it */
 };
 
 /* Opens the channel's journal.  0 or a negative errno, *why an owned sentence.  Nothing
  * can be taken in before channel_begin().
  */
-int channel_open(struct hub *h, const struct channel_settings *settings, struct channel **ret,
+int channel_open(struct registry *r, const struct channel_settings *settings, struct channel **ret,
 		 char **why) must_check;
-/* Call this once the hub's epoch is final.  Errors as above. */
+/* Call this once the epoch is final.  Errors as above. */
 int channel_begin(struct channel *c, char **why) must_check;
 void channel_close(struct channel *c);
 
@@ -75,11 +89,9 @@ void channel_note_time(struct channel *c);
 bool channel_is_live_from(const struct channel *c, event_id id) must_check;
 
 /* Where in a secret the newest events of a source have ended (redact_place()). */
-int channel_redact_place(const struct hub *h, const char *source) must_check;
+int channel_redact_place(const struct registry *r, const char *source) must_check;
 
-/* Shows the events of a batch, kept ones and those that only pass, in the order of
- * their ids.
- */
-void channel_publish(struct channel *c, struct str kept, struct str passing);
+/* Whether its journal, or its disk, takes nothing now. */
+bool channel_is_stuck(const struct channel *c) must_check;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/commit.h"
+#include "channel/commit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/channel.h"
-#include "hub/view.h"
 #include "loop/helper.h"
 
 #define COMMIT_NS (10 * NS_PER_MS)
@@ -27,7 +25,7 @@ struct waiting {
 };
 
 struct commit {
-	struct channel *channel;
+	struct commit_config config;
 	struct list queue; /* of struct waiting, oldest first */
 	size_t bytes;      /* in it */
 	struct loop_timer timer;
@@ -37,6 +35,7 @@ struct commit {
 	struct helper_job job;
 	bool is_syncing;
 	bool has_failed; /* and was not written anew yet */
+	bool is_stuck;   /* and no sync has gone well since */
 	event_id upto;   /* what the sync under way covers */
 	struct journal_point point;
 	struct segment **segments; /* to be synced; refs */
@@ -81,7 +80,7 @@ static void release_segments(struct commit *m)
 /* Those that have been written to since the last success. */
 static void collect_segments(struct commit *m)
 {
-	struct journal *j = &m->channel->journal;
+	struct journal *j = m->config.journal;
 	m->segments = mem_zero((j->n + 1) * sizeof(m->segments[0]));
 	for (size_t i = j->n; i-- > 0;) {
 		m->segments[m->n_segments++] = segment_ref(j->segments[i]);
@@ -92,7 +91,7 @@ static void collect_segments(struct commit *m)
 
 static void start(struct commit *m)
 {
-	struct journal *j = &m->channel->journal;
+	struct journal *j = m->config.journal;
 	m->is_syncing = true;
 	m->upto = list_entry(m->queue.prev, struct waiting, link)->last;
 	journal_point_take(j, &m->point);
@@ -106,21 +105,20 @@ static void start(struct commit *m)
 
 static void publish_synced(struct commit *m)
 {
-	struct channel *c = m->channel;
 	while (!list_is_empty(&m->queue)) {
 		struct waiting *w = list_entry(m->queue.next, struct waiting, link);
 		if (w->last > m->upto)
 			break;
-		channel_publish(c, (struct str){w->bytes, w->kept_len},
-				(struct str){w->bytes + w->kept_len, w->passing_len});
+		m->config.publish(m->config.ctx, (struct str){w->bytes, w->kept_len},
+				  (struct str){w->bytes + w->kept_len, w->passing_len});
 		m->bytes -= w->kept_len + w->passing_len;
 		list_remove(&w->link);
 		free(w);
 	}
-	c->unpublished = list_is_empty(&m->queue)
-				 ? 0
-				 : list_entry(m->queue.next, struct waiting, link)->first;
-	view_release(c);
+	m->config.released(m->config.ctx,
+			   list_is_empty(&m->queue)
+				   ? 0
+				   : list_entry(m->queue.next, struct waiting, link)->first);
 }
 
 /* Everything that is not synced, once more, to a new segment. */
@@ -134,7 +132,7 @@ static int write_anew(struct commit *m)
 		batches[n++] = (struct journal_batch){
 			w->first, w->last, w->n_events, {w->bytes, w->kept_len}};
 	}
-	int r = journal_rewrite(&m->channel->journal, &m->synced, batches, n);
+	int r = journal_rewrite(m->config.journal, &m->synced, batches, n);
 	free(batches);
 	return r;
 }
@@ -145,8 +143,7 @@ static void on_timer(struct loop_timer *t)
 	if (m->is_syncing || list_is_empty(&m->queue))
 		return;
 	if (m->has_failed && write_anew(m)) {
-		loop_timer_set(m->channel->hub->loop, t,
-			       loop_now(m->channel->hub->loop) + RETRY_NS);
+		loop_timer_set(m->config.loop, t, loop_now(m->config.loop) + RETRY_NS);
 		return;
 	}
 	m->has_failed = false;
@@ -155,23 +152,21 @@ static void on_timer(struct loop_timer *t)
 
 static void on_failed(struct commit *m)
 {
-	struct channel *c = m->channel;
 	m->n_failures++;
-	if (!c->is_stuck)
+	if (!m->is_stuck)
 		log_error(
 			"channel %s: the disk has refused a sync: %s; what is not on it is written "
 			"anew to another segment, and not published before (look at the disk)",
-			c->settings.name, strerror(-m->error));
+			m->config.name, strerror(-m->error));
 	m->has_failed = true;
-	c->is_stuck = true;
+	m->is_stuck = true;
 	journal_point_fini(&m->point);
-	loop_timer_set(c->hub->loop, &m->timer, loop_now(c->hub->loop) + RETRY_NS);
+	loop_timer_set(m->config.loop, &m->timer, loop_now(m->config.loop) + RETRY_NS);
 }
 
 static void done(struct helper_job *job)
 {
 	struct commit *m = container_of(job, struct commit, job);
-	struct channel *c = m->channel;
 	m->is_syncing = false;
 	release_segments(m);
 	if (m->error == -ECANCELED) {
@@ -182,18 +177,18 @@ static void done(struct helper_job *job)
 		on_failed(m);
 		return;
 	}
-	if (m->n_failures && c->is_stuck)
-		log_info("channel %s: the disk takes it again", c->settings.name);
-	c->is_stuck = false;
+	if (m->n_failures && m->is_stuck)
+		log_info("channel %s: the disk takes it again", m->config.name);
+	m->is_stuck = false;
 	m->n_syncs++;
 	journal_point_fini(&m->synced);
 	m->synced = m->point;
 	m->point = (struct journal_point){0};
 	if (m->places && !m->place_error)
-		journal_checkpoint_placed(&c->journal, m->places);
+		journal_checkpoint_placed(m->config.journal, m->places);
 	else if (m->places)
-		c->journal.checkpoint.written = 0; /* the next checkpoint may be written */
-	journal_vouch(&c->journal, m->synced.last, m->synced.n_events);
+		m->config.journal->checkpoint.written = 0; /* the next checkpoint may be written */
+	journal_vouch(m->config.journal, m->synced.last, m->synced.n_events);
 	publish_synced(m);
 	/* What has come meanwhile has waited long enough. */
 	if (!list_is_empty(&m->queue) && !helper_is_ending(m->thread))
@@ -203,7 +198,6 @@ static void done(struct helper_job *job)
 void commit_put(struct commit *m, event_id first, event_id last, uint32_t n_events, struct str kept,
 		struct str passing)
 {
-	struct channel *c = m->channel;
 	struct waiting *w = mem_zero(sizeof(*w) + kept.len + passing.len);
 	w->first = first;
 	w->last = last;
@@ -216,15 +210,18 @@ void commit_put(struct commit *m, event_id first, event_id last, uint32_t n_even
 		memcpy(w->bytes + kept.len, passing.data, passing.len);
 	m->bytes += kept.len + passing.len;
 	list_append(&m->queue, &w->link);
-	if (!c->unpublished)
-		c->unpublished = first;
 	if (!m->is_syncing && !m->timer.slot)
-		loop_timer_set(c->hub->loop, &m->timer, loop_now(c->hub->loop) + COMMIT_NS);
+		loop_timer_set(m->config.loop, &m->timer, loop_now(m->config.loop) + COMMIT_NS);
 }
 
 bool commit_is_behind(const struct commit *m)
 {
 	return m->bytes > BEHIND_BYTES || m->has_failed;
+}
+
+bool commit_is_stuck(const struct commit *m)
+{
+	return m->is_stuck;
 }
 
 void commit_report(const struct commit *m, struct json *j)
@@ -234,20 +231,20 @@ void commit_report(const struct commit *m, struct json *j)
 	json_int(j, "unsynced_bytes", (int64_t)m->bytes);
 }
 
-struct commit *commit_new(struct channel *c, char **why)
+struct commit *commit_new(const struct commit_config *config, char **why)
 {
 	struct commit *m = mem_zero(sizeof(*m));
-	m->channel = c;
+	m->config = *config;
 	m->timer.fn = on_timer;
 	m->job = (struct helper_job){.work = work, .done = done};
 	list_init(&m->queue);
-	journal_point_take(&c->journal, &m->synced);
+	journal_point_take(config->journal, &m->synced);
 	/* What the last hub wrote is shown now: the disk must have it. */
-	int r = journal_sync(&c->journal);
+	int r = journal_sync(config->journal);
 	if (r)
-		*why = mem_printf("channel %s: the disk refuses a sync: %s", c->settings.name,
+		*why = mem_printf("channel %s: the disk refuses a sync: %s", m->config.name,
 				  strerror(-r));
-	if (r || helper_new(c->hub->loop, 1, false, &m->thread, why)) {
+	if (r || helper_new(m->config.loop, 1, false, &m->thread, why)) {
 		journal_point_fini(&m->synced);
 		free(m);
 		return NULL;
@@ -259,9 +256,9 @@ void commit_free(struct commit *m)
 {
 	if (!m)
 		return;
-	loop_timer_cancel(m->channel->hub->loop, &m->timer);
+	loop_timer_cancel(m->config.loop, &m->timer);
 	helper_free(m->thread);
-	loop_timer_cancel(m->channel->hub->loop, &m->timer);
+	loop_timer_cancel(m->config.loop, &m->timer);
 	list_each_safe (e, &m->queue)
 		free(list_entry(e, struct waiting, link));
 	journal_point_fini(&m->synced);

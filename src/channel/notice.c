@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/notice.h"
+#include "channel/notice.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "hub/channel.h"
+#include "channel/channel.h"
 
 enum { MESSAGE_MAX = 2048 };
 
@@ -16,9 +16,10 @@ void notice_put(struct buf *fields, const char *name, const char *value)
 					  .string = str_of(value)});
 }
 
-void notice(struct hub *h, const char *type, int severity, struct str fields, const char *fmt, ...)
+void notice(struct registry *r, const char *type, int severity, struct str fields, const char *fmt,
+	    ...)
 {
-	struct channel *c = hub_channel(h, SETTINGS_OWN_CHANNEL);
+	struct channel *c = registry_channel(r, SETTINGS_OWN_CHANNEL);
 	char message[MESSAGE_MAX];
 	struct buf record = {0};
 	struct channel_taken taken;
@@ -34,6 +35,6 @@ void notice(struct hub *h, const char *type, int severity, struct str fields, co
 									   sizeof(message) - 1)},
 						  .fields = fields});
 	if (!c || channel_take(c, &from, buf_str(&record), &taken))
-		h->n_notices_lost++;
+		r->n_notices_lost++;
 	buf_fini(&record);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/state.h"
+#include "channel/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

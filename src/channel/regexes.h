@@ -3,13 +3,12 @@
  * regexes - those of all open subscriptions: shared, searched for together once
  * they are many, and switched off when they would not end.
  */
-#ifndef SLUICE_HUB_REGEXES_H
-#define SLUICE_HUB_REGEXES_H
+#ifndef SLUICE_CHANNEL_REGEXES_H
+#define SLUICE_CHANNEL_REGEXES_H
 
 #include "filter/filter.h"
 #include "loop/loop.h"
 
-struct hub;
 struct json;
 struct regexes;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/cursors.h"
+#include "channel/cursors.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/regexes.h"
+#include "channel/regexes.h"
 
 #include <stdlib.h>
 

@@ -9,16 +9,28 @@
  * it has (fsync(2) on Linux forgets them): no second try, but everything since the
  * last success is written anew, to a new segment.
  */
-#ifndef SLUICE_HUB_COMMIT_H
-#define SLUICE_HUB_COMMIT_H
+#ifndef SLUICE_CHANNEL_COMMIT_H
+#define SLUICE_CHANNEL_COMMIT_H
 
-#include "hub/hub.h"
+#include "base/json.h"
+#include "journal/journal.h"
+#include "loop/loop.h"
 
 struct commit;
-struct channel;
 
-/* NULL with *why an owned sentence. */
-struct commit *commit_new(struct channel *c, char **why) must_check;
+struct commit_config {
+	struct loop *loop;
+	struct journal *journal; /* borrowed */
+	const char *name;        /* of its channel; borrowed */
+	/* The disk has this batch: shows it. */
+	void (*publish)(void *ctx, struct str kept, struct str passing);
+	/* All before the event `first` has been published; 0: all that was put. */
+	void (*released)(void *ctx, event_id first);
+	void *ctx;
+};
+
+/* Copies `config`.  NULL with *why an owned sentence. */
+struct commit *commit_new(const struct commit_config *config, char **why) must_check;
 
 /* Waits for what is being synced; what is not published stays in the journal. */
 void commit_free(struct commit *m);
@@ -29,6 +41,9 @@ void commit_put(struct commit *m, event_id first, event_id last, uint32_t n_even
 
 /* Whether so much waits that no more should be taken. */
 bool commit_is_behind(const struct commit *m) must_check;
+
+/* Whether the disk has refused a sync, and not taken another one since. */
+bool commit_is_stuck(const struct commit *m) must_check;
 
 /* Syncs that were done, and that failed. */
 void commit_report(const struct commit *m, struct json *j);
