@@ -204,11 +204,14 @@ struct plugin_identity plugin_identify(const char *path)
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
-static bool is_elf(const char *path)
+/* 1, 0, or a negative errno: it cannot be read. */
+static int is_elf(const char *path)
 {
 	char head[4] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof(head));
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, head, sizeof(head));
 	fd_close(&fd);
 	return n == sizeof(head) && memcmp(head, "\177ELF", 4) == 0;
 }
@@ -231,7 +234,13 @@ int plugin_load(const char *path, struct sluice_plugin *ret, char **why)
 {
 	if (plugin_check_file(path, why))
 		return -EINVAL;
-	if (!is_elf(path)) {
+	int r = is_elf(path);
+	if (r < 0) {
+		*why = mem_printf("%s cannot be read: %s%s", path, strerror(-r),
+				  r == -EMFILE ? " (raise limits.open_files of this source)" : "");
+		return -EINVAL;
+	}
+	if (!r) {
 		*why = mem_printf("%s: no shared object (build it with cc -shared -fPIC)", path);
 		return -EINVAL;
 	}
