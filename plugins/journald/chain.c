@@ -12,8 +12,10 @@
 
 #include "journald.h"
 
-/* How long an entry that has a number may take to become visible. */
-enum { STUCK_MS = 1000 };
+/* How long an entry that has a number may take to become visible, and how many moved entries
+ * are passed over before other work has its turn.
+ */
+enum { STUCK_MS = 1000, MOVED_MAX = 20000 };
 
 struct chain *chain_by_key(struct state *s, const char *key, size_t n)
 {
@@ -91,11 +93,14 @@ static uint64_t highest_read(const struct state *s, const struct chain *c)
 	return ret;
 }
 
-/* How many of the numbers first..last are those of other files of the same counter. */
-static uint64_t count_others(const struct state *s, const struct chain *c, const struct jfile *f,
-			     uint64_t first, uint64_t last)
+/* How many of the numbers first..last are those of other files of the same counter.  0 or a
+ * negative errno: they cannot be counted.
+ */
+static int count_others(const struct state *s, const struct chain *c, const struct jfile *f,
+			uint64_t first, uint64_t last, uint64_t *ret)
 {
-	uint64_t n = 0;
+	uint64_t n;
+	*ret = 0;
 	if (!c->directory || !c->directory->is_journald)
 		return 0;
 	for (struct jfile *g = s->files; g; g = g->next) {
@@ -103,12 +108,17 @@ static uint64_t count_others(const struct state *s, const struct chain *c, const
 			continue;
 		if (g->fd >= 0)
 			jfile_refresh(g);
-		if (g->h.head <= last && g->h.tail >= first)
-			n += jfile_count(s, g, first, last, c->time, f->h.head_time);
+		if (g->h.head > last || g->h.tail < first)
+			continue;
+		int r = jfile_count(s, g, first, last, c->time, f->h.head_time, &n);
+		if (r)
+			return r;
+		*ret += n;
 	}
-	return n;
+	return 0;
 }
 
+/* `n`: how many; 0: that cannot be told. */
 static int declare_missing(struct state *s, struct chain *c, struct jfile *f, uint64_t first,
 			   uint64_t n)
 {
@@ -161,13 +171,16 @@ static int check_before(struct state *s, struct chain *c, struct jfile *f)
 	if (f->h.head <= first)
 		return 0;
 	uint64_t missing = f->h.head - first;
-	uint64_t others = count_others(s, c, f, first, f->h.head - 1);
+	uint64_t others;
+	r = count_others(s, c, f, first, f->h.head - 1, &others);
+	if (jfile_is_shortage(r))
+		return damage_none_yet(s, f->path, r);
 	if (others >= missing)
 		return 0;
 	/* Files that cannot be read explain it, unless nobody looked for a while. */
 	if (s->cannot_read && c->was_followed)
 		return 0;
-	return declare_missing(s, c, f, first, s->cannot_read ? 0 : missing - others);
+	return declare_missing(s, c, f, first, s->cannot_read || r ? 0 : missing - others);
 }
 
 /* ---- reading ------------------------------------------------------------------------- */
@@ -214,7 +227,7 @@ static int finish_file(struct state *s, struct chain *c, struct jfile *f)
 	int r = 0;
 	if (f->h.tail > c->seqnum || !is_whole)
 		r = damage_survey(s, c, f);
-	if (r)
+	if (r || f->fd < 0)
 		return r;
 	/* A number can have been given out without an entry. */
 	if (f->h.tail > c->seqnum)
@@ -273,7 +286,8 @@ static int begin_file(struct state *s, struct chain *c, struct jfile *f)
 	return 0;
 }
 
-int chain_load(struct state *s, struct chain *c)
+/* As chain_load(), and it may be an entry that was moved. */
+static int load(struct state *s, struct chain *c)
 {
 	for (;;) {
 		struct jfile *f = c->file;
@@ -297,6 +311,19 @@ int chain_load(struct state *s, struct chain *c)
 	}
 }
 
+int chain_load(struct state *s, struct chain *c)
+{
+	for (int n = 0; n < MOVED_MAX; n++) {
+		int r = load(s, c);
+		int was_read = r == 1 ? moved_was_read(s, c) : 0;
+		if (was_read <= 0)
+			return was_read < 0 ? was_read : r;
+		chain_taken(c);
+	}
+	s->has_more = true;
+	return 0;
+}
+
 int chain_commit(struct state *s, struct chain *c)
 {
 	char value[CURSOR_TEXT];
@@ -306,7 +333,7 @@ int chain_commit(struct state *s, struct chain *c)
 	return s->src->host->commit(s->src, &cursor);
 }
 
-static bool has_file(const struct state *s, const struct chain *c)
+bool chain_has_file(const struct state *s, const struct chain *c)
 {
 	for (const struct jfile *f = s->files; f; f = f->next)
 		if (f->chain == c)
@@ -332,7 +359,8 @@ static bool is_followed_by(const struct state *s, const struct chain *c, const s
 void chains_note_ends(struct state *s)
 {
 	for (struct chain *c = s->chains; c; c = c->next)
-		for (struct chain *o = s->chains; o && !c->is_ended && has_file(s, c); o = o->next)
+		for (struct chain *o = s->chains; o && !c->is_ended && chain_has_file(s, c);
+		     o = o->next)
 			if (o != c && is_followed_by(s, c, o))
 				c->is_ended = c->is_moved = true;
 }
@@ -341,10 +369,15 @@ int chains_forget(struct state *s)
 {
 	for (struct chain *c = s->chains, *next; c; c = next) {
 		next = c->next;
-		if (has_file(s, c))
+		if (chain_has_file(s, c))
+			continue;
+		int r = moved_find_target(s, c);
+		if (r < 0)
+			return r;
+		if (moved_is_needed(s, c))
 			continue;
 		struct sluice_cursor none = {.key = c->key, .key_len = strlen(c->key)};
-		int r = s->src->host->commit(s->src, &none);
+		r = s->src->host->commit(s->src, &none);
 		if (r)
 			return r;
 		chain_drop(s, c);

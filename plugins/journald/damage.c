@@ -34,54 +34,67 @@ static int declare_damage(struct state *s, struct chain *c, struct jfile *f, uin
 	return deliver_gap(s, c, &l, NULL);
 }
 
-/* How many entries can be read from the head on, and the number of the last of them. */
-static uint64_t count_forwards(const struct state *s, const struct jfile *f, uint64_t *last)
+/* How many entries can be read from the head on, and the number of the last of them.  0 or a
+ * negative errno: the file cannot be opened.
+ */
+static int count_forwards(const struct state *s, const struct jfile *f, uint64_t *n, uint64_t *last)
 {
 	int r;
-	uint64_t n = 0;
 	sd_journal *j = jfile_reader(s, f, &r);
-	*last = 0;
-	if (j && sd_journal_seek_head(j) >= 0)
-		for (; sd_journal_next(j) > 0; n++)
+	*n = *last = 0;
+	if (!j)
+		return r;
+	if (sd_journal_seek_head(j) >= 0)
+		for (; sd_journal_next(j) > 0; (*n)++)
 			*last = jfile_number(j);
 	sd_journal_close(j);
-	return n;
+	return 0;
 }
 
-/* How many can be read from the end back to `last`, and the number of the first. */
-static uint64_t count_backwards(const struct state *s, const struct jfile *f, uint64_t last,
-				uint64_t *first)
+/* How many can be read from the end back to `last`, and the number of the first.  As above. */
+static int count_backwards(const struct state *s, const struct jfile *f, uint64_t last, uint64_t *n,
+			   uint64_t *first)
 {
 	int r;
-	uint64_t n = 0;
 	sd_journal *j = jfile_reader(s, f, &r);
-	*first = 0;
-	if (j && sd_journal_seek_tail(j) >= 0)
-		for (; sd_journal_previous(j) > 0; n++) {
+	*n = *first = 0;
+	if (!j)
+		return r;
+	if (sd_journal_seek_tail(j) >= 0)
+		for (; sd_journal_previous(j) > 0; (*n)++) {
 			uint64_t number = jfile_number(j);
 			if (number <= last)
 				break;
 			*first = number;
 		}
 	sd_journal_close(j);
-	return n;
+	return 0;
 }
 
-/* Goes on at the first entry behind the damage, if it can be reached. */
-static bool go_on_behind(struct state *s, struct chain *c, struct jfile *f, uint64_t seqnum)
+/* Goes on at the first entry behind the damage: 1; 0 if it cannot be reached; or a negative
+ * errno for want of descriptors or memory.
+ */
+static int go_on_behind(struct state *s, struct chain *c, struct jfile *f, uint64_t seqnum)
 {
-	return seqnum > c->seqnum && jfile_begin(s, f, seqnum) >= 0 && jfile_next(f) == 1 &&
-	       f->seqnum > c->seqnum;
+	if (seqnum <= c->seqnum)
+		return 0;
+	int r = jfile_begin(s, f, seqnum);
+	if (jfile_is_shortage(r))
+		return r;
+	return r >= 0 && jfile_next(f) == 1 && f->seqnum > c->seqnum;
 }
 
 int damage_survey(struct state *s, struct chain *c, struct jfile *f)
 {
-	uint64_t last, first = 0;
-	uint64_t n = count_forwards(s, f, &last);
-	if (last > c->seqnum && go_on_behind(s, c, f, c->seqnum + 1))
+	uint64_t last, n, first = 0, behind = 0;
+	int r = count_forwards(s, f, &n, &last);
+	if (!r && last > c->seqnum && (r = go_on_behind(s, c, f, c->seqnum + 1)) == 1)
 		return 1;
-	uint64_t behind = n < f->h.n_entries ? count_backwards(s, f, last, &first) : 0;
-	bool has_more = behind && go_on_behind(s, c, f, first);
+	if (!r && n < f->h.n_entries)
+		r = count_backwards(s, f, last, &behind, &first);
+	int has_more = !r && behind ? go_on_behind(s, c, f, first) : r;
+	if (has_more < 0)
+		return damage_give_up(s, c, f, has_more);
 	if (has_more)
 		n += behind;
 	uint64_t lost = n < f->h.n_entries ? f->h.n_entries - n : 0;
@@ -89,12 +102,23 @@ int damage_survey(struct state *s, struct chain *c, struct jfile *f)
 	f->n_lost += is_new;
 	if (!is_new)
 		return has_more;
-	int r = declare_damage(s, c, f, is_new, has_more ? first - 1 : f->h.tail, "");
+	r = declare_damage(s, c, f, is_new, has_more ? first - 1 : f->h.tail, "");
 	return r ? r : has_more;
+}
+
+int damage_none_yet(struct state *s, const char *path, int error)
+{
+	say(s, SLUICE_LOG_ERROR, "%s cannot be read now: %s (it is tried again; %s)", path,
+	    strerror(-error),
+	    error == -ENOMEM ? "raise limits.memory of this source, if it has one"
+			     : "raise limits.open_files of this source, or the system's limits");
+	return error;
 }
 
 int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error)
 {
+	if (jfile_is_shortage(error))
+		return damage_none_yet(s, f->path, error);
 	uint64_t n = f->h.n_entries;
 	if (c->n_read != UNKNOWN && f->h.head <= c->seqnum)
 		n = c->n_read < n ? n - c->n_read : 0;
@@ -102,11 +126,6 @@ int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error)
 				  ? "it was written by a newer systemd than the libsystemd here"
 			  : error == -EBADMSG || error == -ENODATA ? "its structure is broken"
 								   : strerror(-error);
-	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE) {
-		say(s, SLUICE_LOG_ERROR, "%s cannot be read now: %s (it is tried again)", f->path,
-		    strerror(-error));
-		return error;
-	}
 	int r = declare_damage(s, c, f, n, f->h.tail, why);
 	jfile_end(f);
 	close(f->fd);

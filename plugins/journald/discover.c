@@ -38,11 +38,16 @@ struct directory *discover_directory(const struct state *s, const char *path)
 	return NULL;
 }
 
-static void complain(struct state *s, const char *path, int error)
+/* Goes on without it: 0; but what descriptors or memory are missing for may be anything, so
+ * then -error.
+ */
+static int complain(struct state *s, const char *path, int error)
 {
 	s->cannot_read = true;
+	if (jfile_is_shortage(-error))
+		return damage_none_yet(s, path, -error);
 	if (!may_complain(s, path))
-		return;
+		return 0;
 	if (error == EACCES || error == EPERM)
 		say(s, SLUICE_LOG_WARNING,
 		    "%s cannot be read: permission denied (add \"groups: [systemd-journal]\" to "
@@ -50,6 +55,7 @@ static void complain(struct state *s, const char *path, int error)
 		    path);
 	else
 		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s", path, strerror(error));
+	return 0;
 }
 
 /* ---- files ----------------------------------------------------------------------------- */
@@ -80,11 +86,8 @@ static int add_file(struct state *s, const char *path)
 {
 	struct stat st;
 	struct jfile new = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-	if (new.fd < 0) {
-		if (errno != ENOENT)
-			complain(s, path, errno);
-		return 0;
-	}
+	if (new.fd < 0)
+		return errno == ENOENT ? 0 : complain(s, path, errno);
 	complaint_over(s, path);
 	int r = fstat(new.fd, &st) < 0 ? -errno : jfile_refresh(&new);
 	if (r < 0 || !S_ISREG(st.st_mode) || find(s, &st)) {
@@ -107,9 +110,10 @@ static int add_file(struct state *s, const char *path)
 	f->is_seen = true;
 	f->next = s->files;
 	s->files = f;
-	if (f->chain)
+	if (f->chain) {
 		f->chain->directory = discover_directory(s, path);
-	else
+		f->chain->is_volatile = options_is_volatile(s->src, path);
+	} else
 		jfile_drop(s, f);
 	return 0;
 }
@@ -182,11 +186,8 @@ static int each_name(struct state *s, const char *path, bool is_root,
 	for (int i = 0; i < LOOKS_MAX && !r; i++) {
 		struct dirent *e;
 		DIR *dir = opendir(path);
-		if (!dir) {
-			if (errno != ENOENT && errno != ENOTDIR)
-				complain(s, path, errno);
-			return 0;
-		}
+		if (!dir)
+			return errno == ENOENT || errno == ENOTDIR ? 0 : complain(s, path, errno);
 		complaint_over(s, path);
 		bool is_known = fstat(dirfd(dir), &before) == 0;
 		while (!r && (e = readdir(dir))) {
@@ -291,7 +292,7 @@ int discover(struct state *s)
 static int check_name(struct state *s, const char *path, const char *name, bool is_root)
 {
 	if (header_name(name) && access(path, R_OK) < 0 && errno != ENOENT)
-		complain(s, path, errno);
+		return complain(s, path, errno);
 	s->n_seen += header_name(name) > 0;
 	if (is_root && is_machine(name, s->options.namespace))
 		return each_name(s, path, false, check_name);

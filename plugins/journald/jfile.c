@@ -7,6 +7,11 @@
 
 #include "journald.h"
 
+bool jfile_is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 int jfile_refresh(struct jfile *f)
 {
 	char head[HEADER_SIZE];
@@ -112,26 +117,29 @@ static bool is_between(uint64_t time, uint64_t since, uint64_t until)
 	return since <= until ? time >= since && time <= until : time >= since || time <= until;
 }
 
-uint64_t jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
-		     uint64_t since, uint64_t until)
+int jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
+		uint64_t since, uint64_t until, uint64_t *ret)
 {
 	int r;
-	uint64_t n = 0, seqnum, time;
+	uint64_t seqnum, time;
 	struct jfile open_one = *f;
+	*ret = 0;
 	if (f->fd < 0)
 		open_one.fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (open_one.fd < 0)
+		return -errno;
 	sd_journal *j = jfile_reader(s, &open_one, &r);
-	if (j && seek(j, f, from) >= 0) {
-		while (sd_journal_next(j) > 0) {
-			seqnum = jfile_number(j);
-			if (seqnum > to || !seqnum)
-				break;
-			if (seqnum >= from && sd_journal_get_realtime_usec(j, &time) >= 0)
-				n += is_between(time, since, until);
-		}
+	if (j)
+		r = seek(j, f, from);
+	while (r >= 0 && (r = sd_journal_next(j)) > 0) {
+		seqnum = jfile_number(j);
+		if (seqnum > to || !seqnum)
+			break;
+		if (seqnum >= from && sd_journal_get_realtime_usec(j, &time) >= 0)
+			*ret += is_between(time, since, until);
 	}
 	sd_journal_close(j);
-	if (f->fd < 0 && open_one.fd >= 0)
+	if (f->fd < 0)
 		close(open_one.fd);
-	return n;
+	return r < 0 ? r : 0;
 }

@@ -166,7 +166,9 @@ static int oldest(struct state *s, struct chain **ret, uint64_t *until)
 		c->is_idle = r == 0;
 		if (!r)
 			continue;
-		if (!*ret || c->file->time < (*ret)->file->time) {
+		/* Of an entry that is being moved, the original comes before the copy. */
+		if (!*ret || c->file->time < (*ret)->file->time ||
+		    (c->file->time == (*ret)->file->time && c->is_volatile)) {
 			if (*ret)
 				*until = (*ret)->file->time;
 			*ret = c;
@@ -181,6 +183,7 @@ static int oldest(struct state *s, struct chain **ret, uint64_t *until)
 static int read_round(struct state *s)
 {
 	int left = ROUND_MAX;
+	s->has_more = false;
 	for (struct chain *c = s->chains; c; c = c->next)
 		c->is_idle = false;
 	while (left > 0) {
@@ -188,12 +191,12 @@ static int read_round(struct state *s)
 		uint64_t until;
 		int r = oldest(s, &c, &until);
 		if (r < 0 || !c)
-			return r;
+			return r < 0 ? r : s->has_more;
 		do {
 			r = deliver_entry(s, c);
 			if (!r)
 				r = chain_load(s, c);
-		} while (r == 1 && --left > 0 && c->file->time <= until);
+		} while (r == 1 && --left > 0 && c->file->time < until);
 		if (r < 0)
 			return r;
 	}

@@ -7,6 +7,7 @@
  *	discover.c  which journal files there are
  *	chain.c     files that continue each other, and where we are in them
  *	start.c     where to begin, the first time and after a restart
+ *	moved.c     entries that journald moves from one directory to another
  *	damage.c    files that cannot be read as they should
  *	jfile.c     one file, by libsystemd
  *	entry.c     an entry's fields
@@ -138,12 +139,15 @@ struct jfile {
 /* The files that one writer has filled one after another: system@...journal, system.journal. */
 struct chain {
 	struct chain *next;
-	char key[KEY_TEXT];          /* of its cursor: seqnum id and name */
-	bool is_placed;              /* the position is known */
-	bool is_ended;               /* another chain of the same name has followed */
-	bool is_moved;               /* the position has changed without a cursor being sent */
-	bool is_idle;                /* has nothing more in this round */
-	bool was_followed;           /* an entry of it has been read by this process */
+	char key[KEY_TEXT]; /* of its cursor: seqnum id and name */
+	bool is_placed;     /* the position is known */
+	bool is_ended;      /* another chain of the same name has followed */
+	bool is_moved;      /* the position has changed without a cursor being sent */
+	bool is_idle;       /* has nothing more in this round */
+	bool was_followed;  /* an entry of it has been read by this process */
+	bool is_volatile;   /* its files are where journald keeps them until a reboot */
+	const struct chain
+		*moved_from;         /* what is being moved from there may have been read; NULL */
 	uint64_t seqnum;             /* of the last entry that was read or declared lost */
 	uint64_t time;               /* of it */
 	uint64_t n_read;             /* entries of its file that were read; UNKNOWN */
@@ -177,6 +181,7 @@ struct state {
 	size_t n_seen;    /* journal files, while they are only looked at */
 	bool is_first;    /* nothing has been read before, by any process */
 	bool cannot_read; /* a file or directory, as of the last discovery */
+	bool has_more;    /* this round was cut short */
 	struct complaints complaints;
 	uint64_t n_entries, n_filtered, n_bytes, n_lost, n_damaged, n_cut, n_binary, n_unreadable;
 };
@@ -192,10 +197,13 @@ int options_read(struct state *s);
 void options_free(struct options *o);
 /* The value of `directory` or `runtime_directory` number `i`, or NULL beyond the last. */
 const char *options_directory(struct sluice_source *src, size_t i);
+/* Whether a path is below `runtime_directory`. */
+bool options_is_volatile(struct sluice_source *src, const char *path);
+bool options_is_below(const char *path, const char *root);
 
 /* ---- discover.c ---- */
 
-/* Looks for journal files.  0 or -ECANCELED. */
+/* Looks for journal files.  0 or a negative errno. */
 int discover(struct state *s);
 /* Warns of what is not there or cannot be read, without reading anything. */
 void discover_check(struct state *s);
@@ -220,30 +228,49 @@ void jfile_end(struct jfile *f);
 /* The number of the entry that a reader is at; 0 when it cannot be told. */
 uint64_t jfile_number(sd_journal *j);
 /* How many entries have numbers from..to and times since..until; `until` is earlier than `since`
- * where the clock was set back in between.
+ * where the clock was set back in between.  0 or a negative errno: they cannot be counted.
  */
-uint64_t jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
-		     uint64_t since, uint64_t until);
+int jfile_count(const struct state *s, const struct jfile *f, uint64_t from, uint64_t to,
+		uint64_t since, uint64_t until, uint64_t *ret);
+/* Whether a later try can succeed, for what is missing is descriptors or memory.  Nothing is
+ * declared lost then: run() ends with that error, and the source is started again.
+ */
+bool jfile_is_shortage(int error);
 
 /* ---- chain.c ---- */
 struct chain *chain_get(struct state *s, const struct header *h, const char *path);
 struct chain *chain_by_key(struct state *s, const char *key, size_t n);
 void chain_drop(struct state *s, struct chain *c);
-/* Has the next entry loaded: 1; 0 for none; or -ECANCELED. */
+/* Has the next entry loaded: 1; 0 for none; or a negative errno. */
 int chain_load(struct state *s, struct chain *c);
 /* The entry that is loaded has been taken. */
 void chain_taken(struct chain *c);
 /* Everything up to this number is behind us. */
 void chain_pass(struct chain *c, uint64_t seqnum, uint64_t time);
 int chain_commit(struct state *s, struct chain *c);
+bool chain_has_file(const struct state *s, const struct chain *c);
 /* Notes which chains another one of the same name has followed. */
 void chains_note_ends(struct state *s);
 /* Forgets chains that are ended and whose files are gone. */
 int chains_forget(struct state *s);
 
+/* ---- moved.c ---- */
+
+/* Whether the entry that the chain has loaded is the copy of one that was read before it was
+ * moved.  1, 0, or a negative errno.
+ */
+int moved_was_read(const struct state *s, struct chain *c);
+/* Whether the entries of a chain that has no files any more were moved to another one, which
+ * is noted there until the copies of those that were read are behind us.  1, 0, or a negative
+ * errno.
+ */
+int moved_find_target(const struct state *s, const struct chain *from);
+/* Whether its position is needed to tell which entries were read. */
+bool moved_is_needed(const struct state *s, const struct chain *from);
+
 /* ---- start.c ---- */
 
-/* Takes over the cursors of an earlier run, and sets where to begin.  0 or -ECANCELED. */
+/* Takes over the cursors of an earlier run, and sets where to begin.  0 or a negative errno. */
 int start_positions(struct state *s);
 /* The cursor's value, at most `size` bytes; its length. */
 size_t start_encode(const struct chain *c, char *out, size_t size);
@@ -251,10 +278,12 @@ size_t start_encode(const struct chain *c, char *out, size_t size);
 /* ---- damage.c ---- */
 
 /* The file should hold more than could be read.  Declares what is lost, and prepares reading
- * behind it.  1 when there is something to read, 0, or -ECANCELED.
+ * behind it.  1 when there is something to read, 0, or a negative errno.
  */
 int damage_survey(struct state *s, struct chain *c, struct jfile *f);
-/* It cannot be read at all.  0 or -ECANCELED. */
+/* It cannot be read for now, for want of descriptors or memory: says so.  Returns `error`. */
+int damage_none_yet(struct state *s, const char *path, int error);
+/* It cannot be read at all.  0 or a negative errno. */
 int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error);
 /* It is no journal, so nothing is known of what it held.  0 or -ECANCELED. */
 int damage_unknown(struct state *s, const char *path, int fd, const struct stat *st);

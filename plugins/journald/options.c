@@ -19,6 +19,19 @@ const char *options_directory(struct sluice_source *src, size_t i)
 	return is_default || strcmp(runtime, volatile_one) != 0 ? runtime : NULL;
 }
 
+bool options_is_below(const char *path, const char *root)
+{
+	size_t n = strlen(root);
+	while (n && root[n - 1] == '/')
+		n--;
+	return strncmp(path, root, n) == 0 && path[n] == '/';
+}
+
+bool options_is_volatile(struct sluice_source *src, const char *path)
+{
+	return options_is_below(path, src->host->option(src, "runtime_directory", 0));
+}
+
 static int read_from(struct sluice_source *src, struct options *o)
 {
 	const char *text = src->host->option(src, "read_from", 0);

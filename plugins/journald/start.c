@@ -69,14 +69,6 @@ static bool was_looked_at(const struct state *s, const char *root)
 
 /* ---- the first time ------------------------------------------------------------------------ */
 
-static bool is_below(const char *path, const char *root)
-{
-	size_t n = strlen(root);
-	while (n && root[n - 1] == '/')
-		n--;
-	return strncmp(path, root, n) == 0 && path[n] == '/';
-}
-
 /* Whether the chain was there when its directory was looked at for the first time. */
 static bool is_new(const struct state *s, const struct chain *c)
 {
@@ -85,7 +77,7 @@ static bool is_new(const struct state *s, const struct chain *c)
 		return false;
 	for (const struct jfile *f = s->files; f; f = f->next)
 		for (size_t i = 0; f->chain == c && (root = options_directory(s->src, i)); i++)
-			if (is_below(f->path, root) && !was_looked_at(s, root))
+			if (options_is_below(f->path, root) && !was_looked_at(s, root))
 				return true;
 	return false;
 }
@@ -108,8 +100,8 @@ static struct jfile *file_before(const struct state *s, const struct chain *c, u
 	return best;
 }
 
-/* One entry back. */
-static void walk_back(const struct state *s, struct walk *w)
+/* One entry back: 0, or a negative errno for want of descriptors or memory. */
+static int walk_back(struct state *s, struct walk *w)
 {
 	int r;
 	while (!w->j || sd_journal_previous(w->j) <= 0 ||
@@ -119,14 +111,17 @@ static void walk_back(const struct state *s, struct walk *w)
 		uint64_t below = w->file ? w->file->h.head : UINT64_MAX;
 		w->file = file_before(s, w->chain, below);
 		if (!w->file)
-			return;
+			return 0;
 		w->j = jfile_reader(s, w->file, &r);
+		if (!w->j && jfile_is_shortage(r))
+			return damage_none_yet(s, w->file->path, r);
 		if (w->j && sd_journal_seek_tail(w->j) < 0) {
 			sd_journal_close(w->j);
 			w->j = NULL;
 		}
 	}
 	w->seqnum = jfile_number(w->j);
+	return 0;
 }
 
 static void place_at(struct walk *w)
@@ -150,36 +145,41 @@ static struct walk *latest(struct walk *all, size_t n)
 }
 
 /* Goes back over all chains together until enough entries that are wanted lie ahead. */
-static void place_before_last(struct state *s, struct walk *all, size_t n, uint64_t wanted)
+static int place_before_last(struct state *s, struct walk *all, size_t n, uint64_t wanted)
 {
 	struct walk *w;
-	while (wanted && (w = latest(all, n))) {
+	int r = 0;
+	while (!r && wanted && (w = latest(all, n))) {
 		if (entry_read(s, w->j) == 0 && select_entry(s)) {
 			wanted--;
 			w->chain->seqnum = w->seqnum - 1;
 			w->chain->cursor[0] = 0;
 		}
-		walk_back(s, w);
+		r = walk_back(s, w);
 	}
+	return r;
 }
 
-static void place_new(struct state *s)
+static int place_new(struct state *s)
 {
 	size_t n = 0, room = 0;
+	int r = 0;
 	struct walk *all = NULL;
-	for (struct chain *c = s->chains; c; c = c->next) {
+	for (struct chain *c = s->chains; c && !r; c = c->next) {
 		if (!is_new(s, c) || s->options.from_beginning)
 			continue;
 		if (n == room)
 			all = must(realloc(all, (room = 2 * room + 8) * sizeof(all[0])));
 		all[n] = (struct walk){.chain = c};
-		walk_back(s, &all[n]);
+		r = walk_back(s, &all[n]);
 		place_at(&all[n++]);
 	}
-	place_before_last(s, all, n, s->options.from_entries);
+	if (!r)
+		r = place_before_last(s, all, n, s->options.from_entries);
 	for (size_t i = 0; i < n; i++)
 		sd_journal_close(all[i].j);
 	free(all);
+	return r;
 }
 
 /* ---- what is gone ---------------------------------------------------------------------------- */
@@ -203,9 +203,12 @@ static int look_for_all(struct state *s)
 		bool is_there = !c->is_placed || c->is_ended;
 		for (const struct jfile *f = s->files; f && !is_there; f = f->next)
 			is_there = f->chain == c;
+		if (!is_there)
+			r = moved_find_target(s, c);
 		/* One in a directory that cannot be read is not gone. */
-		if (!is_there && !s->cannot_read)
+		if (!is_there && !r && !s->cannot_read)
 			r = declare_gone(s, c);
+		r = r < 0 ? r : 0;
 	}
 	return r || s->cannot_read ? r : chains_forget(s);
 }
@@ -220,7 +223,7 @@ int start_positions(struct state *s)
 	if (!r)
 		r = look_for_all(s);
 	if (!r)
-		place_new(s);
+		r = place_new(s);
 	for (struct chain *c = s->chains; c && !r; c = c->next)
 		if (c->is_moved)
 			r = chain_commit(s, c);

@@ -4,9 +4,11 @@ running systemd, and systemd-journal-remote, which takes entries with any fields
 import glob
 import os
 import signal
+import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 from harness import *
@@ -17,11 +19,11 @@ REMOTE = "/lib/systemd/systemd-journal-remote"
 SETUP = """
 set -e
 mount -t tmpfs tmpfs /run
-mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log /var/log/journal
+mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log/journal /var/log/journal
 mount --bind DIR/sockets /run/systemd/journal
+mount --bind DIR/runtime /run/log/journal
 mount --bind DIR/journal /var/log/journal
 cp DIR/journald.conf /run/systemd/journald.conf.d/test.conf
-: >/run/systemd/journal/flushed
 exec JOURNALD
 """.replace("JOURNALD", JOURNALD)
 
@@ -39,9 +41,9 @@ def export(fields):
 
 
 class Journald:
-    """One that keeps its files in the site's directory "journal"."""
+    """One that keeps its files in the site's directory "journal", and until flush() in "runtime"."""
 
-    def __init__(self, site, config="", clock=None):
+    def __init__(self, site, config="", clock=None, flushed=True):
         """`clock`: a file that says by how many seconds its clock differs."""
         self.site = site
         self.environment = dict(os.environ)
@@ -50,6 +52,11 @@ class Journald:
             self.environment.update(LD_PRELOAD=site.path("clock.so"), CLOCK_SHIFT=clock)
         for name in ("journal", "sockets"):
             os.makedirs(site.path(name), exist_ok=True)
+        # journald removes files in /run only from a tmpfs.
+        self.volatile = tempfile.mkdtemp(prefix="sluice-journal-", dir="/dev/shm")
+        os.symlink(self.volatile, site.path("runtime"))
+        if flushed:
+            open(site.path("sockets", "flushed"), "w").close()
         with open(site.path("journald.conf"), "w") as f:
             f.write("[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\nForwardToSyslog=no\n"
                     "ForwardToWall=no\nSyncIntervalSec=1s\n" + config)
@@ -97,6 +104,10 @@ class Journald:
     def sync(self):
         self.ask(signal.SIGRTMIN + 1, "synced")
 
+    def flush(self):
+        """As journalctl --flush does."""
+        self.ask(signal.SIGUSR1, "flushed")
+
     def files(self, pattern="*"):
         return sorted(glob.glob(self.site.path("journal", "*", pattern + ".journal*")))
 
@@ -105,6 +116,11 @@ class Journald:
             self.process.send_signal(signo)
             self.process.wait(20 * PATIENCE)
         self.socket.close()
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.volatile)
+        os.unlink(self.site.path("runtime"))
 
 
 class Remote:

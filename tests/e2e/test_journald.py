@@ -9,12 +9,12 @@ LONG = os.environ.get("TEST_LONG") == "1"
 
 
 @contextlib.contextmanager
-def journald(site, config="", clock=None):
-    j = Journald(site, config, clock)
+def journald(site, config="", clock=None, flushed=True):
+    j = Journald(site, config, clock, flushed)
     try:
         yield j
     finally:
-        j.stop()
+        j.remove()
 
 
 def an_entry_with_all_its_fields(site):
@@ -172,6 +172,40 @@ def rotated_and_vacuumed_while_sluice_is_not_running(site):
               gaps[0]["since"] < gaps[0]["until"], "%r, for %d" % (gaps, len(lost)))
 
 
+def entries_that_journald_moves_arrive_once(site):
+    """From /run to /var (journalctl --flush): while sluice is killed, while it is not running, and none from before its start."""
+    with journald(site, "RuntimeMaxFileSize=512K\n", flushed=False) as j:
+        j.send_numbers(1, 500)
+        j.sync()
+        site.up("j: {type: journald, channel: j, directory: DIR/journal, runtime_directory: DIR/runtime, identifiers: [count]}\n")
+        looks(site)
+        numbers, last = Numbers(site, "j"), 0
+        for how in ("running", "killed", "down", "behind"):
+            if how != "running":
+                j.stop()
+                os.unlink(site.path("sockets", "flushed"))
+                j.start()
+            j.send_numbers(last + 1, last + 1500)
+            numbers.until(last + 1500)
+            if how in ("down", "behind"):
+                site.stop()
+            if how == "behind":
+                j.send_numbers(last + 1501, last + 1600)
+            writer = in_background(j.send_numbers, last + (1601 if how == "behind" else 1501), last + 2000)
+            j.flush()
+            for _ in range(5 if how == "killed" else 0):
+                site.kill("source")
+                wait_for(lambda: site.pids("source"), "the source to be started again")
+            join(writer)
+            if how in ("down", "behind"):
+                site.start()
+                site.ready()
+            last += 2000
+            numbers.until(last)
+            check(not glob.glob(site.path("runtime", "*", "*")), "nothing was moved")
+        check(not numbers.gaps, repr(numbers.gaps))
+
+
 def the_clock_is_set_back(site):
     """That is no loss, although other users' entries are older than what was read before them."""
     clock = site.path("clock")
@@ -249,6 +283,40 @@ def a_damaged_file(site):
         check(len(gaps) == 4 and messages[-2:] == ["after", "once more"], "a gap came twice: %r" % gaps)
 
 
+def descriptors_that_run_out_are_no_damage(site):
+    """Whichever of them is missing: nothing is declared lost, and all is read once there are enough."""
+    with journald(site, "SplitMode=uid\n") as j:
+        source = "j: {type: journald, channel: j, directory: DIR/journal, match: [T=1], read_from: 2%s}\n"
+        site.up(source % "")
+        looks(site)
+        used = descriptors(site.pids("source")[0])
+        expected = []
+        for i in range(4):
+            expected += ["user %d" % i, "system %d" % i]
+            of_user(site, expected[-2])
+            j.send(expected[-1], T=1)
+            if i == 1:
+                until(site, expected[-1])
+                site.stop()
+            j.rotate()
+        for n in range(used, used + 30):
+            site.write_config(source % ", limits: {open_files: %d}" % n)
+            before = site.log().count("Too many open files")
+            site.start()
+            site.ready()
+            wait_for(lambda: site.log().count("Too many open files") > before or
+                     site.source("j").get("counters", {}).get("entries") == 4, "the source to read or to say what is missing")
+            is_read = site.source("j").get("counters", {}).get("entries") == 4
+            site.stop()
+            if is_read:
+                break
+        check(before > 3 and is_read, site.log())
+        site.start()
+        site.ready()
+        messages, gaps = until(site, expected[-1])
+        check(sorted(messages) == sorted(expected) and not gaps, "%r, %r" % (messages, gaps))
+
+
 def find_text(path, text):
     with open(path, "rb") as f:
         at = f.read().find(text)
@@ -308,5 +376,5 @@ def names_without_end_hide_no_entry(site):
 
 
 if __name__ == "__main__":
-    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_sluice_is_not_running, the_clock_is_set_back, a_damaged_file, wrong_options,
+    run(an_entry_with_all_its_fields, killed_under_load, rotated_and_vacuumed_while_sluice_is_not_running, entries_that_journald_moves_arrive_once, the_clock_is_set_back, a_damaged_file, descriptors_that_run_out_are_no_damage, wrong_options,
         files_that_cannot_be_read_are_named, names_without_end_hide_no_entry)
