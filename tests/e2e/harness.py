@@ -80,11 +80,23 @@ def drift(times, interval):
     return min(late[-third:]) - min(late[:third])
 
 
+class Skipped(SystemExit):
+    """Ends the scenario that raises it, or the whole file outside of scenarios."""
+
+    def __init__(self, why):
+        print("SKIP: " + why)
+        super().__init__(77)
+
+
 def require(*programs):
     for p in programs:
         if not shutil.which(p):
-            print("SKIP: %s is not installed" % p)
-            sys.exit(77)
+            raise Skipped(p + " is not installed")
+
+
+def require_root(to_do):
+    if os.geteuid() != 0:
+        raise Skipped(to_do + " needs root")
 
 
 def children(pid):
@@ -583,33 +595,36 @@ def took_too_long(_signal, _frame):
     raise Failed("it was not over after %d s" % SCENARIO_MAX)
 
 
+def run_one(scenario):
+    """"ok", "not ok" or "skipped"."""
+    site = Site(scenario.__name__)
+    result = "ok"
+    began = time.monotonic()
+    try:
+        try:
+            signal.signal(signal.SIGALRM, took_too_long)
+            signal.alarm(SCENARIO_MAX)
+            scenario(site)
+        except Skipped:
+            result = "skipped"
+        except Exception as e:
+            result = "not ok"
+            print("not ok %s: %s" % (scenario.__name__, e if isinstance(e, Failed) else repr(e)))
+            if not isinstance(e, Failed):
+                print(traceback.format_exc())
+        signal.alarm(0)
+        site.tear_down(result == "not ok")
+        if result != "not ok":
+            print("%s %s (%.1f s)" % (result, scenario.__name__, time.monotonic() - began))
+    except Failed as e:
+        result = "not ok"
+        print("not ok %s: afterwards: %s" % (scenario.__name__, e))
+    sys.stdout.flush()
+    return result
+
+
 def run(*scenarios):
     require("lighttpd")
     only = sys.argv[1:]
-    bad = 0
-    for scenario in scenarios:
-        if only and scenario.__name__ not in only:
-            continue
-        site = Site(scenario.__name__)
-        failed = False
-        began = time.monotonic()
-        try:
-            try:
-                signal.signal(signal.SIGALRM, took_too_long)
-                signal.alarm(SCENARIO_MAX)
-                scenario(site)
-            except Exception as e:
-                failed = True
-                print("not ok %s: %s" % (scenario.__name__, e if isinstance(e, Failed) else repr(e)))
-                if not isinstance(e, Failed):
-                    print(traceback.format_exc())
-            signal.alarm(0)
-            site.tear_down(failed)
-            if not failed:
-                print("ok %s (%.1f s)" % (scenario.__name__, time.monotonic() - began))
-        except Failed as e:
-            failed = True
-            print("not ok %s: afterwards: %s" % (scenario.__name__, e))
-        sys.stdout.flush()
-        bad += failed
-    sys.exit(1 if bad else 0)
+    results = [run_one(s) for s in scenarios if not only or s.__name__ in only]
+    sys.exit(1 if "not ok" in results else 77 if "skipped" in results else 0)

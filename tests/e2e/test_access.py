@@ -512,9 +512,7 @@ def every_answer_is_safe(site):
 
 
 def another_user_on_the_socket(site):
-    if os.getuid():
-        print("SKIP: needs root, to be somebody else")
-        sys.exit(77)
+    require_root("being somebody else")
     begin(site)
     os.chmod(site.dir, 0o755)
     program = ("import socket,sys\ns=socket.socket(socket.AF_UNIX, %s)\ns.connect(sys.argv[1])\n"
@@ -541,9 +539,7 @@ def another_user_on_the_socket(site):
 
 def another_user_cannot_hold_the_lock(site):
     """Nor one whom an earlier version let open it."""
-    if os.getuid():
-        print("SKIP: needs root, to be somebody else")
-        sys.exit(77)
+    require_root("being somebody else")
     begin(site)
     site.stop()
     os.chmod(site.dir, 0o755)

@@ -67,7 +67,5 @@ def a_hub_that_dies_on_a_full_disk_comes_back(site):
         subprocess.run(["umount", "-l", state])
 
 
-if os.getuid():
-    print("SKIP: mounting a file system to fill needs root")
-    sys.exit(77)
+require_root("mounting a file system to fill")
 run(a_full_disk_holds_the_lines_back_and_loses_none, a_hub_that_dies_on_a_full_disk_comes_back)

@@ -252,9 +252,7 @@ def refused_at_once(site, m, text, log, line, most):
 
 
 def a_state_dir_of_another_user_is_told_at_once(site):
-    if os.getuid():
-        print("SKIP: needs root, for a web server of another user")
-        sys.exit(77)
+    require_root("a web server of another user")
     for name in ("lighttpd bin-path", "Apache mod_fcgid", "Apache mod_cgid"):
         m = mount(name)
         require(m.program)

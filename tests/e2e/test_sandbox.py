@@ -197,9 +197,8 @@ def who_is_no_descendant_gets_in(site):
 
 def a_web_server_in_the_same_container_gets_in(site):
     """There sluice may be process 1, and the parent of a web server that the same script has started."""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        print("# needs root and unshare")
-        return
+    require_root("making namespaces")
+    require("unshare")
     site.write_config("s: {type: file, channel: s, include: [DIR/s.log]}\n")
     site.start_lighttpd()
     site.lighttpd.terminate()
@@ -236,9 +235,7 @@ def check_tells_which_sources_stay_root(site):
 
 def a_source_with_a_user_of_its_own_reads_what_root_reads(site):
     """Files that only root may read, in directories that only root may enter; also what comes later."""
-    if os.geteuid() != 0:
-        print("# needs root")
-        return
+    require_root("another user for a source")
     os.makedirs(site.path("private"), mode=0o700)
     with open(site.path("private/a.log"), "w") as f:
         f.write("one\n")
@@ -261,9 +258,7 @@ def a_source_with_a_user_of_its_own_reads_what_root_reads(site):
 
 
 def each_source_has_the_same_user_after_a_restart(site):
-    if os.geteuid() != 0:
-        print("# needs root")
-        return
+    require_root("another user for a source")
     site.up("a: {type: file, channel: s, include: [DIR/a.log]}\nb: {type: file, channel: s, include: [DIR/b.log]}\n")
     uid = lambda name: re.search(r"Uid:\t(\d+)", open("/proc/%d/status" % site.source(name)["pid"]).read()).group(1)
     site.ready()
