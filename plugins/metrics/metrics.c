@@ -9,115 +9,22 @@
 #include "metrics.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-static const struct collector {
-	const char *name;
-	int (*collect)(struct state *s, struct sample *m);
-} collectors[] = {
-	{"cpu", collect_cpu},
-	{"memory", collect_memory},
-	{"load", collect_load},
-	{"disk", collect_disk},
-	{"filesystem", collect_filesystem},
-	{"network", collect_network},
-	{"pressure", collect_pressure},
-	{"processes", collect_processes},
-	{"cgroup", collect_cgroup},
-	{"self", collect_self},
-};
-
-enum { N_COLLECTORS = sizeof(collectors) / sizeof(collectors[0]) };
-
-static const char *const names[] = {"cpu",        "memory",  "load",     "disk",
-				    "filesystem", "network", "pressure", "processes",
-				    "cgroup",     "self",    NULL};
-
-static const struct sluice_option options[] = {
-	{.name = "interval",
-	 .type = SLUICE_DURATION,
-	 .flags = SLUICE_RELOADABLE,
-	 .fallback = "10s",
-	 .min = 100 * 1000000LL,
-	 .max = 86400 * SEC,
-	 .doc = "time between measurements (ticks), aligned to the clock"},
-	{.name = "collectors",
-	 .type = SLUICE_ENUM,
-	 .flags = SLUICE_LIST | SLUICE_RELOADABLE,
-	 .choices = names,
-	 .doc = "which collectors are enabled; default: all that this machine has values for"},
-	{.name = "per_cpu",
-	 .type = SLUICE_BOOL,
-	 .flags = SLUICE_RELOADABLE,
-	 .fallback = "false",
-	 .doc = "report each CPU by itself too"},
-	{.name = "rates",
-	 .type = SLUICE_BOOL,
-	 .flags = SLUICE_RELOADABLE,
-	 .fallback = "true",
-	 .doc = "report for each counter also by how much it grew per second"},
-	{.name = "disk.include",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of devices; default: all devices that have been used"},
-	{.name = "disk.exclude",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .fallback = "loop*",
-	 .doc = "patterns of devices to leave out"},
-	{.name = "filesystem.include",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of mount points; default: all"},
-	{.name = "filesystem.exclude",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of mount points to leave out"},
-	{.name = "fstype.include",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of file system types; default: all except virtual ones such as proc"},
-	{.name = "fstype.exclude",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of file system types to leave out"},
-	{.name = "network.include",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of network interfaces; default: all"},
-	{.name = "network.exclude",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "patterns of network interfaces to leave out"},
-	{.name = "thresholds",
-	 .type = SLUICE_MAP,
-	 .flags = SLUICE_RELOADABLE,
-	 .doc = "values that raise an alarm, and the level for each, such as "
-		"{system.memory.utilization: above 90%}; see sluice-metrics(7)"},
-	{.name = "timeout",
-	 .type = SLUICE_DURATION,
-	 .fallback = "1s",
-	 .min = 10 * 1000000LL,
-	 .max = 60 * SEC,
-	 .doc = "how long a tick waits for file systems that do not answer"},
-	{.name = "procfs",
-	 .type = SLUICE_PATH,
-	 .flags = SLUICE_READ,
-	 .fallback = "/proc",
-	 .doc = "where procfs is mounted"},
-	{.name = "sysfs",
-	 .type = SLUICE_PATH,
-	 .flags = SLUICE_READ,
-	 .fallback = "/sys",
-	 .doc = "where sysfs is mounted"},
-	{.name = "rootfs",
-	 .type = SLUICE_PATH,
-	 .doc = "where the host's root directory is mounted, if sluice runs in a container"},
-	{0},
+static int (*const collectors[N_COLLECTORS])(struct state *s, struct sample *m) = {
+	[COLLECTOR_CPU] = collect_cpu,
+	[COLLECTOR_MEMORY] = collect_memory,
+	[COLLECTOR_LOAD] = collect_load,
+	[COLLECTOR_DISK] = collect_disk,
+	[COLLECTOR_FILESYSTEM] = collect_filesystem,
+	[COLLECTOR_NETWORK] = collect_network,
+	[COLLECTOR_PRESSURE] = collect_pressure,
+	[COLLECTOR_PROCESSES] = collect_processes,
+	[COLLECTOR_CGROUP] = collect_cgroup,
+	[COLLECTOR_SELF] = collect_self,
 };
 
 /* Of events with counters. */
@@ -276,11 +183,11 @@ static void report(struct state *s)
 static void collect(struct state *s, size_t i)
 {
 	struct sample *m = &s->sample;
-	const char *name = collectors[i].name;
-	s->failed[0] = 0;
+	const char *name = collector_names[i];
+	proc_begin(s);
 	sample_begin(m, s, name);
 	thresholds_begin(s, name);
-	bool has_failed = collectors[i].collect(s, m) < 0;
+	bool has_failed = collectors[i](s, m) < 0;
 	s->n_failed += has_failed;
 	s->has_worked[i] |= !has_failed;
 	if (s->is_chosen || s->has_worked[i])
@@ -319,46 +226,7 @@ static void tick(struct sluice_source *src, void *ctx)
 	report(s);
 }
 
-/* ---- options and life --------------------------------------------------------------------- */
-
-/* Without slashes at its end. */
-static void read_rootfs(struct sluice_source *src, struct state *s)
-{
-	const char *path = src->host->option(src, "rootfs", 0);
-	size_t n = path ? strlen(path) : 0;
-	while (n && path[n - 1] == '/')
-		n--;
-	free(s->rootfs);
-	s->rootfs = n ? must(strndup(path, n)) : NULL;
-}
-
-static void read_options(struct sluice_source *src, struct state *s)
-{
-	const struct sluice_host *h = src->host;
-	const char *name;
-	s->procfs = h->option(src, "procfs", 0);
-	read_rootfs(src, s);
-	s->sysfs = h->option(src, "sysfs", 0);
-	s->interval_ns = h->number(src, "interval");
-	s->timeout_ns = h->number(src, "timeout");
-	s->per_cpu = h->number(src, "per_cpu");
-	s->rates = h->number(src, "rates");
-	s->is_chosen = h->option(src, "collectors", 0) != NULL;
-	for (size_t k = 0; k < N_COLLECTORS; k++)
-		s->wanted[k] = !s->is_chosen;
-	for (size_t i = 0; (name = h->option(src, "collectors", i)); i++)
-		for (size_t k = 0; k < N_COLLECTORS; k++)
-			if (strcmp(collectors[k].name, name) == 0)
-				s->wanted[k] = true;
-}
-
-bool metrics_collects(const struct state *s, const char *collector)
-{
-	for (size_t k = 0; k < N_COLLECTORS; k++)
-		if (strcmp(collectors[k].name, collector) == 0)
-			return s->wanted[k];
-	return false;
-}
+/* ---- life --------------------------------------------------------------------------------- */
 
 static void metrics_close(struct sluice_source *src, void *state)
 {
@@ -366,11 +234,11 @@ static void metrics_close(struct sluice_source *src, void *state)
 	(void)src;
 	history_free(s->history);
 	thresholds_free(s->thresholds);
-	troubles_free(s->troubles);
-	filesystems_free(s->filesystems);
+	troubles_forget(s);
+	filesystem_free(s);
 	sample_free(&s->sample);
-	free(s->rootfs);
-	free(s->text);
+	options_free(s);
+	proc_free(s);
 	free(s);
 }
 
@@ -379,8 +247,7 @@ static int metrics_open(struct sluice_source *src, void **ret)
 	struct state *s = must(calloc(1, sizeof(*s)));
 	s->src = src;
 	s->history = history_new();
-	s->filesystems = filesystems_new();
-	read_options(src, s);
+	options_read(s);
 	int r = thresholds_read(s);
 	if (r)
 		metrics_close(src, s);
@@ -390,7 +257,7 @@ static int metrics_open(struct sluice_source *src, void **ret)
 }
 
 /* Options of collectors that are not enabled. */
-static void complain(struct state *s)
+static void check_uses(struct state *s)
 {
 	static const struct {
 		const char *option, *collector;
@@ -404,12 +271,12 @@ static void complain(struct state *s)
 		{"network.exclude", "network"},
 	};
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
-		trouble(s, !has_option(s, uses[i].option) || metrics_collects(s, uses[i].collector),
+		trouble(s, !has_option(s, uses[i].option) || options_collect(s, uses[i].collector),
 			uses[i].option, "unused",
 			"has no effect, because the collector %s is not enabled (add it to "
 			"collectors)",
 			uses[i].collector);
-	trouble(s, !s->per_cpu || metrics_collects(s, "cpu"), "per_cpu", "unused",
+	trouble(s, !s->per_cpu || options_collect(s, "cpu"), "per_cpu", "unused",
 		"has no effect, because the collector cpu is not enabled (add it to collectors)");
 }
 
@@ -417,7 +284,7 @@ static int metrics_run(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
 	thresholds_recall(s);
-	complain(s);
+	check_uses(s);
 	tick(src, s);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return src->host->loop(src);
@@ -426,25 +293,28 @@ static int metrics_run(struct sluice_source *src, void *state)
 static int metrics_reload(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
-	read_options(src, s);
+	options_read(s);
 	int r = thresholds_read(s);
 	if (r)
 		return r;
-	troubles_free(s->troubles);
-	s->troubles = NULL;
-	s->n_troubles = 0;
-	complain(s);
+	troubles_forget(s);
+	check_uses(s);
 	src->host->cancel(src, s->timer);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return 0;
 }
 
 static const struct sluice_plugin plugin = {
-	SLUICE_PLUGIN_HEAD,       .name = "metrics",
-	.version = "1",           .summary = "how this machine is, at an interval",
-	.options = options,       .events = events,
-	.open = metrics_open,     .run = metrics_run,
-	.reload = metrics_reload, .close = metrics_close,
+	SLUICE_PLUGIN_HEAD,
+	.name = "metrics",
+	.version = "1",
+	.summary = "how this machine is, at an interval",
+	.options = metrics_options,
+	.events = events,
+	.open = metrics_open,
+	.run = metrics_run,
+	.reload = metrics_reload,
+	.close = metrics_close,
 };
 
 SLUICE_PLUGIN(plugin)

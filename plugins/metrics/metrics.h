@@ -2,18 +2,29 @@
  *
  * metrics - what the parts of the metrics plugin share.
  *
- *	metrics.c     the plugin's tables, options and ticks
- *	sample.c      one event being put together: values, devices, rates
- *	names.c       the names of all values
- *	thresholds.c  values that are beyond what the configuration allows
- *	trouble.c     what is configured and not there
- *	proc.c        files of procfs and sysfs as numbers
- *	cpu.c         cpu, load, processes
- *	memory.c      memory, pressure
+ *	metrics.c     the plugin: its events and ticks
+ *	cpu.c         cpu, load
+ *	memory.c      memory
+ *	pressure.c    pressure
+ *	processes.c   processes
  *	disk.c        disk
- *	filesystem.c  filesystem, of which one may hang
+ *	filesystem.c  filesystem
  *	network.c     network
- *	group.c       cgroup, self
+ *	cgroup.c      cgroup
+ *	self.c        self
+ *	mounts.c      which file systems are mounted
+ *	sizes.c       their sizes, of which some may hang
+ *	sample.c      one event being put together: values, devices, rates
+ *	thresholds.c  alarms: values that are beyond what the configuration allows
+ *	trouble.c     what is configured and not there
+ *	limits.c      the option thresholds
+ *	devices.c     the names of devices, and which are wanted
+ *	history.c     what counters had at the last tick
+ *	names.c       the names of all values
+ *	proc.c        files of procfs and sysfs as numbers
+ *	options.c     the other options
+ *
+ * Each file calls only those below it here; a collector also not another one.
  */
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
@@ -26,14 +37,27 @@
 #include "common/fields.h"
 #include "sluice-plugin.h"
 
-#define SEC 1000000000LL
+enum { VALUE_NAME_MAX = 80, HIGHLIGHTS = 6 };
 
-enum { VALUE_NAME_MAX = 80, HIGHLIGHTS = 6, COLLECTORS_MAX = 16 };
+enum collector {
+	COLLECTOR_CPU,
+	COLLECTOR_MEMORY,
+	COLLECTOR_LOAD,
+	COLLECTOR_DISK,
+	COLLECTOR_FILESYSTEM,
+	COLLECTOR_NETWORK,
+	COLLECTOR_PRESSURE,
+	COLLECTOR_PROCESSES,
+	COLLECTOR_CGROUP,
+	COLLECTOR_SELF,
+	N_COLLECTORS
+};
 
 struct state;
 struct history;
 struct thresholds;
 struct trouble;
+struct sizes;
 
 /* What is worth saying of one device. */
 struct highlight {
@@ -41,49 +65,108 @@ struct highlight {
 	char text[160];
 };
 
+/* Names of devices that a collector has met. */
+struct devices {
+	char *names; /* owned: of those in the event, each ended by a NUL */
+	size_t len, room;
+	char others[400]; /* names that were there to choose from, for a message */
+};
+
 /* One collector's event of one tick. */
 struct sample {
 	struct state *s;
 	const char *collector;
 	struct fields fields;
+	struct devices devices;
 	int64_t now_ns;     /* CLOCK_MONOTONIC, when its figures were read */
 	bool was_reset;     /* a counter has gone back */
 	char summary[1200]; /* for people */
 	struct highlight highlights[HIGHLIGHTS];
 	size_t n_highlights; /* also those that had no room */
-	char others[400];    /* names that were there to choose from, for a message */
 	char why[400];       /* of a collector that got nothing */
 	/* The devices, as a JSON array being written; empty while there are none. */
-	char *devices;
-	size_t devices_len, devices_room;
+	char *json;
+	size_t json_len, json_room;
 	const char *device; /* the one that is being written; NULL: none */
-	char *names;        /* of the devices, each ended by a NUL */
-	size_t names_len, names_room;
-	const char *scope; /* figures of another one are not compared with these; NULL: none */
+	const char *scope;  /* figures of another one are not compared with these; NULL: none */
 };
 
+/* Each part is written by the file that is named, and may be read by all.  A collector changes
+ * nothing here, and its sample only by the functions of sample.c.
+ */
 struct state {
 	struct sluice_source *src;
+
+	/* ---- options.c ---- */
 	const char *procfs, *sysfs;
 	char *rootfs; /* owned; NULL: / */
 	int64_t interval_ns, timeout_ns;
 	bool per_cpu, rates;
-	bool is_chosen;              /* the configuration says which collectors */
-	bool wanted[COLLECTORS_MAX]; /* by collector */
-	bool has_worked[COLLECTORS_MAX];
-	struct history *history;
-	struct filesystems *filesystems;
-	struct sample sample;
-	char *text; /* of the file that was read last; owned */
-	size_t text_room;
+	bool is_chosen;            /* the configuration says which collectors */
+	bool wanted[N_COLLECTORS]; /* by enum collector */
+
+	/* ---- metrics.c ---- */
+	bool has_worked[N_COLLECTORS];
 	int timer;
-	struct thresholds *thresholds;
-	struct trouble *troubles;
-	uint64_t n_troubles;
-	char failed[700]; /* the file that could not be read last, and why */
 	uint64_t n_ticks, n_events, n_skipped, n_failed;
 	int64_t spent_ns; /* CPU time of the last tick */
+	struct history *history;
+
+	/* ---- sample.c ---- */
+	struct sample sample; /* its devices.others: devices.c; its fields: thresholds.c too */
+
+	/* ---- thresholds.c ---- */
+	struct thresholds *thresholds;
+
+	/* ---- trouble.c ---- */
+	struct trouble *troubles;
+	uint64_t n_troubles;
+
+	/* ---- proc.c ---- */
+	char *text; /* of the file that was read last; owned */
+	size_t text_room;
+	char failed[700]; /* the file that could not be read last, and why */
+
+	/* ---- filesystem.c ---- */
+	struct sizes *sizes;
 };
+
+/* ---- options.c ---- */
+extern const struct sluice_option metrics_options[];
+extern const char *const collector_names[]; /* by enum collector, ended by NULL */
+void options_read(struct state *s);
+void options_free(struct state *s);
+/* Whether the collector of this name is enabled. */
+bool options_collect(const struct state *s, const char *collector);
+bool has_option(const struct state *s, const char *name);
+
+/* ---- history.c ---- */
+struct history *history_new(void);
+void history_free(struct history *h);
+/* Forgets what has not been seen for two ticks. */
+void history_expire(struct history *h, uint64_t tick);
+
+struct growth {
+	bool is_known;
+	bool went_back;
+	uint64_t by;
+	int64_t span_ns;
+};
+
+/* Notes what a counter has now; what it has grown by since it was noted last.  Sooner than
+ * `soonest_ns` after that nothing is noted, and nothing is known.
+ */
+struct growth history_put(struct history *h, const char *key, uint64_t v, int64_t now_ns,
+			  int64_t soonest_ns);
+
+/* ---- devices.c ---- */
+void devices_reset(struct devices *d);
+void devices_free(struct devices *d);
+void devices_add(struct devices *d, const char *name);
+/* Whether one that was added matches. */
+bool devices_match(const struct devices *d, const char *pattern);
+/* Whether PREFIX.include and PREFIX.exclude admit the name. */
+bool is_wanted(struct state *s, const char *prefix, const char *name);
 
 /* ---- sample.c ---- */
 void sample_begin(struct sample *m, struct state *s, const char *collector);
@@ -114,19 +197,8 @@ void sample_highlight(struct sample *m, double weight, const char *fmt, ...)
 void sample_say_highlights(struct sample *m);
 /* "1.5 GiB", in `ret`. */
 const char *human(char ret[16], double bytes);
-/* Whether one of its devices matches. */
-bool sample_has(const struct sample *m, const char *pattern);
 /* A collector that gets nothing: says why.  -1 to pass on. */
 int sample_lacks(struct sample *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Whether PREFIX.include and PREFIX.exclude admit the name. */
-bool is_wanted(struct state *s, const char *prefix, const char *name);
-bool has_option(struct state *s, const char *name);
-
-struct history *history_new(void);
-void history_free(struct history *h);
-/* Forgets what has not been seen for two ticks. */
-void history_expire(struct history *h, uint64_t tick);
-
 /* ---- names.c ---- */
 
 enum value_flags {
@@ -174,10 +246,7 @@ void trouble(struct state *s, bool is_fine, const char *option, const char *item
 	     ...) __attribute__((format(printf, 5, 6)));
 /* The devices that PREFIX.include names and that are not in the sample. */
 void trouble_about_includes(struct state *s, const char *prefix, const char *what);
-void troubles_free(struct trouble *t);
-
-/* ---- metrics.c ---- */
-bool metrics_collects(const struct state *s, const char *collector);
+void troubles_forget(struct state *s);
 
 /* ---- proc.c ---- */
 
@@ -186,6 +255,9 @@ bool metrics_collects(const struct state *s, const char *collector);
  */
 char *read_proc(struct state *s, const char *name);
 char *read_sys(struct state *s, const char *name);
+/* A collector begins: nothing has failed yet. */
+void proc_begin(struct state *s);
+void proc_free(struct state *s);
 /* The next line, ended by a NUL; NULL at the end. */
 char *next_line(char **rest);
 /* Numbers in a row of words; how many there were. */
@@ -204,8 +276,6 @@ int collect_filesystem(struct state *s, struct sample *m);
 int collect_network(struct state *s, struct sample *m);
 int collect_cgroup(struct state *s, struct sample *m);
 int collect_self(struct state *s, struct sample *m);
-
-struct filesystems *filesystems_new(void);
-void filesystems_free(struct filesystems *f);
+void filesystem_free(struct state *s);
 
 #endif

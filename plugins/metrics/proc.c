@@ -52,6 +52,16 @@ char *read_sys(struct state *s, const char *name)
 	return read_file(s, s->sysfs, name);
 }
 
+void proc_begin(struct state *s)
+{
+	s->failed[0] = 0;
+}
+
+void proc_free(struct state *s)
+{
+	free(s->text);
+}
+
 char *next_line(char **rest)
 {
 	char *line = *rest;

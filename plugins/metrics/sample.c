@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <fnmatch.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,89 +7,19 @@
 
 #include "metrics.h"
 
-enum { SLOTS = 1024, NAME_ROOM = 128 };
+enum { NAME_ROOM = 128 };
 
-/* ---- what counters had at the last tick ------------------------------------------------ */
-
-struct entry {
-	struct entry *next;
-	char *key; /* collector, device, name */
-	uint64_t value;
-	int64_t at_ns;
-	uint64_t tick;
-};
-
-struct history {
-	struct entry *slots[SLOTS];
-	uint64_t tick;
-};
-
-struct history *history_new(void)
-{
-	return must(calloc(1, sizeof(struct history)));
-}
-
-void history_expire(struct history *h, uint64_t tick)
-{
-	h->tick = tick;
-	for (size_t i = 0; i < SLOTS; i++) {
-		for (struct entry **p = &h->slots[i]; *p;) {
-			struct entry *e = *p;
-			if (e->tick + 2 >= tick) {
-				p = &e->next;
-				continue;
-			}
-			*p = e->next;
-			free(e->key);
-			free(e);
-		}
-	}
-}
-
-void history_free(struct history *h)
-{
-	if (!h)
-		return;
-	history_expire(h, UINT64_MAX);
-	free(h);
-}
-
-/* The entry, and whether it has been there. */
-static struct entry *recall(const struct sample *m, const char *name, bool *is_new)
-{
-	char key[1024];
-	struct history *h = m->s->history;
-	int n = snprintf(key, sizeof(key), "%s %s %s %s", m->collector, name,
-			 m->device ? m->device : "", m->scope ? m->scope : "");
-	uint32_t hash = 2166136261u;
-	for (int i = 0; i < n && i < (int)sizeof(key) - 1; i++)
-		hash = (hash ^ (unsigned char)key[i]) * 16777619u;
-	struct entry **slot = &h->slots[hash % SLOTS];
-	struct entry *e = *slot;
-	while (e && strcmp(e->key, key) != 0)
-		e = e->next;
-	*is_new = !e;
-	if (!e) {
-		e = must(calloc(1, sizeof(*e)));
-		e->key = must(strdup(key));
-		e->next = *slot;
-		*slot = e;
-	}
-	e->tick = h->tick;
-	return e;
-}
-
-/* ---- JSON of the devices ------------------------------------------------------------------- */
+/* ---- JSON of the devices ---------------------------------------------------------------- */
 
 static void put(struct sample *m, const char *p, size_t n)
 {
-	if (m->devices_room - m->devices_len < n + 1) {
-		m->devices_room = 2 * (m->devices_room + n) + 256;
-		m->devices = must(realloc(m->devices, m->devices_room));
+	if (m->json_room - m->json_len < n + 1) {
+		m->json_room = 2 * (m->json_room + n) + 256;
+		m->json = must(realloc(m->json, m->json_room));
 	}
-	memcpy(m->devices + m->devices_len, p, n);
-	m->devices_len += n;
-	m->devices[m->devices_len] = 0;
+	memcpy(m->json + m->json_len, p, n);
+	m->json_len += n;
+	m->json[m->json_len] = 0;
 }
 
 static void puts_json(struct sample *m, const char *s)
@@ -125,30 +54,11 @@ static void put_value(struct sample *m, const char *name, const char *value)
 	puts_json(m, value);
 }
 
-static void note_name(struct sample *m, const char *name)
-{
-	size_t n = strlen(name) + 1;
-	if (m->names_room - m->names_len < n) {
-		m->names_room = 2 * (m->names_room + n) + 256;
-		m->names = must(realloc(m->names, m->names_room));
-	}
-	memcpy(m->names + m->names_len, name, n);
-	m->names_len += n;
-}
-
-bool sample_has(const struct sample *m, const char *pattern)
-{
-	for (size_t i = 0; i < m->names_len; i += strlen(m->names + i) + 1)
-		if (fnmatch(pattern, m->names + i, 0) == 0)
-			return true;
-	return false;
-}
-
 void sample_device(struct sample *m, const char *label, const char *device)
 {
-	note_name(m, device);
+	devices_add(&m->devices, device);
 	thresholds_device(m->s, device);
-	puts_json(m, m->devices_len ? "},{" : "[{");
+	puts_json(m, m->json_len ? "},{" : "[{");
 	put_quoted(m, label);
 	puts_json(m, ":");
 	put_quoted(m, device);
@@ -165,14 +75,14 @@ void sample_device_text(struct sample *m, const char *name, const char *value)
 
 void sample_devices_end(struct sample *m)
 {
-	if (m->devices_len)
+	if (m->json_len)
 		puts_json(m, "}]");
 	m->device = NULL;
-	fields_json(&m->fields, "devices", m->devices_len ? m->devices : "[]",
-		    m->devices_len ? m->devices_len : 2);
+	fields_json(&m->fields, "devices", m->json_len ? m->json : "[]",
+		    m->json_len ? m->json_len : 2);
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------------- */
 
 void sample_begin(struct sample *m, struct state *s, const char *collector)
 {
@@ -181,16 +91,17 @@ void sample_begin(struct sample *m, struct state *s, const char *collector)
 	m->collector = collector;
 	m->now_ns = mono_ns();
 	m->was_reset = false;
-	m->summary[0] = m->others[0] = m->why[0] = 0;
-	m->devices_len = m->names_len = m->n_highlights = 0;
+	m->summary[0] = m->why[0] = 0;
+	m->json_len = m->n_highlights = 0;
+	devices_reset(&m->devices);
 	m->device = m->scope = NULL;
 }
 
 void sample_free(struct sample *m)
 {
 	fields_free(&m->fields);
-	free(m->devices);
-	free(m->names);
+	free(m->json);
+	devices_free(&m->devices);
 }
 
 void sample_int(struct sample *m, const char *name, int64_t v)
@@ -250,38 +161,25 @@ static void put_total(struct sample *m, const char *name, uint64_t v, double fac
 		sample_int(m, name, (int64_t)whole);
 }
 
-/* Two ticks that are close together, for one was late, say nothing of a second: the next one
- * is compared with the older figure then.
+/* What the counter grew by, and over which time.  Two ticks that are close together, for one was
+ * late, say nothing of a second: the next one is compared with the older figure then.
  */
-static bool is_too_soon(const struct sample *m, const struct entry *e)
+static struct growth grow(struct sample *m, const char *name, uint64_t v)
 {
-	return m->now_ns - e->at_ns < m->s->interval_ns / 10;
-}
-
-/* What the counter grew by, and over which time.  False: not known. */
-static bool grow(struct sample *m, const char *name, uint64_t v, uint64_t *grown, int64_t *span_ns)
-{
-	bool is_new;
-	struct entry *e = recall(m, name, &is_new);
-	bool went_back = !is_new && v < e->value;
-	bool is_known = !is_new && !went_back && !is_too_soon(m, e);
-	*grown = is_known ? v - e->value : 0;
-	*span_ns = m->now_ns - e->at_ns;
-	m->was_reset |= went_back;
-	if (!is_new && !went_back && !is_known)
-		return false;
-	e->value = v;
-	e->at_ns = m->now_ns;
-	return is_known && *span_ns > 0;
+	char key[1024];
+	snprintf(key, sizeof(key), "%s %s %s %s", m->collector, name, m->device ? m->device : "",
+		 m->scope ? m->scope : "");
+	struct growth g = history_put(m->s->history, key, v, m->now_ns, m->s->interval_ns / 10);
+	m->was_reset |= g.went_back;
+	return g;
 }
 
 static double count(struct sample *m, const char *name, uint64_t v, double factor, double rate_max)
 {
-	uint64_t grown;
-	int64_t span_ns;
+	struct growth g = grow(m, name, v);
 	double rate = NAN;
-	if (grow(m, name, v, &grown, &span_ns))
-		rate = fmin((double)grown * factor * (double)SEC / (double)span_ns, rate_max);
+	if (g.is_known)
+		rate = fmin((double)g.by * factor * (double)SEC / (double)g.span_ns, rate_max);
 	put_total(m, name, v, factor);
 	if (m->s->rates)
 		put_rate(m, name, rate);
@@ -300,12 +198,12 @@ double sample_time(struct sample *m, const char *name, uint64_t v, double factor
 
 bool sample_growth(struct sample *m, const char *name, uint64_t v, uint64_t *ret)
 {
-	int64_t ignored;
-	return grow(m, name, v, ret, &ignored);
+	struct growth g = grow(m, name, v);
+	*ret = g.by;
+	return g.is_known;
 }
 
-/* ---- the summary ------------------------------------------------------------------------------
- */
+/* ---- the summary ------------------------------------------------------------------------ */
 
 void sample_say(struct sample *m, const char *fmt, ...)
 {
@@ -359,43 +257,4 @@ int sample_lacks(struct sample *m, const char *fmt, ...)
 	vsnprintf(m->why, sizeof(m->why), fmt, ap);
 	va_end(ap);
 	return -1;
-}
-
-/* ---- which devices -----------------------------------------------------------------------------
- */
-
-bool has_option(struct state *s, const char *name)
-{
-	return s->src->host->option(s->src, name, 0) != NULL;
-}
-
-/* For a message, as many as there is room for. */
-static void note_other(struct sample *m, const char *name)
-{
-	size_t n = strlen(m->others), room = sizeof(m->others) - n;
-	if (strlen(name) + 4 < room)
-		snprintf(m->others + n, room, "%s%s", n ? ", " : "", name);
-}
-
-static bool matches(struct state *s, const char *prefix, const char *which, const char *name,
-		    bool *any)
-{
-	char option[64];
-	const char *pattern;
-	snprintf(option, sizeof(option), "%s.%s", prefix, which);
-	for (size_t i = 0; (pattern = s->src->host->option(s->src, option, i)); i++) {
-		*any = true;
-		if (fnmatch(pattern, name, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool is_wanted(struct state *s, const char *prefix, const char *name)
-{
-	bool any_include = false, any_exclude = false;
-	if (strcmp(prefix, "fstype") != 0)
-		note_other(&s->sample, name);
-	bool included = matches(s, prefix, "include", name, &any_include);
-	return (included || !any_include) && !matches(s, prefix, "exclude", name, &any_exclude);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/say.h"
 #include "metrics.h"
 
 struct trouble {
@@ -23,9 +24,7 @@ static struct trouble **find(struct state *s, const char *key)
 static void end(struct state *s, struct trouble **p)
 {
 	struct trouble *t = *p;
-	char text[600];
-	snprintf(text, sizeof(text), "%.500s: no longer a problem", t->key);
-	s->src->host->log(s->src, SLUICE_LOG_INFO, text);
+	say(s->src, SLUICE_LOG_INFO, "%.500s: no longer a problem", t->key);
 	*p = t->next;
 	free(t->key);
 	free(t);
@@ -58,24 +57,25 @@ void trouble(struct state *s, bool is_fine, const char *option, const char *item
  */
 void trouble_about_includes(struct state *s, const char *prefix, const char *what)
 {
-	const struct sample *m = &s->sample;
+	const struct devices *d = &s->sample.devices;
 	const char *pattern;
 	char option[64];
 	snprintf(option, sizeof(option), "%s.include", prefix);
 	for (size_t i = 0; (pattern = s->src->host->option(s->src, option, i)); i++) {
 		bool is_pattern = strpbrk(pattern, "*?[") != NULL;
-		bool is_fine = sample_has(m, pattern) || (is_pattern && m->names_len);
+		bool is_fine = devices_match(d, pattern) || (is_pattern && d->len);
 		trouble(s, is_fine, option, pattern, "no %s matches \"%.200s\" (%s%s)", what,
-			pattern, m->others[0] ? "there are: " : "there are none", m->others);
+			pattern, d->others[0] ? "there are: " : "there are none", d->others);
 	}
 }
 
-void troubles_free(struct trouble *t)
+void troubles_forget(struct state *s)
 {
-	while (t) {
-		struct trouble *next = t->next;
+	while (s->troubles) {
+		struct trouble *t = s->troubles;
+		s->troubles = t->next;
 		free(t->key);
 		free(t);
-		t = next;
 	}
+	s->n_troubles = 0;
 }

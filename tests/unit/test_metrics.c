@@ -45,25 +45,22 @@ static const struct sluice_host host = {
 	.option = option, .refuse = refuse, .emit = emit, .log = log_line};
 static struct sluice_source source = {.host = &host};
 
-bool metrics_collects(const struct state *s, const char *collector)
-{
-	(void)s;
-	return strcmp(collector, "pressure") != 0;
-}
-
 static struct state new_state(void)
 {
 	refused[0] = emitted[0] = 0;
 	memset(thresholds, 0, sizeof(thresholds));
-	return (struct state){
+	struct state s = {
 		.src = &source, .history = history_new(), .rates = true, .interval_ns = 10 * SEC};
+	for (size_t i = 0; i < N_COLLECTORS; i++)
+		s.wanted[i] = i != COLLECTOR_PRESSURE;
+	return s;
 }
 
 static void free_state(struct state *s)
 {
 	history_free(s->history);
 	thresholds_free(s->thresholds);
-	troubles_free(s->troubles);
+	troubles_forget(s);
 	sample_free(&s->sample);
 }
 
