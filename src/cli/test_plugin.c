@@ -124,7 +124,7 @@ static char *check_options(const struct tables *t)
 			return said;
 		if (!*o->doc)
 			return mem_printf("the option \"%s\" has no doc", o->name);
-		if (option_lookup(source_options, o->name))
+		if (settings_find(source_rows, o->name))
 			return mem_printf(
 				"the option \"%s\" is one that sluice itself has in every "
 				"source (name it otherwise)",

@@ -7,80 +7,11 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/net.h"
-#include "conf/subject.h"
-#include "conf/values.h"
 #include "wire/origin.h"
 
 enum { GROUPS_FILE_MAX = 4 * 1024 * 1024 };
 
 static const char *const defaults[] = {"deny", "allow", NULL};
-
-const struct sluice_option access_options[] = {
-	{"default", SLUICE_ENUM, 0, "deny", defaults, 0, 0,
-	 "who may read channels that say nothing themselves: nobody, or anyone", NULL},
-	{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "who sees /status and sluice's own channel: anyone, authenticated, user:, group:, net:",
-	 NULL},
-	{"groups", SLUICE_PATH, 0, NULL, NULL, 0, 0,
-	 "a file of groups, each a line \"name: user user\"", NULL},
-	{"certificate", SLUICE_STRING, 0, NULL, NULL, 0, 0,
-	 "the parameter that names the holder of a verified client certificate, such as "
-	 "SSL_CLIENT_S_DN_CN",
-	 NULL},
-	{"origins", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "pages of other sites that may read here in a user's name, as https://host[:port]", NULL},
-	{"frame_ancestors", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "pages that may show the console in a frame: self, https://host[:port], "
-	 "https://*.example.org; else none",
-	 NULL},
-	{"hosts", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "names that requests may be for (Host), such as logs.example.org or *.example.org; else "
-	 "any",
-	 NULL},
-	{"trusted_proxies", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "the proxies in front of the web server, as networks or unix:. Their X-Forwarded-For or "
-	 "Forwarded names the client. [] if there are none",
-	 NULL},
-	{0},
-};
-
-void who_free(struct who *w)
-{
-	if (w)
-		list_free(w->items, w->n);
-	free(w);
-}
-
-void access_settings_fini(struct access_settings *a)
-{
-	who_free(a->admin);
-	free(a->certificate);
-	list_free(a->members, a->n_members);
-	list_free(a->origins, a->n_origins);
-	list_free(a->frame_ancestors, a->n_frame_ancestors);
-	list_free(a->hosts, a->n_hosts);
-	list_free(a->trusted_proxies, a->n_trusted_proxies);
-	*a = (struct access_settings){0};
-}
-
-struct who *access_read_list(const struct option_values *v, const char *name, const char *where,
-			     struct errors *e)
-{
-	const struct option_value *set = option_find(v, name);
-	if (!set)
-		return NULL;
-	struct who *w = mem_zero(sizeof(*w));
-	w->items = mem_zero((set->n + 1) * sizeof(w->items[0]));
-	for (; w->n < set->n; w->n++) {
-		struct subject subject;
-		char *why = NULL;
-		w->items[w->n] = mem_strdup(set->items[w->n]);
-		if (subject_parse(set->items[w->n], &subject, &why))
-			errors_add(e, set->at, where, "%s", why);
-		free(why);
-	}
-	return w;
-}
 
 /* A line "name: user user" as "name user user". */
 static void read_group(struct access_settings *a, char *line, struct place at, struct errors *e)
@@ -133,17 +64,17 @@ static void read_groups(struct access_settings *a, const struct option_value *v,
 }
 
 /* Nobody can be let in by a header: whatever a client sends arrives as HTTP_*. */
-static void check_certificate(const struct option_value *v, struct errors *e)
+static void check_certificate(const struct option_value *v, const char *where, struct errors *e)
 {
-	const char *name = v->items[0];
+	const char *name = v->n ? v->items[0] : "";
 	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 	if (strncmp(name, "HTTP_", 5) == 0)
-		errors_add(e, v->at, "access.certificate",
+		errors_add(e, v->at, where,
 			   "\"%s\" is a header, which any client can send (name a parameter that "
 			   "the web server sets itself, such as SSL_CLIENT_S_DN_CN)",
 			   name);
 	else if (!n || name[n])
-		errors_add(e, v->at, "access.certificate",
+		errors_add(e, v->at, where,
 			   "\"%s\" names no parameter (such as SSL_CLIENT_S_DN_CN)", name);
 }
 
@@ -161,21 +92,21 @@ static bool is_origin(const char *s, bool wildcard)
 	return n && *host && !host[strspn(host, chars)];
 }
 
-static void check_origins(const struct option_value *v, struct errors *e)
+static void check_origins(const struct option_value *v, const char *where, struct errors *e)
 {
-	for (size_t i = 0; v && i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++)
 		if (!is_origin(v->items[i], false))
-			errors_add(e, v->at, "access.origins",
+			errors_add(e, v->at, where,
 				   "\"%s\" is no origin (write https://host or https://host:port, "
 				   "without a path)",
 				   v->items[i]);
 }
 
-static void check_frame_ancestors(const struct option_value *v, struct errors *e)
+static void check_frame_ancestors(const struct option_value *v, const char *where, struct errors *e)
 {
-	for (size_t i = 0; v && i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++)
 		if (strcmp(v->items[i], "self") != 0 && !is_origin(v->items[i], true))
-			errors_add(e, v->at, "access.frame_ancestors",
+			errors_add(e, v->at, where,
 				   "\"%s\" is not an origin (write self, https://host, "
 				   "https://host:port or https://*.example.org, without a path)",
 				   v->items[i]);
@@ -194,73 +125,87 @@ static bool is_host(const char *s)
 	return *s && !s[strspn(s, chars)];
 }
 
-static void check_hosts(const struct option_value *v, struct errors *e)
+static void check_hosts(const struct option_value *v, const char *where, struct errors *e)
 {
-	for (size_t i = 0; v && i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++)
 		if (!is_host(v->items[i]))
-			errors_add(e, v->at, "access.hosts",
+			errors_add(e, v->at, where,
 				   "\"%s\" is no name of a host (write logs.example.org or "
 				   "*.example.org, without http:// and without a port)",
 				   v->items[i]);
 }
 
-static void check_proxies(const struct option_value *v, struct errors *e)
+static void check_proxies(const struct option_value *v, const char *where, struct errors *e)
 {
 	struct net ignored;
-	for (size_t i = 0; v && i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++)
 		if (strcmp(v->items[i], "unix:") != 0 && net_parse(v->items[i], &ignored))
-			errors_add(e, v->at, "access.trusted_proxies",
+			errors_add(e, v->at, where,
 				   "\"%s\" is not a network (write 10.0.0.7, 10.0.0.0/8, "
 				   "2001:db8::/32, or unix: for proxies that connect by a unix "
 				   "socket)",
 				   v->items[i]);
 }
 
+/* ---- the table ------------------------------------------------------------------------ */
+
+const struct setting access_rows[] = {
+	{{"default", SLUICE_ENUM, 0, "deny", defaults, 0, 0,
+	  "who may read the channels that have no \"access\": nobody, or anyone", NULL},
+	 AS_BOOL(struct access_settings, allows)},
+	{{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "who may read /status and the channel \"sluice\", as in \"access\" of a channel", NULL},
+	 AS_WHO(struct access_settings, admin)},
+	{{"groups", SLUICE_PATH, 0, NULL, NULL, 0, 0,
+	  "a file of groups, with lines \"name: user user\"", NULL},
+	 AS_LIST(struct access_settings, members, n_members),
+	 .flags = SETTING_BY_HAND},
+	{{"certificate", SLUICE_STRING, 0, "", NULL, 0, 0,
+	  "the parameter that names the holder of a verified client certificate, such as "
+	  "SSL_CLIENT_S_DN_CN",
+	  NULL},
+	 AS_TEXT(struct access_settings, certificate),
+	 .check = check_certificate,
+	 .flags = SETTING_REQUIRED | SETTING_RESTARTS_RESPONDERS},
+	{{"origins", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "other sites whose pages may read in the name of a user, as https://host[:port]", NULL},
+	 AS_LIST(struct access_settings, origins, n_origins),
+	 .check = check_origins,
+	 .flags = SETTING_RESTARTS_RESPONDERS},
+	{{"frame_ancestors", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "pages that may show the console in a frame: self, https://host[:port], "
+	  "https://*.example.org",
+	  NULL},
+	 AS_LIST(struct access_settings, frame_ancestors, n_frame_ancestors),
+	 .check = check_frame_ancestors,
+	 .flags = SETTING_RESTARTS_RESPONDERS},
+	{{"hosts", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "the host names by which people reach sluice, such as logs.example.org or "
+	  "*.example.org; requests for others are rejected. Default: any",
+	  NULL},
+	 AS_LIST(struct access_settings, hosts, n_hosts),
+	 .check = check_hosts},
+	{{"trusted_proxies", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "the proxies in front of the web server, as networks or unix:. Their X-Forwarded-For or "
+	  "Forwarded names the client. [] if there are none",
+	  NULL},
+	 AS_LIST(struct access_settings, trusted_proxies, n_trusted_proxies),
+	 .check = check_proxies},
+	{AS_BOOL(struct access_settings, lists_proxies)},
+	{.kind = MEMBER_NONE},
+};
+
 void access_read(struct access_settings *a, const struct tree *map, struct errors *e)
 {
-	static const struct tree nothing = {.kind = TREE_MAP};
 	struct option_values v = {0};
-	option_read(map ? map : &nothing, "access", access_options, NULL, &v, e);
-	a->allows = values_number(access_options, &v, "default") != 0;
-	a->admin = access_read_list(&v, "admin", "access.admin", e);
+	settings_read(access_rows, map, "access", &v, a, e);
 	const struct option_value *groups = option_find(&v, "groups");
-	const struct option_value *certificate = option_find(&v, "certificate");
-	if (groups)
+	if (groups && groups->n)
 		read_groups(a, groups, e);
-	if (certificate)
-		check_certificate(certificate, e);
-	check_origins(option_find(&v, "origins"), e);
-	check_frame_ancestors(option_find(&v, "frame_ancestors"), e);
-	check_hosts(option_find(&v, "hosts"), e);
-	check_proxies(option_find(&v, "trusted_proxies"), e);
-	a->certificate = mem_strdup(certificate ? certificate->items[0] : "");
-	a->origins = values_list(access_options, &v, "origins", &a->n_origins);
 	for (size_t i = 0; i < a->n_origins; i++)
 		origin_normalise(a->origins[i]);
-	a->frame_ancestors =
-		values_list(access_options, &v, "frame_ancestors", &a->n_frame_ancestors);
-	a->hosts = values_list(access_options, &v, "hosts", &a->n_hosts);
-	a->trusted_proxies =
-		values_list(access_options, &v, "trusted_proxies", &a->n_trusted_proxies);
 	a->lists_proxies = option_find(&v, "trusted_proxies") != NULL;
 	option_values_fini(&v);
-}
-
-static bool lists_net(const struct who *w)
-{
-	for (size_t i = 0; w && i < w->n; i++)
-		if (strncmp(w->items[i], "net:", 4) == 0)
-			return true;
-	return false;
-}
-
-bool settings_use_net(const struct settings *s)
-{
-	bool uses = lists_net(s->access.admin);
-	for (size_t i = 0; !uses && i < s->n_channels; i++)
-		uses = lists_net(s->channels[i].access) || lists_net(s->channels[i].replay) ||
-		       lists_net(s->channels[i].admin);
-	return uses;
 }
 
 void access_put_origins(const struct access_settings *a, struct buf *out)

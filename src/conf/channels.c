@@ -6,10 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/unit.h"
-#include "conf/access.h"
 #include "conf/name.h"
-#include "conf/values.h"
-#include "filter/filter.h"
+#include "conf/settings.h"
 
 #define KIB 1024LL
 #define MIB (1024 * KIB)
@@ -19,56 +17,63 @@
 static const char *const durabilities[] = {"memory", "process", "disk", NULL};
 static const char *const slows[] = {"catch_up", "gap", "latest", "disconnect", NULL};
 
-const struct sluice_option channel_options[] = {
-	{"history.size", SLUICE_SIZE, 0, "256MiB", NULL, 64 * KIB, 1024 * GIB,
-	 "how much is kept, in bytes", NULL},
-	{"history.age", SLUICE_DURATION, 0, NULL, NULL, NS_PER_SEC, 3650 * DAY,
-	 "how long it is kept", NULL},
-	{"durability", SLUICE_ENUM, 0, "process", durabilities, 0, 0,
-	 "memory: survives the death of no process; process: of any; disk: a power failure too",
-	 NULL},
-	{"heartbeat", SLUICE_DURATION, 0, "15s", NULL, 100 * NS_PER_MS, 3600 * NS_PER_SEC,
-	 "a sign of life in a quiet stream", NULL},
-	{"retry", SLUICE_DURATION, 0, "3s", NULL, 10 * NS_PER_MS, 3600 * NS_PER_SEC,
-	 "how long a client waits before it reconnects", NULL},
-	{"coalesce", SLUICE_DURATION, 0, "5ms", NULL, 0, NS_PER_SEC,
-	 "the shortest time between two writes to a stream while it is busy", NULL},
-	{"tail", SLUICE_INT, 0, "0", NULL, 0, 100000,
-	 "events that a client gets first when it names no start", NULL},
-	{"gzip", SLUICE_BOOL, 0, "true", NULL, 0, 0,
-	 "compress streams for clients that accept it (false where the front server does)", NULL},
-	{"slow", SLUICE_ENUM, 0, "catch_up", slows, 0, 0,
-	 "a client that is too slow: catch_up reads on from the journal, gap goes on from now, "
-	 "latest from the newest event of each type, disconnect ends it",
-	 NULL},
-	{"max_lag", SLUICE_DURATION, 0, "30s", NULL, 100 * NS_PER_MS, DAY,
-	 "how long a client may be behind until \"slow\" applies (but for catch_up)", NULL},
-	{"access", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "who may read it: anyone, authenticated, user:NAME, group:NAME, net:ADDRESS/BITS", NULL},
-	{"replay", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "who of them may also see its past; else all", NULL},
-	{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "who sees in /status how it and its sources do, beside access.admin", NULL},
-	{"from", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
-	 "a derived channel: those whose events it shows", NULL},
-	{"filter", SLUICE_STRING, 0, NULL, NULL, 0, 0,
-	 "of them, those that match (see sluice-filters(7))", NULL},
-	{0},
+const struct setting channel_rows[] = {
+	{AS_TEXT(struct channel_settings, name), .flags = SETTING_REQUIRED},
+	{{"history.size", SLUICE_SIZE, 0, "256MiB", NULL, 64 * KIB, 1024 * GIB,
+	  "how many bytes of events are kept", NULL},
+	 AS_NUMBER(struct channel_settings, history_size)},
+	{{"history.age", SLUICE_DURATION, 0, NULL, NULL, NS_PER_SEC, 3650 * DAY,
+	  "how long events are kept; default: as long as the size allows", NULL},
+	 AS_NUMBER(struct channel_settings, history_age_ns)},
+	{{"durability", SLUICE_ENUM, 0, "process", durabilities, 0, 0,
+	  "memory: events are lost when the hub exits. process: they survive any crash. disk: they "
+	  "also survive power loss",
+	  NULL},
+	 AS_CHOICE(struct channel_settings, durability)},
+	{{"heartbeat", SLUICE_DURATION, 0, "15s", NULL, 100 * NS_PER_MS, 3600 * NS_PER_SEC,
+	  "how often a quiet stream gets a sign of life", NULL},
+	 AS_NUMBER(struct channel_settings, heartbeat_ns)},
+	{{"retry", SLUICE_DURATION, 0, "3s", NULL, 10 * NS_PER_MS, 3600 * NS_PER_SEC,
+	  "how long a client waits before it reconnects", NULL},
+	 AS_NUMBER(struct channel_settings, retry_ns)},
+	{{"coalesce", SLUICE_DURATION, 0, "5ms", NULL, 0, NS_PER_SEC,
+	  "the shortest time between two writes to a busy stream", NULL},
+	 AS_NUMBER(struct channel_settings, coalesce_ns)},
+	{{"tail", SLUICE_INT, 0, "0", NULL, 0, 100000,
+	  "how many past events a client gets first if it names no start", NULL},
+	 AS_NUMBER(struct channel_settings, tail)},
+	{{"gzip", SLUICE_BOOL, 0, "true", NULL, 0, 0,
+	  "compress streams for clients that accept it; false where the web server compresses",
+	  NULL},
+	 AS_BOOL(struct channel_settings, gzips)},
+	{{"slow", SLUICE_ENUM, 0, "catch_up", slows, 0, 0,
+	  "what a client gets that is too slow. catch_up: all events, read from the journal. gap: "
+	  "it continues with new events. latest: it continues with the newest event of each type. "
+	  "disconnect: its stream ends",
+	  NULL},
+	 AS_CHOICE(struct channel_settings, slow)},
+	{{"max_lag", SLUICE_DURATION, 0, "30s", NULL, 100 * NS_PER_MS, DAY,
+	  "how far a client may be behind before \"slow\" applies; not used by catch_up", NULL},
+	 AS_NUMBER(struct channel_settings, max_lag_ns)},
+	{{"access", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "who may read it: anyone, authenticated, user:NAME, group:NAME, net:ADDRESS/BITS", NULL},
+	 AS_WHO(struct channel_settings, access)},
+	{{"replay", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "which of them may also read its history; default: all", NULL},
+	 AS_WHO(struct channel_settings, replay)},
+	{{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "who may see it and its sources in /status, besides access.admin", NULL},
+	 AS_WHO(struct channel_settings, admin)},
+	{{"from", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
+	  "makes it a derived channel, which shows the events of these channels", NULL},
+	 AS_LIST(struct channel_settings, from, n_from)},
+	{{"filter", SLUICE_STRING, 0, NULL, NULL, 0, 0,
+	  "which of their events it shows; see sluice-filters(7)", NULL},
+	 AS_TEXT(struct channel_settings, filter),
+	 .check = setting_check_filter},
+	{AS_OPAQUE(struct channel_settings, from_at)},
+	{.kind = MEMBER_NONE},
 };
-
-static void fill_channel(struct channel_settings *c, const struct option_values *v)
-{
-	c->history_size = values_number(channel_options, v, "history.size");
-	c->history_age_ns = values_number(channel_options, v, "history.age");
-	c->durability = (enum durability)values_number(channel_options, v, "durability");
-	c->heartbeat_ns = values_number(channel_options, v, "heartbeat");
-	c->retry_ns = values_number(channel_options, v, "retry");
-	c->coalesce_ns = values_number(channel_options, v, "coalesce");
-	c->tail = values_number(channel_options, v, "tail");
-	c->gzips = values_number(channel_options, v, "gzip");
-	c->slow = (enum slow)values_number(channel_options, v, "slow");
-	c->max_lag_ns = values_number(channel_options, v, "max_lag");
-}
 
 static struct channel_settings *find_channel(const struct settings *s, const char *name)
 {
@@ -76,17 +81,6 @@ static struct channel_settings *find_channel(const struct settings *s, const cha
 		if (strcmp(s->channels[i].name, name) == 0)
 			return &s->channels[i];
 	return NULL;
-}
-
-void channel_settings_fini(struct channel_settings *c)
-{
-	free(c->name);
-	list_free(c->from, c->n_from);
-	who_free(c->access);
-	who_free(c->replay);
-	who_free(c->admin);
-	free(c->filter);
-	*c = (struct channel_settings){0};
 }
 
 struct channel_settings *settings_channel(struct settings *s, const char *name)
@@ -98,7 +92,7 @@ struct channel_settings *settings_channel(struct settings *s, const char *name)
 	s->channels = mem_resize(s->channels, (s->n_channels + 1) * sizeof(s->channels[0]));
 	c = &s->channels[s->n_channels++];
 	*c = (struct channel_settings){.name = mem_strdup(name)};
-	fill_channel(c, &none);
+	settings_set(channel_rows, &none, "", c, NULL);
 	if (strcmp(name, SETTINGS_OWN_CHANNEL) == 0)
 		c->history_size = 4 * MIB;
 	return c;
@@ -133,16 +127,26 @@ static void read_derived(struct channel_settings *c, const struct option_values 
 	refuse_own(v, where, e);
 	if (!from->n)
 		errors_add(e, from->at, where, "\"from\" is empty (name at least one channel)");
-	c->from = values_list(channel_options, v, "from", &c->n_from);
 	c->from_at = from->at;
-	c->filter = filter ? settings_filter(filter, where, e) : NULL;
+}
+
+static void read_one(struct channel_settings *c, const struct tree *map, const char *where,
+		     struct errors *e)
+{
+	struct option_values v = {0};
+	struct channel_settings fresh = {.name = c->name};
+	settings_read(channel_rows, map, where, &v, &fresh, e);
+	c->name = NULL;
+	settings_release(channel_rows, c);
+	*c = fresh;
+	read_derived(c, &v, where, e);
+	option_values_fini(&v);
 }
 
 void channels_read_one(struct settings *s, const struct tree *key, const struct tree *map,
 		       struct errors *e)
 {
 	char *where = mem_printf("channels.%s", key->text);
-	struct option_values v = {0};
 	if (!name_is_valid(key->text))
 		errors_add(e, key->at, where,
 			   "not a name (letters, digits, _ . and -, at most 64)");
@@ -151,28 +155,11 @@ void channels_read_one(struct settings *s, const struct tree *key, const struct 
 			   "is there already, here or in another file beside it (remove one)");
 	struct channel_settings *c = settings_channel(s, key->text);
 	if (map->kind == TREE_MAP) {
-		option_read(map, where, channel_options, NULL, &v, e);
-		fill_channel(c, &v);
-		c->access = access_read_list(&v, "access", where, e);
-		c->replay = access_read_list(&v, "replay", where, e);
-		c->admin = access_read_list(&v, "admin", where, e);
-		read_derived(c, &v, where, e);
+		read_one(c, map, where, e);
 	} else if (map->kind != TREE_SCALAR || map->is_quoted || map->text[0]) {
 		errors_add(e, map->at, where, "%s where a map is expected", tree_kind_name(map));
 	}
-	option_values_fini(&v);
 	free(where);
-}
-
-char *settings_filter(const struct option_value *v, const char *where, struct errors *e)
-{
-	struct buf why = {0};
-	struct filter *f = filter_parse(NULL, str_of(v->items[0]), &why);
-	if (!f)
-		errors_add(e, v->at, where, "%s", buf_text(&why));
-	filter_unref(f);
-	buf_fini(&why);
-	return mem_strdup(v->items[0]);
 }
 
 static void refuse_unknown(const struct settings *s, const struct channel_settings *c,

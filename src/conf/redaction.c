@@ -5,27 +5,27 @@
 
 #include "base/mem.h"
 #include "base/unit.h"
-#include "conf/values.h"
+#include "conf/sources.h"
+#include "redact/redact.h"
 
 static const char *const hows[] = {"mask", "hash", "drop", NULL};
 
-const struct sluice_option redact_options[] = {
-	{"rule", SLUICE_STRING, 0, NULL, NULL, 0, 0, "a built-in rule", "field regex"},
-	{"field", SLUICE_STRING, 0, NULL, NULL, 0, 0,
-	 "the field alone: message, or the name of one; else everywhere", NULL},
-	{"regex", SLUICE_REGEX, 0, NULL, NULL, 0, 0,
-	 "what is taken out: its first group, or else all of it; without it the whole field", NULL},
-	{"with", SLUICE_STRING, 0, "***", NULL, 0, 0, "what stands in its place", NULL},
-	{"do", SLUICE_ENUM, 0, "mask", hows, 0, 0,
-	 "mask it, put a keyed hash in its place, or drop it", NULL},
-	{0},
+const struct setting redact_rows[] = {
+	{{"rule", SLUICE_STRING, 0, NULL, NULL, 0, 0, "a built-in rule", "field regex"},
+	 AS_TEXT(struct redact_rule, name)},
+	{{"field", SLUICE_STRING, 0, NULL, NULL, 0, 0,
+	  "message, or the name of a field; default: everywhere", NULL},
+	 AS_TEXT(struct redact_rule, field)},
+	{{"regex", SLUICE_REGEX, 0, NULL, NULL, 0, 0,
+	  "what to remove: its first group, or the whole match; default: the whole field", NULL},
+	 AS_TEXT(struct redact_rule, regex)},
+	{{"with", SLUICE_STRING, 0, "***", NULL, 0, 0, "the text that replaces it", NULL},
+	 AS_TEXT(struct redact_rule, with)},
+	{{"do", SLUICE_ENUM, 0, "mask", hows, 0, 0,
+	  "mask it, replace it by a keyed hash, or drop it", NULL},
+	 AS_CHOICE(struct redact_rule, how)},
+	{.kind = MEMBER_NONE},
 };
-
-static char *text_of(const struct option_values *v, const char *name)
-{
-	const struct option_value *set = option_find(v, name);
-	return set && set->n ? mem_strdup(set->items[0]) : NULL;
-}
 
 static void check_name(const char *name, struct place at, const char *where, struct errors *e)
 {
@@ -51,14 +51,7 @@ static void read_map(struct redact_rule *rule, const struct tree *map, const cha
 		     struct errors *e)
 {
 	struct option_values v = {0};
-	option_read(map, where, redact_options, NULL, &v, e);
-	*rule = (struct redact_rule){
-		.name = text_of(&v, "rule"),
-		.field = text_of(&v, "field"),
-		.regex = text_of(&v, "regex"),
-		.with = text_of(&v, "with"),
-		.how = (enum redact_how)values_number(redact_options, &v, "do"),
-	};
+	settings_read(redact_rows, map, where, &v, rule, e);
 	if (rule->name)
 		check_name(rule->name, map->at, where, e);
 	else if (!rule->field && !rule->regex)
@@ -94,17 +87,4 @@ void redaction_read(struct source_settings *src, const struct tree *tree, const 
 	else if (tree)
 		read_one(src, tree, path, e);
 	free(path);
-}
-
-void redaction_fini(struct source_settings *src)
-{
-	for (size_t i = 0; i < src->n_redact; i++) {
-		free(src->redact[i].name);
-		free(src->redact[i].field);
-		free(src->redact[i].regex);
-		free(src->redact[i].with);
-	}
-	free(src->redact);
-	src->redact = NULL;
-	src->n_redact = 0;
 }

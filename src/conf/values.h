@@ -7,17 +7,16 @@
 
 #include "conf/option.h"
 
-/* The first value as written, borrowed; NULL when there is neither. */
-const char *values_text(const struct sluice_option *table, const struct option_values *v,
-			const char *name);
+/* The first value as written, borrowed; the fallback if `v` is NULL; NULL when there is
+ * neither.
+ */
+const char *values_text(const struct sluice_option *o, const struct option_value *v);
 
-/* In the unit of its type; 0 when there is neither, or it was refused before. */
-int64_t values_number(const struct sluice_option *table, const struct option_values *v,
-		      const char *name);
+/* In the unit of its type; 0 when there is neither. */
+int64_t values_number(const struct sluice_option *o, const struct option_value *v);
 
 /* All values of a list option, owned. */
-char **values_list(const struct sluice_option *table, const struct option_values *v,
-		   const char *name, size_t *n);
+char **values_list(const struct sluice_option *o, const struct option_value *v, size_t *n);
 void list_free(char **items, size_t n);
 
 #endif

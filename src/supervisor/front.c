@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/process.h"
-#include "conf/access.h"
 #include "conf/paths.h"
+#include "conf/settings.h"
 #include "responder/responder.h"
 
 #define FRONT_VARIABLE "SLUICE_FRONT"

@@ -142,14 +142,6 @@ static int open_new(struct reloader *r, char **why)
 	return 0;
 }
 
-static bool lists_differ(char *const *a, size_t n_a, char *const *b, size_t n_b)
-{
-	bool differ = n_a != n_b;
-	for (size_t i = 0; !differ && i < n_a; i++)
-		differ = strcmp(a[i], b[i]) != 0;
-	return differ;
-}
-
 static void watch_plugins(struct reloader *r);
 
 /* All is well: the new settings are the settings. */
@@ -162,8 +154,8 @@ static void take_over(struct reloader *r)
 	r->packed_fd = -1;
 	if (!fresh)
 		return;
-	bool listens_elsewhere = lists_differ(old->hub.listen, old->hub.n_listen, fresh->hub.listen,
-					      fresh->hub.n_listen);
+	bool listens_elsewhere =
+		!setting_equals(settings_find(hub_rows, "listen"), &old->hub, &fresh->hub);
 	for (size_t i = 0; i < s->n_listen; i++) {
 		bool kept = false;
 		for (size_t k = 0; k < r->n_listen; k++)
@@ -176,15 +168,8 @@ static void take_over(struct reloader *r)
 	}
 	s->settings = fresh;
 	r->pending = NULL;
-	if (listens_elsewhere || old->hub.responders != fresh->hub.responders ||
-	    strcmp(old->hub.prefix, fresh->hub.prefix) != 0 ||
-	    strcmp(old->access.certificate, fresh->access.certificate) != 0 ||
-	    lists_differ(old->access.origins, old->access.n_origins, fresh->access.origins,
-			 fresh->access.n_origins) ||
-	    lists_differ(old->access.frame_ancestors, old->access.n_frame_ancestors,
-			 fresh->access.frame_ancestors, fresh->access.n_frame_ancestors) ||
-	    lists_differ(old->hub.web_users, old->hub.n_web_users, fresh->hub.web_users,
-			 fresh->hub.n_web_users))
+	if (settings_restart_responders(hub_rows, &old->hub, &fresh->hub) ||
+	    settings_restart_responders(access_rows, &old->access, &fresh->access))
 		workers_replace_responders(s, r->listen, r->n_listen);
 	r->n_listen = 0;
 	r->listens_elsewhere = listens_elsewhere;

@@ -188,9 +188,9 @@ void upgrade_begin(struct upgrader *u)
 	}
 	struct errors e = {0};
 	struct settings *fresh = settings_load(s->settings->file, &e);
-	bool listens_elsewhere = fresh->hub.n_listen != s->n_listen && !s->is_attached;
-	for (size_t i = 0; !listens_elsewhere && !s->is_attached && i < s->n_listen; i++)
-		listens_elsewhere = strcmp(fresh->hub.listen[i], s->settings->hub.listen[i]) != 0;
+	bool listens_elsewhere =
+		!s->is_attached &&
+		!setting_equals(settings_find(hub_rows, "listen"), &fresh->hub, &s->settings->hub);
 	bool moves = strcmp(fresh->hub.state_dir, s->settings->hub.state_dir) != 0;
 	settings_free(fresh);
 	errors_fini(&e); /* the check tells them */

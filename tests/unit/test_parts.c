@@ -14,7 +14,6 @@
 #include "base/address.h"
 #include "base/json.h"
 #include "base/unit.h"
-#include "conf/packed.h"
 #include "host/plugin.h"
 
 #define SEC 1000000000LL
@@ -195,54 +194,6 @@ START_TEST(a_stream_has_the_same_frames_however_it_is_cut)
 }
 END_TEST
 
-START_TEST(settings_survive_packing_and_nothing_else_does)
-{
-	struct settings s = {.file = (char[]){"f"}};
-	struct source_settings src;
-	struct buf packed = {0};
-	source_settings_init(&src, "name", "file");
-	src.channel = strdup("c");
-	src.plugin = strdup("/x.so");
-	option_add(&src.options,
-		   &(struct sluice_option){
-			   .name = "include", .type = SLUICE_GLOB, .flags = SLUICE_READ},
-		   "/a/*.log", (struct place){0});
-	s.sources = &src;
-	s.n_sources = 1;
-	s.hub.state_dir = (char[]){"/s"};
-	s.hub.prefix = (char[]){""};
-	s.access.certificate = (char[]){""};
-	s.access.trusted_proxies = (char *[]){(char[]){"10.0.0.0/8"}};
-	s.access.n_trusted_proxies = 1;
-	s.access.lists_proxies = true;
-	s.access.admin = &(struct who){.items = (char *[]){(char[]){"user:root"}}, .n = 1};
-	src.redact = calloc(1, sizeof(src.redact[0]));
-	src.redact[src.n_redact++] =
-		(struct redact_rule){.field = strdup("message"), .how = REDACT_HASH};
-	packed_put(&packed, &s);
-	struct settings *back = packed_get(buf_str(&packed));
-	ck_assert_ptr_nonnull(back);
-	ck_assert_str_eq(back->sources[0].options.all[0].items[0], "/a/*.log");
-	ck_assert_int_eq(back->sources[0].limits.memory, src.limits.memory);
-	ck_assert_str_eq(back->access.admin->items[0], "user:root");
-	ck_assert_str_eq(back->access.trusted_proxies[0], "10.0.0.0/8");
-	ck_assert(back->access.lists_proxies);
-	ck_assert_str_eq(back->sources[0].redact[0].field, "message");
-	ck_assert_int_eq(back->sources[0].redact[0].how, REDACT_HASH);
-	settings_free(back);
-	for (size_t cut = 0; cut < packed.len; cut++)
-		ck_assert_ptr_null(packed_get((struct str){packed.data, cut}));
-	for (size_t i = 0; i < packed.len; i++) {
-		char was = packed.data[i];
-		packed.data[i] = (char)~was;
-		settings_free(packed_get(buf_str(&packed))); /* whatever it is, nothing breaks */
-		packed.data[i] = was;
-	}
-	buf_fini(&packed);
-	source_settings_fini(&src);
-}
-END_TEST
-
 START_TEST(a_proxy_is_believed_as_far_as_it_is_listed)
 {
 	char *listed[] = {(char[]){"10.0.0.0/8"}, (char[]){"2001:db8::/32"}, (char[]){"unix:"}};
@@ -375,6 +326,5 @@ UNIT_MAIN("parts", a_plugin_that_is_gone_is_reported_so, json_is_checked_as_rfc_
 	  addresses_are_refused_with_a_sentence,
 	  ranges_of_durations, times_as_logs_write_them,
 	  a_stream_has_the_same_frames_however_it_is_cut,
-	  settings_survive_packing_and_nothing_else_does,
 	  a_proxy_is_believed_as_far_as_it_is_listed,
 	  who_passes_requests_on_unlisted_gets_no_right_by_its_address)
