@@ -8,7 +8,7 @@
 #ifndef SLUICE_HUB_ASKED_H
 #define SLUICE_HUB_ASKED_H
 
-#include "hub/subscription.h"
+#include "hub/subscription_parse.h"
 
 enum { FILTERS_MAX = 16 };
 

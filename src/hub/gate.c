@@ -12,8 +12,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/open_files.h"
-#include "hub/reception.h"
 #include "loop/lanes.h"
 
 #define PAUSE_NS (100 * NS_PER_MS)
@@ -28,7 +26,8 @@ enum {
 };
 
 struct gate {
-	struct hub *hub;
+	struct loop *loop;
+	struct gate_calls calls;
 	struct loop_io io; /* the listening socket */
 	int fd;
 	struct loop_timer pause; /* short of descriptors: accept again later */
@@ -53,7 +52,7 @@ struct question {
 
 struct connection {
 	struct list link;
-	struct hub *hub;
+	struct gate *gate;
 	struct loop_io io;
 	int fd;
 	struct buf pending; /* packets that it has not taken yet, each behind its length (u32) */
@@ -78,9 +77,9 @@ static void cut_off(struct connection *c)
 		list_remove(e);
 	}
 	list_remove(&c->link);
-	loop_remove(c->hub->loop, &c->io);
+	loop_remove(c->gate->loop, &c->io);
 	fd_close(&c->fd);
-	loop_defer(c->hub->loop, &c->reaper);
+	loop_defer(c->gate->loop, &c->reaper);
 }
 
 /* At once, or behind those that wait; 0 or a negative errno. */
@@ -97,7 +96,7 @@ static int put_packet(struct connection *c, struct str packet)
 	}
 	buf_put_u32(&c->pending, (uint32_t)packet.len);
 	buf_put_str(&c->pending, packet);
-	loop_change(c->hub->loop, &c->io, EPOLLIN | EPOLLOUT);
+	loop_change(c->gate->loop, &c->io, EPOLLIN | EPOLLOUT);
 	return 0;
 }
 
@@ -114,7 +113,7 @@ static int send_pending(struct connection *c)
 	}
 	buf_fini(&c->pending);
 	c->pending_at = 0;
-	loop_change(c->hub->loop, &c->io, EPOLLIN);
+	loop_change(c->gate->loop, &c->io, EPOLLIN);
 	return 0;
 }
 
@@ -144,15 +143,15 @@ void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdic
 }
 
 /* Takes `fd`. */
-static void serve(struct hub *h, struct connection *c, const struct door_request *r, int fd)
+static void serve(struct gate *g, struct connection *c, const struct door_request *r, int fd)
 {
 	if (r->kind == DOOR_TAKE) {
-		reception_take(h, r, fd);
+		g->calls.take(g->calls.ctx, r, fd);
 		return;
 	}
 	fd_close(&fd);
 	if (c)
-		reception_ask(h, c, r);
+		g->calls.ask(g->calls.ctx, c, r);
 }
 
 static uint64_t owner_of(const struct door_request *r)
@@ -172,7 +171,7 @@ static void put_question(struct gate *g, struct connection *c, const struct door
 	list_append(&c->questions, &q->of);
 	lanes_put(&g->waiting, owner_of(r), &q->link);
 	g->n_waiting++;
-	loop_defer(g->hub->loop, &g->serving);
+	loop_defer(g->loop, &g->serving);
 }
 
 static struct question *next_question(struct gate *g)
@@ -190,33 +189,32 @@ static struct question *next_question(struct gate *g)
 static void on_serving(struct loop_task *t)
 {
 	struct gate *g = container_of(t, struct gate, serving);
-	struct hub *h = g->hub;
 	struct question *q;
-	while (loop_share_enter(h->loop, &g->share, SHARE_NS)) {
+	while (loop_share_enter(g->loop, &g->share, SHARE_NS)) {
 		struct door_request r;
 		if (!(q = next_question(g)))
 			return;
 		if (door_get_request((struct str){q->packet, q->len}, &r) == 0)
-			serve(h, q->connection, &r, q->fd);
+			serve(g, q->connection, &r, q->fd);
 		free(q);
 		loop_share_leave(&g->share);
-		if (loop_is_late(h->loop))
+		if (loop_is_late(g->loop))
 			break;
 	}
 	if (g->n_waiting)
-		loop_defer(h->loop, t);
+		loop_defer(g->loop, t);
 }
 
 /* A waiting question may hold a descriptor, which must not come from the reserve. */
 static bool has_room(const struct gate *g)
 {
-	return !g->n_waiting || (g->n_waiting < WAITING_MAX && open_files_admit_responder(g->hub));
+	return !g->n_waiting || (g->n_waiting < WAITING_MAX && g->calls.has_room(g->calls.ctx));
 }
 
 static void on_packets(struct loop_io *io, uint32_t events)
 {
 	struct connection *c = container_of(io, struct connection, io);
-	struct gate *g = c->hub->gate;
+	struct gate *g = c->gate;
 	if (events & EPOLLOUT && send_pending(c)) {
 		cut_off(c);
 		return;
@@ -234,12 +232,12 @@ static void on_packets(struct loop_io *io, uint32_t events)
 			cut_off(c);
 			return;
 		}
-		if (g->n_waiting || loop_is_late(c->hub->loop) ||
-		    !loop_share_enter(c->hub->loop, &g->share, SHARE_NS)) {
+		if (g->n_waiting || loop_is_late(c->gate->loop) ||
+		    !loop_share_enter(c->gate->loop, &g->share, SHARE_NS)) {
 			put_question(g, c, &r, passed, (size_t)n);
 			continue;
 		}
-		serve(c->hub, c, &r, passed);
+		serve(g, c, &r, passed);
 		loop_share_leave(&g->share);
 	}
 }
@@ -247,17 +245,16 @@ static void on_packets(struct loop_io *io, uint32_t events)
 static void on_pause_over(struct loop_timer *t)
 {
 	struct gate *g = container_of(t, struct gate, pause);
-	loop_change(g->hub->loop, &g->io, EPOLLIN);
+	loop_change(g->loop, &g->io, EPOLLIN);
 }
 
 static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct gate *g = container_of(io, struct gate, io);
-	struct hub *h = g->hub;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (!open_files_admit_responder(h)) {
-			loop_change(h->loop, &g->io, 0);
-			loop_timer_set(h->loop, &g->pause, loop_now(h->loop) + PAUSE_NS);
+		if (!g->calls.has_room(g->calls.ctx)) {
+			loop_change(g->loop, &g->io, 0);
+			loop_timer_set(g->loop, &g->pause, loop_now(g->loop) + PAUSE_NS);
 			return;
 		}
 		int fd = accept4(g->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -270,32 +267,34 @@ static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 		int size = SEND_BUFFER;
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		struct connection *c = mem_zero(sizeof(*c));
-		c->hub = h;
+		c->gate = g;
 		c->fd = fd;
 		c->reaper.fn = reap;
 		list_init(&c->questions);
 		list_append(&g->connections, &c->link);
-		if (loop_add(h->loop, &c->io, fd, EPOLLIN, on_packets))
+		if (loop_add(g->loop, &c->io, fd, EPOLLIN, on_packets))
 			cut_off(c);
 	}
 }
 
-void gate_reload(struct hub *h)
+void gate_reload(struct gate *g, const struct hub_settings *s)
 {
-	settings_peers(&h->settings->hub, &h->gate->peers);
-	h->gate->peers.supervisor = getppid();
-	h->gate->peers.depth = 1; /* its responders */
+	settings_peers(s, &g->peers);
+	g->peers.supervisor = getppid();
+	g->peers.depth = 1; /* its responders */
 }
 
-bool gate_is_idle(const struct hub *h)
+bool gate_is_idle(const struct gate *g)
 {
-	return !h->gate || list_is_empty(&h->gate->connections);
+	return !g || list_is_empty(&g->connections);
 }
 
-int gate_open(struct hub *h, int fd, char **why)
+int gate_open(struct gate **ret, struct loop *l, const struct hub_settings *s, int fd,
+	      const struct gate_calls *calls, char **why)
 {
 	struct gate *g = mem_zero(sizeof(*g));
-	g->hub = h;
+	g->loop = l;
+	g->calls = *calls;
 	g->fd = fd;
 	g->io.fd = -1;
 	g->pause.fn = on_pause_over;
@@ -303,19 +302,18 @@ int gate_open(struct hub *h, int fd, char **why)
 	lanes_init(&g->waiting);
 	list_init(&g->serving.link);
 	g->serving.fn = on_serving;
-	h->gate = g;
-	gate_reload(h);
+	gate_reload(g, s);
 	int r = fd_set_nonblocking(fd);
 	if (!r)
-		r = loop_add(h->loop, &g->io, fd, EPOLLIN, on_connection);
+		r = loop_add(l, &g->io, fd, EPOLLIN, on_connection);
 	if (r)
 		*why = mem_printf("cannot listen for responders: %s", strerror(-r));
+	*ret = g;
 	return r;
 }
 
-void gate_close(struct hub *h)
+void gate_close(struct gate *g)
 {
-	struct gate *g = h->gate;
 	if (!g)
 		return;
 	list_each_safe (e, &g->connections) {
@@ -328,9 +326,8 @@ void gate_close(struct hub *h)
 		fd_close(&q->fd);
 	lanes_fini(&g->waiting);
 	list_remove(&g->serving.link);
-	loop_remove(h->loop, &g->io);
-	loop_timer_cancel(h->loop, &g->pause);
+	loop_remove(g->loop, &g->io);
+	loop_timer_cancel(g->loop, &g->pause);
 	fd_close(&g->fd);
 	free(g);
-	h->gate = NULL;
 }

@@ -13,18 +13,12 @@
 #include "channel/channel.h"
 #include "channel/channels.h"
 #include "hub/gate.h"
-#include "hub/history.h"
 #include "hub/open_files.h"
-#include "hub/quota.h"
+#include "hub/reception.h"
 #include "hub/schema.h"
-#include "hub/stream.h"
-#include "hub/view.h"
-#include "loop/helper.h"
 
 #define HOUSEKEEPING_NS (5 * NS_PER_SEC)
 #define EMPTYING_NS     (50 * NS_PER_MS)
-
-enum { READERS_MIN = 3, READERS_MAX = 8 };
 
 static void on_housekeeping(struct loop_timer *t)
 {
@@ -36,7 +30,7 @@ static void on_housekeeping(struct loop_timer *t)
 	free_space_keep(&h->free_space, &h->registry);
 	revoked_refresh(&h->access.revoked, h->settings->hub.state_dir);
 	if (h->revoked_seen != h->access.revoked.generation)
-		streams_check_access(h);
+		streams_check_access(&h->streams);
 	h->revoked_seen = h->access.revoked.generation;
 	for (size_t i = 0; i < h->registry.n_channels; i++)
 		journal_tend(&h->registry.channels[i]->journal, now_ms);
@@ -48,33 +42,25 @@ static void on_housekeeping(struct loop_timer *t)
 	loop_timer_set(h->loop, t, loop_now(h->loop) + HOUSEKEEPING_NS);
 }
 
-/* As many as there are processors, within limits: a reader that waits for a disk or for a
- * slow filter must not delay small requests.
- */
-static size_t count_readers(void)
+static void on_ask(void *ctx, struct connection *c, const struct door_request *r)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-	return (size_t)MIN(MAX(n, READERS_MIN), READERS_MAX);
+	reception_ask(ctx, c, r);
+}
+
+static void on_take(void *ctx, const struct door_request *r, int fd)
+{
+	reception_take(ctx, r, fd);
+}
+
+static bool has_room(void *ctx)
+{
+	return open_files_admit_responder(ctx);
 }
 
 int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why)
 {
 	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
-	budget_init(&h->budget);
-	list_init(&h->views);
-	h->view_buckets = mem_zero(VIEW_BUCKETS * sizeof(h->view_buckets[0]));
-	for (int i = 0; i < VIEW_BUCKETS; i++)
-		list_init(&h->view_buckets[i]);
-	h->n_readers = count_readers();
-	h->reader_runs = mem_zero(h->n_readers * sizeof(h->reader_runs[0]));
-	for (size_t i = 0; i < h->n_readers; i++)
-		filter_run_init(&h->reader_runs[i]);
-	h->quota_addresses = quota_new();
-	h->quota_pages = quota_new();
-	h->quota_users = quota_new();
-	list_init(&h->streams);
-	list_init(&h->managers);
-	list_init(&h->histories);
+	struct gate_calls calls = {on_ask, on_take, has_room, h};
 	int r = access_open(&h->access, s, why);
 	if (!r && (r = key_open(s->hub.state_dir, "redact.key", &h->redact_key)))
 		*why = mem_printf("%s/redact.key: %s (it holds 64 hexadecimal digits; when it is "
@@ -83,9 +69,13 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	if (!r)
 		r = channels_open(&h->registry, l, s, why);
 	if (!r)
-		r = helper_new(l, h->n_readers, true, &h->helper, why);
-	if (!r)
-		r = gate_open(h, gate_fd, why);
+		r = readers_start(&h->readers, l, why);
+	if (r)
+		return r;
+	views_init(&h->views, &h->registry, &h->readers);
+	streams_init(&h->streams, &h->views, &h->access);
+	pages_init(&h->pages, &h->registry, &h->readers);
+	r = gate_open(&h->gate, l, &s->hub, gate_fd, &calls, why);
 	if (r)
 		return r;
 	schema_note(h);
@@ -130,13 +120,13 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	bool is_derived_anew = !derived_are_same(h->settings, fresh);
 	channels_change(&h->registry, fresh);
 	if (is_derived_anew)
-		streams_of_derived_come_back(h);
+		streams_of_derived_come_back(&h->streams);
 	h->settings = fresh;
 	h->access.settings = fresh;
 	h->access.told_of_proxy_ns = 0;
-	gate_reload(h);
+	gate_reload(h->gate, &fresh->hub);
 	open_files_look(h);
-	streams_check_access(h);
+	streams_check_access(&h->streams);
 	schema_note(h);
 	return 0;
 }
@@ -145,7 +135,7 @@ static void on_linger(struct loop_timer *t)
 {
 	struct hub *h = container_of(t, struct hub, linger);
 	int64_t now = loop_now(h->loop), linger_ns = h->settings->hub.linger_ns;
-	if (h->n_streams || h->n_pages_open || !gate_is_idle(h))
+	if (h->streams.n || h->pages.n_open || !gate_is_idle(h->gate))
 		h->used_ns = now;
 	if (now - h->used_ns >= linger_ns)
 		h->on_unused(h);
@@ -166,23 +156,15 @@ static void on_emptying(struct loop_timer *t)
 	struct hub *h = container_of(t, struct hub, emptying);
 	int64_t now = loop_now(h->loop), left_ns = h->empty_at_ns - now;
 	size_t steps = left_ns > 0 ? (size_t)(left_ns / EMPTYING_NS) + 1 : 1;
-	size_t n = (h->n_streams + steps - 1) / steps;
+	size_t n = (h->streams.n + steps - 1) / steps;
 	/* Few of them: one at a time. */
-	int64_t pause_ns = MAX(EMPTYING_NS, left_ns / (int64_t)(h->n_streams + 1));
-	list_each_safe (e, &h->streams) {
-		struct stream *s = list_entry(e, struct stream, link);
-		if (!n)
-			break;
-		if (s->outlet.ends)
-			continue;
-		stream_say_bye(s, "drain", NULL);
-		n--;
-	}
+	int64_t pause_ns = MAX(EMPTYING_NS, left_ns / (int64_t)(h->streams.n + 1));
+	streams_say_bye(&h->streams, n, "drain");
 	if (left_ns > 0)
 		loop_timer_set(h->loop, t, now + MIN(pause_ns, left_ns));
 	else
-		log_info("drained: waiting for %zu %s to receive bye", h->n_streams,
-			 plural(h->n_streams, "stream", "streams"));
+		log_info("drained: waiting for %zu %s to receive bye", h->streams.n,
+			 plural(h->streams.n, "stream", "streams"));
 }
 
 void hub_empty(struct hub *h, int64_t over_ns)
@@ -205,19 +187,13 @@ void hub_close(struct hub *h)
 	loop_timer_cancel(h->loop, &h->linger);
 	loop_timer_cancel(h->loop, &h->emptying);
 	loop_timer_cancel(h->loop, &h->farewell);
-	streams_end_all(h);
-	histories_end_all(h);
-	helper_free(h->helper);
+	streams_end_all(&h->streams);
+	pages_end_all(&h->pages);
+	readers_stop(&h->readers);
 	loop_settle(h->loop);
+	streams_fini(&h->streams);
+	pages_fini(&h->pages);
+	views_fini(&h->views);
 	channels_close(&h->registry);
-	for (size_t i = 0; i < h->n_readers; i++)
-		filter_run_fini(&h->reader_runs[i]);
-	free(h->reader_runs);
-	quota_free(h->quota_addresses);
-	for (size_t i = 0; i < PAGES_MAX; i++)
-		quota_give(h->promises[i].of);
-	quota_free(h->quota_pages);
-	quota_free(h->quota_users);
 	access_close(&h->access);
-	free(h->view_buckets);
 }

@@ -20,55 +20,29 @@
 #include "channel/free_space.h"
 #include "channel/registry.h"
 #include "conf/settings.h"
-#include "hub/budget.h"
 #include "loop/loop.h"
+#include "past/readers.h"
+#include "stream/history.h"
+#include "stream/streams.h"
+#include "stream/views.h"
 
-struct channel;
-struct filter_run;
 struct gate;
-struct helper;
-struct quota;
-struct view;
-
-enum { PAGES_MAX = 32 }; /* of history, at once */
 
 struct hub {
 	struct loop *loop;
 	struct settings *settings; /* borrowed */
 	struct registry registry;
-	struct helper *helper; /* reads the journals */
-	size_t n_readers;
-	struct gate *gate;
-	struct filter_run *reader_runs; /* one for each of its threads; owned */
-	struct quota *quota_addresses, *quota_users, *quota_pages; /* of pages: by address */
+	struct readers readers;
+	struct views views;
+	struct streams streams;
+	struct pages pages;
 	struct access access;
 	uint64_t revoked_seen; /* generation that the streams were checked against */
 	struct key redact_key;
-	struct list views;         /* of struct view */
-	struct list *view_buckets; /* the same by their keys */
-	size_t n_views;
-	struct list histories; /* of struct page, being read or sent */
-	struct list streams;   /* of struct stream, all that are open */
-	struct list managers;  /* of struct manager */
-	size_t n_streams;
-	size_t n_pages_open;
-	/* pages that were asked for lately, and are about to be opened */
-	struct promise {
-		bool is_made;
-		int64_t at_ns; /* loop time */
-		struct quota_entry *of;
-	} promises[PAGES_MAX];
+	struct gate *gate;
+	uint64_t n_refused;
 	int64_t longest_turn_ns; /* in the last interval of housekeeping; CPU */
-	struct loop_share sending, compressing, reading; /* of each turn, for views */
-	size_t held_bytes;      /* of memory, after it was given back last */
-	struct budget budget;   /* of the views */
-	event_id event;         /* being shown to the views */
-	int64_t event_begun_ns; /* when the next of them got it; 0: the first one did not yet */
-	size_t n_aside;         /* views that are too dear for the loop */
-	uint64_t n_put_aside;   /* ever */
-	size_t n_catching_up;   /* of them, those that read the journal */
-	uint64_t n_streams_ever, n_refused, n_heartbeats;
-	uint64_t n_gaps_told, n_slow, n_stalled, n_filters_lost, n_pages;
+	size_t held_bytes;       /* of memory, after it was given back last */
 	int64_t started_ns;
 	struct loop_timer housekeeping;
 	bool is_draining;

@@ -48,7 +48,7 @@ static int64_t wanted_reserve(const struct hub *h)
 static int64_t in_use(const struct hub *h)
 {
 	int64_t n = FOR_ITSELF / 2 + OF_A_SOURCE / 2 * (int64_t)h->settings->n_sources +
-		    (int64_t)(h->n_streams + h->n_pages_open);
+		    (int64_t)(h->streams.n + h->pages.n_open);
 	for (size_t i = 0; i < h->registry.n_channels; i++)
 		n += (int64_t)h->registry.channels[i]->journal.n;
 	return n;

@@ -6,21 +6,19 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "hub/history.h"
 #include "hub/open_files.h"
-#include "hub/quota.h"
 #include "hub/report.h"
 #include "hub/schema.h"
-#include "hub/stream.h"
-#include "hub/subscription.h"
-#include "hub/view.h"
+#include "hub/subscription_parse.h"
+#include "stream/history.h"
+#include "stream/quota.h"
+#include "stream/streams.h"
+#include "stream/views.h"
 #include "wire/fcgi.h"
 #include "wire/gzip.h"
 #include "wire/headers.h"
 
-#define PROMISE_NS (2 * NS_PER_SEC)
-
-enum { BUSY_RETRY_MS = 15000, PAGES_OF_ADDRESS_MAX = 16 };
+enum { BUSY_RETRY_MS = 15000 };
 
 /* One question, for as long as it is being answered. */
 struct asking {
@@ -51,49 +49,6 @@ static void answer_document(struct asking *a, int status, const char *type, stru
 	buf_fini(&out);
 }
 
-/* Also with those that are about to be opened; one whose responder has died in between is
- * forgotten after a while.
- */
-static bool pages_are_full(struct hub *h, const struct identity *who)
-{
-	size_t n = h->n_pages_open;
-	for (size_t i = 0; i < PAGES_MAX; i++) {
-		struct promise *p = &h->promises[i];
-		if (p->is_made && loop_now(h->loop) - p->at_ns > PROMISE_NS) {
-			quota_give(p->of);
-			*p = (struct promise){0};
-		}
-		n += p->is_made;
-	}
-	return n >= PAGES_MAX ||
-	       quota_count(h->quota_pages, str_of(who->address)) >= PAGES_OF_ADDRESS_MAX;
-}
-
-static void make_promise(struct hub *h, const struct identity *who)
-{
-	size_t i = 0;
-	while (i < PAGES_MAX && h->promises[i].is_made)
-		i++;
-	if (i < PAGES_MAX)
-		h->promises[i] =
-			(struct promise){.is_made = true,
-					 .at_ns = loop_now(h->loop),
-					 .of = quota_take(h->quota_pages, str_of(who->address))};
-}
-
-static void keep_promise(struct hub *h, const struct identity *who)
-{
-	struct quota_entry *of = quota_take(h->quota_pages, str_of(who->address));
-	size_t i = 0;
-	while (i < PAGES_MAX && !(h->promises[i].is_made && h->promises[i].of == of))
-		i++;
-	if (i < PAGES_MAX) {
-		quota_give(h->promises[i].of);
-		h->promises[i] = (struct promise){0};
-	}
-	quota_give(of);
-}
-
 /* The limit that one more stream, on `fd` or for now on none (-1), would exceed, or NULL. */
 static const char *limit_reached(struct hub *h, const struct identity *who,
 				 const struct subscription *sub, enum subscription_use use, int fd)
@@ -104,18 +59,19 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	if (use == USE_HISTORY && fd >= 0)
 		return NULL; /* limits were checked when the client asked */
 	if (use == USE_HISTORY)
-		return pages_are_full(h, who) ? "too many pages of history at once" : NULL;
+		return pages_are_full(&h->pages, who->address) ? "too many pages of history at once"
+							       : NULL;
 	if (h->is_draining)
 		return "draining: it is about to stop, or to be replaced";
-	if (h->n_streams >= (size_t)s->max_streams)
+	if (h->streams.n >= (size_t)s->max_streams)
 		return "hub.limits.streams";
-	if (s->max_streams_per_address && quota_count(h->quota_addresses, str_of(who->address)) >=
+	if (s->max_streams_per_address && quota_count(h->streams.addresses, str_of(who->address)) >=
 						  (uint64_t)s->max_streams_per_address)
 		return "hub.limits.streams_per_address";
 	if (s->max_streams_per_user &&
-	    quota_count(h->quota_users, str_of(who->user)) >= (uint64_t)s->max_streams_per_user)
+	    quota_count(h->streams.users, str_of(who->user)) >= (uint64_t)s->max_streams_per_user)
 		return "hub.limits.streams_per_user";
-	return view_is_one_too_many(h, sub) ? "hub.limits.subscriptions" : NULL;
+	return view_is_one_too_many(&h->views, sub) ? "hub.limits.subscriptions" : NULL;
 }
 
 static void put_head(struct asking *a, struct buf *out, const struct subscription *sub)
@@ -181,7 +137,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 		answer_busy(a, &sub, limit);
 	else {
 		if (use == USE_HISTORY && !str_is(r->method, "HEAD")) /* whose page nobody opens */
-			make_promise(a->hub, &a->who);
+			pages_promise(&a->hub->pages, a->who.address);
 		put_head(a, &head, &sub);
 		answer(a, DOOR_STREAM, buf_str(&head));
 	}
@@ -222,7 +178,7 @@ static void change_stream(struct asking *a, struct stream *s)
 static void ask_about_stream(struct asking *a, struct str token)
 {
 	const struct door_request *r = a->request;
-	struct stream *s = stream_find(a->hub, token);
+	struct stream *s = streams_find(&a->hub->streams, token);
 	if (!s) {
 		answer_document(a, 404, "text/plain; charset=utf-8",
 				STR("There is no stream of that token (\"hello\" carries it; it "
@@ -370,15 +326,15 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 	struct buf why = {0};
 	const char *limit;
 	if (use == USE_HISTORY)
-		keep_promise(h, who);
+		pages_keep_promise(&h->pages, who->address);
 	if (subscription_parse(h, r, who, use, &sub, &why))
 		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
 	else if ((limit = limit_reached(h, who, &sub, use, fd)))
 		turn_away(h, r, &sub, limit, fd);
 	else if (use == USE_HISTORY)
-		history_open(h, fd, r, who, &sub);
+		history_open(&h->pages, fd, r, who, &sub);
 	else
-		stream_open(h, fd, r, who, &sub);
+		stream_open(&h->streams, fd, r, who, &sub);
 	subscription_fini(&sub);
 	buf_fini(&why);
 }

@@ -6,6 +6,7 @@
 #define SLUICE_HUB_RECEPTION_H
 
 #include "hub/gate.h"
+#include "hub/hub.h"
 
 /* A question: answered through the gate at once. */
 void reception_ask(struct hub *h, struct connection *c, const struct door_request *r);

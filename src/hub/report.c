@@ -8,20 +8,12 @@
 #include "channel/commit.h"
 #include "channel/regexes.h"
 #include "hub/open_files.h"
-#include "hub/view.h"
+#include "stream/views.h"
 
 static void put_id(struct hub *h, struct json *j, const char *key, event_id id)
 {
 	char text[ID_TEXT_MAX];
 	json_str(j, key, (struct str){text, id_put(text, registry_epoch(&h->registry), id)});
-}
-
-static size_t streams_of(const struct channel *c)
-{
-	size_t n = 0;
-	list_each (e, &c->taps)
-		n += view_link_of(list_entry(e, struct channel_tap, link))->view->n_streams;
-	return n;
 }
 
 /* What a derived channel is from is only for who has the right for that too. */
@@ -76,7 +68,7 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 			 (int64_t)(c->journal.n_events - c->journal.segments[0]->ordinal));
 		json_int(j, "bytes", (int64_t)c->journal.bytes);
 		json_int(j, "gaps", (int64_t)c->n_gaps);
-		json_int(j, "streams", (int64_t)streams_of(c));
+		json_int(j, "streams", (int64_t)views_count_streams(c));
 		json_bool(j, "stuck", channel_is_stuck(c));
 		json_int(j, "damaged_bytes", (int64_t)c->journal.corrupt_bytes);
 		if (c->commit)
@@ -111,31 +103,31 @@ static void put_hub(struct hub *h, struct json *j)
 	put_id(h, j, "head", h->registry.head);
 	json_int(j, "uptime_s", (clock_wall_ns() - h->started_ns) / NS_PER_SEC);
 	json_open(j, "streams", '{');
-	json_int(j, "open", (int64_t)h->n_streams);
-	json_int(j, "ever", (int64_t)h->n_streams_ever);
-	json_int(j, "catching_up", (int64_t)h->n_catching_up);
+	json_int(j, "open", (int64_t)h->streams.n);
+	json_int(j, "ever", (int64_t)h->streams.n_ever);
+	json_int(j, "catching_up", (int64_t)h->streams.n_catching_up);
 	json_int(j, "refused", (int64_t)h->n_refused);
-	json_int(j, "heartbeats", (int64_t)h->n_heartbeats);
-	json_int(j, "gaps", (int64_t)h->n_gaps_told);
-	json_int(j, "slow", (int64_t)h->n_slow);
-	json_int(j, "stalled", (int64_t)h->n_stalled);
-	json_int(j, "filters_lost", (int64_t)h->n_filters_lost);
+	json_int(j, "heartbeats", (int64_t)(h->streams.n_heartbeats + h->views.n_heartbeats));
+	json_int(j, "gaps", (int64_t)(h->streams.n_gaps + h->views.n_gaps));
+	json_int(j, "slow", (int64_t)h->streams.n_slow);
+	json_int(j, "stalled", (int64_t)h->streams.n_stalled);
+	json_int(j, "filters_lost", (int64_t)h->streams.n_filters_lost);
 	json_int(j, "denied", (int64_t)h->access.n_denied);
 	json_int(j, "limit", h->settings->hub.max_streams);
 	json_close(j, '}');
 	open_files_report(h, j);
 	int64_t views = 0, window = 0;
-	list_each (e, &h->views) {
+	list_each (e, &h->views.all) {
 		views++;
-		window += (int64_t)list_entry(e, struct view, link)->log.cap;
+		window += (int64_t)list_entry(e, struct view, link)->log.bytes.cap;
 	}
 	json_int(j, "views", views);
 	json_int(j, "view_bytes", window);
 	json_int(j, "longest_turn_us", MAX(h->longest_turn_ns, loop_longest_turn(h->loop)) / 1000);
-	json_int(j, "views_aside", (int64_t)h->n_aside);
-	json_int(j, "views_put_aside", (int64_t)h->n_put_aside);
+	json_int(j, "views_aside", (int64_t)h->views.n_aside);
+	json_int(j, "views_put_aside", (int64_t)h->views.n_put_aside);
 	regexes_report(h->registry.regexes, j);
-	json_int(j, "pages", (int64_t)h->n_pages);
+	json_int(j, "pages", (int64_t)h->pages.n_ever);
 	json_int(j, "segments_given_way", (int64_t)h->free_space.n_given_way);
 	json_int(j, "notices_lost", (int64_t)h->registry.n_notices_lost);
 }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/crc32c.h"
 #include "base/mem.h"
 #include "wire/gzip.h"
 
@@ -267,30 +266,22 @@ bool replay_run(struct replay *r)
 	return true;
 }
 
-uint64_t reader_owner(const struct identity *who, enum reading what)
-{
-	struct str address = str_of(who->address ? who->address : "");
-	struct str user = str_of(who->user ? who->user : "");
-	uint32_t name = crc32c(crc32c(0, address.data, address.len), user.data, user.len);
-	return (uint64_t)what << 32 | name;
-}
-
 /* ---- as a job ------------------------------------------------------------------------ */
 
 static void work(struct helper_job *job)
 {
 	struct replay *r = container_of(job, struct replay, job);
-	r->run = &r->runs[job->thread];
+	r->run = &r->readers->runs[job->thread];
 	r->has_run = replay_run(r);
 }
 
 static void done(struct helper_job *job)
 {
 	struct replay *r = container_of(job, struct replay, job);
-	if (r->has_run || atomic_load(&r->is_cancelled) || helper_is_ending(r->helper))
+	if (r->has_run || atomic_load(&r->is_cancelled) || helper_is_ending(r->readers->helper))
 		r->done(r);
 	else
-		helper_submit(r->helper, job); /* behind all that wait */
+		helper_submit(r->readers->helper, job); /* behind all that wait */
 }
 
 struct replay *replay_new(size_t n_channels)
@@ -317,15 +308,15 @@ void replay_free(struct replay *r)
 bool replay_cancel(struct replay *r)
 {
 	atomic_store(&r->is_cancelled, true);
-	if (!helper_take_back(r->helper, &r->job))
+	if (!helper_take_back(r->readers->helper, &r->job))
 		return false;
 	replay_free(r);
 	return true;
 }
 
-void replay_submit(struct helper *h, struct replay *r, uint64_t owner)
+void replay_submit(const struct readers *readers, struct replay *r, uint64_t owner)
 {
-	r->helper = h;
+	r->readers = readers;
 	r->job = (struct helper_job){.work = work, .done = done, .owner = owner};
-	helper_submit(h, &r->job);
+	helper_submit(readers->helper, &r->job);
 }

@@ -10,17 +10,10 @@
 
 #include <stdatomic.h>
 
-#include "access/access.h"
-#include "loop/helper.h"
 #include "past/locate.h"
 #include "past/past.h"
+#include "past/readers.h"
 #include "wire/format.h"
-
-/* What somebody has the readers do: each kind takes its own turns, so that a page is not
- * behind all the streams of the same client, or of a proxy that stands for many.
- */
-enum reading { READS_PAGE, READS_STREAM, READS_VIEW };
-uint64_t reader_owner(const struct identity *who, enum reading what) must_check;
 
 struct latest;
 
@@ -28,13 +21,12 @@ struct replay {
 	struct helper_job job;
 	void (*done)(struct replay *r); /* in the loop */
 	void *owner;
-	struct helper *helper;
+	const struct readers *readers;
 	atomic_bool is_cancelled; /* it ends soon, with whatever it has */
 
 	/* what is asked */
-	struct filter_run *runs; /* one for each of the helper's threads */
-	struct filter_run *run;  /* that of the thread that does it */
-	struct str epoch;        /* borrowed */
+	struct filter_run *run; /* of the thread that does it */
+	struct str epoch;       /* borrowed */
 	struct past_channel *channels;
 	size_t n_channels;
 	enum format format;
@@ -63,7 +55,7 @@ struct replay {
 struct replay *replay_new(size_t n_channels) must_check;
 void replay_free(struct replay *r);
 /* `owner`: the client whose turn among the readers it uses. */
-void replay_submit(struct helper *h, struct replay *r, uint64_t owner);
+void replay_submit(const struct readers *readers, struct replay *r, uint64_t owner);
 
 /* Cancels it.  True: it had not begun and is freed.  False: done() is called soon. */
 bool replay_cancel(struct replay *r) must_check;

@@ -34,7 +34,7 @@ enum {
 	READS_AT_END = 4096,
 	FRAME_SLACK = 2 * 1024 * 1024, /* what a frame may hold beside one message */
 	LOGS_PER_WINDOW = 20,
-	LINE_MAX = 1024,
+	LOG_LINE_MAX = 1024,
 	TEXT_MAX = 512,
 };
 
@@ -142,7 +142,7 @@ static void on_chatter(struct loop_io *io, uint32_t events)
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++) {
-		if (bytes[i] != '\n' && c->line.len < LINE_MAX)
+		if (bytes[i] != '\n' && c->line.len < LOG_LINE_MAX)
 			buf_putc(&c->line, bytes[i]);
 		else if (bytes[i] == '\n' && c->line.len)
 			tell_line(c);

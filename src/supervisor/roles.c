@@ -107,8 +107,8 @@ static void drain(struct hub *h, const char *over, struct buf *answer)
 		buf_puts(answer, "new streams are taken again");
 		return;
 	}
-	buf_printf(answer, "%zu %s closed over %lld s, and no new ones are accepted", h->n_streams,
-		   plural(h->n_streams, "stream is being", "streams are being"),
+	buf_printf(answer, "%zu %s closed over %lld s, and no new ones are accepted", h->streams.n,
+		   plural(h->streams.n, "stream is being", "streams are being"),
 		   (long long)(ms / 1000));
 	hub_empty(h, ms * NS_PER_MS);
 }

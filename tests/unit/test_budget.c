@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "hub/budget.h"
+#include "stream/budget.h"
 
 static const int64_t US = 1000;
 

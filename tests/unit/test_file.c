@@ -3,11 +3,11 @@
 
 #include <unistd.h>
 
-#include "../../plugins/file/missed.h"
-#include "../../plugins/file/position.h"
 #include "../../plugins/common/ansi.h"
 #include "../../plugins/common/cut.h"
 #include "../../plugins/common/severity.h"
+#include "../../plugins/file/missed.h"
+#include "../../plugins/file/position.h"
 
 START_TEST(severity_is_a_word_near_the_start)
 {

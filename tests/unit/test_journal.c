@@ -357,7 +357,7 @@ static void on_read_at_once(struct replay *r)
 	struct loop *l = r->owner;
 	if (!r->is_complete) { /* its slice of time was over */
 		r->after = r->last;
-		replay_submit(r->helper, r, 0);
+		replay_submit(r->readers, r, 0);
 		return;
 	}
 	ck_assert_uint_eq(r->n_events, 33); /* 30 end in 7; 33, 133, 233 */
@@ -368,14 +368,12 @@ static void on_read_at_once(struct replay *r)
 
 START_TEST(several_readers_share_a_filter_and_its_regexes)
 {
-	enum { READERS = 4 };
-	static struct filter_run runs[READERS];
+	struct readers readers;
 	struct journal j;
 	struct seen s;
 	struct regex_pool pool;
 	struct buf why = {0};
 	struct loop *l = loop_new();
-	struct helper *h;
 	char *trouble = NULL;
 	make_dir();
 	open_journal(&j, &s);
@@ -385,12 +383,9 @@ START_TEST(several_readers_share_a_filter_and_its_regexes)
 	struct filter *f = filter_parse(
 		&pool, STR("message ~ /^[0-9]*7x+$/ or message icontains \"33X\""), &why);
 	ck_assert_msg(f != NULL, "%s", buf_text(&why));
-	ck_assert_int_eq(helper_new(l, READERS, true, &h, &trouble), 0);
-	for (int i = 0; i < READERS; i++)
-		filter_run_init(&runs[i]);
+	ck_assert_int_eq(readers_start(&readers, l, &trouble), 0);
 	for (unsigned i = 0; i < 64; i++) {
 		struct replay *r = replay_new(1);
-		r->runs = runs;
 		r->owner = l;
 		r->done = on_read_at_once;
 		r->epoch = STR("e");
@@ -400,13 +395,11 @@ START_TEST(several_readers_share_a_filter_and_its_regexes)
 		r->channels[0].name = STR("c");
 		r->channels[0].filter = filter_ref(f);
 		journal_snapshot(&j, 0, &r->channels[0].snapshot);
-		replay_submit(h, r, i % 5);
+		replay_submit(&readers, r, i % 5);
 	}
 	loop_run(l);
-	helper_free(h);
+	readers_stop(&readers);
 	loop_free(l);
-	for (int i = 0; i < READERS; i++)
-		filter_run_fini(&runs[i]);
 	filter_unref(f);
 	regex_pool_fini(&pool);
 	buf_fini(&why);

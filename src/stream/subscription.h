@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * subscription - what a request asks: channels, filter, form, start.
+ * subscription - what a client wants to see: channels, filter, form, start.
  *
- * Parsed from the query string (and a form sent with POST, which reads the same)
- * and headers; checked against the channels that there are.  A derived channel
- * stands for those that it is from, each with a filter, so here are only channels
- * that have a journal.
+ * A derived channel stands for those that it is from, each with a filter, so here are
+ * only channels that have a journal.
  */
-#ifndef SLUICE_HUB_SUBSCRIPTION_H
-#define SLUICE_HUB_SUBSCRIPTION_H
+#ifndef SLUICE_STREAM_SUBSCRIPTION_H
+#define SLUICE_STREAM_SUBSCRIPTION_H
 
-#include "access/access.h"
+#include "conf/settings.h"
 #include "filter/filter.h"
-#include "hub/hub.h"
 #include "wire/door.h"
 #include "wire/format.h"
 
-enum { SUBSCRIPTION_CHANNELS_MAX = 64, CURSOR_TEXT_MAX = 128 };
+enum { SUBSCRIPTION_CHANNELS_MAX = 64 };
 
 enum start_from {
 	START_NOW,
@@ -26,9 +23,6 @@ enum start_from {
 	START_TAIL,    /* the last `tail` events that match */
 	START_EARLIEST,
 };
-
-/* Which parameters there are beside those that every request for events has. */
-enum subscription_use { USE_STREAM, USE_POLL, USE_HISTORY, USE_CHANGE };
 
 struct subscription_channel {
 	struct channel *channel;
@@ -62,12 +56,8 @@ struct subscription {
 	struct buf key;
 };
 
-/* 0, or an HTTP status (400, 404, 406, or 503 when it may work later) with a
- * sentence in `why`.  Give it to subscription_fini() either way.
- */
-int subscription_parse(struct hub *h, const struct door_request *r, const struct identity *who,
-		       enum subscription_use use, struct subscription *ret,
-		       struct buf *why) must_check;
+/* Once all else is set: the key. */
+void subscription_put_key(struct subscription *s);
 
 /* For a stream that is open: the form of what it gets stays as in `like`. */
 void subscription_liken(struct subscription *s, const struct subscription *like);

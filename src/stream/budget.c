@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/budget.h"
+#include "stream/budget.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A view that is too dear for the loop: a reader matches and renders for it, from the
- * journal, in its turn among the readers.  What comes of it goes into the view's log as
+ * A view that is too dear for the loop: a thread matches and renders for it, from the
+ * journal, in its turn among the threads.  What comes of it goes into the view's log as
  * usual, so its streams notice nothing but a delay.
  *
  *	published    | in the log | being read | not yet |
@@ -11,10 +11,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "channel/channel.h"
-#include "hub/stream.h"
-#include "hub/view_internal.h"
 #include "past/replay.h"
+#include "stream/view_internal.h"
 #include "wire/record.h"
 
 #define ASIDE_MIN_NS (1 * NS_PER_SEC)
@@ -23,7 +21,7 @@
 #define PACE_NS      (2 * NS_PER_MS)
 #define PACE_EACH_NS (500 * 1000LL) /* and so much for each view that is aside */
 
-enum { PIECE_BYTES = 64 * 1024, PAGE_EVENTS = 1000, PAGE_BYTES = 256 * 1024 };
+enum { PIECE_BYTES = 64 * 1024 };
 
 /* What a channel has dropped that the view has not seen. */
 static event_id gap_of(const struct view *v, const struct channel *c)
@@ -34,43 +32,12 @@ static event_id gap_of(const struct view *v, const struct channel *c)
 	return floor > v->seen ? floor : 0;
 }
 
-struct replay *view_replay(const struct view *v, event_id after, event_id upto, uint64_t tail)
-{
-	const struct subscription *sub = &v->sub;
-	struct replay *r = replay_new(sub->n_channels);
-	r->runs = v->hub->reader_runs;
-	r->epoch = registry_epoch(&v->hub->registry);
-	r->format = sub->format;
-	r->gzips = sub->gzips;
-	r->after = after;
-	r->upto = upto;
-	r->tail = tail;
-	r->group = sub->format == FORMAT_PAGE ? 0 : VIEW_GROUP;
-	r->limit = sub->format == FORMAT_PAGE ? PAGE_EVENTS : 0;
-	r->budget = PAGE_BYTES;
-	for (size_t i = 0; i < sub->n_channels; i++) {
-		const struct journal *j = &sub->channels[i].channel->journal;
-		struct past_channel *c = &r->channels[i];
-		c->name = str_of(sub->channels[i].channel->settings.name);
-		c->filter = filter_ref(sub->channels[i].filter);
-		if (tail)
-			journal_snapshot_back(j, upto, &c->snapshot);
-		else
-			journal_snapshot(j, after, &c->snapshot);
-		c->snapshot.last = MIN(c->snapshot.last, upto);
-	}
-	if (tail)
-		locate_init(&r->locate, r->channels, r->n_channels, upto, tail);
-	r->locate.is_cancelled = &r->is_cancelled;
-	return r;
-}
-
 static void arrange(struct view *v)
 {
-	int64_t pace_ns = PACE_NS + (int64_t)v->hub->n_aside * PACE_EACH_NS;
+	int64_t pace_ns = PACE_NS + (int64_t)v->all->n_aside * PACE_EACH_NS;
 	if (!v->replay && !v->again.slot)
-		loop_timer_set(v->hub->loop, &v->again,
-			       MAX(loop_now(v->hub->loop), v->read_ns + pace_ns));
+		loop_timer_set(view_loop(v), &v->again,
+			       MAX(loop_now(view_loop(v)), v->read_ns + pace_ns));
 }
 
 /* Transient events are in no journal: missed ones are reported as a gap. */
@@ -80,32 +47,32 @@ static void tell_missed(struct view *v)
 	if (!v->missed || v->missed > v->seen)
 		return;
 	format_begin(&text, v->sub.format);
-	format_gap(&text, v->sub.format, registry_epoch(&v->hub->registry),
+	format_gap(&text, v->sub.format, registry_epoch(v->all->registry),
 		   &(struct gap){.from = v->missed_after,
 				 .to = v->missed,
 				 .at = v->seen,
 				 .count = -1,
 				 .reason = "slow"},
 		   true);
-	format_end(&text, v->sub.format, registry_epoch(&v->hub->registry), v->seen);
-	if (v->gzip) {
+	format_end(&text, v->sub.format, registry_epoch(v->all->registry), v->seen);
+	if (v->log.gzip) {
 		struct buf packed = {0};
 		gzip_put_alone(&packed, buf_str(&text));
 		buf_fini(&text);
 		text = packed;
 	}
-	view_append_rendered(v, buf_str(&text), v->seen);
+	view_log_put_rendered(&v->log, buf_str(&text), v->seen);
 	v->missed = 0;
-	v->hub->n_gaps_told++;
+	v->all->n_gaps++;
 	buf_fini(&text);
 }
 
 static void come_back(struct view *v)
 {
 	v->is_aside = false;
-	v->back_ns = loop_now(v->hub->loop);
-	v->hub->n_aside--;
-	loop_timer_cancel(v->hub->loop, &v->again);
+	v->back_ns = loop_now(view_loop(v));
+	v->all->n_aside--;
+	loop_timer_cancel(view_loop(v), &v->again);
 }
 
 /* Whether nothing is lost when the loop goes on from here.  While an event waits for its
@@ -113,15 +80,15 @@ static void come_back(struct view *v)
  */
 static bool has_seen_all(const struct view *v)
 {
-	event_id head = v->sub.n_channels > 1 ? v->hub->registry.head : view_published(v);
+	event_id head = v->sub.n_channels > 1 ? v->all->registry->head : view_published(v);
 	return v->seen >= head && !v->missed;
 }
 
 /* Whether the loop can afford it again. */
 static bool has_place(struct view *v)
 {
-	budget_begin_turn(&v->hub->budget, loop_now(v->hub->loop));
-	return budget_reserve(&v->hub->budget, &v->spender);
+	budget_begin_turn(&v->all->budget, loop_now(view_loop(v)));
+	return budget_reserve(&v->all->budget, &v->spender);
 }
 
 static void on_read(struct replay *r)
@@ -129,20 +96,20 @@ static void on_read(struct replay *r)
 	struct view *v = r->owner;
 	v->replay = NULL;
 	subscription_release(&v->sub);
-	if (!v->n_streams) {
+	if (!v->n_readers) {
 		replay_free(r);
 		view_free(v);
 		return;
 	}
 	if (r->slow) {
-		streams_lose_filter(v, r->slow);
+		view_lose(v, r->slow);
 	} else if (r->has_run) {
 		v->seen = r->last;
 		v->n_events += r->n_events;
 		if (r->out.len)
-			view_append_rendered(v, buf_str(&r->out), r->last);
+			view_log_put_rendered(&v->log, buf_str(&r->out), r->last);
 		tell_missed(v);
-		if (has_seen_all(v) && loop_now(v->hub->loop) >= v->aside_until_ns && has_place(v))
+		if (has_seen_all(v) && loop_now(view_loop(v)) >= v->aside_until_ns && has_place(v))
 			come_back(v);
 		view_flush(v);
 		if (v->is_aside && v->seen < view_published(v))
@@ -164,7 +131,7 @@ static event_id newest_of(const struct view *v)
 static void read_on(struct view *v)
 {
 	event_id upto = view_published(v);
-	v->read_ns = loop_now(v->hub->loop);
+	v->read_ns = loop_now(view_loop(v));
 	if (v->seen >= upto)
 		return;
 	if (newest_of(v) <= v->seen) { /* only transient ones, or none of its own */
@@ -181,19 +148,19 @@ static void read_on(struct view *v)
 	for (size_t i = 0; i < v->sub.n_channels; i++)
 		r->channels[i].gap_to = gap_of(v, v->sub.channels[i].channel);
 	subscription_hold(&v->sub);
-	replay_submit(v->hub->helper, r, v->reader);
+	replay_submit(v->all->readers, r, v->owner);
 }
 
 static void on_again(struct loop_timer *t)
 {
 	struct view *v = container_of(t, struct view, again);
-	struct hub *h = v->hub;
-	if (!loop_share_enter(h->loop, &h->reading, READING_NS)) {
-		loop_timer_set(h->loop, t, loop_now(h->loop) + READING_NS);
+	struct loop *l = view_loop(v);
+	if (!loop_share_enter(l, &v->all->reading, READING_NS)) {
+		loop_timer_set(l, t, loop_now(l) + READING_NS);
 		return;
 	}
 	read_on(v);
-	loop_share_leave(&h->reading);
+	loop_share_leave(&v->all->reading);
 }
 
 static void note_missed(struct view *v, const struct event *ev)
@@ -238,14 +205,14 @@ static void give_up_held(struct view *v)
 
 void view_put_aside(struct view *v, const struct event *ev)
 {
-	int64_t now = loop_now(v->hub->loop);
+	int64_t now = loop_now(view_loop(v));
 	event_id published = view_published(v);
 	/* What is in the log goes out in its time: many views may be put aside in one turn. */
 	v->seen = MIN(published, ev->id - 1);
 	give_up_held(v);
 	v->is_aside = true;
-	v->hub->n_aside++;
-	v->hub->n_put_aside++;
+	v->all->n_aside++;
+	v->all->n_put_aside++;
 	/* One that has just come back stays longer. */
 	bool is_again = v->back_ns && now - v->back_ns < 2 * v->aside_ns;
 	v->aside_ns = is_again ? MIN(2 * v->aside_ns, ASIDE_MAX_NS) : ASIDE_MIN_NS;
@@ -255,8 +222,8 @@ void view_put_aside(struct view *v, const struct event *ev)
 
 bool view_aside_end(struct view *v)
 {
-	loop_timer_cancel(v->hub->loop, &v->again);
-	v->hub->n_aside -= v->is_aside;
+	loop_timer_cancel(view_loop(v), &v->again);
+	v->all->n_aside -= v->is_aside;
 	if (!v->replay)
 		return false;
 	if (!replay_cancel(v->replay))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/subscription.h"
+#include "hub/subscription_parse.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -423,17 +423,6 @@ static void put_names(struct asked *a)
 	json_close(&j, ']');
 }
 
-static void put_key(struct subscription *s)
-{
-	buf_printf(&s->key, "%d %d %d %d %.*s", s->framing, s->format, s->gzips, s->heartbeat,
-		   (int)s->names.len, s->names.data);
-	for (size_t i = 0; i < s->n_channels; i++) {
-		buf_printf(&s->key, "%c%p%c", 0, (void *)s->channels[i].channel, 0);
-		if (s->channels[i].filter)
-			buf_put_str(&s->key, filter_text(s->channels[i].filter));
-	}
-}
-
 /* What has been is for those alone who may see it.  Who has a cursor goes on from now
  * with a gap, so that a browser that reconnects is not turned away for good.
  */
@@ -499,7 +488,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, const struct
 	if (!status)
 		status = check_replay(a);
 	put_names(a);
-	put_key(ret);
+	subscription_put_key(ret);
 	for (size_t i = 0; i < a->n_names; i++)
 		free(a->names[i]);
 	for (size_t i = 0; i < ret->n_channels; i++) {
@@ -512,38 +501,4 @@ int subscription_parse(struct hub *h, const struct door_request *r, const struct
 	buf_fini(&a->last_event_id);
 	free(a);
 	return status;
-}
-
-void subscription_liken(struct subscription *s, const struct subscription *like)
-{
-	s->format = like->format;
-	s->framing = like->framing;
-	s->gzips = like->gzips;
-	s->heartbeat = like->heartbeat;
-	s->key.len = 0;
-	put_key(s);
-}
-
-void subscription_hold(const struct subscription *s)
-{
-	for (size_t i = 0; i < s->n_channels; i++)
-		s->channels[i].channel->n_users++;
-}
-
-void subscription_release(const struct subscription *s)
-{
-	for (size_t i = 0; i < s->n_channels; i++)
-		s->channels[i].channel->n_users--;
-}
-
-void subscription_fini(struct subscription *s)
-{
-	for (size_t i = 0; i < s->n_channels; i++)
-		filter_unref(s->channels[i].filter);
-	for (size_t i = 0; i < s->n_channels; i++)
-		filter_unref(s->channels[i].bounds);
-	buf_fini(&s->names);
-	buf_fini(&s->filter);
-	buf_fini(&s->key);
-	s->n_channels = 0;
 }

@@ -7,32 +7,40 @@
  * Knows descriptors and FastCGI framing, and nothing of events.  After the
  * hand-over a front server has nothing to say but that it is over.
  */
-#ifndef SLUICE_HUB_OUTLET_H
-#define SLUICE_HUB_OUTLET_H
+#ifndef SLUICE_STREAM_OUTLET_H
+#define SLUICE_STREAM_OUTLET_H
 
 #include "base/buf.h"
 #include "loop/loop.h"
 #include "wire/door.h"
 
+struct outlet;
+
+/* Called from the loop alone, never while the outlet is being given something. */
+struct outlet_ops {
+	void (*on_room)(struct outlet *o); /* all that was pending has been sent */
+	void (*on_gone)(struct outlet *o); /* the peer is gone, or all is said: closed */
+};
+
 struct outlet {
+	const struct outlet_ops *ops;
 	struct loop *loop;
 	struct loop_io io;
 	int fd; /* owned; -1 once closed */
 	uint16_t fcgi_id;
 	enum door_framing framing;
-	bool waits; /* it took less than there was: until it has room again */
-	bool ends;  /* once all that is pending was sent */
+	bool waits;   /* it took less than there was: until it has room again, or is lost */
+	bool ends;    /* once all that is pending was sent */
+	bool is_lost; /* the peer is gone, which `gone` will tell; takes nothing any more */
 	struct buf pending;
 	size_t pending_at;
-	int64_t moved_ns;                  /* loop time at which the peer last took something */
-	uint64_t n_bytes;                  /* that it took, ever */
-	void (*on_room)(struct outlet *o); /* all that was pending has been sent */
-	void (*on_gone)(struct outlet *o); /* the peer is gone, or all is said: closed */
+	struct loop_task gone;
+	int64_t moved_ns; /* loop time at which the peer last took something */
 };
 
 /* Takes `fd`.  0 or a negative errno: then it is closed. */
 int outlet_open(struct outlet *o, struct loop *l, int fd, uint16_t fcgi_id,
-		enum door_framing framing) must_check;
+		enum door_framing framing, const struct outlet_ops *ops) must_check;
 
 /* Closes without a call of on_gone; may be called twice. */
 void outlet_close(struct outlet *o);
@@ -42,6 +50,7 @@ static inline bool outlet_is_open(const struct outlet *o)
 	return o->fd >= 0;
 }
 
+/* Whether it takes more at once; one that is lost does not. */
 static inline bool outlet_is_clear(const struct outlet *o)
 {
 	return !o->pending.len && !o->waits;

@@ -6,8 +6,8 @@
  * the average are too dear for the loop, and are put aside (view_aside.c), if their client
  * takes more than clients do on average.  Views that cost next to nothing are never dear.
  */
-#ifndef SLUICE_HUB_BUDGET_H
-#define SLUICE_HUB_BUDGET_H
+#ifndef SLUICE_STREAM_BUDGET_H
+#define SLUICE_STREAM_BUDGET_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  *
  * quota - how many streams are open of one client address, or one user.
  */
-#ifndef SLUICE_HUB_QUOTA_H
-#define SLUICE_HUB_QUOTA_H
+#ifndef SLUICE_STREAM_QUOTA_H
+#define SLUICE_STREAM_QUOTA_H
 
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/outlet.h"
+#include "stream/outlet.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -20,6 +20,7 @@ void outlet_close(struct outlet *o)
 {
 	if (o->fd < 0)
 		return;
+	list_remove(&o->gone.link);
 	loop_remove(o->loop, &o->io);
 	fd_close(&o->fd);
 	buf_fini(&o->pending);
@@ -29,10 +30,29 @@ void outlet_close(struct outlet *o)
 static void go(struct outlet *o)
 {
 	outlet_close(o);
-	o->on_gone(o);
+	o->ops->on_gone(o);
 }
 
-/* What the socket takes; the connection is gone when it is broken. */
+static void on_gone(struct loop_task *t)
+{
+	go(container_of(t, struct outlet, gone));
+}
+
+/* It is broken: who is just giving it something learns that later, from the loop. */
+static void lose(struct outlet *o)
+{
+	o->is_lost = o->waits = true;
+	buf_fini(&o->pending);
+	o->pending_at = 0;
+	loop_defer(o->loop, &o->gone);
+}
+
+static bool takes(const struct outlet *o)
+{
+	return o->fd >= 0 && !o->is_lost;
+}
+
+/* What the socket takes; the connection is lost when it is broken. */
 static size_t try_send(struct outlet *o, const char *p, size_t n)
 {
 	size_t done = 0;
@@ -43,14 +63,13 @@ static size_t try_send(struct outlet *o, const char *p, size_t n)
 		if (w < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
 		if (w < 0) {
-			go(o);
+			lose(o);
 			return 0;
 		}
 		done += (size_t)w;
 	}
 	if (done)
 		o->moved_ns = loop_now(o->loop);
-	o->n_bytes += done;
 	return done;
 }
 
@@ -58,7 +77,7 @@ static void send_pending(struct outlet *o)
 {
 	o->waits = false;
 	size_t n = try_send(o, o->pending.data + o->pending_at, o->pending.len - o->pending_at);
-	if (o->fd < 0)
+	if (o->is_lost)
 		return;
 	o->pending_at += n;
 	o->waits = o->pending_at < o->pending.len;
@@ -69,19 +88,19 @@ static void send_pending(struct outlet *o)
 	buf_fini(&o->pending);
 	o->pending_at = 0;
 	if (o->ends)
-		go(o);
+		loop_defer(o->loop, &o->gone);
 	else
 		loop_change(o->loop, &o->io, wait_events(o));
 }
 
 size_t outlet_try(struct outlet *o, const char *p, size_t n)
 {
-	return o->fd >= 0 ? try_send(o, p, n) : 0;
+	return takes(o) ? try_send(o, p, n) : 0;
 }
 
 void outlet_keep(struct outlet *o, const char *p, size_t n)
 {
-	if (o->fd < 0)
+	if (!takes(o))
 		return;
 	buf_put(&o->pending, p, n);
 	o->waits = true;
@@ -90,7 +109,7 @@ void outlet_keep(struct outlet *o, const char *p, size_t n)
 
 void outlet_put(struct outlet *o, struct str text)
 {
-	if (o->fd < 0 || !text.len)
+	if (!takes(o) || !text.len)
 		return;
 	if (o->framing == DOOR_FCGI)
 		fcgi_put_stdout(&o->pending, o->fcgi_id, text);
@@ -101,7 +120,7 @@ void outlet_put(struct outlet *o, struct str text)
 
 void outlet_put_framed(struct outlet *o, struct buf *bytes)
 {
-	if (o->fd < 0 || !bytes->len)
+	if (!takes(o) || !bytes->len)
 		return;
 	if (o->pending.len) {
 		buf_put_str(&o->pending, buf_str(bytes));
@@ -114,7 +133,7 @@ void outlet_put_framed(struct outlet *o, struct buf *bytes)
 
 void outlet_end(struct outlet *o)
 {
-	if (o->fd < 0 || o->ends)
+	if (!takes(o) || o->ends)
 		return;
 	o->ends = true;
 	if (o->framing == DOOR_FCGI)
@@ -135,21 +154,24 @@ static void on_io(struct loop_io *io, uint32_t events)
 			return;
 		}
 	}
-	if (events & EPOLLOUT) {
+	if (events & EPOLLOUT && takes(o)) {
 		send_pending(o);
-		if (o->fd >= 0 && !o->waits)
-			o->on_room(o);
+		if (!o->waits && !o->ends)
+			o->ops->on_room(o);
 	}
 }
 
 int outlet_open(struct outlet *o, struct loop *l, int fd, uint16_t fcgi_id,
-		enum door_framing framing)
+		enum door_framing framing, const struct outlet_ops *ops)
 {
+	o->ops = ops;
 	o->loop = l;
 	o->fd = fd;
 	o->fcgi_id = fcgi_id;
 	o->framing = framing;
 	o->io.fd = -1;
+	o->gone.fn = on_gone;
+	list_init(&o->gone.link);
 	o->moved_ns = loop_now(l);
 	int r = fd_set_nonblocking(fd);
 	if (!r)

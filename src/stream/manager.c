@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/manager.h"
+#include "stream/manager.h"
 
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -9,16 +9,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/unit.h"
-#include "hub/stream.h"
 
 /* Lives as long as it has streams. */
 struct manager {
-	struct list link; /* in hub.managers */
-	struct hub *hub;
+	struct list link; /* in managers.all */
+	struct managers *all;
 	pid_t pid;
 	int fd; /* of pidfd_open(2): safe if the process number is reused */
 	struct loop_io io;
-	struct list streams; /* of struct stream, by their of_manager */
+	struct list streams; /* of struct managed */
 	size_t n;
 	struct loop_task reaper;
 };
@@ -31,17 +30,16 @@ static void reap(struct loop_task *t)
 static void on_ended(struct loop_io *io, uint32_t events maybe_unused)
 {
 	struct manager *m = container_of(io, struct manager, io);
-	loop_remove(m->hub->loop, &m->io);
+	loop_remove(m->all->loop, &m->io);
 	log_info("the web server's process %d has exited: closing its %zu %s", (int)m->pid, m->n,
 		 plural(m->n, "stream", "streams"));
 	list_each_safe (e, &m->streams)
-		stream_say_bye(list_entry(e, struct stream, of_manager), "server",
-			       "the web server is ending");
+		m->all->on_exited(list_entry(e, struct managed, link));
 }
 
-static struct manager *find(struct hub *h, pid_t pid)
+static struct manager *find(const struct managers *all, pid_t pid)
 {
-	list_each (e, &h->managers) {
+	list_each (e, &all->all) {
 		struct manager *m = list_entry(e, struct manager, link);
 		/* Without its io the process has exited, and its number may have been reused. */
 		if (m->pid == pid && m->io.fd >= 0)
@@ -50,46 +48,52 @@ static struct manager *find(struct hub *h, pid_t pid)
 	return NULL;
 }
 
-static struct manager *watch(struct hub *h, pid_t pid)
+static struct manager *watch(struct managers *all, pid_t pid)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
 		return NULL;
 	struct manager *m = mem_zero(sizeof(*m));
-	*m = (struct manager){.hub = h, .pid = pid, .fd = fd, .io.fd = -1, .reaper.fn = reap};
+	*m = (struct manager){.all = all, .pid = pid, .fd = fd, .io.fd = -1, .reaper.fn = reap};
 	list_init(&m->streams);
-	if (loop_add(h->loop, &m->io, fd, EPOLLIN, on_ended)) {
+	if (loop_add(all->loop, &m->io, fd, EPOLLIN, on_ended)) {
 		fd_close(&m->fd);
 		free(m);
 		return NULL;
 	}
-	list_append(&h->managers, &m->link);
+	list_append(&all->all, &m->link);
 	return m;
 }
 
-void manager_join(struct hub *h, pid_t pid, struct stream *s)
+void manager_join(struct managers *all, pid_t pid, struct managed *m)
 {
-	struct manager *m = pid > 0 ? find(h, pid) : NULL;
-	if (!m && pid > 0)
-		m = watch(h, pid);
-	if (!m)
+	struct manager *of = pid > 0 ? find(all, pid) : NULL;
+	if (!of && pid > 0)
+		of = watch(all, pid);
+	if (!of)
 		return;
-	s->manager = m;
-	m->n++;
-	list_append(&m->streams, &s->of_manager);
+	m->manager = of;
+	of->n++;
+	list_append(&of->streams, &m->link);
 }
 
-void manager_leave(struct stream *s)
+void manager_leave(struct managed *m)
 {
-	struct manager *m = s->manager;
-	if (!m)
+	struct manager *of = m->manager;
+	if (!of)
 		return;
-	s->manager = NULL;
-	list_remove(&s->of_manager);
-	if (--m->n)
-		return;
+	m->manager = NULL;
 	list_remove(&m->link);
-	loop_remove(m->hub->loop, &m->io);
-	fd_close(&m->fd);
-	loop_defer(m->hub->loop, &m->reaper);
+	if (--of->n)
+		return;
+	list_remove(&of->link);
+	loop_remove(of->all->loop, &of->io);
+	fd_close(&of->fd);
+	loop_defer(of->all->loop, &of->reaper);
+}
+
+void managers_init(struct managers *all, struct loop *l, void (*on_exited)(struct managed *m))
+{
+	*all = (struct managers){.loop = l, .on_exited = on_exited};
+	list_init(&all->all);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/quota.h"
+#include "stream/quota.h"
 
 #include <stdlib.h>
 

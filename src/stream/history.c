@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/history.h"
+#include "stream/history.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "channel/channel.h"
 #include "channel/regexes.h"
-#include "hub/outlet.h"
-#include "hub/quota.h"
 #include "loop/helper.h"
 #include "past/locate.h"
 #include "past/past.h"
 #include "past/replay.h"
+#include "stream/outlet.h"
+#include "stream/quota.h"
 
 #define SLICE_NS        (20 * NS_PER_MS)
 #define TOTAL_NS        (1500 * NS_PER_MS) /* of reading, for one page */
 #define STALL_NS        (30 * NS_PER_SEC)
 #define TAKEN_WITHIN_NS (600 * NS_PER_SEC)
+#define PROMISE_NS      (2 * NS_PER_SEC)
 
-enum { PAGE_BYTES = 4 * 1024 * 1024, HOLES_MAX = 1024 * 1024, LOOK_AT_THE_CLOCK_EVERY = 8 };
+enum {
+	PAGE_BYTES = 4 * 1024 * 1024,
+	HOLES_MAX = 1024 * 1024,
+	LOOK_AT_THE_CLOCK_EVERY = 8,
+	PAGES_OF_ADDRESS_MAX = 16
+};
 
 struct line {
 	event_id id;
@@ -29,8 +36,8 @@ struct line {
 };
 
 struct page {
-	struct list link; /* in hub.histories */
-	struct hub *hub;
+	struct list link; /* in pages.all */
+	struct pages *all;
 	struct outlet outlet;
 	struct loop_task reaper;
 	struct loop_timer deadline;
@@ -214,7 +221,7 @@ static event_id with_context(struct page *p, struct filter_run *run, event_id af
 static void work(struct helper_job *job)
 {
 	struct page *p = container_of(job, struct page, job);
-	struct filter_run *run = &p->hub->reader_runs[job->thread];
+	struct filter_run *run = &p->all->readers->runs[job->thread];
 	int64_t begun = clock_mono_ns(), deadline_ns = begun + SLICE_NS;
 	bool last = p->spent_ns + SLICE_NS > TOTAL_NS;
 	if (p->is_backward && !p->is_located) {
@@ -232,6 +239,11 @@ static void work(struct helper_job *job)
 	if (!p->slow && (!p->is_backward || p->is_located))
 		read_on(p, run, MAX(deadline_ns, clock_mono_ns() + SLICE_NS / 2));
 	p->spent_ns += clock_mono_ns() - begun;
+}
+
+static struct loop *loop_of(const struct page *p)
+{
+	return p->all->registry->loop;
 }
 
 /* ---- in the loop ---------------------------------------------------------------------------- */
@@ -257,15 +269,15 @@ static void end(struct page *p)
 	if (p->is_over)
 		return;
 	p->is_over = true;
-	p->hub->n_pages_open--;
+	p->all->n_open--;
 	quota_give(p->quota);
 	list_remove(&p->link);
-	loop_timer_cancel(p->hub->loop, &p->deadline);
+	loop_timer_cancel(loop_of(p), &p->deadline);
 	outlet_close(&p->outlet);
 	atomic_store(&p->is_cancelled, true);
-	if (p->is_running && helper_take_back(p->hub->helper, &p->job))
+	if (p->is_running && helper_take_back(p->all->readers->helper, &p->job))
 		p->is_running = false;
-	loop_defer(p->hub->loop, &p->reaper);
+	loop_defer(loop_of(p), &p->reaper);
 }
 
 static void on_gone(struct outlet *o)
@@ -277,15 +289,17 @@ static void on_room(struct outlet *o maybe_unused)
 {
 }
 
+static const struct outlet_ops outlet_ops = {on_room, on_gone};
+
 /* A client that takes nothing is let go; one that takes little, in the end. */
 static void on_deadline(struct loop_timer *t)
 {
 	struct page *p = container_of(t, struct page, deadline);
-	int64_t now = loop_now(p->hub->loop), left_ns = p->outlet.moved_ns + STALL_NS - now;
+	int64_t now = loop_now(loop_of(p)), left_ns = p->outlet.moved_ns + STALL_NS - now;
 	if (left_ns <= 0 || now - p->answered_ns > TAKEN_WITHIN_NS)
 		end(p);
 	else
-		loop_timer_set(p->hub->loop, t, now + left_ns);
+		loop_timer_set(loop_of(p), t, now + left_ns);
 }
 
 static void put_cursor(struct page *p, struct json *j, const char *key, event_id id)
@@ -385,26 +399,25 @@ static void done(struct helper_job *job)
 	struct page *p = container_of(job, struct page, job);
 	p->is_running = false;
 	if (p->is_over) {
-		loop_defer(p->hub->loop, &p->reaper);
+		loop_defer(loop_of(p), &p->reaper);
 		return;
 	}
 	if (p->slow)
-		regexes_switch_off(p->hub->registry.regexes, p->slow);
+		regexes_switch_off(p->all->registry->regexes, p->slow);
 	if (!p->slow && !p->is_complete && !p->is_full && p->spent_ns < TOTAL_NS) {
 		p->is_running = true;
-		helper_submit(p->hub->helper, job); /* behind all that wait */
+		helper_submit(p->all->readers->helper, job); /* behind all that wait */
 		return;
 	}
-	p->answered_ns = loop_now(p->hub->loop);
-	loop_timer_set(p->hub->loop, &p->deadline, p->answered_ns + STALL_NS);
+	p->answered_ns = loop_now(loop_of(p));
+	loop_timer_set(loop_of(p), &p->deadline, p->answered_ns + STALL_NS);
 	respond(p);
 }
 
 static void set_range(struct page *p)
 {
-	struct hub *h = p->hub;
 	const struct subscription *s = &p->sub;
-	p->upto = h->registry.head;
+	p->upto = p->all->registry->head;
 	for (size_t i = 0; i < s->n_channels; i++) {
 		event_id waiting = s->channels[i].channel->unpublished;
 		if (waiting && waiting <= p->upto)
@@ -420,21 +433,19 @@ static void set_range(struct page *p)
 		p->after = p->seen = 0;
 }
 
-void history_open(struct hub *h, int fd, const struct door_request *r, const struct identity *who,
-		  struct subscription *sub)
+void history_open(struct pages *all, int fd, const struct door_request *r,
+		  const struct identity *who, struct subscription *sub)
 {
 	struct page *p = mem_zero(sizeof(*p));
-	p->hub = h;
+	p->all = all;
 	p->sub = *sub;
 	*sub = (struct subscription){0};
 	subscription_hold(&p->sub);
-	p->epoch = registry_epoch(&h->registry);
+	p->epoch = registry_epoch(all->registry);
 	p->reaper.fn = reap;
 	p->deadline.fn = on_deadline;
-	p->outlet.on_gone = on_gone;
-	p->outlet.on_room = on_room;
 	list_init(&p->reaper.link);
-	list_append(&h->histories, &p->link);
+	list_append(&all->all, &p->link);
 	p->channels = mem_zero((p->sub.n_channels + 1) * sizeof(p->channels[0]));
 	set_range(p);
 	for (size_t i = 0; i < p->sub.n_channels; i++) {
@@ -451,31 +462,89 @@ void history_open(struct hub *h, int fd, const struct door_request *r, const str
 	if (p->is_backward)
 		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
 	p->locate.is_cancelled = &p->is_cancelled;
-	p->quota = quota_take(h->quota_pages, str_of(who->address));
-	h->n_pages++;
-	h->n_pages_open++;
-	if (outlet_open(&p->outlet, h->loop, fd, r->fcgi_id, r->framing)) {
+	p->quota = quota_take(all->addresses, str_of(who->address));
+	all->n_ever++;
+	all->n_open++;
+	if (outlet_open(&p->outlet, loop_of(p), fd, r->fcgi_id, r->framing, &outlet_ops)) {
 		end(p);
 		return;
 	}
 	p->job = (struct helper_job){
 		.work = work, .done = done, .owner = reader_owner(who, READS_PAGE)};
 	p->is_running = true;
-	helper_submit(h->helper, &p->job);
+	helper_submit(all->readers->helper, &p->job);
 }
 
-int64_t histories_moved_ns(const struct hub *h)
+int64_t pages_moved_ns(const struct pages *all)
 {
 	int64_t last = 0;
-	list_each (e, &h->histories) {
+	list_each (e, &all->all) {
 		const struct page *p = list_entry(e, struct page, link);
-		last = MAX(last, p->is_running ? loop_now(h->loop) : p->outlet.moved_ns);
+		last = MAX(last, p->is_running ? loop_now(loop_of(p)) : p->outlet.moved_ns);
 	}
 	return last;
 }
 
-void histories_end_all(struct hub *h)
+void pages_end_all(struct pages *all)
 {
-	list_each_safe (e, &h->histories)
+	list_each_safe (e, &all->all)
 		end(list_entry(e, struct page, link));
+}
+
+/* ---- how many ------------------------------------------------------------------------------- */
+
+static void forget(struct page_promise *m)
+{
+	quota_give(m->of);
+	*m = (struct page_promise){0};
+}
+
+bool pages_are_full(struct pages *all, const char *address)
+{
+	int64_t now = loop_now(all->registry->loop);
+	size_t n = all->n_open;
+	for (size_t i = 0; i < PAGES_MAX; i++) {
+		struct page_promise *m = &all->promises[i];
+		if (m->is_made && now - m->at_ns > PROMISE_NS)
+			forget(m);
+		n += m->is_made;
+	}
+	return n >= PAGES_MAX ||
+	       quota_count(all->addresses, str_of(address)) >= PAGES_OF_ADDRESS_MAX;
+}
+
+void pages_promise(struct pages *all, const char *address)
+{
+	size_t i = 0;
+	while (i < PAGES_MAX && all->promises[i].is_made)
+		i++;
+	if (i < PAGES_MAX)
+		all->promises[i] =
+			(struct page_promise){.is_made = true,
+					      .at_ns = loop_now(all->registry->loop),
+					      .of = quota_take(all->addresses, str_of(address))};
+}
+
+void pages_keep_promise(struct pages *all, const char *address)
+{
+	struct quota_entry *of = quota_take(all->addresses, str_of(address));
+	size_t i = 0;
+	while (i < PAGES_MAX && !(all->promises[i].is_made && all->promises[i].of == of))
+		i++;
+	if (i < PAGES_MAX)
+		forget(&all->promises[i]);
+	quota_give(of);
+}
+
+void pages_init(struct pages *all, struct registry *r, const struct readers *readers)
+{
+	*all = (struct pages){.registry = r, .readers = readers, .addresses = quota_new()};
+	list_init(&all->all);
+}
+
+void pages_fini(struct pages *all)
+{
+	for (size_t i = 0; i < PAGES_MAX; i++)
+		forget(&all->promises[i]);
+	quota_free(all->addresses);
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * readers - the threads that read the journals beside the loop.
+ */
+#ifndef SLUICE_PAST_READERS_H
+#define SLUICE_PAST_READERS_H
+
+#include "access/access.h"
+#include "filter/filter.h"
+#include "loop/helper.h"
+
+struct readers {
+	struct helper *helper;
+	struct filter_run *runs; /* one for each of its threads; owned */
+	size_t n;
+};
+
+/* 0 or a negative errno, *why an owned sentence. */
+int readers_start(struct readers *r, struct loop *l, char **why) must_check;
+
+/* Ends them after the job that each is at; those that wait are done() without their work(). */
+void readers_stop(struct readers *r);
+
+/* What somebody has the readers do: each kind takes its own turns, so that a page is not
+ * behind all the streams of the same client, or of a proxy that stands for many.
+ */
+enum reading { READS_PAGE, READS_STREAM, READS_VIEW };
+uint64_t reader_owner(const struct identity *who, enum reading what) must_check;
+
+#endif
