@@ -133,18 +133,15 @@ static void find_one(void *ctx, const char *path)
 
 static void pass_by(void *ctx, enum pattern_trouble what, const char *path)
 {
-	static const enum ignored whys[] = {[PATTERN_UNLISTED] = IGNORED_UNLISTED,
-					    [PATTERN_LINK] = IGNORED_LINK,
-					    [PATTERN_DEEP] = IGNORED_DEEP};
 	struct look *l = ctx;
-	ignored_add(l->s, l->pattern, whys[what], path);
+	ignored_trouble(l->s, l->pattern, what, path);
 }
 
 static int look(struct state *s, struct finds *ret)
 {
 	struct look l = {.s = s, .ret = ret};
-	const struct pattern_visitor v = {find_one, watch_dir, pass_by, &l,
-					  s->options.follow_links};
+	const struct pattern_visitor v = {find_one, watch_dir, pass_by, &l, s->options.follow_links,
+					  0};
 	places_begin(s);
 	ignored_begin(s);
 	fifos_unsee(s);

@@ -449,6 +449,7 @@ static int file_open(struct sluice_source *src, void **ret)
 		return r;
 	}
 	s->next_deadline_ns = INT64_MAX;
+	ignored_check(s);
 	*ret = s;
 	return 0;
 }

@@ -159,6 +159,7 @@ enum ignored {
 	IGNORED_LINK,
 	IGNORED_DEEP,
 	IGNORED_EXCLUDED,
+	IGNORED_NOTHING, /* nothing is ignored, and nothing is there */
 	N_IGNORED
 };
 
@@ -440,7 +441,10 @@ void ignored_begin(struct state *s);
 /* Whether what the pattern has found is not to be read, which is noted; else *st is filled in. */
 bool ignored_is(struct state *s, size_t pattern, const char *path, struct stat *st);
 void ignored_add(struct state *s, size_t pattern, enum ignored why, const char *path);
+void ignored_trouble(struct state *s, size_t pattern, enum pattern_trouble what, const char *path);
 void ignored_tell(struct state *s, size_t pattern, size_t n_found);
+/* Tells the same before anything is read, and of files that may not be. */
+void ignored_check(struct state *s);
 /* Whether a file of this name is read: not if it is compressed in a way that is not. */
 bool ignored_reads(const struct state *s, const char *path);
 void ignored_free(struct state *s);
@@ -488,7 +492,7 @@ void file_note_time(struct file *f, const struct stat *st);
 /* Opens it by its present name: 0 or a negative errno; -ESTALE: that is another file's now. */
 int file_open_fd(struct state *s, struct file *f);
 /* Says that it could not be opened, if it is there; returns -error. */
-int file_cannot_open(struct state *s, const struct file *f, int error);
+int file_cannot_open(struct state *s, const char *path, int error);
 /* Whether a later try can succeed, for what is missing is descriptors or memory. */
 bool file_is_shortage(int error);
 

@@ -351,13 +351,13 @@ bool file_is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
-int file_cannot_open(struct state *s, const struct file *f, int error)
+int file_cannot_open(struct state *s, const char *path, int error)
 {
 	if (error == ENOENT)
 		return -error;
 	s->n_unreadable++;
-	if (may_complain(s, f->path))
-		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (%s; it is tried again)", f->path,
+	if (may_complain(s, path))
+		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (%s; it is tried again)", path,
 		    strerror(error),
 		    file_is_shortage(error)
 			    ? "raise limits.open_files of this source, or the "
@@ -370,7 +370,7 @@ int file_open_fd(struct state *s, struct file *f)
 {
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (f->fd < 0)
-		return file_cannot_open(s, f, errno);
+		return file_cannot_open(s, f->path, errno);
 	no_more_complaint(s, f->path);
 	if (!is_itself(f)) {
 		close(f->fd);

@@ -215,7 +215,7 @@ static struct unpacked *try_to_open(struct state *s, struct file *f, uint64_t of
 	struct unpacked *gz = open_at(f, offset);
 	*r = 0;
 	if (!gz && file_is_shortage(errno))
-		file_cannot_open(s, f, errno);
+		file_cannot_open(s, f->path, errno);
 	else if (!gz)
 		*r = -EIO;
 	return gz;

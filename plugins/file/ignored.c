@@ -143,9 +143,22 @@ void ignored_begin(struct state *s)
 	s->n_ignored = 0;
 }
 
-/* Why there is no file of this name: the first directory that is missing. */
-static void tell_missing(struct state *s, const char *pattern)
+void ignored_trouble(struct state *s, size_t pattern, enum pattern_trouble what, const char *path)
 {
+	static const enum ignored whys[] = {[PATTERN_UNLISTED] = IGNORED_UNLISTED,
+					    [PATTERN_LINK] = IGNORED_LINK,
+					    [PATTERN_DEEP] = IGNORED_DEEP};
+	ignored_add(s, pattern, whys[what], path);
+}
+
+/* Why there is no file of this name: the first directory that is missing. */
+static void tell_nothing(struct state *s, size_t i)
+{
+	const char *pattern = s->include.all[i];
+	bool *is_told = &s->ignored[i * N_IGNORED + IGNORED_NOTHING].is_told;
+	if (*is_told || s->has_looked)
+		return;
+	*is_told = true;
 	char dir[4096], why[4200] = "";
 	for (const char *slash = strchr(pattern + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - pattern), pattern);
@@ -199,8 +212,60 @@ void ignored_tell(struct state *s, size_t pattern, size_t n_found)
 		if (!i->is_told && (!is_meant || !s->has_looked))
 			tell_one(s, pattern, why, !n_found);
 	}
-	if (!any && !s->has_looked)
-		tell_missing(s, text);
+	if (!any)
+		tell_nothing(s, pattern);
+}
+
+/* ---- before anything is read ---- */
+
+/* A walk through a large tree is left to run(), for open() has to answer. */
+enum { CHECK_MAX_S = 2 };
+
+struct checking {
+	struct state *s;
+	size_t pattern, n_found;
+};
+
+static void check_one(void *ctx, const char *path)
+{
+	struct checking *c = ctx;
+	struct stat st;
+	if (ignored_is(c->s, c->pattern, path, &st))
+		return;
+	c->n_found++;
+	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+		file_cannot_open(c->s, path, errno);
+}
+
+static void check_trouble(void *ctx, enum pattern_trouble what, const char *path)
+{
+	struct checking *c = ctx;
+	ignored_trouble(c->s, c->pattern, what, path);
+}
+
+static void check_dir(void *ctx, const char *path)
+{
+	(void)ctx;
+	(void)path;
+}
+
+void ignored_check(struct state *s)
+{
+	struct checking c = {.s = s};
+	const struct pattern_visitor v = {check_one,
+					  check_dir,
+					  check_trouble,
+					  &c,
+					  s->options.follow_links,
+					  mono_ns() + CHECK_MAX_S * 1000000000LL};
+	ignored_begin(s);
+	for (; c.pattern < s->include.n; c.pattern++) {
+		c.n_found = 0;
+		pattern_expand(s->include.all[c.pattern], &v);
+		if (mono_ns() >= v.until_ns)
+			return;
+		ignored_tell(s, c.pattern, c.n_found);
+	}
 }
 
 void ignored_free(struct state *s)

@@ -242,6 +242,8 @@ static void add_link(struct walk *w, const char *path, int depth)
 static void walk_below(struct walk *w, const char *dir, int depth)
 {
 	const struct pattern_visitor *v = w->v;
+	if (v->until_ns && mono_ns() >= v->until_ns)
+		return;
 	DIR *d = opendir(dir[0] ? dir : "/");
 	if (!d) {
 		if (errno == EACCES)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { PATTERNS_MAX = 1000 };
 
@@ -45,6 +46,7 @@ struct pattern_visitor {
 	void (*trouble)(void *ctx, enum pattern_trouble what, const char *path);
 	void *ctx;
 	bool follow_links; /* to directories below **; each directory is visited once */
+	int64_t until_ns;  /* CLOCK_MONOTONIC: no directory below ** is begun later; 0: any time */
 };
 
 void pattern_expand(const char *pattern, const struct pattern_visitor *v);

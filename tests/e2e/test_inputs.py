@@ -30,7 +30,7 @@ def lines(site, channel, n):
 
 
 def nothing_in_include_is_ignored_silently(site):
-    """One line at the start, and a warning in the status."""
+    """One line by sluice check, one at the start, and a warning in the status."""
     os.chmod(site.dir, 0o755)
     os.makedirs(site.path("x/dir"))
     append(site, "x/plain.log", "read\n")
@@ -84,6 +84,11 @@ def nothing_in_include_is_ignored_silently(site):
         # The log, too, and no second line at the next looks.
         told_in_log = [l for l in site.log().splitlines() if "source %s: " % name in l]
         check(len(told_in_log) == 1 and text in told_in_log[0], "%s: %r" % (name, told_in_log))
+    status, out = site.sluice_command("check")
+    for name, _, text in cases:
+        told_by_check = [l for l in out.splitlines() if "sources.%s: " % name in l]
+        check(status == 0 and len(told_by_check) == 1 and text in told_by_check[0], "%s: %r" % (name, out))
+    check("sources.some: " not in out, out)
     check(site.source("fifo")["counters"]["ignored_files"] == 1, site.source("fifo"))
     check(site.source("gz")["counters"]["ignored_files"] == 3, site.source("gz"))
     check(site.source("unreadable")["counters"]["unreadable_files"] == 1, site.source("unreadable"))
