@@ -226,6 +226,14 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	return f->at.offset ? emit_cursor(s, f) : 0;
 }
 
+/* Whether what was opened has only the number of the file that was followed: it begins as itself
+ * then, also if it is a copy of that one.
+ */
+static bool has_number_only(const struct file *f)
+{
+	return f->born_ns && f->open_born_ns && f->born_ns != f->open_born_ns;
+}
+
 /* Opens a known file again and goes on in it.  When it holds other content by
  * now, its number has been given to another file, or it was emptied: then it is
  * forgotten, and begins anew as what it is.
@@ -237,8 +245,8 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st)
 		return 0; /* tried again by the next look */
 	if (f->is_gz)
 		return gz_reopen(s, f);
-	bool is_other = f->born_ns && f->open_born_ns && f->born_ns != f->open_born_ns;
-	if ((is_other && (f->is_done || !f->at.offset)) || (uint64_t)st->st_size < f->at.offset ||
+	bool is_other = has_number_only(f);
+	if (is_other || (uint64_t)st->st_size < f->at.offset ||
 	    !position_fits(&f->at, f->fd)) {
 		char message[512];
 		close(f->fd);
@@ -427,13 +435,10 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		return 0; /* tried again by the next look */
 	if (f->is_gz)
 		return resume_gz(s, f, st);
-	bool is_same = f->born_ns && f->born_ns == f->open_born_ns;
-	bool is_another = f->born_ns && f->open_born_ns && !is_same;
-	/* One that is done with and removed leaves its number to others, which may begin alike. */
-	if (!(was_done && is_another) && position_fits(&f->at, f->fd) &&
+	bool is_another = has_number_only(f);
+	if (!is_another && position_fits(&f->at, f->fd) &&
 	    (uint64_t)st->st_size >= f->at.offset) {
 		file_note_time(f, st);
-		f->born_ns = f->open_born_ns;
 		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
 		if (f->is_done) {
 			close(f->fd);

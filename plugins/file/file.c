@@ -516,18 +516,43 @@ static void sweep_files(struct state *s)
 	}
 }
 
-static int drain_older(struct state *s, struct file *f)
+/* Whether it is not to be read yet. */
+static bool must_wait(struct file *f)
 {
-	struct file *older = f->older;
-	f->older = NULL;
-	if (!older)
-		return 0;
-	int r = drain_older(s, older);
-	if (!r)
-		r = generation_tell_missed(s, older);
-	if (!r)
-		r = follow_drain(s, older);
-	return r ? r : group_flush(s, older);
+	struct stat st;
+	while (f->older && f->older->is_done)
+		f->older = f->older->older;
+	if (f->between || (f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || !st.st_size)))
+		return true;
+	/* One that is being compressed still is read in its own time, and one that is
+	 * looked for may be found.
+	 */
+	for (const struct file *o = f->older; o; o = o->older)
+		if (o->is_missing || o->between || (o->is_gz && !o->is_done && o->fd >= 0))
+			return true;
+	return false;
+}
+
+/* The one that waits for the oldest of them, which itself waits for none. */
+static struct file *last_to_wait(struct file *f)
+{
+	while (f->older->older)
+		f = f->older;
+	return f;
+}
+
+/* Reads the oldest file that it waits for to its end.  Others can be dropped meanwhile, and
+ * a compressed one can be found to come before.
+ */
+static int drain_oldest(struct state *s, struct file *f)
+{
+	struct file *oldest = last_to_wait(f)->older;
+	int r = generation_tell_missed(s, oldest);
+	r = r ? r : follow_drain(s, oldest);
+	r = r ? r : group_flush(s, oldest);
+	if (!oldest->older)
+		last_to_wait(f)->older = NULL;
+	return r;
 }
 
 /* The older files of the same name are read to their ends once this one holds
@@ -535,17 +560,10 @@ static int drain_older(struct state *s, struct file *f)
  */
 static int wait_for_older(struct state *s, struct file *f, bool *wait)
 {
-	struct stat st;
-	while (f->older && f->older->is_done)
-		f->older = f->older->older;
-	*wait = f->between ||
-		(f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || st.st_size == 0));
-	/* One that is being compressed still is read in its own time, and one that is
-	 * looked for may be found.
-	 */
-	for (const struct file *o = f->older; o; o = o->older)
-		*wait |= o->is_missing || o->between || (o->is_gz && !o->is_done && o->fd >= 0);
-	return *wait ? 0 : drain_older(s, f);
+	int r = 0;
+	while (!(*wait = must_wait(f)) && f->older && !r)
+		r = drain_oldest(s, f);
+	return r;
 }
 
 /* A rotated file that has been read to its end: should it be removed while sluice does

@@ -465,7 +465,8 @@ bool file_stat(const char *path, struct stat *st, int64_t *born_ns);
 /* The name that an open file has now, wherever it is: owned; NULL: none. */
 char *file_name_of_open(const struct file *f);
 /* It goes on in another file, which holds the same: 0 or -ECANCELED. */
-int file_become(struct state *s, struct file *f, const char *path, const struct stat *st);
+int file_become(struct state *s, struct file *f, const char *path, const struct stat *st,
+		int64_t born_ns);
 /* A compressed file knows from now on of what file it was made. */
 void file_note_original(struct file *f, const struct file *original);
 /* When the text in it began, and was last written to; 0: not known. */
@@ -482,7 +483,7 @@ void file_drop(struct state *s, struct file *gone);
 /* One that is in no table. */
 void file_free(struct file *f);
 /* Its number belongs to another file by now.  What was read of it is kept in mind
- * for a while, for it may come back compressed.  0 or -ECANCELED.
+ * for a while, for it may come back compressed, or as a copy.  0 or -ECANCELED.
  */
 int file_let_go(struct state *s, struct file *f);
 /* Drops it together with its cursor.  0 or -ECANCELED. */
@@ -531,7 +532,8 @@ bool generation_is_awaited(struct state *s, const char *path);
 /* Whether the name is that of an older generation of a file that is followed. */
 bool generation_has_base(struct state *s, const char *path);
 /* Looks for the rest of a file that is not there any more: in copies of it, also
- * compressed ones.  1 if it goes on there, 0, or -ECANCELED.
+ * compressed ones.  1 if it goes on there, 0, -EAGAIN when another look can tell, or
+ * -ECANCELED.
  */
 int generation_adopt(struct state *s, struct file *f);
 /* A file was emptied: reads what is behind `at` in the copy that was made before, if

@@ -150,14 +150,15 @@ static void set_key(struct file *f)
 		 (unsigned long long)f->ino);
 }
 
-int file_become(struct state *s, struct file *f, const char *path, const struct stat *st)
+int file_become(struct state *s, struct file *f, const char *path, const struct stat *st,
+		int64_t born_ns)
 {
 	char old[sizeof(f->key)];
 	memcpy(old, f->key, sizeof(old));
 	unindex(s, f);
 	f->dev = st->st_dev;
 	f->ino = st->st_ino;
-	f->born_ns = 0;
+	f->born_ns = born_ns;
 	set_key(f);
 	index_one(s, f);
 	file_set_path(f, path);
@@ -171,7 +172,9 @@ int file_lose_identity(struct state *s, struct file *f)
 	char old[sizeof(f->key)];
 	memcpy(old, f->key, sizeof(old));
 	unindex(s, f);
-	snprintf(f->key, sizeof(f->key), "was:%016llx:%llu", (unsigned long long)f->at.head_hash,
+	/* Copies begin alike, but each was made at a time of its own. */
+	snprintf(f->key, sizeof(f->key), "was:%016llx:%llu",
+		 (unsigned long long)(f->at.head_hash ^ (uint64_t)f->born_ns),
 		 (unsigned long long)f->ino);
 	f->ino = 0;
 	index_one(s, f);
@@ -308,9 +311,10 @@ void file_drop(struct state *s, struct file *gone)
 
 int file_let_go(struct state *s, struct file *f)
 {
-	if (!s->options.decompress || !f->at.head_len)
+	bool may_come_back = s->options.decompress && f->at.head_len;
+	if (!may_come_back && !position_is_telling(&f->at))
 		return file_forget(s, f);
-	f->is_done = f->at.is_done = true;
+	f->is_done = f->at.is_done = f->is_removed = true;
 	f->vanished_ns = mono_ns();
 	return file_lose_identity(s, f);
 }

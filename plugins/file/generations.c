@@ -666,30 +666,81 @@ static int tell_closed(struct state *s, struct file *of, const char *path, int e
 	return emit_gap(s, of, "rotated", message);
 }
 
-/* The new file was made before the other one lost its name, and begins like it: then
- * it is a copy of it, perhaps a longer one, and goes on where that one is.
+static bool hold_the_same(int a, int b, uint64_t n)
+{
+	char x[8192], y[8192];
+	for (uint64_t at = 0; at < n;) {
+		size_t len = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
+		if (pread(a, x, len, (off_t)at) != (ssize_t)len ||
+		    pread(b, y, len, (off_t)at) != (ssize_t)len || memcmp(x, y, len) != 0)
+			return false;
+		at += len;
+	}
+	return true;
+}
+
+/* Files that begin alike by chance are short: less than HEAD_MAX bytes are a copy only if the
+ * file was made before the other one lost its name.
+ */
+static bool may_be_copy(const struct file *f, const struct file *before)
+{
+	struct stat st, now;
+	if (before->is_gz || f->is_gz || read_offset(f) || fstat(before->fd, &st) < 0 ||
+	    fstat(f->fd, &now) < 0)
+		return false;
+	if (st.st_size >= HEAD_MAX)
+		return now.st_size >= HEAD_MAX && hold_the_same(f->fd, before->fd, HEAD_MAX);
+	/* In one tick of the clock it can also have been made afterwards. */
+	int64_t lost_ns = ns_of(&st.st_ctim);
+	return !st.st_nlink &&
+	       (f->born_ns < lost_ns || (f->born_ns == lost_ns && now.st_size > st.st_size));
+}
+
+/* The new file holds all that the one before does, and perhaps more: it goes on where that one
+ * is.  0; -EAGAIN when that one is to be read behind others first; or -ECANCELED.
  */
 static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 {
-	struct stat st, now;
-	if (!before || before->fd < 0 || before->is_gz || f->is_gz || read_offset(f) ||
-	    fstat(before->fd, &st) < 0 || st.st_nlink || fstat(f->fd, &now) < 0 ||
-	    f->born_ns > ns_of(&st.st_ctim))
+	if (before->fd < 0 || !may_be_copy(f, before))
 		return 0;
-	/* In one tick of the clock it can also have been made afterwards. */
-	if (f->born_ns == ns_of(&st.st_ctim) && now.st_size <= st.st_size)
-		return 0;
+	while (before->older && before->older->is_done)
+		before->older = before->older->older;
+	if (before->older || before->between)
+		return -EAGAIN;
 	int r = follow_drain(s, before);
 	struct position at = before->at;
-	if (r || !at.offset || (uint64_t)now.st_size < at.offset || !position_fits(&at, f->fd))
+	if (r || before->fd < 0 || !at.offset || !position_fits(&at, f->fd) ||
+	    !hold_the_same(f->fd, before->fd, at.offset))
 		return r;
 	f->at = at;
 	follow_seek(f, at.offset);
 	f->older = NULL;
 	group_drop(before);
 	lines_drop(before);
-	r = follow_finish(s, before);
-	return r ? r : emit_cursor(s, f);
+	r = emit_cursor(s, f);
+	return r ? r : follow_finish(s, before);
+}
+
+/* The same when those that had its name are closed, and only the hashes of what was read of
+ * them are known: it goes on where the furthest of them was.
+ */
+static int go_on_in_copy_of_closed(struct state *s, struct file *f)
+{
+	struct position best = {0};
+	if (f->is_gz || read_offset(f))
+		return 0;
+	for (const struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin) {
+		struct position at = o->at;
+		if (strcmp(o->origin, f->origin) == 0 && at.offset > best.offset &&
+		    position_is_telling(&at) && position_fits(&at, f->fd))
+			best = at;
+	}
+	if (!best.offset)
+		return 0;
+	f->at = best;
+	f->at.is_done = false;
+	follow_seek(f, best.offset);
+	return emit_cursor(s, f);
 }
 
 /* One that the patterns have brought in already is read before `f`. */
@@ -749,7 +800,7 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 		r = begin_all(s, f, &q);
 	}
 	if (!q.n && !r)
-		r = go_on_in_copy(s, f, f->older);
+		r = f->older ? go_on_in_copy(s, f, f->older) : go_on_in_copy_of_closed(s, f);
 	search_free(&q);
 	if (r == -EAGAIN) {
 		s->look_at_ns = mono_ns() + PLACE_TICK_NS;
@@ -866,39 +917,80 @@ static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 	return r ? r : 1;
 }
 
-/* In another file, which holds the same: 1, 0 when that cannot be read, or -ECANCELED. */
+static bool is_there_still(const struct candidate *c)
+{
+	struct stat now;
+	return stat(c->path, &now) == 0 && now.st_dev == c->st.st_dev &&
+	       now.st_ino == c->st.st_ino;
+}
+
+/* In another file, which holds the same: 1, 0 when that cannot be read, -EAGAIN when a third
+ * one has got its name meanwhile, or -ECANCELED.
+ */
 static int go_on_in(struct state *s, struct file *f, const struct candidate *c)
 {
-	int r = file_become(s, f, c->path, &c->st);
-	if (!r)
-		r = file_reopen(s, f, &c->st);
+	if (!is_there_still(c))
+		return -EAGAIN;
+	int r = file_become(s, f, c->path, &c->st, c->born_ns);
+	r = r ? r : file_reopen(s, f, &c->st);
 	if (r)
 		return r;
 	/* It is gone, and a gap says so, if what it holds has just changed. */
 	const struct file *now = file_by_identity(s, c->st.st_dev, c->st.st_ino);
-	return !now || now->fd >= 0;
+	if (!now || now->fd >= 0)
+		return 1;
+	return is_there_still(c) ? 0 : -EAGAIN;
 }
 
-/* The file that has its name now is a copy of it, with more: 1, else 0 or -ECANCELED. */
+/* The file `p` holds what was read of `f`, which is not there any more: it goes on behind that.
+ * 1 or -ECANCELED.
+ */
+static int go_on_behind(struct state *s, struct file *p, struct file *f)
+{
+	int r = 0;
+	if (read_offset(p) < f->at.offset) {
+		p->at = f->at;
+		p->at.is_done = false;
+		follow_seek(p, f->at.offset);
+		r = emit_cursor(s, p);
+	}
+	f->is_done = f->at.is_done = true;
+	f->is_missing = false;
+	r = r ? r : emit_cursor(s, f);
+	return r ? r : 1;
+}
+
+/* The first open file of those that wait for it; NULL: none. */
+static struct file *first_open_behind(const struct state *s, const struct file *f)
+{
+	while (f && (f->fd < 0 || f->is_missing)) {
+		struct file *o = file_first_by_origin(s, f->origin);
+		while (o && o->older != f)
+			o = o->next_by_origin;
+		f = o;
+	}
+	return (struct file *)f;
+}
+
+/* A file that has had its name since is a copy of it, perhaps with more: 1, else 0, -EAGAIN or
+ * -ECANCELED.
+ */
 static int adopt_namesake(struct state *s, struct file *f)
 {
 	struct candidate c = {.path = f->origin};
-	if (!f->at.offset || !file_stat(f->origin, &c.st, &c.born_ns) || !S_ISREG(c.st.st_mode))
+	struct position at = f->at;
+	if (!f->at.offset)
 		return 0;
-	struct file *p = file_by_identity(s, c.st.st_dev, c.st.st_ino);
-	if (p ? p->older != f || p->fd < 0 || read_offset(p) : false)
+	struct file *p = first_open_behind(s, f);
+	if (p)
+		return !p->is_gz && position_fits(&at, p->fd) ? go_on_behind(s, p, f) : 0;
+	if (!file_stat(f->origin, &c.st, &c.born_ns) || !S_ISREG(c.st.st_mode))
 		return 0;
-	if (!holds_the_same(f, f->origin, &c.st))
+	p = file_by_identity(s, c.st.st_dev, c.st.st_ino);
+	if (p == f || (p && p->fd < 0 && p->at.offset < f->at.offset) ||
+	    !holds_the_same(f, f->origin, &c.st))
 		return 0;
-	if (!p)
-		return go_on_in(s, f, &c);
-	p->at = f->at;
-	follow_seek(p, p->at.offset);
-	p->older = NULL;
-	f->is_done = f->at.is_done = true;
-	f->is_missing = false;
-	int r = emit_cursor(s, p);
-	return r ? r : 1;
+	return p ? go_on_behind(s, p, f) : go_on_in(s, f, &c);
 }
 
 int generation_adopt(struct state *s, struct file *f)

@@ -231,7 +231,9 @@ static int not_found(struct state *s, struct file *f, bool is_certain)
 			return 0;
 		}
 		int r = generation_adopt(s, f);
-		return r ? (r < 0 ? r : 0) : missing_is_gone(s, f);
+		if (r == -EAGAIN)
+			s->look_at_ns = now + PLACE_TICK_NS;
+		return r == -ECANCELED ? r : r ? 0 : missing_is_gone(s, f);
 	}
 	if (f->owes_gap && now - f->vanished_ns > COMES_BACK_NS)
 		return tell_gone(s, f);

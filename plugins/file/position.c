@@ -142,6 +142,11 @@ bool position_fits(struct position *p, int fd)
 	return true;
 }
 
+bool position_is_telling(const struct position *p)
+{
+	return p->head_len == HEAD_MAX;
+}
+
 void position_grow_head(struct position *p, int fd, uint64_t size)
 {
 	char head[HEAD_MAX];

@@ -50,6 +50,9 @@ void origin_free(struct origin *o);
 /* Whether the open file still has this position's head and tail, which is known then. */
 bool position_fits(struct position *p, int fd);
 
+/* Whether so much was read that another file does not begin like that by chance. */
+bool position_is_telling(const struct position *p);
+
 /* Whether these tail_len bytes are the ones before it. */
 bool position_has_tail(const struct position *p, const char *tail);
 /* The `n` bytes before it, at most TAIL_MAX. */

@@ -13,6 +13,10 @@ def numbers(first, last):
     return b"".join(b"%d\n" % i for i in range(first, last + 1))
 
 
+def open_files(pid):
+    return ["/proc/%d/fd/%s" % (pid, fd) for fd in os.listdir("/proc/%d/fd" % pid)]
+
+
 class Copies:
     """A source for each way and mode; each has one log, app.log."""
 
@@ -97,4 +101,77 @@ def what_was_read_does_not_come_again(site):
     copies.judge()
 
 
-run(what_was_read_does_not_come_again)
+def replace_by_longer(log, last, n):
+    """`n` times by a copy of itself with one more line; returns the last line."""
+    for i in range(n):
+        shutil.copyfile(log, log + ".new~")
+        write_lines(log + ".new~", last + 1, last + 1)
+        os.rename(log + ".new~", log)
+        last += 1
+    return last
+
+
+def a_file_that_is_replaced_several_times_between_two_looks_is_read_on(site):
+    """The inodes of those that nobody saw are given away again."""
+    log, last = site.path("app.log"), 500
+    write_lines(log, 1, last)
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, sweep_interval: 20ms, "
+            "rotate_wait: 20ms, restart: {backoff: 20ms..50ms, attempts: 0}}")
+    numbers = Numbers(site, "logs")
+    numbers.until(last)
+
+    def while_stopped():
+        source = site.pids("source")[0]
+        os.kill(source, signal.SIGSTOP)
+        yield
+        os.kill(source, signal.SIGCONT)
+
+    def while_killed():
+        site.kill("source")
+        yield
+
+    def while_down():
+        site.stop()
+        os.unlink(site.path("sluice.log"))
+        yield
+        site.start()
+    for way in 3 * (while_stopped, while_killed, while_down):
+        for _ in way():
+            last = replace_by_longer(log, last, 3)
+        numbers.until(last)
+        last += 1
+        write_lines(log, last, last)
+        numbers.until(last)
+
+
+def a_file_that_is_seen_empty_and_comes_back_is_read_on(site):
+    """Emptied and written again, as cp does it: with the same, and with more behind it."""
+    rounds = 8
+    names = [site.path("%d.log" % i) for i in range(rounds)]
+    for name in names:
+        write_lines(name, 1, 500)
+    site.up("".join("app%d: {type: file, channel: c%d, include: [DIR/%d.log], read_from: beginning, watch: %s, "
+                    "sweep_interval: 10ms}\n" % (i, i, i, ("auto", "poll")[i % 2]) for i in range(rounds)))
+    everyone = [Numbers(site, "c%d" % i) for i in range(rounds)]
+    counted = []
+    for i, (name, follower) in enumerate(zip(names, everyone)):
+        follower.until(500)
+        source = next(p for p in site.pids("source") if name in map(os.path.realpath, open_files(p)))
+        began = time.monotonic()
+        os.truncate(name, 0)
+        time.sleep(0.02)  # in which it is seen
+        os.kill(source, signal.SIGSTOP)
+        # What takes longer to come back counts as truncated; then this round shows nothing.
+        if time.monotonic() - began < 0.07:
+            counted.append(i)
+        write_lines(name, 1, 500 if i % 4 < 2 else 510)
+        os.kill(source, signal.SIGCONT)
+        if i in counted:
+            follower.until(500 if i % 4 < 2 else 510)
+            write_lines(name, follower.next, follower.next)
+            follower.until(follower.next)
+    check(counted or PATIENCE > 1, "no file came back in time")
+
+
+run(what_was_read_does_not_come_again, a_file_that_is_replaced_several_times_between_two_looks_is_read_on,
+    a_file_that_is_seen_empty_and_comes_back_is_read_on)
