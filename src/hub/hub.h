@@ -16,10 +16,11 @@
 #include "access/access.h"
 #include "base/json.h"
 #include "base/list.h"
-#include "channel/expiry.h"
-#include "channel/free_space.h"
 #include "channel/registry.h"
 #include "conf/settings.h"
+#include "hub/drain.h"
+#include "hub/housekeeping.h"
+#include "hub/open_files.h"
 #include "loop/loop.h"
 #include "past/readers.h"
 #include "stream/history.h"
@@ -37,38 +38,25 @@ struct hub {
 	struct streams streams;
 	struct pages pages;
 	struct access access;
-	uint64_t revoked_seen; /* generation that the streams were checked against */
 	struct key redact_key;
 	struct gate *gate;
-	uint64_t n_refused;
-	int64_t longest_turn_ns; /* in the last interval of housekeeping; CPU */
-	size_t held_bytes;       /* of memory, after it was given back last */
+	uint64_t n_refused; /* clients that were told that it is busy; by reception.c */
 	int64_t started_ns;
-	struct loop_timer housekeeping;
-	bool is_draining;
-	struct free_space free_space;
-	struct expiry expiry;
-	struct open_files {
-		int64_t reserve;        /* descriptors that no client gets */
-		bool is_short;          /* less than the journals and sources may need */
-		bool is_nearly_reached; /* the limit, as was told */
-		uint64_t n_refused, n_lost;
-	} open_files;
+	struct open_files open_files;
+	struct housekeeping housekeeping;
+	struct drain drain;
+	/* To notice that nobody uses it (idle.c). */
+	struct idle {
+		struct loop_timer timer;
+		int64_t used_ns; /* loop time at which somebody did last */
+		/* Called when nobody has for hub.linger; NULL: it stays. */
+		void (*on_unused)(struct hub *h);
+	} idle;
 	/* What the floor above knows of the sources; set by it. */
 	void (*report_sources)(void *ctx, const struct identity *who, struct json *j);
 	bool (*sources_are_ready)(void *ctx);
 	bool (*sources_feed)(void *ctx, const struct channel *c);
 	void *report_ctx;
-	/* Called when nobody has used it for hub.linger; NULL: it stays. */
-	void (*on_unused)(struct hub *h);
-	struct loop_timer linger;
-	struct loop_timer emptying;
-	int64_t empty_at_ns; /* loop time */
-	int64_t used_ns;     /* loop time at which somebody did last */
-	struct loop_timer farewell;
-	int64_t farewell_ends_ns; /* loop time */
-	void (*on_drained)(void *ctx);
-	void *on_drained_ctx;
 };
 
 /* Opens the state directory's journals.  0, or a negative errno with *why an
@@ -82,20 +70,8 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
  */
 int hub_reload(struct hub *h, struct settings *fresh, char **why) must_check;
 
-/* From now on h->on_unused is called when nobody has used it for hub.linger. */
+/* From now on `on_unused` is called when nobody has used it for hub.linger. */
 void hub_watch_use(struct hub *h, void (*on_unused)(struct hub *h));
-
-/* Sends all streams away, one after the other over that time, and takes no new ones
- * until hub_refill().
- */
-void hub_empty(struct hub *h, int64_t over_ns);
-void hub_refill(struct hub *h);
-
-/* Takes no more requests and says bye on every stream.  `done` is called once they have
- * taken it; those that take nothing for two seconds are not waited for, and none is for
- * more than five seconds.
- */
-void hub_drain(struct hub *h, void (*done)(void *ctx), void *ctx);
 
 /* Closes the journals and notes that it ended well. */
 void hub_close(struct hub *h);

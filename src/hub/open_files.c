@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "channel/channel.h"
 #include "channel/notice.h"
+#include "hub/hub.h"
 
 enum {
 	FOR_ITSELF = 32,  /* sockets, responders, what threads read */

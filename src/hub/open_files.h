@@ -11,7 +11,17 @@
 #ifndef SLUICE_HUB_OPEN_FILES_H
 #define SLUICE_HUB_OPEN_FILES_H
 
-#include "hub/hub.h"
+#include "base/json.h"
+#include "conf/settings.h"
+
+struct hub;
+
+struct open_files {
+	int64_t reserve;        /* descriptors that no client gets */
+	bool is_short;          /* less than the journals and sources may need */
+	bool is_nearly_reached; /* the limit, as was told */
+	uint64_t n_refused, n_lost;
+};
 
 /* The reason that clients get in `busy`. */
 #define OPEN_FILES_LIMIT "the limit of open files (LimitNOFILE, ulimit -n)"

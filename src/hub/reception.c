@@ -61,7 +61,7 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	if (use == USE_HISTORY)
 		return pages_are_full(&h->pages, who->address) ? "too many pages of history at once"
 							       : NULL;
-	if (h->is_draining)
+	if (h->drain.is_on)
 		return "draining: it is about to stop, or to be replaced";
 	if (h->streams.n >= (size_t)s->max_streams)
 		return "hub.limits.streams";

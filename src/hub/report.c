@@ -123,12 +123,13 @@ static void put_hub(struct hub *h, struct json *j)
 	}
 	json_int(j, "views", views);
 	json_int(j, "view_bytes", window);
-	json_int(j, "longest_turn_us", MAX(h->longest_turn_ns, loop_longest_turn(h->loop)) / 1000);
+	json_int(j, "longest_turn_us",
+		 MAX(h->housekeeping.longest_turn_ns, loop_longest_turn(h->loop)) / 1000);
 	json_int(j, "views_aside", (int64_t)h->views.n_aside);
 	json_int(j, "views_put_aside", (int64_t)h->views.n_put_aside);
 	regexes_report(h->registry.regexes, j);
 	json_int(j, "pages", (int64_t)h->pages.n_ever);
-	json_int(j, "segments_given_way", (int64_t)h->free_space.n_given_way);
+	json_int(j, "segments_given_way", (int64_t)h->housekeeping.free_space.n_given_way);
 	json_int(j, "notices_lost", (int64_t)h->registry.n_notices_lost);
 }
 
@@ -149,12 +150,12 @@ int report_status(struct hub *h, const struct identity *who, struct buf *body)
 int report_ready(struct hub *h, const struct identity *who maybe_unused, struct buf *body)
 {
 	bool runs = !h->sources_are_ready || h->sources_are_ready(h->report_ctx);
-	bool ready = runs && !h->is_draining;
+	bool ready = runs && !h->drain.is_on;
 	struct json j = {body, false};
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "status",
 		  ready            ? "ready"
-		  : h->is_draining ? "draining: no new streams are taken (sluice drain --cancel)"
+		  : h->drain.is_on ? "draining: no new streams are taken (sluice drain --cancel)"
 				   : "not ready: a source is not running (see /status)");
 	json_close(&j, '}');
 	buf_putc(body, '\n');

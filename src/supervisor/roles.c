@@ -55,7 +55,7 @@ static void on_drained(void *ctx)
 static void on_sources_gone(void *ctx)
 {
 	struct hub_process *p = ctx;
-	hub_drain(&p->hub, on_drained, p);
+	hub_shutdown(&p->hub, on_drained, p);
 }
 
 static void on_stop(void *ctx, int signo maybe_unused)
@@ -103,14 +103,14 @@ static void drain(struct hub *h, const char *over, struct buf *answer)
 {
 	int64_t ms = -1;
 	if (unit_parse_int(over, &ms) || ms < 0) {
-		hub_refill(h);
+		hub_undrain(h);
 		buf_puts(answer, "new streams are taken again");
 		return;
 	}
 	buf_printf(answer, "%zu %s closed over %lld s, and no new ones are accepted", h->streams.n,
 		   plural(h->streams.n, "stream is being", "streams are being"),
 		   (long long)(ms / 1000));
-	hub_empty(h, ms * NS_PER_MS);
+	hub_drain(h, ms * NS_PER_MS);
 }
 
 static void on_control(struct loop_io *io, uint32_t events maybe_unused)
