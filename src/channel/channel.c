@@ -204,6 +204,26 @@ void channel_change(struct channel *c, const struct channel_settings *settings)
 	journal_keep(&c->journal, settings->history_size, settings->history_age_ns / NS_PER_MS);
 }
 
+void channel_add_tap(struct channel *c, struct channel_tap *t)
+{
+	list_append(&c->taps, &t->link);
+}
+
+void channel_remove_tap(struct channel_tap *t)
+{
+	list_remove(&t->link);
+}
+
+void channel_hold(struct channel *c)
+{
+	c->n_users++;
+}
+
+void channel_release(struct channel *c)
+{
+	c->n_users--;
+}
+
 static bool type_is_valid(struct str type)
 {
 	for (size_t i = 0; i < type.len; i++) {

@@ -16,8 +16,7 @@ struct channel;
 struct registry;
 
 /* One that is shown what a channel publishes, in the order of the ids.  Embedded in what
- * wants to see it, and put into the channel's list by it; it may remove itself while it is
- * called.
+ * wants to see it; it may remove itself while it is called.
  */
 struct channel_tap {
 	struct list link; /* in channel.taps */
@@ -51,6 +50,16 @@ int channel_open(struct registry *r, const struct channel_settings *settings, st
 /* Call this once the epoch is final.  Errors as above. */
 int channel_begin(struct channel *c, char **why) must_check;
 void channel_close(struct channel *c);
+
+/* From now on `t`, which has its functions, is shown what is published; until
+ * channel_remove_tap().
+ */
+void channel_add_tap(struct channel *c, struct channel_tap *t);
+void channel_remove_tap(struct channel_tap *t);
+
+/* It is not closed while somebody holds it, or sees it by a tap. */
+void channel_hold(struct channel *c);
+void channel_release(struct channel *c);
 
 /* Other settings under the same name.  Views that are open keep their pace. */
 void channel_change(struct channel *c, const struct channel_settings *settings);

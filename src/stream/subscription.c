@@ -27,13 +27,13 @@ void subscription_liken(struct subscription *s, const struct subscription *like)
 void subscription_hold(const struct subscription *s)
 {
 	for (size_t i = 0; i < s->n_channels; i++)
-		s->channels[i].channel->n_users++;
+		channel_hold(s->channels[i].channel);
 }
 
 void subscription_release(const struct subscription *s)
 {
 	for (size_t i = 0; i < s->n_channels; i++)
-		s->channels[i].channel->n_users--;
+		channel_release(s->channels[i].channel);
 }
 
 void subscription_fini(struct subscription *s)

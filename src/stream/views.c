@@ -179,7 +179,7 @@ static void link_channel(struct view *v, size_t i)
 	of->tap.on_event = on_event;
 	of->tap.on_released = on_released;
 	v->has_disk |= of->channel->settings.durability == DURABILITY_DISK;
-	list_append(&of->channel->taps, &of->tap.link);
+	channel_add_tap(of->channel, &of->tap);
 	if (of->filter)
 		regexes_changed(v->all->registry->regexes);
 }
@@ -211,7 +211,7 @@ void view_put(struct view *v)
 	if (--v->n_readers)
 		return;
 	for (size_t i = 0; i < v->sub.n_channels; i++)
-		list_remove(&v->links[i].tap.link);
+		channel_remove_tap(&v->links[i].tap);
 	list_remove(&v->link);
 	list_remove(&v->by_key);
 	v->all->n--;
