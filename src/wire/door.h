@@ -38,7 +38,7 @@ struct door_request {
 	struct str host, origin, fetch_site; /* header fields */
 	bool has_cookies;
 	bool takes_gzip;  /* with TAKE: the head that was written says gzip */
-	uint32_t manager; /* the process whose end is the stream's, see hub/manager.h; or 0 */
+	uint32_t manager; /* the process whose end is the stream's, see stream/manager.h; or 0 */
 };
 
 enum door_verdict {
