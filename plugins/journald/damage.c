@@ -108,7 +108,7 @@ int damage_survey(struct state *s, struct chain *c, struct jfile *f)
 
 int damage_none_yet(struct state *s, const char *path, int error)
 {
-	say(s, SLUICE_LOG_ERROR, "%s cannot be read now: %s (it is tried again; %s)", path,
+	say(s->src, SLUICE_LOG_ERROR, "%s cannot be read now: %s (it is tried again; %s)", path,
 	    strerror(-error),
 	    error == -ENOMEM ? "raise limits.memory of this source, if it has one"
 			     : "raise limits.open_files of this source, or the system's limits");
@@ -127,10 +127,7 @@ int damage_give_up(struct state *s, struct chain *c, struct jfile *f, int error)
 			  : error == -EBADMSG || error == -ENODATA ? "its structure is broken"
 								   : strerror(-error);
 	int r = declare_damage(s, c, f, n, f->h.tail, why);
-	jfile_end(f);
-	close(f->fd);
-	f->fd = -1;
-	f->is_done = true;
+	jfile_leave(f);
 	c->file = NULL;
 	return r;
 }
@@ -157,10 +154,10 @@ int damage_unknown(struct state *s, const char *path, int fd, const struct stat 
 	for (size_t i = 0; s->src->host->cursor(s->src, i, &known) == 0; i++)
 		if (known.key_len == c.key_len && memcmp(known.key, key, c.key_len) == 0)
 			return 0;
-	if (!may_complain(s, key))
+	if (!complaint_begins(&s->complaints, key))
 		return 0;
-	if (s->is_first && !s->options.from_beginning) {
-		say(s, SLUICE_LOG_WARNING,
+	if (s->is_first && !s->options.read_from.beginning) {
+		say(s->src, SLUICE_LOG_WARNING,
 		    "%s is not a readable journal file, and is ignored (check it with journalctl "
 		    "--verify --file)",
 		    path);

@@ -147,8 +147,7 @@ static int64_t time_of(const struct entry *e)
 static int emit_entry(struct state *s, struct chain *c)
 {
 	char value[CURSOR_TEXT];
-	struct sluice_cursor cursor = {c->key, strlen(c->key), value,
-				       start_encode(c, value, sizeof(value))};
+	struct sluice_cursor cursor = chain_cursor(c, value);
 	struct sluice_event ev = {
 		.type = "entry",
 		.time_ns = time_of(&s->entry),
@@ -159,7 +158,6 @@ static int emit_entry(struct state *s, struct chain *c)
 	put_fields(s, &ev);
 	ev.fields = s->fields.all;
 	ev.n_fields = s->fields.n;
-	c->is_moved = false;
 	s->n_entries++;
 	s->n_bytes += ev.body_len;
 	return s->src->host->emit(s->src, &ev);
@@ -212,7 +210,7 @@ int deliver_gap(struct state *s, const struct chain *c, const struct loss *l,
 	struct fields *f = &s->fields;
 	if (c)
 		cursor = (struct sluice_cursor){c->key, strlen(c->key), value,
-						start_encode(c, value, sizeof(value))};
+						chain_encode(c, value, sizeof(value))};
 	fields_reset(f);
 	fields_cstr(f, "reason", l->reason);
 	if (l->count)
@@ -236,6 +234,6 @@ int deliver_gap(struct state *s, const struct chain *c, const struct loss *l,
 		.cursor = c ? &cursor : given,
 	};
 	s->n_lost += l->count;
-	say(s, SLUICE_LOG_WARNING, "%s", l->message);
+	say(s->src, SLUICE_LOG_WARNING, "%s", l->message);
 	return s->src->host->emit(s->src, &ev);
 }

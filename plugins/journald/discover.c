@@ -14,7 +14,7 @@
  */
 enum { YOUNG_S = 10, LOOKS_MAX = 8 };
 
-void jfile_drop(struct state *s, struct jfile *f)
+static void drop_file(struct state *s, struct jfile *f)
 {
 	struct jfile **at = &s->files;
 	while (*at != f)
@@ -29,7 +29,7 @@ void jfile_drop(struct state *s, struct jfile *f)
 	free(f);
 }
 
-struct directory *discover_directory(const struct state *s, const char *path)
+static struct directory *directory_of(const struct state *s, const char *path)
 {
 	size_t n = (size_t)(strrchr(path, '/') - path);
 	for (struct directory *d = s->directories; d; d = d->next)
@@ -41,20 +41,20 @@ struct directory *discover_directory(const struct state *s, const char *path)
 /* Goes on without it: 0; but what descriptors or memory are missing for may be anything, so
  * then -error.
  */
-static int complain(struct state *s, const char *path, int error)
+static int skip(struct state *s, const char *path, int error)
 {
 	s->cannot_read = true;
 	if (jfile_is_shortage(-error))
 		return damage_none_yet(s, path, -error);
-	if (!may_complain(s, path))
+	if (!complaint_begins(&s->complaints, path))
 		return 0;
 	if (error == EACCES || error == EPERM)
-		say(s, SLUICE_LOG_WARNING,
+		say(s->src, SLUICE_LOG_WARNING,
 		    "%s cannot be read: permission denied (add \"groups: [systemd-journal]\" to "
 		    "the source, or add sluice's user to that group)",
 		    path);
 	else
-		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s", path, strerror(error));
+		say(s->src, SLUICE_LOG_WARNING, "%s cannot be read: %s", path, strerror(error));
 	return 0;
 }
 
@@ -87,12 +87,12 @@ static int add_file(struct state *s, const char *path)
 	struct stat st;
 	struct jfile new = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
 	if (new.fd < 0)
-		return errno == ENOENT ? 0 : complain(s, path, errno);
-	complaint_over(s, path);
+		return errno == ENOENT ? 0 : skip(s, path, errno);
+	say_readable(s->src, &s->complaints, path);
 	int r = fstat(new.fd, &st) < 0 ? -errno : jfile_refresh(&new);
 	if (r < 0 || !S_ISREG(st.st_mode) || find(s, &st)) {
 		bool is_young = r == -ENODATA && wall_ns() / 1000000000 - st.st_mtime < YOUNG_S;
-		struct directory *d = discover_directory(s, path);
+		struct directory *d = directory_of(s, path);
 		bool is_broken = r < 0 && !is_young;
 		if (is_broken && d)
 			d->has_damage = true;
@@ -111,10 +111,10 @@ static int add_file(struct state *s, const char *path)
 	f->next = s->files;
 	s->files = f;
 	if (f->chain) {
-		f->chain->directory = discover_directory(s, path);
+		f->chain->directory = directory_of(s, path);
 		f->chain->is_volatile = options_is_volatile(s->src, path);
 	} else
-		jfile_drop(s, f);
+		drop_file(s, f);
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int look_at_file(struct state *s, const char *path)
 		return 0;
 	struct jfile *f = find(s, &st);
 	if (f && !is_same(f, path, &st)) {
-		jfile_drop(s, f);
+		drop_file(s, f);
 		f = NULL;
 	}
 	if (!f)
@@ -187,8 +187,8 @@ static int each_name(struct state *s, const char *path, bool is_root,
 		struct dirent *e;
 		DIR *dir = opendir(path);
 		if (!dir)
-			return errno == ENOENT || errno == ENOTDIR ? 0 : complain(s, path, errno);
-		complaint_over(s, path);
+			return errno == ENOENT || errno == ENOTDIR ? 0 : skip(s, path, errno);
+		say_readable(s->src, &s->complaints, path);
 		bool is_known = fstat(dirfd(dir), &before) == 0;
 		while (!r && (e = readdir(dir))) {
 			snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
@@ -234,9 +234,7 @@ static void close_read(struct state *s)
 		if (f->fd < 0 || f->j || f->h.state != HEADER_ARCHIVED || !f->chain->is_placed ||
 		    f->h.tail > f->chain->seqnum)
 			continue;
-		close(f->fd);
-		f->fd = -1;
-		f->is_done = true;
+		jfile_leave(f);
 	}
 }
 
@@ -265,7 +263,7 @@ static void drop_unseen(struct state *s)
 		    (f->fd < 0 ||
 		     (f->h.tail <= f->chain->seqnum && !f->has_entry && jfile_refresh(f) == 0 &&
 		      f->h.tail <= f->chain->seqnum && f->h.state != HEADER_ONLINE)))
-			jfile_drop(s, f);
+			drop_file(s, f);
 	}
 }
 
@@ -292,7 +290,7 @@ int discover(struct state *s)
 static int check_name(struct state *s, const char *path, const char *name, bool is_root)
 {
 	if (header_name(name) && access(path, R_OK) < 0 && errno != ENOENT)
-		return complain(s, path, errno);
+		return skip(s, path, errno);
 	s->n_seen += header_name(name) > 0;
 	if (is_root && is_machine(name, s->options.namespace))
 		return each_name(s, path, false, check_name);
@@ -305,12 +303,12 @@ void discover_check(struct state *s)
 	s->n_seen = 0;
 	for (size_t i = 0; (root = options_directory(s->src, i)); i++)
 		each_name(s, root, true, check_name);
-	if (s->n_seen || s->cannot_read || !may_complain(s, "no files"))
+	if (s->n_seen || s->cannot_read || !complaint_begins(&s->complaints, "no files"))
 		return;
 	const char *first = options_directory(s->src, 0), *second = options_directory(s->src, 1);
 	const char *namespace = s->options.namespace;
 	bool is_named = *namespace && strcmp(namespace, "*") != 0;
-	say(s, SLUICE_LOG_WARNING,
+	say(s->src, SLUICE_LOG_WARNING,
 	    "no journal files%s%s in %s%s%s yet (files are read once they appear; if journald "
 	    "keeps them elsewhere, set directory; journalctl --header shows where they are)",
 	    is_named ? " of the namespace " : "", is_named ? namespace : "", first,
@@ -338,7 +336,7 @@ bool discover_hear(struct state *s)
 void discover_free(struct state *s)
 {
 	while (s->files)
-		jfile_drop(s, s->files);
+		drop_file(s, s->files);
 	while (s->chains)
 		chain_drop(s, s->chains);
 	while (s->directories) {

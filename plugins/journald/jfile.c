@@ -109,6 +109,14 @@ void jfile_end(struct jfile *f)
 	f->j = NULL;
 }
 
+void jfile_leave(struct jfile *f)
+{
+	jfile_end(f);
+	f->is_done = true;
+	close(f->fd);
+	f->fd = -1;
+}
+
 /* The clock can have been set back in between: then all is between that is not after the one
  * and before the other.
  */

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -17,79 +15,6 @@
  * says.
  */
 enum { ROUND_MAX = 20000, NAMES_MS = 10000 };
-
-static const struct sluice_option options[] = {
-	{.name = "units",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "only entries of and about these systemd units, such as nginx.service; * and ? "
-		"stand for any characters"},
-	{.name = "identifiers",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "only entries with one of these syslog identifiers, such as sshd or kernel"},
-	{.name = "priority",
-	 .type = SLUICE_STRING,
-	 .fallback = "",
-	 .doc = "only entries of this priority or more severe: emerg, alert, crit, err, warning, "
-		"notice, info, debug, or 0 to 7"},
-	{.name = "match",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .doc = "only entries with these fields, as FIELD=VALUE; values of the same field are "
-		"alternatives"},
-	{.name = "boot",
-	 .type = SLUICE_STRING,
-	 .fallback = "all",
-	 .doc = "only entries of one boot: current, or an id of 32 hexadecimal digits; all: of "
-		"every boot"},
-	{.name = "read_from",
-	 .type = SLUICE_STRING,
-	 .fallback = "end",
-	 .doc = "where to begin at the first start: beginning, end, or a number of last matching "
-		"entries such as 100; later starts continue where reading stopped"},
-	{.name = "fields",
-	 .type = SLUICE_STRING,
-	 .flags = SLUICE_LIST,
-	 .fallback = "*",
-	 .doc = "names of the fields that events get, or patterns such as _SYSTEMD_*"},
-	{.name = "directory",
-	 .type = SLUICE_PATH,
-	 .flags = SLUICE_LIST | SLUICE_READ,
-	 .fallback = "/var/log/journal",
-	 .doc = "directories with journal files, or with subdirectories named by a machine id that "
-		"hold them"},
-	{.name = "runtime_directory",
-	 .type = SLUICE_PATH,
-	 .flags = SLUICE_READ,
-	 .fallback = "/run/log/journal",
-	 .doc = "where journald keeps files that do not survive a reboot; if directory is set, "
-		"this is read only if it is set too"},
-	{.name = "namespace",
-	 .type = SLUICE_STRING,
-	 .fallback = "",
-	 .doc = "name of the journal namespace to read instead of the default one; *: all "
-		"namespaces"},
-	{.name = "max_message",
-	 .type = SLUICE_SIZE,
-	 .fallback = "64KiB",
-	 .min = 16,
-	 .max = 16 << 20,
-	 .doc = "longest message that is kept whole"},
-	{.name = "max_field",
-	 .type = SLUICE_SIZE,
-	 .fallback = "8KiB",
-	 .min = 16,
-	 .max = 1 << 20,
-	 .doc = "longest value of any other field that is kept whole"},
-	{.name = "sweep_interval",
-	 .type = SLUICE_DURATION,
-	 .fallback = "1s",
-	 .min = 10 * MS,
-	 .max = 3600 * 1000 * MS,
-	 .doc = "how often the files are checked, in addition to inotify"},
-	{0},
-};
 
 static const struct sluice_field_type entry_fields[] = {
 	{"FIELD", SLUICE_STRING, NULL, "every field of the entry, under systemd's name for it"},
@@ -131,27 +56,6 @@ static const struct sluice_event_type events[] = {
 	{0},
 };
 
-void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
-{
-	char message[1024];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
-	s->src->host->log(s->src, level, message);
-}
-
-bool may_complain(struct state *s, const char *about)
-{
-	return complaint_begins(&s->complaints, about);
-}
-
-void complaint_over(struct state *s, const char *about)
-{
-	if (complaint_ends(&s->complaints, about))
-		say(s, SLUICE_LOG_INFO, "%s can be read again", about);
-}
-
 /* ---- reading ----------------------------------------------------------------------------- */
 
 /* The chain with the oldest entry, and when the next one's is; NULL: there is none. */
@@ -160,7 +64,7 @@ static int oldest(struct state *s, struct chain **ret, uint64_t *until)
 	*ret = NULL;
 	*until = UINT64_MAX;
 	for (struct chain *c = s->chains; c; c = c->next) {
-		int r = c->is_idle ? 0 : chain_load(s, c);
+		int r = c->is_idle ? 0 : follow(s, c);
 		if (r < 0)
 			return r;
 		c->is_idle = r == 0;
@@ -195,7 +99,7 @@ static int read_round(struct state *s)
 		do {
 			r = deliver_entry(s, c);
 			if (!r)
-				r = chain_load(s, c);
+				r = follow(s, c);
 		} while (r == 1 && --left > 0 && c->file->time < until);
 		if (r < 0)
 			return r;
@@ -236,7 +140,7 @@ static int turn(struct state *s, bool names_changed, int64_t *look_at)
 	if (names_changed || mono_ns() >= *look_at) {
 		r = discover(s);
 		if (!r && !s->cannot_read)
-			r = chains_forget(s);
+			r = follow_forget(s);
 		*look_at = mono_ns() + (s->inotify >= 0 && s->directories ? NAMES_MS * MS
 									  : s->options.sweep_ns);
 	}
@@ -299,7 +203,7 @@ static int journald_run(struct sluice_source *src, void *state)
 	(void)src;
 	s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (s->inotify < 0)
-		say(s, SLUICE_LOG_WARNING,
+		say(s->src, SLUICE_LOG_WARNING,
 		    "inotify is not available: %s; files are checked only every sweep_interval "
 		    "(raise fs.inotify.max_user_instances)",
 		    strerror(errno));
@@ -313,10 +217,14 @@ static int journald_run(struct sluice_source *src, void *state)
 }
 
 static const struct sluice_plugin plugin = {
-	SLUICE_PLUGIN_HEAD,      .name = "journald",
-	.version = "1",          .summary = "read systemd's journal, every entry once",
-	.options = options,      .events = events,
-	.open = journald_open,   .run = journald_run,
+	SLUICE_PLUGIN_HEAD,
+	.name = "journald",
+	.version = "1",
+	.summary = "read systemd's journal, every entry once",
+	.options = journald_options,
+	.events = events,
+	.open = journald_open,
+	.run = journald_run,
 	.close = journald_close,
 };
 

@@ -2,18 +2,22 @@
  *
  * journald - what the parts of the journald plugin share.
  *
- *	journald.c  the plugin's tables, options and main loop
- *	options.c   reading and checking the options
- *	discover.c  which journal files there are
- *	chain.c     files that continue each other, and where we are in them
+ *	journald.c  the plugin: its events and main loop
  *	start.c     where to begin, the first time and after a restart
+ *	follow.c    reading a chain, from one of its files to the next
+ *	missing.c   entries between two files that are in none
  *	moved.c     entries that journald moves from one directory to another
+ *	discover.c  which journal files there are
  *	damage.c    files that cannot be read as they should
- *	jfile.c     one file, by libsystemd
- *	entry.c     an entry's fields
- *	select.c    which entries are wanted
  *	deliver.c   an entry or a gap as an event
+ *	chain.c     files that continue each other, and where we are in them
+ *	select.c    which entries are wanted
+ *	entry.c     an entry's fields
+ *	jfile.c     one file, by libsystemd
  *	header.c    the head of a file
+ *	options.c   the options
+ *
+ * Each file calls only those below it here.
  *
  * Each file is read by itself, in the order of its entries, with a position for each chain of
  * files.  (libsystemd's own merge of files skips entries that become visible late, as
@@ -28,12 +32,11 @@
 #include <systemd/sd-journal.h>
 
 #include "common/basics.h"
-#include "common/complaints.h"
 #include "common/fields.h"
+#include "common/option.h"
+#include "common/say.h"
 #include "header.h"
 #include "sluice-plugin.h"
-
-#define MS 1000000LL
 
 enum { RAWS_MAX = 512, CURSOR_TEXT = 512, KEY_TEXT = 240 };
 
@@ -53,8 +56,7 @@ struct match {
 
 struct options {
 	size_t max_message, max_field; /* bytes */
-	bool from_beginning;
-	uint64_t from_entries; /* the last so many; 0 with !from_beginning: none */
+	struct read_from read_from;
 	int64_t sweep_ns;
 	int priority;      /* 0 .. 7; 7 with !has_priority */
 	bool has_priority; /* entries without one are left out */
@@ -117,47 +119,65 @@ struct chain;
 struct jfile {
 	struct jfile *next;
 	struct chain *chain;
+
+	/* ---- discover.c ---- */
 	char *path; /* as last seen; owned */
 	dev_t dev;
 	ino_t ino;
 	struct timespec ctime;
-	int fd; /* -1: done, nothing more comes of it */
+	bool is_gone; /* no name leads to it any more */
+	bool is_seen; /* by the discovery under way */
+
+	/* ---- jfile.c ---- */
+	int fd;       /* opened by discover.c; -1: nothing more comes of it, or not yet open */
+	bool is_done; /* read to its end, and nothing more will come */
 	struct header h;
 	sd_journal *j;  /* NULL: not being read */
 	bool has_entry; /* one is loaded: */
 	char *cursor;   /* of it, owned; libsystemd's text */
 	uint64_t seqnum, time;
-	bool is_done;     /* read to its end, and nothing more will come */
-	bool is_gone;     /* no name leads to it any more */
-	bool is_seen;     /* by the discovery under way */
+
+	/* ---- follow.c ---- */
 	bool is_checked;  /* what should come before it has been looked for */
 	uint64_t tried;   /* the tail for which damage was looked for in vain */
-	uint64_t n_lost;  /* entries of it that were declared damaged */
 	int64_t stuck_ns; /* CLOCK_MONOTONIC: an entry that should be there is not, since; 0 */
+
+	/* ---- damage.c ---- */
+	uint64_t n_lost; /* entries of it that were declared damaged */
 };
 
 /* The files that one writer has filled one after another: system@...journal, system.journal. */
 struct chain {
 	struct chain *next;
-	char key[KEY_TEXT]; /* of its cursor: seqnum id and name */
-	bool is_placed;     /* the position is known */
-	bool is_ended;      /* another chain of the same name has followed */
-	bool is_moved;      /* the position has changed without a cursor being sent */
-	bool is_idle;       /* has nothing more in this round */
-	bool was_followed;  /* an entry of it has been read by this process */
-	bool is_volatile;   /* its files are where journald keeps them until a reboot */
-	const struct chain
-		*moved_from;         /* what is being moved from there may have been read; NULL */
-	uint64_t seqnum;             /* of the last entry that was read or declared lost */
-	uint64_t time;               /* of it */
-	uint64_t n_read;             /* entries of its file that were read; UNKNOWN */
-	char cursor[CURSOR_TEXT];    /* libsystemd's text of the last entry; "" */
-	struct jfile *file;          /* being read; NULL: none */
+
+	/* ---- chain.c: the position ---- */
+	char key[KEY_TEXT];       /* of its cursor: seqnum id and name */
+	bool is_placed;           /* the position is known */
+	bool is_ended;            /* another chain of the same name has followed */
+	bool is_moved;            /* the position has changed without a cursor being sent */
+	bool was_followed;        /* an entry of it has been read by this process */
+	uint64_t seqnum;          /* of the last entry that was read or declared lost */
+	uint64_t time;            /* of it */
+	uint64_t n_read;          /* entries of its file that were read; UNKNOWN */
+	char cursor[CURSOR_TEXT]; /* libsystemd's text of the last entry; "" */
+
+	/* ---- discover.c ---- */
 	struct directory *directory; /* of its files; NULL: not known */
+	bool is_volatile;            /* its files are where journald keeps them until a reboot */
+
+	/* ---- follow.c; NULL also by those that close the file ---- */
+	struct jfile *file; /* being read; NULL: none */
+
+	/* ---- moved.c ---- */
+	const struct chain *moved_from; /* what is moved from there may have been read; NULL */
+
+	/* ---- journald.c ---- */
+	bool is_idle; /* has nothing more in this round */
 };
 
 #define UNKNOWN UINT64_MAX
 
+/* By discover.c alone. */
 struct directory {
 	struct directory *next;
 	char *path; /* owned */
@@ -167,32 +187,46 @@ struct directory {
 	bool has_damage;  /* one of its files is no journal */
 };
 
+/* Each part is written by the file that is named, and may be read by all. */
 struct state {
 	struct sluice_source *src;
+	struct complaints complaints;
+	struct fields fields; /* of the event that is being made: entry.c, deliver.c */
+	uint64_t n_damaged;   /* damage.c and deliver.c */
+
+	/* ---- options.c ---- */
 	struct options options;
-	struct jfile *files;
-	struct chain *chains;
-	struct directory *directories;
+
+	/* ---- journald.c ---- */
 	int inotify; /* -1: polling */
+
+	/* ---- start.c ---- */
+	bool is_first; /* nothing has been read before, by any process */
+
+	/* ---- follow.c; journald.c clears it ---- */
+	bool has_more; /* this round was cut short */
+
+	/* ---- discover.c ---- */
+	struct jfile *files;
+	struct directory *directories;
+	size_t n_seen;    /* journal files, while they are only looked at */
+	bool cannot_read; /* a file or directory, as of the last discovery */
+
+	/* ---- chain.c ---- */
+	struct chain *chains;
+
+	/* ---- entry.c ---- */
 	struct name *names[512];
 	size_t n_names;
 	struct entry entry;
-	struct fields fields;
-	size_t n_seen;    /* journal files, while they are only looked at */
-	bool is_first;    /* nothing has been read before, by any process */
-	bool cannot_read; /* a file or directory, as of the last discovery */
-	bool has_more;    /* this round was cut short */
-	struct complaints complaints;
-	uint64_t n_entries, n_filtered, n_bytes, n_lost, n_damaged, n_cut, n_binary, n_unreadable;
+
+	/* ---- deliver.c ---- */
+	uint64_t n_entries, n_filtered, n_bytes, n_lost, n_cut, n_binary;
 };
 
-void say(struct state *s, enum sluice_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* Whether a trouble with this may be told now: once until complaint_over(). */
-bool may_complain(struct state *s, const char *about);
-void complaint_over(struct state *s, const char *about);
-
 /* ---- options.c ---- */
+extern const struct sluice_option journald_options[];
+/* 0, or -EINVAL after refusing one. */
 int options_read(struct state *s);
 void options_free(struct options *o);
 /* The value of `directory` or `runtime_directory` number `i`, or NULL beyond the last. */
@@ -210,8 +244,6 @@ void discover_check(struct state *s);
 /* What inotify says: whether names have changed. */
 bool discover_hear(struct state *s);
 void discover_free(struct state *s);
-void jfile_drop(struct state *s, struct jfile *f);
-struct directory *discover_directory(const struct state *s, const char *path);
 
 /* ---- jfile.c ---- */
 
@@ -225,6 +257,8 @@ int jfile_begin(struct state *s, struct jfile *f, uint64_t seqnum);
 int jfile_next(struct jfile *f);
 void jfile_taken(struct jfile *f);
 void jfile_end(struct jfile *f);
+/* Closes it: nothing more comes of it. */
+void jfile_leave(struct jfile *f);
 /* The number of the entry that a reader is at; 0 when it cannot be told. */
 uint64_t jfile_number(sd_journal *j);
 /* How many entries have numbers from..to and times since..until; `until` is earlier than `since`
@@ -241,18 +275,36 @@ bool jfile_is_shortage(int error);
 struct chain *chain_get(struct state *s, const struct header *h, const char *path);
 struct chain *chain_by_key(struct state *s, const char *key, size_t n);
 void chain_drop(struct state *s, struct chain *c);
-/* Has the next entry loaded: 1; 0 for none; or a negative errno. */
-int chain_load(struct state *s, struct chain *c);
 /* The entry that is loaded has been taken. */
 void chain_taken(struct chain *c);
 /* Everything up to this number is behind us. */
 void chain_pass(struct chain *c, uint64_t seqnum, uint64_t time);
+/* Everything behind this number is read again. */
+void chain_rewind(struct chain *c, uint64_t seqnum);
+/* The position as a cursor's value, at most `size` bytes; its length. */
+size_t chain_encode(const struct chain *c, char *out, size_t size);
+/* Takes over the position that an earlier run has sent. */
+void chain_decode(struct chain *c, const struct sluice_cursor *from);
+/* The cursor of its position, with `value` for its value; the position counts as sent. */
+struct sluice_cursor chain_cursor(struct chain *c, char value[CURSOR_TEXT]);
 int chain_commit(struct state *s, struct chain *c);
 bool chain_has_file(const struct state *s, const struct chain *c);
 /* Notes which chains another one of the same name has followed. */
 void chains_note_ends(struct state *s);
+
+/* ---- follow.c ---- */
+
+/* Has the next entry loaded: 1; 0 for none; or a negative errno. */
+int follow(struct state *s, struct chain *c);
 /* Forgets chains that are ended and whose files are gone. */
-int chains_forget(struct state *s);
+int follow_forget(struct state *s);
+
+/* ---- missing.c ---- */
+
+/* Looks whether entries are missing between the position and the first entry of a file, and
+ * declares them.  0 or a negative errno.
+ */
+int missing_declare(struct state *s, struct chain *c, struct jfile *f);
 
 /* ---- moved.c ---- */
 
@@ -272,8 +324,6 @@ bool moved_is_needed(const struct state *s, const struct chain *from);
 
 /* Takes over the cursors of an earlier run, and sets where to begin.  0 or a negative errno. */
 int start_positions(struct state *s);
-/* The cursor's value, at most `size` bytes; its length. */
-size_t start_encode(const struct chain *c, char *out, size_t size);
 
 /* ---- damage.c ---- */
 

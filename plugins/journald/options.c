@@ -3,7 +3,81 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/option.h"
 #include "journald.h"
+
+const struct sluice_option journald_options[] = {
+	{.name = "units",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "only entries of and about these systemd units, such as nginx.service; * and ? "
+		"stand for any characters"},
+	{.name = "identifiers",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "only entries with one of these syslog identifiers, such as sshd or kernel"},
+	{.name = "priority",
+	 .type = SLUICE_STRING,
+	 .fallback = "",
+	 .doc = "only entries of this priority or more severe: emerg, alert, crit, err, warning, "
+		"notice, info, debug, or 0 to 7"},
+	{.name = "match",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .doc = "only entries with these fields, as FIELD=VALUE; values of the same field are "
+		"alternatives"},
+	{.name = "boot",
+	 .type = SLUICE_STRING,
+	 .fallback = "all",
+	 .doc = "only entries of one boot: current, or an id of 32 hexadecimal digits; all: of "
+		"every boot"},
+	{.name = "read_from",
+	 .type = SLUICE_STRING,
+	 .fallback = "end",
+	 .doc = "where to begin at the first start: beginning, end, or a number of last matching "
+		"entries such as 100; later starts continue where reading stopped"},
+	{.name = "fields",
+	 .type = SLUICE_STRING,
+	 .flags = SLUICE_LIST,
+	 .fallback = "*",
+	 .doc = "names of the fields that events get, or patterns such as _SYSTEMD_*"},
+	{.name = "directory",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_LIST | SLUICE_READ,
+	 .fallback = "/var/log/journal",
+	 .doc = "directories with journal files, or with subdirectories named by a machine id that "
+		"hold them"},
+	{.name = "runtime_directory",
+	 .type = SLUICE_PATH,
+	 .flags = SLUICE_READ,
+	 .fallback = "/run/log/journal",
+	 .doc = "where journald keeps files that do not survive a reboot; if directory is set, "
+		"this is read only if it is set too"},
+	{.name = "namespace",
+	 .type = SLUICE_STRING,
+	 .fallback = "",
+	 .doc = "name of the journal namespace to read instead of the default one; *: all "
+		"namespaces"},
+	{.name = "max_message",
+	 .type = SLUICE_SIZE,
+	 .fallback = "64KiB",
+	 .min = 16,
+	 .max = 16 << 20,
+	 .doc = "longest message that is kept whole"},
+	{.name = "max_field",
+	 .type = SLUICE_SIZE,
+	 .fallback = "8KiB",
+	 .min = 16,
+	 .max = 1 << 20,
+	 .doc = "longest value of any other field that is kept whole"},
+	{.name = "sweep_interval",
+	 .type = SLUICE_DURATION,
+	 .fallback = "1s",
+	 .min = 10 * MS,
+	 .max = 3600 * 1000 * MS,
+	 .doc = "how often the files are checked, in addition to inotify"},
+	{0},
+};
 
 static const char persistent[] = "/var/log/journal", volatile_one[] = "/run/log/journal";
 
@@ -34,20 +108,7 @@ bool options_is_volatile(struct sluice_source *src, const char *path)
 
 static int read_from(struct sluice_source *src, struct options *o)
 {
-	const char *text = src->host->option(src, "read_from", 0);
-	char *end;
-	if (strcmp(text, "end") == 0)
-		return 0;
-	if (strcmp(text, "beginning") == 0) {
-		o->from_beginning = true;
-		return 0;
-	}
-	o->from_entries = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || o->from_entries > 1000000000)
-		return src->host->refuse(
-			src, "read_from",
-			"write beginning, end, or a number of entries such as 100");
-	return 0;
+	return option_read_from(src, "entries", &o->read_from);
 }
 
 static const struct {
@@ -74,12 +135,11 @@ static int read_priority(struct sluice_source *src, struct options *o)
 			o->priority = priorities[i].number;
 			return 0;
 		}
-	char why[300];
-	snprintf(why, sizeof(why),
-		 "\"%.100s\" is not a priority (write emerg, alert, crit, err, warning, notice, "
-		 "info or debug, or 0 to 7; more severe entries are included)",
-		 text);
-	return src->host->refuse(src, "priority", why);
+	return option_refuse(
+		src, "priority",
+		"\"%.100s\" is not a priority (write emerg, alert, crit, err, warning, notice, "
+		"info or debug, or 0 to 7; more severe entries are included)",
+		text);
 }
 
 static int read_boot(struct sluice_source *src, struct options *o)
@@ -108,7 +168,7 @@ static int read_boot(struct sluice_source *src, struct options *o)
 static int read_fields(struct sluice_source *src, struct options *o)
 {
 	const char *text;
-	char why[500], meant[100];
+	char meant[100];
 	(void)o;
 	for (size_t i = 0; (text = src->host->option(src, "fields", i)); i++) {
 		bool is_pattern = strchr(text, '[') != NULL;
@@ -120,11 +180,11 @@ static int read_fields(struct sluice_source *src, struct options *o)
 				   : strchr("-. ", text[n])         ? '_'
 								    : text[n];
 		meant[n] = 0;
-		snprintf(why, sizeof(why),
-			 "no field is called \"%.200s\" (their names have capitals, digits and _: "
-			 "did you mean \"%s\"?)",
-			 text, meant);
-		return src->host->refuse(src, "fields", why);
+		return option_refuse(
+			src, "fields",
+			"no field is called \"%.200s\" (their names have capitals, digits and _: "
+			"did you mean \"%s\"?)",
+			text, meant);
 	}
 	return 0;
 }
@@ -143,14 +203,13 @@ static int read_directory(struct sluice_source *src)
 {
 	struct stat st;
 	const char *d;
-	char why[700];
 	for (size_t i = 0; (d = src->host->option(src, "directory", i)); i++)
 		if (stat(d, &st) == 0 && !S_ISDIR(st.st_mode)) {
-			snprintf(why, sizeof(why),
-				 "%.300s is not a directory (write the directory that holds the "
-				 "journal files, such as %.200s)",
-				 d, persistent);
-			return src->host->refuse(src, "directory", why);
+			return option_refuse(
+				src, "directory",
+				"%.300s is not a directory (write the directory that holds the "
+				"journal files, such as %.200s)",
+				d, persistent);
 		}
 	return 0;
 }
@@ -159,7 +218,7 @@ static int read_directory(struct sluice_source *src)
 
 static int refuse_match(struct sluice_source *src, const char *text)
 {
-	char why[600], field[80] = "PRIORITY";
+	char field[80] = "PRIORITY";
 	size_t n = strcspn(text, "=:"), end = n;
 	const char *value = text[n] ? text + n + 1 : "VALUE";
 	while (n && text[n - 1] == ' ')
@@ -173,11 +232,11 @@ static int refuse_match(struct sluice_source *src, const char *text)
 								      : text[i];
 		field[n] = 0;
 	}
-	snprintf(why, sizeof(why),
-		 "\"%.200s\" is not of the form FIELD=VALUE with the field's name in capitals (did "
-		 "you mean \"%s=%.200s\"?)",
-		 text, field, value + strspn(value, " "));
-	return src->host->refuse(src, "match", why);
+	return option_refuse(
+		src, "match",
+		"\"%.200s\" is not of the form FIELD=VALUE with the field's name in capitals (did "
+		"you mean \"%s=%.200s\"?)",
+		text, field, value + strspn(value, " "));
 }
 
 static bool has_name(const struct match *m, const char *name, size_t n)
@@ -225,18 +284,17 @@ static const char *const unit_types[] = {".service", ".socket",    ".target", ".
 
 static int add_unit(struct sluice_source *src, struct options *o, const char *text)
 {
-	char why[500];
 	const char *suffix = strrchr(text, '.');
 	bool has_type = strpbrk(text, "*?[") && !suffix;
 	for (size_t i = 0; suffix && i < sizeof(unit_types) / sizeof(unit_types[0]); i++)
 		has_type |= strcmp(suffix, unit_types[i]) == 0;
 	has_type |= suffix && strpbrk(suffix, "*?[");
 	if (!*text || strpbrk(text, "/ ,")) {
-		snprintf(why, sizeof(why),
-			 "\"%.200s\" is not the name of a unit (write one name such as "
-			 "nginx.service for each list item; systemctl list-units shows them)",
-			 text);
-		return src->host->refuse(src, "units", why);
+		return option_refuse(
+			src, "units",
+			"\"%.200s\" is not the name of a unit (write one name such as "
+			"nginx.service for each list item; systemctl list-units shows them)",
+			text);
 	}
 	o->units = must(realloc(o->units, (o->n_units + 1) * sizeof(o->units[0])));
 	size_t room = strlen(text) + sizeof(".service");

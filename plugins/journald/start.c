@@ -6,37 +6,6 @@
 
 /* ---- cursors ----------------------------------------------------------------------------- */
 
-/* p= is the position, n= how much of its file has been read, e= whether the chain has ended;
- * the rest is libsystemd's own text of the last entry.
- */
-size_t start_encode(const struct chain *c, char *out, size_t size)
-{
-	int n = snprintf(out, size, "p=%llx;w=%llx;n=%llx;e=%d;%.400s",
-			 (unsigned long long)c->seqnum, (unsigned long long)c->time,
-			 (unsigned long long)c->n_read, c->is_ended, c->cursor);
-	return (size_t)n < size ? (size_t)n : size - 1;
-}
-
-static void decode(struct chain *c, const struct sluice_cursor *from)
-{
-	char text[CURSOR_TEXT];
-	unsigned long long seqnum, time, n_read;
-	int ended, at = 0;
-	size_t n = from->value_len < sizeof(text) ? from->value_len : sizeof(text) - 1;
-	memcpy(text, from->value, n);
-	text[n] = 0;
-	if (sscanf(text, "p=%llx;w=%llx;n=%llx;e=%d;%n", &seqnum, &time, &n_read, &ended, &at) < 4)
-		return;
-	*c = (struct chain){.next = c->next,
-			    .is_placed = true,
-			    .is_ended = ended,
-			    .seqnum = seqnum,
-			    .time = time,
-			    .n_read = n_read};
-	memcpy(c->key, from->key, from->key_len);
-	snprintf(c->cursor, sizeof(c->cursor), "%s", text + at);
-}
-
 static void resume(struct state *s)
 {
 	struct sluice_cursor cursor;
@@ -46,7 +15,7 @@ static void resume(struct state *s)
 			continue;
 		struct chain *c = chain_by_key(s, cursor.key, cursor.key_len);
 		if (c)
-			decode(c, &cursor);
+			chain_decode(c, &cursor);
 	}
 }
 
@@ -152,8 +121,7 @@ static int place_before_last(struct state *s, struct walk *all, size_t n, uint64
 	while (!r && wanted && (w = latest(all, n))) {
 		if (entry_read(s, w->j) == 0 && select_entry(s)) {
 			wanted--;
-			w->chain->seqnum = w->seqnum - 1;
-			w->chain->cursor[0] = 0;
+			chain_rewind(w->chain, w->seqnum - 1);
 		}
 		r = walk_back(s, w);
 	}
@@ -166,7 +134,7 @@ static int place_new(struct state *s)
 	int r = 0;
 	struct walk *all = NULL;
 	for (struct chain *c = s->chains; c && !r; c = c->next) {
-		if (!is_new(s, c) || s->options.from_beginning)
+		if (!is_new(s, c) || s->options.read_from.beginning)
 			continue;
 		if (n == room)
 			all = must(realloc(all, (room = 2 * room + 8) * sizeof(all[0])));
@@ -175,7 +143,7 @@ static int place_new(struct state *s)
 		place_at(&all[n++]);
 	}
 	if (!r)
-		r = place_before_last(s, all, n, s->options.from_entries);
+		r = place_before_last(s, all, n, s->options.read_from.last);
 	for (size_t i = 0; i < n; i++)
 		sd_journal_close(all[i].j);
 	free(all);
@@ -210,7 +178,7 @@ static int look_for_all(struct state *s)
 			r = declare_gone(s, c);
 		r = r < 0 ? r : 0;
 	}
-	return r || s->cannot_read ? r : chains_forget(s);
+	return r || s->cannot_read ? r : follow_forget(s);
 }
 
 int start_positions(struct state *s)
