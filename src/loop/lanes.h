@@ -16,12 +16,11 @@
 #include <stdint.h>
 
 #include "base/list.h"
-
-enum { LANES_BUCKETS = 64 };
+#include "base/table.h"
 
 struct lanes {
 	struct list turns; /* of lanes, the one whose turn it is first */
-	struct list buckets[LANES_BUCKETS];
+	struct table by_owner;
 };
 
 void lanes_init(struct lanes *l);

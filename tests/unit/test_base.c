@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "base/log.h"
 #include "base/sink.h"
 #include "base/siphash.h"
+#include "base/table.h"
 #include "base/unit.h"
 #include "base/utf8.h"
 
@@ -334,6 +336,80 @@ START_TEST(siphash_is_that_of_its_paper)
 }
 END_TEST
 
+struct named {
+	struct table_entry by_name;
+	char name[16];
+};
+
+static struct named *find_named(const struct table *t, const char *name)
+{
+	table_each_of (e, t, table_hash(t, name, strlen(name))) {
+		struct named *n = container_of(e, struct named, by_name);
+		if (strcmp(n->name, name) == 0)
+			return n;
+	}
+	return NULL;
+}
+
+START_TEST(a_table_finds_what_was_added_and_not_removed)
+{
+	enum { N = 1000 };
+	static struct named all[N];
+	struct table t;
+	table_init(&t);
+	ck_assert_ptr_null(find_named(&t, "0"));
+	ck_assert_ptr_null(table_after(&t, NULL));
+	for (int i = 0; i < N; i++) {
+		snprintf(all[i].name, sizeof(all[i].name), "%d", i);
+		table_add(&t, &all[i].by_name, table_hash(&t, all[i].name, strlen(all[i].name)));
+	}
+	for (int i = 0; i < N; i += 2)
+		table_remove(&t, &all[i].by_name);
+	ck_assert_uint_eq(t.n, N / 2);
+	for (int i = 0; i < N; i++)
+		ck_assert_ptr_eq(find_named(&t, all[i].name), i % 2 ? &all[i] : NULL);
+	size_t n = 0;
+	table_each_safe (e, &t) {
+		table_remove(&t, e);
+		memset(e, 0xff, sizeof(*e));
+		n++;
+	}
+	ck_assert_uint_eq(n, N / 2);
+	ck_assert_uint_eq(t.n, 0);
+	table_fini(&t);
+}
+END_TEST
+
+START_TEST(entries_of_one_hash_are_all_there)
+{
+	struct named all[4];
+	struct table t;
+	size_t n = 0;
+	table_init(&t);
+	for (size_t i = 0; i < array_size(all); i++)
+		table_add(&t, &all[i].by_name, i == 2 ? 23 : 7); /* of one slot */
+	table_each_of (e, &t, 7)
+		n++;
+	ck_assert_uint_eq(n, 3);
+	table_remove(&t, &all[0].by_name);
+	ck_assert_ptr_eq(table_first(&t, 23), &all[2].by_name);
+	ck_assert_ptr_null(table_next(&all[2].by_name));
+	table_fini(&t);
+}
+END_TEST
+
+START_TEST(hashes_of_two_tables_differ)
+{
+	struct table a, b;
+	table_init(&a);
+	table_init(&b);
+	ck_assert_uint_eq(table_hash(&a, "key", 3), table_hash(&a, "key", 3));
+	ck_assert_uint_ne(table_hash(&a, "key", 3), table_hash(&b, "key", 3));
+	table_fini(&a);
+	table_fini(&b);
+}
+END_TEST
+
 UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_visible,
 	  numbers_are_written_as_people_do, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
@@ -341,4 +417,6 @@ UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_
 	  sizes_and_durations_are_read_as_people_write_them, white_space_of_any_kind_is_trimmed,
 	  the_nearest_name_is_found_and_a_far_one_is_not, a_spliced_list_keeps_its_order,
 	  a_log_that_nobody_reads_waits_for_nobody_and_counts_what_it_drops,
-	  the_flags_of_a_shared_standard_error_stay_as_they_are)
+	  the_flags_of_a_shared_standard_error_stay_as_they_are,
+	  a_table_finds_what_was_added_and_not_removed, entries_of_one_hash_are_all_there,
+	  hashes_of_two_tables_differ)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "loop/helper.h"
+#include "loop/lanes.h"
 #include "loop/loop.h"
 
 struct timed {
@@ -292,10 +293,43 @@ START_TEST(several_threads_do_every_job_once)
 }
 END_TEST
 
+struct waiting {
+	struct list link;
+	uint64_t owner;
+	int n;
+};
+
+START_TEST(lanes_take_turns_among_the_owners)
+{
+	enum { OWNERS = 300, EACH = 3 };
+	static struct waiting all[OWNERS * EACH];
+	struct lanes l;
+	lanes_init(&l);
+	for (int i = 0; i < OWNERS * EACH; i++) {
+		all[i].owner = (uint64_t)(i / EACH) << 32; /* many have the same low bits */
+		all[i].n = i % EACH;
+		lanes_put(&l, all[i].owner, &all[i].link);
+	}
+	list_remove(&all[0].link); /* taken back */
+	for (int round = 0; round < EACH; round++) {
+		for (int i = 0; i < OWNERS; i++) {
+			if (round == EACH - 1 && i == 0)
+				continue; /* the first owner has had its last one before */
+			struct waiting *w = container_of(lanes_take(&l), struct waiting, link);
+			ck_assert_uint_eq(w->owner >> 32, (uint64_t)i);
+			ck_assert_int_eq(w->n, i == 0 ? round + 1 : round);
+		}
+	}
+	ck_assert_ptr_null(lanes_take(&l));
+	lanes_fini(&l);
+}
+END_TEST
+
 UNIT_MAIN("loop", timers_fire_in_order_and_cancelled_ones_do_not,
 	  a_descriptor_removed_by_another_callback_of_the_turn_is_not_called,
 	  what_goes_first_does_not_wait_for_all_others_and_these_take_turns,
 	  a_child_is_reaped_also_when_it_ended_before_it_was_watched,
 	  helper_jobs_come_back_in_their_order,
 	  one_who_has_many_jobs_does_not_delay_one_who_has_few,
-	  a_job_that_was_taken_back_is_not_done, several_threads_do_every_job_once)
+	  a_job_that_was_taken_back_is_not_done, several_threads_do_every_job_once,
+	  lanes_take_turns_among_the_owners)
