@@ -147,7 +147,7 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 /* A file without a usable header: an empty one is a creation that was cut off;
  * anything else is kept under another name for a person to look at.
  */
-static void set_aside(const char *path)
+static void quarantine_file(const char *path)
 {
 	char *aside = mem_printf("%s.damaged", path);
 	if (rename(path, aside) == 0)
@@ -188,7 +188,7 @@ static int recover_file(struct journal *j, const char *path, bool is_newest, cha
 		return r;
 	}
 	if (r == -EBADMSG) {
-		set_aside(path);
+		quarantine_file(path);
 		return 0;
 	}
 	if (!r) {
