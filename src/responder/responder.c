@@ -80,12 +80,12 @@ static void on_connected(void *ctx)
 	struct responder *r = ctx;
 	r->no_hub = NULL;
 	/* The supervisor listens there for the hub. */
-	r->peers.supervisor = ancestry_peer(r->link.fd);
+	r->peers.supervisor = ancestry_peer(r->hub.fd);
 	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
 		if (q->state == ASKING)
 			request_ask(q);
-		if (r->link.fd < 0)
+		if (r->hub.fd < 0)
 			return;
 	}
 }
@@ -142,7 +142,7 @@ static void on_resend(struct loop_timer *t)
 			request_ask(q);
 		else if (q->state == HANDING)
 			request_hand_over(q);
-		if (r->link.fd < 0)
+		if (r->hub.fd < 0)
 			return; /* it broke, which has changed the list; asked anew then */
 	}
 }
@@ -221,7 +221,7 @@ static int listen_on_all(struct responder *r)
 
 static void end(struct responder *r)
 {
-	link_close(&r->link);
+	hub_client_close(&r->hub);
 	list_each_safe (e, &r->requests)
 		request_free(list_entry(e, struct request, link));
 	files_free(&r->files);
@@ -241,7 +241,7 @@ int responder_main(const struct responder_config *config)
 	r->pause.fn = on_pause_over;
 	r->resend.fn = on_resend;
 	r->retire.fn = on_retired;
-	r->link.fd = r->link.io.fd = -1;
+	r->hub.fd = r->hub.io.fd = -1;
 	list_init(&r->requests);
 	fd_raise_limit();
 	srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
@@ -273,8 +273,8 @@ int responder_main(const struct responder_config *config)
 		end(r);
 		return 1;
 	}
-	link_open(&r->link, r->loop, config->hub_socket,
-		  &(struct link_events){on_connected, on_answer, on_broken, on_no_hub, r});
+	hub_client_open(&r->hub, r->loop, config->hub_socket,
+		  &(struct hub_client_events){on_connected, on_answer, on_broken, on_no_hub, r});
 	if (config->is_cgi)
 		cgi_begin(r);
 	if (!config->is_cgi || !list_is_empty(&r->requests))

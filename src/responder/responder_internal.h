@@ -2,15 +2,15 @@
  *
  * responder_internal - a responder and its requests, for the files that drive them.
  *
- *	steps.c     what comes next
- *	head.c      a FastCGI head arrives
- *	cgi.c       the environment is the head
- *	answers.c   where it goes
- *	probe.c     a stream without a hub
- *	asking.c    the question to the hub, and the hand-over
- *	texts.c     whole answers
- *	shortage.c  no more files may be opened
- *	request.c   the descriptor, and what is written to it
+ *	steps.c        what comes next
+ *	head.c         a FastCGI head arrives
+ *	cgi.c          the environment is the head
+ *	answers.c      where it goes
+ *	probe.c        a stream without a hub
+ *	hub_request.c  the question to the hub, and the hand-over
+ *	texts.c        whole answers
+ *	shortage.c     no more files may be opened
+ *	request.c      the descriptor, and what is written to it
  *
  * Each needs only those below it.
  */
@@ -22,7 +22,7 @@
 #include "base/peers.h"
 #include "loop/loop.h"
 #include "responder/files.h"
-#include "responder/link.h"
+#include "responder/hub_client.h"
 #include "responder/params.h"
 #include "responder/responder.h"
 #include "responder/route.h"
@@ -91,7 +91,7 @@ struct responder {
 	int64_t retired_ns, revived_ns;
 	const char *no_hub; /* why there is none and will not be; or NULL */
 	struct list requests;
-	struct link link;
+	struct hub_client hub;
 	uint32_t last_serial;
 	int n_probes;
 };

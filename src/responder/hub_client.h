@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * link - a responder's connection to the hub, made again whenever it breaks.
+ * hub_client - a responder's connection to the hub, made again whenever it breaks.
  */
-#ifndef SLUICE_RESPONDER_LINK_H
-#define SLUICE_RESPONDER_LINK_H
+#ifndef SLUICE_RESPONDER_HUB_CLIENT_H
+#define SLUICE_RESPONDER_HUB_CLIENT_H
 
 #include "loop/loop.h"
 #include "wire/door.h"
 
-struct link_events {
+struct hub_client_events {
 	void (*connected)(void *ctx);                             /* ask everything again */
 	void (*answered)(void *ctx, const struct door_answer *a); /* borrows `a` */
 	void (*broken)(void *ctx);
@@ -16,10 +16,10 @@ struct link_events {
 	void *ctx;
 };
 
-struct link {
+struct hub_client {
 	struct loop *loop;
 	const char *path; /* borrowed */
-	struct link_events on;
+	struct hub_client_events on;
 	int fd; /* -1 while there is no connection */
 	struct loop_io io;
 	struct loop_timer retry;
@@ -27,10 +27,11 @@ struct link {
 };
 
 /* Connects, and keeps at it. */
-void link_open(struct link *l, struct loop *loop, const char *path, const struct link_events *on);
-void link_close(struct link *l);
+void hub_client_open(struct hub_client *c, struct loop *loop, const char *path,
+		     const struct hub_client_events *on);
+void hub_client_close(struct hub_client *c);
 
 /* 0; -EAGAIN when the hub is behind; -ENOTCONN. `fd` is passed if not negative. */
-int link_send(struct link *l, const struct door_request *r, int fd) must_check;
+int hub_client_send(struct hub_client *c, const struct door_request *r, int fd) must_check;
 
 #endif

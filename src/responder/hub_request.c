@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * asking - a request as a question to the hub, and its descriptor as the hub's.
+ * hub_request - a request as the hub gets it: first a question, then with its descriptor.
  */
 #include <errno.h>
 
@@ -82,7 +82,7 @@ static void resend_later(struct responder *r)
 void request_ask(struct request *q)
 {
 	struct door_request d = question(q, DOOR_ASK);
-	int r = link_send(&q->responder->link, &d, -1);
+	int r = hub_client_send(&q->responder->hub, &d, -1);
 	q->is_asked = r == 0;
 	if (r == -EAGAIN)
 		resend_later(q->responder);
@@ -109,7 +109,7 @@ void request_hand_over(struct request *q)
 	q->state = HANDING;
 	struct door_request d = question(q, DOOR_TAKE);
 	loop_remove(q->responder->loop, &q->io);
-	if (link_send(&q->responder->link, &d, q->fd) == -EAGAIN)
+	if (hub_client_send(&q->responder->hub, &d, q->fd) == -EAGAIN)
 		resend_later(q->responder);
 	else
 		request_finish(q);
