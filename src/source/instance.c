@@ -40,8 +40,8 @@ static void hang_up(struct source *s)
 	loop_remove(loop_of(s), &s->io);
 	loop_timer_cancel(loop_of(s), &s->watchdog);
 	loop_timer_cancel(loop_of(s), &s->refill);
-	chatter_close(&s->out);
-	chatter_close(&s->err);
+	child_output_close(&s->out);
+	child_output_close(&s->err);
 	fd_close(&s->fd);
 	fd_close(&s->grant_fd);
 	buf_fini(&s->in);
@@ -314,8 +314,8 @@ void source_start(struct source *s)
 	loop_watch_child(loop_of(s), &s->child, pid, on_child_end);
 	s->fd = e.link[0];
 	s->grant_fd = e.grant[0];
-	chatter_open(&s->out, s, e.out[0], "output");
-	chatter_open(&s->err, s, e.err[0], "error");
+	child_output_open(&s->out, s, e.out[0], "output");
+	child_output_open(&s->err, s, e.err[0], "error");
 	e.link[0] = e.grant[0] = e.out[0] = e.err[0] = -1;
 	close_ends(&e);
 	queue_opening(s);

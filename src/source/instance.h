@@ -33,7 +33,7 @@ enum source_state {
 };
 
 /* What a source process writes to its standard output or error. */
-struct chatter {
+struct child_output {
 	struct loop_io io;
 	struct source *source;
 	int fd; /* -1 while there is none */
@@ -52,7 +52,7 @@ struct source {
 	struct loop_child child; /* pid 0 while there is none */
 	struct loop_io io;
 	int fd, grant_fd; /* -1 while there is none */
-	struct chatter out, err;
+	struct child_output out, err;
 	struct grants grants;
 	struct buf in;           /* bytes that are no whole frame yet, or wait */
 	struct buf frames;       /* for it, that its socket did not take yet */

@@ -90,7 +90,7 @@ void intake_log(struct source *s, int level, struct str text)
 		put_in_log(s, level, text);
 }
 
-static void tell_line(struct chatter *c)
+static void tell_line(struct child_output *c)
 {
 	struct str text = buf_str(&c->line);
 	if (!may_log(c->source)) {
@@ -107,7 +107,7 @@ static void tell_line(struct chatter *c)
 /* Lines are only counted while there are too many; then it is read now and then, a whole
  * pipe at once, so that one that writes without end waits instead of keeping the hub busy.
  */
-static void skip_lines(struct chatter *c, const char *bytes, size_t n)
+static void skip_lines(struct child_output *c, const char *bytes, size_t n)
 {
 	uint64_t lines = 0;
 	const char *end = bytes + n;
@@ -122,13 +122,13 @@ static void skip_lines(struct chatter *c, const char *bytes, size_t n)
 
 static void on_rested(struct loop_timer *t)
 {
-	struct chatter *c = container_of(t, struct chatter, rest);
+	struct child_output *c = container_of(t, struct child_output, rest);
 	loop_change(loop_of(c->source), &c->io, EPOLLIN);
 }
 
-static void on_chatter(struct loop_io *io, uint32_t events)
+static void on_output(struct loop_io *io, uint32_t events)
 {
-	struct chatter *c = container_of(io, struct chatter, io);
+	struct child_output *c = container_of(io, struct child_output, io);
 	static char bytes[PIPE_SIZE];
 	begin_log_window(c->source);
 	bool skips = c->source->n_logged >= LOGS_PER_WINDOW;
@@ -148,20 +148,20 @@ static void on_chatter(struct loop_io *io, uint32_t events)
 			tell_line(c);
 	}
 	if (n <= 0)
-		chatter_close(c);
+		child_output_close(c);
 }
 
-void chatter_open(struct chatter *c, struct source *s, int fd, const char *name)
+void child_output_open(struct child_output *c, struct source *s, int fd, const char *name)
 {
 	c->source = s;
 	c->fd = fd;
 	c->name = name;
 	c->rest.fn = on_rested;
-	if (fd_set_nonblocking(fd) || loop_add(loop_of(s), &c->io, fd, EPOLLIN, on_chatter))
+	if (fd_set_nonblocking(fd) || loop_add(loop_of(s), &c->io, fd, EPOLLIN, on_output))
 		fd_close(&c->fd);
 }
 
-void chatter_close(struct chatter *c)
+void child_output_close(struct child_output *c)
 {
 	if (c->fd < 0)
 		return;

@@ -19,7 +19,7 @@ void intake_resume(struct source *s);
 /* A line of it for our log; those beyond a rate are counted only. */
 void intake_log(struct source *s, int level, struct str text);
 
-void chatter_open(struct chatter *c, struct source *s, int fd, const char *name);
-void chatter_close(struct chatter *c);
+void child_output_open(struct child_output *c, struct source *s, int fd, const char *name);
+void child_output_close(struct child_output *c);
 
 #endif
