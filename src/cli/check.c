@@ -11,7 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "conf/paths.h"
-#include "conf/remarks.h"
+#include "conf/lints.h"
 #include "host/identity.h"
 #include "hub/schema.h"
 
@@ -22,13 +22,13 @@ static const char usage[] =
 	"Every mistake is reported with its place, in the order of the lines; the exit\n"
 	"status is 2 if there are any.  Nothing is started.\n";
 
-static void print_remark(void *ctx maybe_unused, const char *sentence)
+static void print_lint(void *ctx maybe_unused, const char *sentence)
 {
 	puts(sentence);
 }
 
 /* Sources that run as root without being asked to. */
-static void remark_users(const struct settings *s)
+static void lint_users(const struct settings *s)
 {
 	for (size_t i = 0; geteuid() == 0 && i < s->n_sources; i++) {
 		const struct source_settings *src = &s->sources[i];
@@ -55,7 +55,8 @@ static void print_warnings(const struct settings *s)
 			int n = (int)strcspn(line, "\n");
 			struct buf place = {0};
 			place_put(&place, src->tree->at);
-			cli_print(stdout, "%ssources.%s: %.*s\n", buf_text(&place), src->name, n, line);
+			cli_print(stdout, "%ssources.%s: %.*s\n", buf_text(&place), src->name, n,
+				  line);
 			buf_fini(&place);
 			line += n + 1;
 		}
@@ -81,8 +82,8 @@ int check_command(int argc, char **argv)
 			  "%s",
 			  file, buf_text(&changes));
 	buf_fini(&changes);
-	settings_remarks(s, print_remark, NULL);
-	remark_users(s);
+	lints_find(s, print_lint, NULL);
+	lint_users(s);
 	print_warnings(s);
 	for (size_t i = 0; i < s->hub.n_listen; i++)
 		if (strncmp(s->hub.listen[i], "tcp:", 4) == 0)

@@ -244,7 +244,7 @@ static char *config_path(const char *file, bool is_named)
 }
 
 /* Warns if hub.prefix is set and does not list this prefix. */
-static void remark_prefix(const char *prefix, const char *config, const struct settings *s)
+static void warn_of_prefix(const char *prefix, const char *config, const struct settings *s)
 {
 	if (!*s->hub.prefix)
 		return;
@@ -297,7 +297,7 @@ int mount_command(int argc, char **argv)
 		return 2;
 	struct errors e = {0};
 	struct settings *s = settings_load(path, &e); /* only for its sockets and prefix */
-	remark_prefix(prefix, path, s);
+	warn_of_prefix(prefix, path, s);
 	status = print_mount(mount, prefix, path, s);
 	errors_fini(&e);
 	settings_free(s);

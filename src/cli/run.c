@@ -11,7 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "conf/paths.h"
-#include "conf/remarks.h"
+#include "conf/lints.h"
 #include "supervisor/inherit.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/systemd.h"
@@ -70,6 +70,6 @@ int run_command(int argc, char **argv)
 		s = wait_for_settings(file);
 	if (!s)
 		return 2;
-	remarks_log(s);
+	lints_log(s);
 	return supervise(s, is_attached);
 }

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/packed.h"
-#include "conf/remarks.h"
+#include "conf/lints.h"
 #include "host/plugin.h"
 #include "source/probe.h"
 #include "supervisor/commands.h"
@@ -59,7 +59,7 @@ static void put_line(void *ctx, const char *sentence)
 	buf_printf(ctx, "\n%s", sentence);
 }
 
-/* Answers the client that asked for the reload, with all remarks. */
+/* Answers the client that asked for the reload, with all lints. */
 static void answer(struct reloader *r, bool good, const char *text)
 {
 	const struct settings *s = r->supervisor->settings;
@@ -69,8 +69,8 @@ static void answer(struct reloader *r, bool good, const char *text)
 		buf_printf(&all, "\nlistening on %s (the web server has to know)",
 			   s->hub.listen[i]);
 	if (good) {
-		settings_remarks(s, put_line, &all);
-		remarks_log(s);
+		lints_find(s, put_line, &all);
+		lints_log(s);
 	}
 	r->listens_elsewhere = false;
 	commands_answer(r->supervisor->commands, COMMAND_RELOAD, good, buf_text(&all));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "conf/remarks.h"
+#include "conf/lints.h"
 
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 
 struct telling {
 	const struct settings *settings;
-	remark_fn *tell;
+	lint_fn *tell;
 	void *ctx;
 };
 
@@ -161,7 +161,7 @@ static void look_at_networks(const struct telling *t)
 		       "by which people reach sluice)");
 }
 
-void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
+void lints_find(const struct settings *s, lint_fn *tell, void *ctx)
 {
 	const struct telling t = {s, tell, ctx};
 	look_at_networks(&t);
@@ -177,12 +177,12 @@ void settings_remarks(const struct settings *s, remark_fn *tell, void *ctx)
 		look_at_lines(&t, &s->sources[i]);
 }
 
-static void log_remark(void *ctx maybe_unused, const char *sentence)
+static void log_lint(void *ctx maybe_unused, const char *sentence)
 {
 	log_warning("%s", sentence);
 }
 
-void remarks_log(const struct settings *s)
+void lints_log(const struct settings *s)
 {
-	settings_remarks(s, log_remark, NULL);
+	lints_find(s, log_lint, NULL);
 }
