@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/unit.h"
 #include "base/utf8.h"
+#include "channel/batch.h"
 #include "channel/commit.h"
 #include "channel/cursors.h"
 #include "channel/regexes.h"
@@ -17,7 +18,7 @@
 #include "redact/redact.h"
 #include "wire/format.h"
 
-enum { FIELDS_BYTES_MAX = 1024 * 1024 };
+enum { FIELDS_BYTES_MAX = 1024 * 1024, SPARE_MAX = 16 };
 
 static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
 {
@@ -30,14 +31,14 @@ static void on_cursor(void *ctx, const struct cursor *cur, event_id at)
  */
 static const char PLACES[] = ":redact";
 
-static void put_place(struct channel *c, const struct channel_from *from)
+static void put_place(struct channel_batch *b, const struct channel_from *from)
 {
 	int place = redact_place(from->redactor);
 	struct buf value = {0};
 	if (place)
 		buf_put_u32(&value, (uint32_t)place);
-	record_put_cursor(&c->batch,
-			  &(struct cursor){str_of(PLACES), str_of(from->source), buf_str(&value)});
+	batch_put_cursor(b,
+			 &(struct cursor){str_of(PLACES), str_of(from->source), buf_str(&value)});
 	buf_fini(&value);
 }
 
@@ -72,6 +73,7 @@ int channel_open(struct registry *r, const struct channel_settings *settings, st
 	c->settings = *settings;
 	c->settings.name = mem_strdup(settings->name);
 	list_init(&c->taps);
+	list_init(&c->spare);
 	char *dir = NULL;
 	int error = 0;
 	if (settings->durability != DURABILITY_MEMORY) {
@@ -112,19 +114,6 @@ int channel_open(struct registry *r, const struct channel_settings *settings, st
 	return 0;
 }
 
-/* The next event of a row of records that holds cursors too; false at its end. */
-static bool next_event(struct str *rest, struct event *ret)
-{
-	struct record rec;
-	while (record_next(rest, &rec) == 1) {
-		if (rec.kind == RECORD_EVENT) {
-			*ret = rec.event;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Taps may go while they are called. */
 static void show(struct channel *c, const struct event *ev)
 {
@@ -134,27 +123,41 @@ static void show(struct channel *c, const struct event *ev)
 	}
 }
 
-/* Shows the events of a batch, kept ones and those that only pass, in the order of
- * their ids.
- */
-static void publish(void *ctx, struct str kept, struct str passing)
+/* An empty one, to be put together. */
+static struct channel_batch *take_batch(struct channel *c)
+{
+	if (list_is_empty(&c->spare))
+		return batch_new();
+	struct channel_batch *b = list_entry(c->spare.next, struct channel_batch, link);
+	list_remove(&b->link);
+	c->n_spare--;
+	return b;
+}
+
+/* Its memory serves the next frame. */
+static void give_back(struct channel *c, struct channel_batch *b)
+{
+	if (c->n_spare == SPARE_MAX) {
+		batch_free(b);
+		return;
+	}
+	batch_reset(b);
+	list_append(&c->spare, &b->link);
+	c->n_spare++;
+}
+
+static void publish(void *ctx, struct channel_batch *b)
 {
 	struct channel *c = ctx;
-	struct event k, p;
-	bool has_k = next_event(&kept, &k), has_p = next_event(&passing, &p);
-	while (has_k || has_p) {
-		bool take_k = has_k && (!has_p || k.id < p.id);
-		const struct event *ev = take_k ? &k : &p;
+	for (size_t i = 0; i < b->n_events; i++) {
+		const struct event *ev = &b->events[i].event;
 		if (c->commit)
 			c->unpublished = ev->id;
 		show(c, ev);
 		/* Not before: all up to the head has been shown. */
 		c->registry->head = MAX(c->registry->head, ev->id);
-		if (take_k)
-			has_k = next_event(&kept, &k);
-		else
-			has_p = next_event(&passing, &p);
 	}
+	give_back(c, b);
 }
 
 /* The disk has all before `first`; 0: all. */
@@ -189,8 +192,8 @@ void channel_close(struct channel *c)
 	commit_free(c->commit);
 	journal_close(&c->journal);
 	free(dir);
-	buf_fini(&c->batch);
-	buf_fini(&c->passing);
+	list_each_safe (e, &c->spare)
+		batch_free(list_entry(e, struct channel_batch, link));
 	buf_fini(&c->scratch);
 	free(c->settings.name);
 	free(c);
@@ -296,63 +299,41 @@ static bool is_filtered(struct channel *c, const struct filter *filter, const st
 	return is == 0;
 }
 
-/* What is known of a batch while it is put together. */
-struct building {
-	event_id first, last;
-	uint32_t kept;
-	struct channel_taken taken;
-};
-
 /* Puts the batch together: events named and cleaned, cursors with their source. */
 static int build(struct channel *c, const struct channel_from *from, struct str records,
-		 struct building *b)
+		 struct channel_batch *b, struct channel_taken *taken)
 {
 	struct record rec;
 	int got;
 	int64_t now_ns = clock_wall_ns();
 	int64_t now_ms = now_ns / NS_PER_MS;
-	c->batch.len = c->passing.len = 0;
-	buf_reserve(&c->batch, BATCH_HEADER);
-	c->batch.len = BATCH_HEADER;
 	while ((got = record_next(&records, &rec)) == 1) {
 		if (rec.kind == RECORD_CURSOR) {
 			rec.cursor.source = str_of(from->source);
 			if (!cursors_admit(c->registry->cursors, &rec.cursor))
 				return -E2BIG;
-			record_put_cursor(&c->batch, &rec.cursor);
+			batch_put_cursor(b, &rec.cursor);
 			continue;
 		}
 		if (clean_event(c, from->source, &rec.event))
 			return -EBADMSG;
 		if (from->redactor)
-			b->taken.n_redacted += take_secrets_out(c, from->redactor, &rec.event);
+			taken->n_redacted += take_secrets_out(c, from->redactor, &rec.event);
 		if (!rec.event.time_ns)
 			rec.event.time_ns = now_ns;
 		if (is_filtered(c, from->filter, &rec.event)) {
-			b->taken.n_filtered++;
+			taken->n_filtered++;
 			continue;
 		}
-		rec.event.id = b->last = registry_next_id(c->registry, now_ms);
-		if (!b->first)
-			b->first = b->last;
+		rec.event.id = registry_next_id(c->registry, now_ms);
 		if (rec.event.flags & EVENT_GAP)
 			c->n_gaps++;
-		bool passing = rec.event.flags & EVENT_TRANSIENT;
-		record_put_event(passing ? &c->passing : &c->batch, &rec.event);
-		b->taken.n_events++;
-		b->kept += !passing;
+		batch_put_event(b, &rec.event);
+		taken->n_events++;
 	}
 	if (!b->first)
 		b->first = b->last = registry_next_id(c->registry, now_ms);
 	return got;
-}
-
-static void take_cursors(struct channel *c, struct str records, event_id last)
-{
-	struct record rec;
-	while (record_next(&records, &rec) == 1)
-		if (rec.kind == RECORD_CURSOR)
-			cursors_set(c->registry->cursors, &rec.cursor, last, c);
 }
 
 static const char *advice_for(int r)
@@ -387,37 +368,45 @@ bool channel_is_stuck(const struct channel *c)
 	return c->is_stuck || (c->commit && commit_is_stuck(c->commit));
 }
 
+/* Puts a sealed batch into the journal. */
+static int keep(struct channel *c, struct channel_batch *b)
+{
+	if (!batch_has_records(b))
+		return 0;
+	return journal_append(&c->journal, &b->kept, b->first, b->last, b->n_kept,
+			      clock_wall_ns() / NS_PER_MS);
+}
+
 int channel_take(struct channel *c, const struct channel_from *from, struct str records,
 		 struct channel_taken *taken)
 {
-	struct building b = {0};
+	*taken = (struct channel_taken){0};
 	if (c->commit && commit_is_behind(c->commit))
 		return -EAGAIN;
 	int place = redact_place(from->redactor);
-	int r = build(c, from, records, &b);
+	struct channel_batch *b = take_batch(c);
+	int r = build(c, from, records, b, taken);
+	buf_reset(&c->scratch, 1024 * 1024);
 	if (!r && redact_place(from->redactor) != place)
-		put_place(c, from);
-	*taken = b.taken;
-	if (!r && c->batch.len > BATCH_HEADER)
-		r = journal_append(&c->journal, &c->batch, b.first, b.last, b.kept,
-				   clock_wall_ns() / NS_PER_MS);
+		put_place(b, from);
+	batch_seal(b);
+	if (!r)
+		r = keep(c, b);
 	if (r != -EBADMSG && r != -E2BIG && r != -EAGAIN)
 		tell_stuck(c, r);
 	if (r) {
+		give_back(c, b);
 		redact_go_on_from(from->redactor, place);
 		return r;
 	}
-	struct str kept = {c->batch.data + BATCH_HEADER, c->batch.len - BATCH_HEADER};
-	take_cursors(c, kept, b.last);
+	for (size_t i = 0; i < b->n_cursors; i++)
+		cursors_set(c->registry->cursors, &b->cursors[i].cursor, b->last, c);
 	if (c->commit) {
 		if (!c->unpublished)
-			c->unpublished = b.first;
-		commit_put(c->commit, b.first, b.last, b.kept, kept, buf_str(&c->passing));
+			c->unpublished = b->first;
+		commit_put(c->commit, b);
 	} else {
-		publish(c, kept, buf_str(&c->passing));
+		publish(c, b);
 	}
-	buf_reset(&c->batch, 1024 * 1024);
-	buf_reset(&c->passing, 1024 * 1024);
-	buf_reset(&c->scratch, 1024 * 1024);
 	return 0;
 }

@@ -34,8 +34,8 @@ struct channel {
 	event_id unpublished;  /* the first event that waits for the disk; 0: none */
 	event_id lately[2];    /* the newest event some seconds ago, and before that */
 	struct list taps;      /* of struct channel_tap */
-	struct buf batch;      /* being put together; reused */
-	struct buf passing;    /* of it, what is not for the journal */
+	struct list spare;     /* empty batches, whose memory is used again */
+	size_t n_spare;
 	struct buf scratch;
 	uint64_t n_gaps; /* declared by sources, since the start */
 	bool is_stuck;   /* the last append failed; see channel_is_stuck() */

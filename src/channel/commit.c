@@ -16,18 +16,11 @@
 
 enum { BEHIND_BYTES = 16 * 1024 * 1024 };
 
-struct waiting {
-	struct list link;
-	event_id first, last;
-	uint32_t n_events;
-	size_t kept_len, passing_len;
-	char bytes[]; /* kept, then passing */
-};
-
 struct commit {
 	struct commit_config config;
-	struct list queue; /* of struct waiting, oldest first */
+	struct list queue; /* of struct channel_batch, oldest first */
 	size_t bytes;      /* in it */
+	size_t memory;     /* that it takes */
 	struct loop_timer timer;
 	struct helper *thread;
 	struct journal_point synced;
@@ -93,7 +86,7 @@ static void start(struct commit *m)
 {
 	struct journal *j = m->config.journal;
 	m->is_syncing = true;
-	m->upto = list_entry(m->queue.prev, struct waiting, link)->last;
+	m->upto = list_entry(m->queue.prev, struct channel_batch, link)->last;
 	journal_point_take(j, &m->point);
 	collect_segments(m);
 	m->places = j->checkpoint.written;
@@ -103,22 +96,26 @@ static void start(struct commit *m)
 	helper_submit(m->thread, &m->job);
 }
 
+static size_t bytes_of(const struct channel_batch *b)
+{
+	return batch_records(b).len + b->passing.len;
+}
+
+static struct channel_batch *oldest(const struct commit *m)
+{
+	return list_entry(m->queue.next, struct channel_batch, link);
+}
+
 static void publish_synced(struct commit *m)
 {
-	while (!list_is_empty(&m->queue)) {
-		struct waiting *w = list_entry(m->queue.next, struct waiting, link);
-		if (w->last > m->upto)
-			break;
-		m->config.publish(m->config.ctx, (struct str){w->bytes, w->kept_len},
-				  (struct str){w->bytes + w->kept_len, w->passing_len});
-		m->bytes -= w->kept_len + w->passing_len;
-		list_remove(&w->link);
-		free(w);
+	while (!list_is_empty(&m->queue) && oldest(m)->last <= m->upto) {
+		struct channel_batch *b = oldest(m);
+		m->bytes -= bytes_of(b);
+		m->memory -= batch_memory(b);
+		list_remove(&b->link);
+		m->config.publish(m->config.ctx, b);
 	}
-	m->config.released(m->config.ctx,
-			   list_is_empty(&m->queue)
-				   ? 0
-				   : list_entry(m->queue.next, struct waiting, link)->first);
+	m->config.released(m->config.ctx, list_is_empty(&m->queue) ? 0 : oldest(m)->first);
 }
 
 /* Everything that is not synced, once more, to a new segment. */
@@ -127,10 +124,10 @@ static int write_anew(struct commit *m)
 	struct journal_batch *batches = NULL;
 	size_t n = 0;
 	list_each (e, &m->queue) {
-		struct waiting *w = list_entry(e, struct waiting, link);
+		struct channel_batch *b = list_entry(e, struct channel_batch, link);
 		batches = mem_resize(batches, (n + 1) * sizeof(batches[0]));
-		batches[n++] = (struct journal_batch){
-			w->first, w->last, w->n_events, {w->bytes, w->kept_len}};
+		batches[n++] =
+			(struct journal_batch){b->first, b->last, b->n_kept, batch_records(b)};
 	}
 	int r = journal_rewrite(m->config.journal, &m->synced, batches, n);
 	free(batches);
@@ -195,28 +192,18 @@ static void done(struct helper_job *job)
 		start(m);
 }
 
-void commit_put(struct commit *m, event_id first, event_id last, uint32_t n_events, struct str kept,
-		struct str passing)
+void commit_put(struct commit *m, struct channel_batch *b)
 {
-	struct waiting *w = mem_zero(sizeof(*w) + kept.len + passing.len);
-	w->first = first;
-	w->last = last;
-	w->n_events = n_events;
-	w->kept_len = kept.len;
-	w->passing_len = passing.len;
-	if (kept.len)
-		memcpy(w->bytes, kept.data, kept.len);
-	if (passing.len)
-		memcpy(w->bytes + kept.len, passing.data, passing.len);
-	m->bytes += kept.len + passing.len;
-	list_append(&m->queue, &w->link);
+	m->bytes += bytes_of(b);
+	m->memory += batch_memory(b);
+	list_append(&m->queue, &b->link);
 	if (!m->is_syncing && !m->timer.slot)
 		loop_timer_set(m->config.loop, &m->timer, loop_now(m->config.loop) + COMMIT_NS);
 }
 
 bool commit_is_behind(const struct commit *m)
 {
-	return m->bytes > BEHIND_BYTES || m->has_failed;
+	return m->memory > BEHIND_BYTES || m->has_failed;
 }
 
 bool commit_is_stuck(const struct commit *m)
@@ -260,7 +247,7 @@ void commit_free(struct commit *m)
 	helper_free(m->thread);
 	loop_timer_cancel(m->config.loop, &m->timer);
 	list_each_safe (e, &m->queue)
-		free(list_entry(e, struct waiting, link));
+		batch_free(list_entry(e, struct channel_batch, link));
 	journal_point_fini(&m->synced);
 	free(m);
 }

@@ -13,6 +13,7 @@
 #define SLUICE_CHANNEL_COMMIT_H
 
 #include "base/json.h"
+#include "channel/batch.h"
 #include "journal/journal.h"
 #include "loop/loop.h"
 
@@ -22,8 +23,8 @@ struct commit_config {
 	struct loop *loop;
 	struct journal *journal; /* borrowed */
 	const char *name;        /* of its channel; borrowed */
-	/* The disk has this batch: shows it. */
-	void (*publish)(void *ctx, struct str kept, struct str passing);
+	/* The disk has this batch: shows it.  It is the callback's now. */
+	void (*publish)(void *ctx, struct channel_batch *b);
 	/* All before the event `first` has been published; 0: all that was put. */
 	void (*released)(void *ctx, event_id first);
 	void *ctx;
@@ -35,9 +36,8 @@ struct commit *commit_new(const struct commit_config *config, char **why) must_c
 /* Waits for what is being synced; what is not published stays in the journal. */
 void commit_free(struct commit *m);
 
-/* Takes a batch that the journal has; copies. */
-void commit_put(struct commit *m, event_id first, event_id last, uint32_t n_events, struct str kept,
-		struct str passing);
+/* Takes a sealed batch that the journal has. */
+void commit_put(struct commit *m, struct channel_batch *b);
 
 /* Whether so much waits that no more should be taken. */
 bool commit_is_behind(const struct commit *m) must_check;

@@ -42,6 +42,28 @@ void record_put_cursor(struct buf *out, const struct cursor *c)
 	buf_put_short(out, c->value);
 }
 
+/* The text that begins at `p`; and behind it. */
+static const char *find_text(const char *p, struct str *text)
+{
+	text->data = p;
+	return p + text->len;
+}
+
+void record_find_event(const char *p, struct event *ev)
+{
+	p = find_text(p + 5 + EVENT_FIXED, &ev->type);
+	p = find_text(p, &ev->source);
+	p = find_text(p, &ev->fields);
+	find_text(p, &ev->message);
+}
+
+void record_find_cursor(const char *p, struct cursor *c)
+{
+	p = find_text(p + 5 + 2, &c->source);
+	p = find_text(p + 2, &c->key);
+	find_text(p + 2, &c->value);
+}
+
 static int get_event(struct reader *r, struct event *ev)
 {
 	if (reader_left(r) < EVENT_FIXED)

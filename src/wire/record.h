@@ -76,6 +76,10 @@ int fields_clean(struct str fields, struct buf *scratch, struct str *ret) must_c
 void record_put_event(struct buf *out, const struct event *ev);
 void record_put_cursor(struct buf *out, const struct cursor *c);
 
+/* Points the texts of `ev`, or `c`, at the record that was made of it and begins at `p`. */
+void record_find_event(const char *p, struct event *ev);
+void record_find_cursor(const char *p, struct cursor *c);
+
 struct record {
 	enum record_kind kind;
 	struct event event;
