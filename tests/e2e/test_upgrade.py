@@ -252,8 +252,11 @@ def systemd_is_told(site):
          "-E", "WATCHDOG_USEC=1000000", "-E", "SLUICE_PLUGIN_DIR", "-E", "SLUICE_CONSOLE_DIR",
          site.path("bin/sluice"), "run", "-c", site.path("sluice.yaml")], stdout=log, stderr=log)
     log.close()
-    wait_for(lambda: os.path.exists(site.path("fcgi.sock")), "the socket")
-    check(ask(site, "/health/live")[0] == 200, "the first request")
+
+    def first_request():
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):  # the socket is not there yet, or not heard
+            return ask(site, "/health/live")
+    check(wait_for(first_request, "the socket")[0] == 200, "the first request")
     said = ""
     while "WATCHDOG=1" not in said or "READY=1" not in said:
         said += notify.recv(4096).decode() + "\n"
