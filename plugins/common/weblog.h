@@ -4,6 +4,12 @@
  *
  * Each function returns whether the line is of its form.  If it is not, `ret` and
  * fields may hold parts of it.  All strings are borrowed from the line.
+ *
+ *	weblog_errors.c   the error logs of nginx and Apache
+ *	weblog_access.c   access logs
+ *	weblog_haproxy.c
+ *	weblog_caddy.c
+ *	weblog_parts.c    what they have in common
  */
 #ifndef COMMON_WEBLOG_H
 #define COMMON_WEBLOG_H
