@@ -14,7 +14,7 @@
 #include "base/utf8.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
-#include "conf/option.h"
+#include "conf/option_text.h"
 #include "host/plugin.h"
 
 static const char usage[] =
@@ -24,54 +24,6 @@ static const char usage[] =
 
 enum form { FORM_TEXT, FORM_JSON, FORM_MARKDOWN };
 
-/* ---- words ---- */
-
-static const char *type_word(enum sluice_type type)
-{
-	switch (type) {
-	case SLUICE_BOOL: return "true, false";
-	case SLUICE_INT: return "number";
-	case SLUICE_STRING: return "text";
-	case SLUICE_ENUM: return "one of";
-	case SLUICE_SIZE: return "size";
-	case SLUICE_DURATION: return "duration";
-	case SLUICE_PATH: return "path";
-	case SLUICE_GLOB: return "pattern";
-	case SLUICE_DOUBLE: return "decimal number";
-	case SLUICE_ADDRESS: return "address";
-	case SLUICE_REGEX: return "regular expression";
-	case SLUICE_SECRET: return "secret";
-	case SLUICE_MAP: return "map";
-	case SLUICE_JSON: return "JSON";
-	case SLUICE_RANGE: return "range of durations";
-	}
-	return "value";
-}
-
-static void put_type(struct buf *out, const struct sluice_option *o, const char *quote)
-{
-	if (o->flags & SLUICE_LIST)
-		buf_puts(out, "list of ");
-	if (o->type == SLUICE_ENUM) {
-		for (size_t i = 0; o->choices[i]; i++)
-			buf_printf(out, "%s%s%s%s", i ? ", " : "", quote, o->choices[i], quote);
-		return;
-	}
-	buf_puts(out, type_word(o->type));
-	for (size_t i = 0; o->choices && o->choices[i]; i++)
-		buf_printf(out, "%s%s%s:%s", i ? ", " : ": ", quote, o->choices[i], quote);
-}
-
-static void put_range(struct buf *out, const struct sluice_option *o)
-{
-	if (!o->min && !o->max)
-		return;
-	buf_puts(out, ", ");
-	option_put_number(out, o->type, o->min);
-	buf_puts(out, " to ");
-	option_put_number(out, o->type, o->max);
-}
-
 /* ---- one plugin ---- */
 
 static void text_of(const struct tables *t, struct buf *out)
@@ -80,8 +32,8 @@ static void text_of(const struct tables *t, struct buf *out)
 		   t->version[0] ? t->version : "not told");
 	for (const struct sluice_option *o = t->options; o->name; o++) {
 		buf_printf(out, "  %s  (", o->name);
-		put_type(out, o, "");
-		put_range(out, o);
+		option_put_type(out, o, "");
+		option_put_range(out, o);
 		if (o->flags & SLUICE_REQUIRED)
 			buf_puts(out, "; required");
 		if (o->fallback)
@@ -94,46 +46,24 @@ static void text_of(const struct tables *t, struct buf *out)
 	for (const struct sluice_event_type *ev = t->events; ev->name; ev++) {
 		buf_printf(out, "  %s (version %u)  %s\n", ev->name, ev->version, ev->doc);
 		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++)
-			buf_printf(out, "      %s  (%s%s%s)  %s\n", f->name, type_word(f->type),
-				   f->unit ? ", " : "", f->unit ? f->unit : "", f->doc);
-	}
-}
-
-/* A bar would end the cell. */
-static void put_cell(struct buf *out, const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '|')
-			buf_putc(out, '\\');
-		buf_putc(out, *s);
+			buf_printf(out, "      %s  (%s%s%s)  %s\n", f->name,
+				   option_type_word(f->type), f->unit ? ", " : "",
+				   f->unit ? f->unit : "", f->doc);
 	}
 }
 
 static void markdown_of(const struct tables *t, struct buf *out)
 {
-	buf_puts(out, "| option | value | default | |\n|---|---|---|---|\n");
-	for (const struct sluice_option *o = t->options; o->name; o++) {
-		buf_printf(out, "| `%s` | ", o->name);
-		put_type(out, o, "`");
-		put_range(out, o);
-		buf_puts(out, " | ");
-		if (o->flags & SLUICE_REQUIRED)
-			buf_puts(out, "required");
-		else if (o->fallback && o->fallback[0])
-			buf_printf(out, "`%s`", o->fallback);
-		buf_puts(out, " | ");
-		put_cell(out, o->doc);
-		buf_puts(out, " |\n");
-	}
+	option_put_markdown(out, t->options);
 	buf_puts(out, "\n| event | field | value | unit | |\n|---|---|---|---|---|\n");
 	for (const struct sluice_event_type *ev = t->events; ev->name; ev++) {
 		buf_printf(out, "| `%s` | | | | ", ev->name);
-		put_cell(out, ev->doc);
+		option_put_cell(out, ev->doc);
 		buf_puts(out, " |\n");
 		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
-			buf_printf(out, "| | `%s` | %s | %s | ", f->name, type_word(f->type),
+			buf_printf(out, "| | `%s` | %s | %s | ", f->name, option_type_word(f->type),
 				   f->unit ? f->unit : "");
-			put_cell(out, f->doc ? f->doc : "");
+			option_put_cell(out, f->doc ? f->doc : "");
 			buf_puts(out, " |\n");
 		}
 	}
@@ -143,7 +73,7 @@ static void json_option(struct json *j, const struct sluice_option *o)
 {
 	json_open(j, NULL, '{');
 	json_cstr(j, "name", o->name);
-	json_cstr(j, "type", type_word(o->type));
+	json_cstr(j, "type", option_type_word(o->type));
 	json_bool(j, "list", o->flags & SLUICE_LIST);
 	json_bool(j, "required", o->flags & SLUICE_REQUIRED);
 	json_bool(j, "reloadable", o->flags & SLUICE_RELOADABLE);
@@ -183,7 +113,7 @@ static void json_of(const struct tables *t, const char *path, struct buf *out)
 		for (const struct sluice_field_type *f = ev->fields; f && f->name; f++) {
 			json_open(&j, NULL, '{');
 			json_cstr(&j, "name", f->name);
-			json_cstr(&j, "type", type_word(f->type));
+			json_cstr(&j, "type", option_type_word(f->type));
 			json_cstr(&j, "unit", f->unit);
 			json_cstr(&j, "doc", f->doc);
 			json_close(&j, '}');
