@@ -8,17 +8,21 @@
 #include "base/mem.h"
 #include "wire/fcgi.h"
 
-enum { LOG_KEEP = 256 * 1024 };
+enum { LOG_KEEP = 256 * 1024, PLAIN_KEEP = 2 * VIEW_GROUP };
 
-/* What was rendered since the group began becomes its compressed form. */
-static void compress(struct view_log *l, size_t from)
+/* Where the open group is rendered: in its place, or beside it to be compressed. */
+static struct buf *text_of(struct view_log *l)
 {
-	struct buf plain = {0};
-	buf_put(&plain, l->bytes.data + from, l->bytes.len - from);
-	l->bytes.len = from;
-	gzip_put(l->gzip, &l->bytes, buf_str(&plain), l->joins);
+	return l->gzip ? &l->plain : &l->bytes;
+}
+
+static void compress(struct view_log *l)
+{
+	int64_t begun = clock_mono_ns();
+	gzip_put(l->gzip, &l->bytes, buf_str(&l->plain), l->joins);
+	buf_reset(&l->plain, PLAIN_KEEP);
 	l->joins = false;
-	buf_fini(&plain);
+	l->packing_ns += clock_mono_ns() - begun;
 }
 
 static void close_group(struct view_log *l)
@@ -28,14 +32,17 @@ static void close_group(struct view_log *l)
 	const struct view_group *g = &l->groups[l->n_groups - 1];
 	l->is_open = false;
 	if (!l->is_raw)
-		format_end(&l->bytes, l->format, l->epoch, g->last);
-	if (l->gzip) {
-		int64_t begun = clock_mono_ns();
-		compress(l, g->at + (l->framing == DOOR_FCGI ? FCGI_HEADER : 0));
-		l->packing_ns += clock_mono_ns() - begun;
-	}
+		format_end(text_of(l), l->format, l->epoch, g->last);
+	if (l->gzip)
+		compress(l);
 	if (l->framing == DOOR_FCGI)
 		fcgi_frame_stdout(&l->bytes, g->at, 1);
+}
+
+static bool is_full(struct view_log *l)
+{
+	return l->gzip ? l->plain.len >= VIEW_GROUP
+		       : l->bytes.len - l->groups[l->n_groups - 1].at >= VIEW_GROUP;
 }
 
 /* A raw one is no part of a batch. */
@@ -53,7 +60,7 @@ static void open_group(struct view_log *l, event_id before, bool is_raw)
 	}
 	l->is_raw = is_raw;
 	if (!is_raw)
-		format_begin(&l->bytes, l->format);
+		format_begin(text_of(l), l->format);
 }
 
 void view_log_init(struct view_log *l, enum format format, enum door_framing framing, bool gzips,
@@ -68,17 +75,18 @@ void view_log_init(struct view_log *l, enum format format, enum door_framing fra
 void view_log_fini(struct view_log *l)
 {
 	gzip_free(l->gzip);
+	buf_fini(&l->plain);
 	buf_fini(&l->bytes);
 	free(l->groups);
 }
 
 void view_log_put_event(struct view_log *l, const char *channel, const struct event *ev)
 {
-	if (l->is_open && l->bytes.len - l->groups[l->n_groups - 1].at >= VIEW_GROUP)
+	if (l->is_open && is_full(l))
 		close_group(l);
 	if (!l->is_open)
 		open_group(l, ev->id, false);
-	format_event(&l->bytes, l->format, l->epoch, str_of(channel), ev, l->is_empty);
+	format_event(text_of(l), l->format, l->epoch, str_of(channel), ev, l->is_empty);
 	l->is_empty = false;
 	l->groups[l->n_groups - 1].last = l->last = ev->id;
 }
@@ -100,7 +108,7 @@ void view_log_put_heartbeat(struct view_log *l, event_id head, enum sse_heartbea
 {
 	close_group(l);
 	open_group(l, head, true);
-	format_heartbeat(&l->bytes, l->format, l->epoch, head, how);
+	format_heartbeat(text_of(l), l->format, l->epoch, head, how);
 	l->last = MAX(l->last, head);
 }
 

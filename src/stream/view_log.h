@@ -30,6 +30,7 @@ struct view_log {
 	struct str epoch;  /* borrowed */
 	struct gzip *gzip; /* owned; NULL: as it is */
 	struct buf bytes;
+	struct buf plain; /* with gzip: the open group, until it is compressed */
 	struct view_group *groups;
 	size_t n_groups, room;
 	uint64_t first_group; /* the position of groups[0] */
