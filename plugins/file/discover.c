@@ -535,6 +535,7 @@ static int resume_file(struct state *s, const char *key, struct position *at, st
 		file_set_path(f, name);
 		f->is_rotated = true;
 		f->is_gz = s->options.decompress && unpack_is_named(name);
+		f->is_generation = f->is_gz;
 	}
 	/* One that is not found at once is looked for everywhere, by missing_look(). */
 	f->is_missing = !name && !f->is_done;

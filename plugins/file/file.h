@@ -94,6 +94,7 @@ struct file {
 	dev_t dev;
 	ino_t ino;
 	char key[48];         /* of its cursors: "dev:ino" */
+	uint64_t serial;      /* counts those that were found; 0: known from before a restart */
 	char *path;           /* its name as last seen; owned */
 	char *origin;         /* the name that it was first followed under; owned */
 	char *place;          /* where it is, if that is another name; owned, or NULL */
@@ -123,6 +124,7 @@ struct file {
 	struct between *between; /* it waits for those that came before it; NULL: not */
 	struct file *older;      /* must be read to its end before this one */
 	size_t n_missed;         /* files before it that may have been removed unread, to be told */
+	bool is_generation;      /* found as an older one of a file that has its name */
 	bool is_rotated;         /* its name belongs to another file, or to none */
 	bool is_done;            /* rotated, read to its end, closed; only remembered */
 	bool owes_gap;           /* gone while we did not run, unless it comes back compressed */
@@ -180,6 +182,7 @@ struct state {
 	struct file *files, *last_file;   /* in the order in which they began */
 	struct file *next_missing;        /* of missing_look(); NULL: none */
 	size_t n_files;
+	uint64_t n_found; /* ever */
 	struct file **by_path, **by_identity, **by_origin; /* hashes of n_slots */
 	size_t n_slots;
 	bool is_by_path_stale;   /* it leads to files that are gone */
@@ -426,6 +429,8 @@ int emit_cursor(struct state *s, struct file *f);
 
 /* Whether this compressed file has that position. */
 bool gz_holds(const char *path, const struct position *p);
+/* Whether this compressed file begins like that open one, which is not empty. */
+bool gz_begins_like(const char *path, const struct file *f);
 /* Whether this compressed file begins like one that is followed, or was. */
 bool gz_is_of_known(struct state *s, const char *path);
 /* Goes on in one that is known and has changed: 0 or -ECANCELED. */
@@ -472,7 +477,7 @@ void file_note_original(struct file *f, const struct file *original);
 /* When the text in it began, and was last written to; 0: not known. */
 int64_t file_began_ns(const struct file *f);
 int64_t file_ended_ns(const struct file *f);
-/* Whether `a` began after `b`. */
+/* Whether `a` began after `b`.  Of one moment: was found after it. */
 bool file_is_younger(const struct file *a, const struct file *b);
 
 /* Another file has its number by now.  0 or -ECANCELED. */

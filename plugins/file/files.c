@@ -86,6 +86,14 @@ char *file_name_of_open(const struct file *f)
 	return must(strdup(name));
 }
 
+void file_set_path(struct file *f, const char *path)
+{
+	if (strcmp(f->path, path) == 0)
+		return;
+	free(f->path);
+	f->path = must(strdup(path));
+}
+
 /* ---- the hashes ---- */
 
 static size_t slot_of_identity(const struct state *s, dev_t dev, ino_t ino)
@@ -178,6 +186,8 @@ int file_lose_identity(struct state *s, struct file *f)
 		 (unsigned long long)f->ino);
 	f->ino = 0;
 	index_one(s, f);
+	/* The name that led to that other file may be any other's. */
+	file_set_path(f, f->origin);
 	/* That other file's cursor has the number for its key. */
 	struct sluice_cursor c = {.key = old, .key_len = strlen(old)};
 	int r = emit_cursor(s, f);
@@ -218,7 +228,15 @@ bool file_is_younger(const struct file *a, const struct file *b)
 	int64_t x = file_began_ns(a), y = file_began_ns(b);
 	if (x && y && x != y)
 		return x > y;
+	if (x && y && a->serial && b->serial)
+		return a->serial > b->serial;
 	return file_ended_ns(a) > file_ended_ns(b);
+}
+
+/* One that was found under the name is younger than those that had been rotated away by then. */
+static bool has_name_later(const struct file *a, const struct file *b)
+{
+	return a->is_generation != b->is_generation ? b->is_generation : file_is_younger(a, b);
 }
 
 /* The newest file that was followed under this name. */
@@ -226,17 +244,9 @@ struct file *file_by_origin(const struct state *s, const char *path)
 {
 	struct file *best = NULL;
 	for (struct file *f = file_first_by_origin(s, path); f; f = f->next_by_origin)
-		if (strcmp(f->origin, path) == 0 && (!best || file_is_younger(f, best)))
+		if (strcmp(f->origin, path) == 0 && (!best || has_name_later(f, best)))
 			best = f;
 	return best;
-}
-
-void file_set_path(struct file *f, const char *path)
-{
-	if (strcmp(f->path, path) == 0)
-		return;
-	free(f->path);
-	f->path = must(strdup(path));
 }
 
 void file_note_time(struct file *f, const struct stat *st)
@@ -260,6 +270,7 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	f->quiet_since_ns = mono_ns();
 	set_key(f);
 	f->is_gz = s->options.decompress && unpack_is_named(path);
+	f->serial = s->has_looked ? ++s->n_found : 0;
 	/* At the end: files that begin together are read in the order they are added. */
 	f->previous = s->last_file;
 	if (s->last_file)
@@ -385,7 +396,9 @@ int file_open_fd(struct state *s, struct file *f)
 	f->open_born_ns = birth_of_open(f->fd);
 	if (!f->born_ns)
 		f->born_ns = f->open_born_ns;
-	note_place(f);
+	/* Another file that has got its number is elsewhere. */
+	if (f->born_ns == f->open_born_ns)
+		note_place(f);
 	f->is_dirty = true;
 	return 0;
 }

@@ -25,6 +25,9 @@
 /* Where names never stop changing, a new file waits so long for those before it. */
 #define LOOKS_NS (2 * 1000000000LL)
 
+/* Times that show in which order numbers are given differ by so much. */
+#define NUMBERED_NS (1000000000LL)
+
 enum { LISTS_MAX = 3, LOOKS_MIN = 5, BASES_MAX = 4, DIRS_MAX = 16, NAME_SIZE = 4096 };
 
 /* The names in one directory, sorted. */
@@ -34,6 +37,7 @@ struct listing {
 	size_t n, room;
 	bool is_sure;  /* no name changed while it was made */
 	bool is_short; /* it could not be made for want of descriptors or memory */
+	struct stat after;
 };
 
 struct listings {
@@ -41,11 +45,18 @@ struct listings {
 	size_t n;
 };
 
+/* Where a name such as app.log.2 stands in the row of those with numbers. */
+struct rank {
+	const char *base; /* borrowed of the search; NULL: it has no number */
+	long number;      /* 0: the log itself */
+};
+
 struct candidate {
 	char *path;
 	struct stat st;
 	int64_t born_ns;
 	int64_t order;     /* when it began, or, of one that was compressed, when it ended */
+	struct rank rank;  /* by its name */
 	struct file *file; /* it is followed already, and not over; else NULL */
 };
 
@@ -57,6 +68,8 @@ struct search {
 	size_t n_dirs, n_bases, n_owned;
 	const struct between *than;
 	const struct file *until; /* the file that has the name now; NULL: none */
+	struct rank until_rank;   /* by the name that it has meanwhile */
+	bool is_until_gone;       /* it has none, and others have come after it */
 	bool wants_known;         /* compressed ones that are known, too */
 	struct candidate *all;
 	size_t n;
@@ -211,13 +224,22 @@ static int compare_times_in(const char *a, const char *b)
 	return n == m && n >= 6 ? strncmp(a + from, b + from, n) : 0;
 }
 
+/* As strcmp(3), the older one first; 0: their names do not say it. */
+static int compare_ranks(const struct rank *a, const struct rank *b)
+{
+	if (!a->base || a->base != b->base || a->number == b->number)
+		return 0;
+	return a->number > b->number ? -1 : 1;
+}
+
 /* The kubelet does not keep a file's time when it compresses it. */
 static int oldest_first(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
-	int by_time = compare_times_in(x->path, y->path);
-	if (by_time)
-		return by_time;
+	int by_name = compare_times_in(x->path, y->path);
+	by_name = by_name ? by_name : compare_ranks(&x->rank, &y->rank);
+	if (by_name)
+		return by_name;
 	if (x->order != y->order)
 		return x->order < y->order ? -1 : 1;
 	return generation_compare_names(x->path, y->path);
@@ -268,6 +290,7 @@ static void list(struct listing *l)
 		list_once(l);
 		struct stat after = place_stat(l->dir);
 		l->is_sure = is_settled && place_is_unchanged(&before, &after);
+		l->after = after;
 		if (place_is_unchanged(&before, &after))
 			break;
 	}
@@ -411,20 +434,41 @@ static bool is_succeeded(const struct state *s, const struct file *f)
 	return false;
 }
 
-/* Whether it can have been written between the two files. */
-static bool is_between(const struct search *q, const struct candidate *c, enum kind kind)
+/* Whether it came before the file that has the name now.  A compressed one may have been written
+ * to for a while after that was made: then names tell more than times.
+ */
+static bool is_before(const struct search *q, const struct candidate *c, enum kind kind)
+{
+	int64_t born_ns = q->until->born_ns, time_ns = ns_of(&c->st.st_mtim);
+	int by_name = compare_ranks(&c->rank, &q->until_rank);
+	if (!born_ns)
+		return true;
+	if (kind == PLAIN && c->born_ns != born_ns)
+		return c->born_ns < born_ns;
+	/* What is left out here is one for the file that waits for this one. */
+	if (!is_succeeded(q->s, q->until))
+		return true;
+	return by_name ? by_name < 0 : kind == PLAIN || time_ns <= born_ns;
+}
+
+/* Whether it can have been written after the file that had the name before. */
+static bool is_behind(const struct search *q, const struct candidate *c, enum kind kind)
 {
 	const struct between *than = q->than;
-	int64_t mtime_ns = ns_of(&c->st.st_mtim);
-	if (mtime_ns < (than->born_ns ? than->born_ns : than->mtime_ns))
+	if (ns_of(&c->st.st_mtim) < (than->born_ns ? than->born_ns : than->mtime_ns))
 		return false;
-	/* It may have been written to for a while after the next one was made. */
-	if (kind == COMPRESSED)
-		return !q->until || !q->until->born_ns || mtime_ns <= q->until->born_ns ||
-		       !is_succeeded(q->s, q->until);
-	if (than->born_ns && c->born_ns && c->born_ns < than->born_ns)
-		return false;
-	return !(q->until && q->until->born_ns && c->born_ns > q->until->born_ns);
+	return kind != PLAIN || !than->born_ns || !c->born_ns || c->born_ns >= than->born_ns;
+}
+
+static struct rank rank_of(const struct search *q, const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < q->n_bases; i++) {
+		long number = strcmp(name, q->bases[i]) == 0 ? 0 : number_of(name, q->bases[i]);
+		if (number >= 0)
+			return (struct rank){q->bases[i], number};
+	}
+	return (struct rank){0};
 }
 
 static void consider(struct search *q, const char *dir, const char *name, enum kind kind)
@@ -436,7 +480,12 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 		q->is_sure = false; /* it has just got another name */
 		return;
 	}
-	if (!S_ISREG(c.st.st_mode) || !is_between(q, &c, kind) ||
+	c.rank = rank_of(q, path);
+	/* The file is not there any more, since it has been compressed to this one. */
+	if (q->is_until_gone && !q->until_rank.base && kind == COMPRESSED &&
+	    unpack_is_named(path) && gz_begins_like(path, q->until))
+		q->until_rank = c.rank;
+	if (!S_ISREG(c.st.st_mode) || !is_behind(q, &c, kind) ||
 	    patterns_match(&q->s->exclude, path))
 		return;
 	if (!(q->wants_known && kind == COMPRESSED) && is_known(q->s, &c)) {
@@ -482,17 +531,66 @@ static void search_in(struct search *q, const struct listing *l, const char *bas
 	search_prefix(q, l, base, "previous", strlen("previous"));
 }
 
+/* Some programs give each file a higher number than the one before, and never change it; then
+ * times tell more.
+ */
+static bool numbers_go_up(const struct search *q)
+{
+	size_t up = 0, down = 0;
+	for (size_t i = 0; i < q->n; i++)
+		for (size_t k = 0; k < q->n; k++) {
+			const struct candidate *a = &q->all[i], *b = &q->all[k];
+			if (compare_ranks(&a->rank, &b->rank) >= 0)
+				continue;
+			int64_t later = ns_of(&b->st.st_mtim) - ns_of(&a->st.st_mtim);
+			up += later < -NUMBERED_NS;
+			down += later > NUMBERED_NS;
+		}
+	return up > down;
+}
+
+static void find_until(struct search *q)
+{
+	char *name = q->until && q->until->fd >= 0 ? file_name_of_open(q->until) : NULL;
+	if (name)
+		q->until_rank = rank_of(q, name);
+	q->is_until_gone = q->until && !name && is_succeeded(q->s, q->until);
+	free(name);
+}
+
+/* Those that came after the file that has the name now. */
+static void leave_out_later(struct search *q)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < q->n; i++) {
+		const struct candidate *c = &q->all[i];
+		enum kind kind = is_compressed_name(c->path) ? COMPRESSED : PLAIN;
+		if (q->until && !is_before(q, c, kind))
+			free(q->all[i].path);
+		else
+			q->all[n++] = *c;
+	}
+	q->n = n;
+}
+
 static void search_run(struct search *q, const struct file *of)
 {
 	q->is_sure = true;
 	add_places(q, of);
+	find_until(q);
 	for (size_t i = 0; i < q->n_dirs; i++) {
 		const struct listing *l = listing_of(q->lists, q->dirs[i]);
 		q->is_sure &= l->is_sure;
 		q->is_short |= l->is_short;
 		for (size_t k = 0; k < q->n_bases; k++)
 			search_in(q, l, q->bases[k]);
+		struct stat after = place_stat(l->dir);
+		q->is_sure &= place_is_unchanged(&l->after, &after);
 	}
+	leave_out_later(q);
+	if (numbers_go_up(q))
+		for (size_t i = 0; i < q->n; i++)
+			q->all[i].rank.base = NULL;
 	if (q->n)
 		qsort(q->all, q->n, sizeof(q->all[0]), oldest_first);
 }
@@ -541,7 +639,7 @@ static int begin_one(struct state *s, struct file *of, const struct candidate *c
 	const struct between *b = of->between;
 	struct position at = b->at;
 	struct file *f = file_add(s, of->origin, c->path, &c->st);
-	f->is_rotated = f->is_seen = true;
+	f->is_rotated = f->is_seen = f->is_generation = true;
 	f->older = older;
 	int r = file_open_fd(s, f);
 	if (r) {
@@ -778,11 +876,22 @@ static int begin_all(struct state *s, struct file *f, const struct search *q)
 	return r;
 }
 
+/* Whether what comes before those that it waits for is not known yet: first come those. */
+static bool is_early(struct state *s, const struct file *f)
+{
+	for (const struct file *o = f->older; o; o = o->older)
+		if (o->is_missing || o->between) {
+			s->look_at_ns = mono_ns() + PLACE_TICK_NS;
+			return true;
+		}
+	return false;
+}
+
 static int settle(struct state *s, struct listings *lists, struct file *f)
 {
 	struct file *before = f->older;
 	struct stat st;
-	if (before && before->is_missing)
+	if (is_early(s, f))
 		return 0;
 	if (before && before->fd >= 0 && fstat(before->fd, &st) == 0)
 		file_note_time(before, &st);
@@ -884,7 +993,8 @@ static bool continue_in_gz(struct state *s, struct file *f, const struct candida
 			   const struct position *at)
 {
 	struct file *g = file_add(s, f->origin, c->path, &c->st);
-	g->is_rotated = g->is_seen = true;
+	g->is_rotated = g->is_seen = g->is_generation = true;
+	g->older = f->older;
 	if (file_open_fd(s, g)) {
 		file_drop(s, g);
 		return false;
@@ -892,7 +1002,6 @@ static bool continue_in_gz(struct state *s, struct file *f, const struct candida
 	g->at = *at;
 	g->at.is_done = false;
 	follow_seek(g, at->offset);
-	wait_instead(s, f, g);
 	return true;
 }
 
@@ -910,8 +1019,11 @@ static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 	if (!r && !known) {
 		if (!continue_in_gz(s, f, c, &f->at))
 			return 0;
-		file_note_original(s->last_file, f);
-		r = emit_cursor(s, s->last_file);
+		struct file *g = s->last_file;
+		file_note_original(g, f);
+		g->is_generation = f->is_generation;
+		wait_instead(s, f, g);
+		r = emit_cursor(s, g);
 	}
 	r = r ? r : file_forget(s, f);
 	return r ? r : 1;
@@ -1083,10 +1195,8 @@ int generation_read_copy(struct state *s, struct file *f, const struct position 
 		if (is_first || (is_gz && has_first)) {
 			struct position start = {0};
 			has_first = true;
-			if (continue_in_gz(s, f, c, is_first ? at : &start)) {
-				s->last_file->older = f->older;
+			if (continue_in_gz(s, f, c, is_first ? at : &start))
 				f->older = s->last_file;
-			}
 		} else if (!is_compressed_name(c->path)) {
 			r = read_copy(s, f, c, at, since_ns, &has_first);
 		}

@@ -103,6 +103,15 @@ bool gz_holds(const char *path, const struct position *p)
 	return has_head(p, head, n) && has_tail(open_name_at(path, p->offset - p->tail_len), p);
 }
 
+bool gz_begins_like(const char *path, const struct file *f)
+{
+	char head[HEAD_MAX], have[HEAD_MAX];
+	int n = read_head(open_name_at(path, 0), head);
+	ssize_t m = pread(f->fd, have, sizeof(have), 0);
+	ssize_t least = n < m ? n : m;
+	return least > 0 && memcmp(head, have, (size_t)least) == 0;
+}
+
 bool gz_is_of_known(struct state *s, const char *path)
 {
 	char head[HEAD_MAX];

@@ -278,6 +278,45 @@ def compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another
     numbers.until(7)
 
 
+def late_lines_of_a_compressed_file_come_before_those_of_the_next_file(site):
+    """A program writes to a file until it is compressed, when the next one is there already."""
+    log = site.path("app.log")
+    write_lines(log, 1, 1)
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], decompress: true, read_from: beginning, "
+            "sweep_interval: 50ms, restart: {backoff: 20ms..50ms, attempts: 0}}")
+    numbers = Numbers(site, "logs")
+    numbers.until(1)
+    n = 2
+
+    def rotate_late(compress):
+        """Two lines into a file that is rotated between them."""
+        nonlocal n
+        with open(log, "ab", buffering=0) as f:
+            f.write(b"%d\n" % n)
+            for i in range(8, 0, -1):
+                for end in ("", ".gz"):
+                    if os.path.exists("%s.%d%s" % (log, i, end)):
+                        os.rename("%s.%d%s" % (log, i, end), "%s.%d%s" % (log, i + 1, end))
+            os.rename(log, log + ".1")
+            open(log, "w").close()
+            time.sleep(0.02)  # for the clock of the file system
+            f.write(b"%d\n" % (n + 1))
+        if compress:
+            subprocess.check_call(["gzip", log + ".1"])
+        n += 2
+    for is_delayed in (True, False):
+        site.stop() if is_delayed else site.kill("source")
+        rotate_late(True)
+        rotate_late(True)
+        rotate_late(not is_delayed)
+        write_lines(log, n, n)
+        if is_delayed:
+            os.unlink(site.path("sluice.log"))
+            site.start()
+        numbers.until(n)
+        n += 1
+
+
 def rotate_over(log):
     """One generation is kept; the rotations can be told apart by their times."""
     time.sleep(0.05)
@@ -562,6 +601,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
+    late_lines_of_a_compressed_file_come_before_those_of_the_next_file,
     files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,
     a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
     what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_that_replace_each_other_are_read_once,
