@@ -35,17 +35,13 @@
 #include "common/fields.h"
 #include "common/option.h"
 #include "common/say.h"
+#include "common/text.h"
 #include "header.h"
 #include "sluice-plugin.h"
 
 enum { RAWS_MAX = 512, CURSOR_TEXT = 512, KEY_TEXT = 240 };
 
 /* ---- which entries ---- */
-
-struct text {
-	const char *p;
-	size_t n;
-};
 
 struct match {
 	const char *name; /* borrowed from the option, up to the '=' */
