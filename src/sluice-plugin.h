@@ -94,6 +94,11 @@ struct sluice_option {
 	int64_t min, max;           /* numbers, in the type's unit; both 0: no range */
 	const char *doc;            /* one sentence */
 	const char *conflicts;      /* names, separated by spaces, that it excludes; NULL */
+	/* What gives it an effect, of which one must hold, separated by spaces: NAME (set, and
+	 * not to its default), NAME=VALUE, NAME~TEXT (a value contains the text), or !NAME
+	 * (not set); NULL: it always has one.  If it is set in vain, a warning says so.
+	 */
+	const char *needs;
 };
 
 struct sluice_field_type {
@@ -293,6 +298,11 @@ struct sluice_host {
 	pid_t (*spawn)(struct sluice_source *, struct sluice_spawn *);
 	/* Sends `signo` to its process group, and SIGKILL after `grace_ns`. */
 	void (*stop_child)(struct sluice_source *, pid_t pid, int signo, int64_t grace_ns);
+
+	/* ---- options again ---- */
+
+	/* 1 when the configuration sets the option, be it to its fallback; else 0. */
+	int (*is_set)(struct sluice_source *, const char *name);
 };
 
 /* Whether the host knows a service that was appended later. */

@@ -79,7 +79,7 @@ const struct sluice_option journald_options[] = {
 	{0},
 };
 
-static const char persistent[] = "/var/log/journal", volatile_one[] = "/run/log/journal";
+static const char persistent[] = "/var/log/journal";
 
 /* The second one belongs to the default of the first. */
 const char *options_directory(struct sluice_source *src, size_t i)
@@ -88,9 +88,10 @@ const char *options_directory(struct sluice_source *src, size_t i)
 	const char *d = h->option(src, "directory", i);
 	if (d || !i || h->option(src, "directory", i - 1) == NULL)
 		return d;
-	const char *runtime = h->option(src, "runtime_directory", 0);
 	bool is_default = i == 1 && strcmp(h->option(src, "directory", 0), persistent) == 0;
-	return is_default || strcmp(runtime, volatile_one) != 0 ? runtime : NULL;
+	return is_default || h->is_set(src, "runtime_directory")
+		       ? h->option(src, "runtime_directory", 0)
+		       : NULL;
 }
 
 bool options_is_below(const char *path, const char *root)

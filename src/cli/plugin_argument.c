@@ -82,10 +82,8 @@ int plugin_options(int argc, char **argv, const struct sluice_option *table,
 		cli_print(stderr, "sluice: %s\n", why);
 	bad |= why != NULL;
 	free(why);
-	for (const struct sluice_option *o = table; !bad && o && o->name; o++)
-		if (o->fallback && !option_find(ret, o->name) &&
-		    (o->type == SLUICE_ADDRESS || (o->flags & (SLUICE_READ | SLUICE_WRITE))))
-			option_add(ret, o, o->fallback, (struct place){0});
+	if (!bad)
+		option_add_fallbacks(ret, table, (struct place){0});
 	return bad ? -1 : 0;
 }
 

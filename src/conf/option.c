@@ -288,6 +288,24 @@ void option_add(struct option_values *v, const struct sluice_option *o, const ch
 	value->items[value->n++] = mem_strdup(text);
 }
 
+void option_add_fallbacks(struct option_values *v, const struct sluice_option *table,
+			  struct place at)
+{
+	for (const struct sluice_option *o = table; o && o->name; o++) {
+		if (!o->fallback || option_find(v, o->name) ||
+		    (o->type != SLUICE_ADDRESS && !(o->flags & (SLUICE_READ | SLUICE_WRITE))))
+			continue;
+		option_add(v, o, o->fallback, at);
+		v->all[v->n - 1].flags |= OPTION_FALLBACK;
+	}
+}
+
+bool option_is_set(const struct option_values *v, const char *name)
+{
+	const struct option_value *set = option_find(v, name);
+	return set && !(set->flags & OPTION_FALLBACK);
+}
+
 struct reading {
 	const struct sluice_option *table, *also;
 	bool only_known;

@@ -16,12 +16,14 @@
  * else reads what is under it.
  */
 enum { OPTION_TREE = 1 << 16 };
+/* Flag of a value that the configuration does not set: it is the option's fallback. */
+enum { OPTION_FALLBACK = 1 << 17 };
 
 /* What the configuration says of one option. */
 struct option_value {
 	char *name; /* with its dots */
 	enum sluice_type type;
-	uint32_t flags; /* enum sluice_option_flag */
+	uint32_t flags; /* enum sluice_option_flag, OPTION_FALLBACK */
 	char **items;   /* as written, n of them, each checked; owned */
 	size_t n;
 	struct place at;
@@ -42,6 +44,13 @@ bool option_value_equals(const struct option_value *a, const struct option_value
 /* Adds a value to the option `o`, which is made when it is not there. */
 void option_add(struct option_values *v, const struct sluice_option *o, const char *text,
 		struct place at);
+
+/* Adds the fallbacks of options that name what a sandbox has to allow, and addresses. */
+void option_add_fallbacks(struct option_values *v, const struct sluice_option *table,
+			  struct place at);
+
+/* Whether the configuration sets the option, be it to its fallback. */
+bool option_is_set(const struct option_values *v, const char *name);
 
 /* The entry of a table, or NULL. */
 const struct sluice_option *option_lookup(const struct sluice_option *table, const char *name);

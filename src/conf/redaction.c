@@ -11,18 +11,20 @@
 static const char *const hows[] = {"mask", "hash", "drop", NULL};
 
 const struct setting redact_rows[] = {
-	{{"rule", SLUICE_STRING, 0, NULL, NULL, 0, 0, "a built-in rule", "field regex"},
+	{{"rule", SLUICE_STRING, 0, NULL, NULL, 0, 0, "a built-in rule", "field regex",
+	  NULL},
 	 AS_TEXT(struct redact_rule, name)},
 	{{"field", SLUICE_STRING, 0, NULL, NULL, 0, 0,
-	  "message, or the name of a field; default: everywhere", NULL},
+	  "message, or the name of a field; default: everywhere", NULL, NULL},
 	 AS_TEXT(struct redact_rule, field)},
 	{{"regex", SLUICE_REGEX, 0, NULL, NULL, 0, 0,
-	  "what to remove: its first group, or the whole match; default: the whole field", NULL},
+	  "what to remove: its first group, or the whole match; default: the whole field", NULL,
+	  NULL},
 	 AS_TEXT(struct redact_rule, regex)},
-	{{"with", SLUICE_STRING, 0, "***", NULL, 0, 0, "the text that replaces it", NULL},
+	{{"with", SLUICE_STRING, 0, "***", NULL, 0, 0, "the text that replaces it", NULL, NULL},
 	 AS_TEXT(struct redact_rule, with)},
 	{{"do", SLUICE_ENUM, 0, "mask", hows, 0, 0,
-	  "mask it, replace it by a keyed hash, or drop it", NULL},
+	  "mask it, replace it by a keyed hash, or drop it", NULL, NULL},
 	 AS_CHOICE(struct redact_rule, how)},
 	{.kind = MEMBER_NONE},
 };

@@ -9,10 +9,10 @@
 #include "conf/values.h"
 
 static const struct sluice_option top_options[] = {
-	{"hub", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
-	{"access", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
-	{"channels", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
-	{"sources", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL},
+	{"hub", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL, NULL},
+	{"access", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL, NULL},
+	{"channels", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL, NULL},
+	{"sources", SLUICE_STRING, 0, NULL, NULL, 0, 0, "", NULL, NULL},
 	{0},
 };
 

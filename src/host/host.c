@@ -18,6 +18,7 @@
 #include "host/confine.h"
 #include "host/emission.h"
 #include "host/identity.h"
+#include "host/needs.h"
 #include "host/plugin.h"
 
 #define COUNTER_PACE_NS (50 * NS_PER_MS)
@@ -38,6 +39,11 @@ static const char *host_option(struct sluice_source *src, const char *name, size
 		return i < v->n ? v->items[i] : NULL;
 	const struct sluice_option *o = option_lookup(h->tables.options, name);
 	return o && i == 0 ? o->fallback : NULL;
+}
+
+static int host_is_set(struct sluice_source *src, const char *name)
+{
+	return option_is_set(&host_of(src)->opening.source.options, name);
 }
 
 static int64_t host_number(struct sluice_source *src, const char *name)
@@ -411,6 +417,7 @@ static const struct sluice_host services = {
 	.open = host_open,
 	.spawn = host_spawn,
 	.stop_child = host_stop_child,
+	.is_set = host_is_set,
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -457,9 +464,16 @@ static void send_end(struct host *h, int result)
 	buf_fini(&body);
 }
 
+static void tell_in_vain(void *ctx, const char *sentence)
+{
+	struct host *h = ctx;
+	host_log(&h->src, SLUICE_LOG_WARNING, sentence);
+}
+
 static void run_plugin(struct host *h)
 {
 	const struct sluice_plugin *p = &h->plugin;
+	needs_check(h->tables.options, &h->opening.source.options, tell_in_vain, h);
 	if (p->open && p->open(&h->src, &h->state) < 0)
 		return;
 	h->is_open = true;

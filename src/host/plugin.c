@@ -220,7 +220,7 @@ static bool is_complete(const struct sluice_plugin *p)
 {
 	/* No table has rows smaller than those of the first ABI. */
 	return p->name && p->run && p->events && p->events[0].name &&
-	       p->sizes.option >= sizeof(struct sluice_option) &&
+	       p->sizes.option >= offsetof(struct sluice_option, needs) &&
 	       p->sizes.event_type >= sizeof(struct sluice_event_type) &&
 	       p->sizes.field_type >= sizeof(struct sluice_field_type) &&
 	       p->sizes.event >= sizeof(struct sluice_event) &&

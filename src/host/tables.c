@@ -48,6 +48,7 @@ static void put_option(struct buf *out, const struct sluice_option *o)
 	buf_put_u64(out, (uint64_t)o->max);
 	put_text(out, o->doc ? o->doc : "");
 	put_text(out, o->conflicts);
+	put_text(out, o->needs);
 }
 
 static void put_options(struct buf *out, const struct sluice_plugin *p)
@@ -137,6 +138,7 @@ static void get_option(struct reader *r, struct sluice_option *o)
 	o->max = (int64_t)get_long(r);
 	o->doc = get_text(r);
 	o->conflicts = get_text(r);
+	o->needs = get_text(r);
 	if ((o->type == SLUICE_ENUM || o->type == SLUICE_ADDRESS) && !n) {
 		free(choices);
 		o->choices = NULL;
@@ -203,6 +205,7 @@ void tables_fini(struct tables *t)
 		drop(o->fallback);
 		drop(o->doc);
 		drop(o->conflicts);
+		drop(o->needs);
 	}
 	for (size_t i = 0; i < t->n_events; i++) {
 		const struct sluice_event_type *ev = &t->events[i];

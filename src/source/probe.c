@@ -200,13 +200,6 @@ static void asker_fini(struct asker *a)
 		continue;
 }
 
-/* Whether the configuration itself says it, not the fallback. */
-static bool is_given(const struct source_settings *src, const struct option_value *v)
-{
-	const struct place *whole = &src->tree->at;
-	return v && v->n && (v->at.line != whole->line || v->at.column != whole->column);
-}
-
 /* Where options are missing because they were wrong, only a refusal of one that is there
  * and right is told: the others may follow from that.
  */
@@ -222,7 +215,7 @@ static void finish_check(struct asker *a, struct errors *e)
 		src->warnings = mem_strdup(buf_text(&c->question.warnings));
 	buf_fini(&c->question.warnings);
 	const struct option_value *v = option ? option_find(&src->options, option) : NULL;
-	if (r == -EINVAL && (c->is_whole || is_given(src, v))) {
+	if (r == -EINVAL && (c->is_whole || (v && v->n && !(v->flags & OPTION_FALLBACK)))) {
 		char *where = mem_printf("sources.%s%s%s", src->name, option ? "." : "",
 					 option ? option : "");
 		errors_add(e, v ? v->at : src->tree->at, where, "%s", c->why);

@@ -56,6 +56,27 @@ def wrong_type(site):
          "FILE:1:19: hub.responders: 0 is out of range (allowed: 1 to 64)", count=1)
 
 
+def an_option_without_effect_is_told(site):
+    """Also one that is set to what it is anyway; one that says no to something is none."""
+    cases = (("type: file, include: [/x], partial_timeout: 30s", "partial_timeout has no effect without parse: docker or parse: cri"),
+             ("type: file, include: [/x], multiline: {timeout: 5s}", "multiline.timeout has no effect without multiline.preset, "),
+             ("type: file, include: [/x/*], follow_links: true", 'follow_links has no effect without "**" in include'),
+             ("type: file, include: [/x], time_zone: UTC", "time_zone has no effect without parse"),
+             ("type: command, shell: ls, mode: daemon, interval: 60s", "interval has no effect without mode: interval"),
+             ("type: command, shell: ls, on_exit: restart", "on_exit has no effect without mode: daemon"),
+             ("type: metrics, collectors: [cpu], disk: {exclude: [loop*]}", "disk.exclude has no effect without collectors: disk"),
+             ("type: syslog, listen: 'udp:127.0.0.1:5514', max_connections: 1000", 'max_connections has no effect without "tcp:" in listen'),
+             ("type: syslog, listen: 'udp:127.0.0.1:5514', socket_mode: '0666'", 'socket_mode has no effect without "unix" in listen'))
+    quiet = ("type: file, include: [/x], parse: docker, partial_timeout: 30s", "type: file, include: [/x], follow_links: false, parse_message: none",
+             "type: file, include: ['/x/**'], follow_links: true", "type: metrics, disk: {exclude: [loop*]}",
+             "type: syslog, listen: ['udp:127.0.0.1:5514', 'tcp:127.0.0.1:5514'], max_connections: 5, idle_timeout: 0, allow: [127.0.0.0/8]")
+    site.write_config("".join("s%d: {channel: c, %s}\n" % (i, text) for i, text in enumerate([c[0] for c in cases] + list(quiet))))
+    status, out = site.sluice_command("check")
+    for i, (_, want) in enumerate(cases):
+        check("sources.s%d: %s" % (i, want) in out, out)
+    check(status == 0 and out.count("has no effect") == len(cases), out)
+
+
 def addresses_and_directories_that_cannot_work(site):
     rest = "\nsources:\n  a: {type: file, channel: x, include: /x}\n"
     says(site, "hub: {listen: []}" + rest, "FILE:1:15: hub.listen: an empty list", count=1)
@@ -215,5 +236,5 @@ def usage(site):
 
 
 run(every_mistake_is_told_at_once_with_its_place, mistakes_come_in_the_order_of_their_lines, a_mistake_in_a_name_hides_no_other,
-    what_was_meant_is_suggested, a_line_longer_than_an_event_is_remarked, a_configuration_does_not_command_the_terminal, wrong_type, addresses_and_directories_that_cannot_work, two_of_one_name, tab, missing_things,
+    what_was_meant_is_suggested, a_line_longer_than_an_event_is_remarked, a_configuration_does_not_command_the_terminal, wrong_type, an_option_without_effect_is_told, addresses_and_directories_that_cannot_work, two_of_one_name, tab, missing_things,
     the_plugin_itself_refuses, unreadable_and_absent_files, a_plugin_that_is_none, substitutions, usage)

@@ -347,10 +347,12 @@ def files_that_cannot_be_read_are_named(site):
     wait_for(lambda: len(messages_in(site.path("journal", "mine.journal"))) == 1, "the entry to be written")
     os.chmod(site.path("journal", "mine.journal"), 0o600)
     site.write_config("j: {type: journald, channel: j, directory: DIR/journal, user: nobody, read_from: beginning, "
-                      "sweep_interval: 100ms}\nnone: {type: journald, channel: n, directory: DIR/nothing}\n")
+                      "sweep_interval: 100ms}\nnone: {type: journald, channel: n, directory: DIR/nothing}\n"
+                      "both: {type: journald, channel: n, directory: DIR/nothing, runtime_directory: /run/log/journal}\n")
     status, out = site.sluice_command("check")
     check(status == 0 and "sources.j: %s cannot be read: permission denied (add " % site.path("journal", "mine.journal")
           in out and "sources.none: no journal files in %s yet" % site.path("nothing") in out, out)
+    check("no journal files in %s or /run/log/journal yet" % site.path("nothing") in out or glob.glob("/run/log/journal/*"), out)
     site.start()
     site.start_lighttpd()
     looks(site)

@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "base/json.h"
 #include "base/unit.h"
+#include "host/needs.h"
 #include "host/plugin.h"
 
 #define SEC 1000000000LL
@@ -313,6 +314,65 @@ START_TEST(who_passes_requests_on_unlisted_gets_no_right_by_its_address)
 }
 END_TEST
 
+static void append_sentence(void *ctx, const char *sentence)
+{
+	buf_printf(ctx, "%s\n", sentence);
+}
+
+START_TEST(an_option_that_has_no_effect_is_told)
+{
+	static const char *const forms[] = {"none", "docker", "cri", NULL};
+	static const struct sluice_option table[] = {
+		{.name = "parse", .type = SLUICE_ENUM, .choices = forms, .fallback = "none"},
+		{.name = "include", .type = SLUICE_STRING, .flags = SLUICE_LIST},
+		{.name = "wait",
+		 .type = SLUICE_DURATION,
+		 .fallback = "30s",
+		 .needs = "parse=docker parse=cri"},
+		{.name = "zone", .type = SLUICE_STRING, .fallback = "", .needs = "parse"},
+		{.name = "links", .type = SLUICE_BOOL, .fallback = "false", .needs = "include~**"},
+		{.name = "disk", .type = SLUICE_STRING, .needs = "!include include=disk"},
+		{0},
+	};
+	static const struct {
+		const char *set[6]; /* name, value, ... */
+		const char *want;
+	} cases[] = {
+		{{"wait", "30s"},
+		 "wait has no effect without parse: docker or parse: cri (set that, or remove "
+		 "wait)\n"},
+		{{"wait", "30s", "parse", "cri"}, ""},
+		{{"wait", "1s", "parse", "none"},
+		 "wait has no effect without parse: docker or parse: cri (set that, or remove "
+		 "wait)\n"},
+		{{"zone", "UTC"}, "zone has no effect without parse (set that, or remove zone)\n"},
+		{{"zone", "UTC", "parse", "none"},
+		 "zone has no effect without parse (set that, or remove zone)\n"},
+		{{"zone", "UTC", "parse", "docker"}, ""},
+		{{"zone", ""}, ""},
+		{{"links", "false"}, ""},
+		{{"links", "true", "include", "/a/*"},
+		 "links has no effect without \"**\" in include (set that, or remove links)\n"},
+		{{"links", "true", "include", "/a/*", "include", "/b/**/c"}, ""},
+		{{"disk", "sd*"}, ""},
+		{{"disk", "sd*", "include", "cpu"},
+		 "disk has no effect without include: disk (set that, or remove disk)\n"},
+		{{"disk", "sd*", "include", "disk"}, ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct option_values set = {0};
+		struct buf told = {0};
+		for (size_t k = 0; k < 6 && cases[i].set[k]; k += 2)
+			option_add(&set, option_lookup(table, cases[i].set[k]), cases[i].set[k + 1],
+				   (struct place){0});
+		needs_check(table, &set, append_sentence, &told);
+		ck_assert_str_eq(buf_text(&told), cases[i].want);
+		buf_fini(&told);
+		option_values_fini(&set);
+	}
+}
+END_TEST
+
 START_TEST(a_plugin_that_is_gone_is_reported_so)
 {
 	char *why = NULL;
@@ -322,8 +382,8 @@ START_TEST(a_plugin_that_is_gone_is_reported_so)
 }
 END_TEST
 
-UNIT_MAIN("parts", a_plugin_that_is_gone_is_reported_so, json_is_checked_as_rfc_8259_says,
-	  addresses_are_refused_with_a_sentence,
+UNIT_MAIN("parts", an_option_that_has_no_effect_is_told, a_plugin_that_is_gone_is_reported_so,
+	  json_is_checked_as_rfc_8259_says, addresses_are_refused_with_a_sentence,
 	  ranges_of_durations, times_as_logs_write_them,
 	  a_stream_has_the_same_frames_however_it_is_cut,
 	  a_proxy_is_believed_as_far_as_it_is_listed,
