@@ -41,8 +41,9 @@ static void past_fini(struct past *p)
 
 static void yield_gap(struct past *p, event_id from, event_id to, int64_t count, const char *reason)
 {
-	p->id = to;
-	p->gap_from = from;
+	p->id = from + 1;
+	p->upto = p->gap_from = from;
+	p->gap_to = to;
 	p->gap_count = count;
 	p->gap_reason = reason;
 }
@@ -137,7 +138,7 @@ void past_advance(struct past *p)
 	if (!p->gap_done && p->channel->gap_to) {
 		p->gap_done = true;
 		yield_gap(p, p->after, p->channel->gap_to, -1, "expired");
-		p->seen = MAX(p->seen, p->id);
+		p->seen = MAX(p->seen, p->gap_to);
 		return;
 	}
 	for (;;) {
@@ -147,7 +148,7 @@ void past_advance(struct past *p)
 				continue;
 			p->event = rec.event;
 			p->after = rec.event.id; /* each once, whatever stands there twice */
-			p->id = rec.event.id;
+			p->id = p->upto = rec.event.id;
 			return;
 		}
 		p->records.len = 0;
@@ -173,10 +174,10 @@ void pasts_fini(struct pasts *p)
 	free(p->all);
 }
 
-/* Of one id, the event goes before the gap that ends there. */
+/* Of one id, the gap that begins there goes before the event of another channel. */
 static bool goes_before(const struct past *a, const struct past *b)
 {
-	return a->id != b->id ? a->id < b->id : b->gap_reason && !a->gap_reason;
+	return a->id != b->id ? a->id < b->id : a->gap_reason && !b->gap_reason;
 }
 
 struct past *pasts_first(const struct pasts *p, event_id upto)

@@ -3,8 +3,9 @@
  * past - the journals of some channels, read as one row in the order of ids.
  *
  * Says where something is missing: what retention has dropped (expired), what is
- * damaged, and what was there and is not any more (missing) become gaps
- * at their place in the order, so that a cursor taken from any of them stays exact.
+ * damaged, and what was there and is not any more (missing) become gaps.  A gap stands where
+ * it begins, before anything of another channel that is newer: a client that stops reading
+ * anywhere has heard of all gaps before that.
  * Runs in a helper thread, on snapshots alone.
  */
 #ifndef SLUICE_PAST_PAST_H
@@ -34,8 +35,9 @@ struct past {
 	uint64_t next;      /* ordinal of the event that should follow, or ORDINAL_UNKNOWN */
 	bool gap_done;
 	/* what stands next; id 0 when there is nothing more */
-	event_id id;
-	event_id gap_from;
+	event_id id;   /* of a gap: that of the first event that is missing, at least */
+	event_id upto; /* the cursor behind it: of a gap, which goes on, where it begins */
+	event_id gap_from, gap_to;
 	const char *gap_reason; /* NULL for an event */
 	int64_t gap_count;      /* events that are missing, or -1: not known */
 	struct event event;

@@ -50,13 +50,14 @@ static void write_one(struct pen *pen, const struct past *p)
 		format_gap(&r->out, r->format, r->epoch,
 			   &(struct gap){.channel = p->channel->name,
 					 .from = p->gap_from,
-					 .to = p->id,
+					 .to = p->gap_to,
+					 .at = MAX(p->upto, (event_id)1),
 					 .count = p->gap_count,
 					 .reason = p->gap_reason},
 			   first);
 	else
 		format_event(&r->out, r->format, r->epoch, p->channel->name, &p->event, first);
-	pen->last = p->id;
+	pen->last = p->upto;
 	r->n_events++;
 }
 
@@ -153,13 +154,17 @@ static bool pass(struct replay *r, struct latest *l, int64_t deadline_ns)
 {
 	struct pasts pasts;
 	struct past *p;
+	bool behind_gap = false; /* whose place is still the one before it */
 	unsigned n = 0;
 	pasts_init(&pasts, r->channels, r->n_channels, l->after);
-	while ((p = pasts_first(&pasts, r->upto)) && !is_interrupted(r, ++n, deadline_ns)) {
+	while ((p = pasts_first(&pasts, r->upto))) {
+		if (!behind_gap && is_interrupted(r, ++n, deadline_ns))
+			break;
+		behind_gap = p->gap_reason != NULL;
 		look_at(r, l, p);
 		if (r->slow)
 			break;
-		l->after = p->id;
+		l->after = p->upto;
 		past_advance(p);
 	}
 	pasts_fini(&pasts);
@@ -190,10 +195,8 @@ static bool write_latest(struct replay *r, int64_t deadline_ns)
 	return true;
 }
 
-static bool is_over(const struct replay *r, const struct past *p)
+static bool is_over(const struct replay *r)
 {
-	if (p->id == r->last)
-		return false; /* an event and the gap that ends there stay together */
 	return r->out.len >= r->budget + r->head_room || (r->limit && r->n_events >= r->limit);
 }
 
@@ -202,11 +205,13 @@ static void write_events(struct replay *r, int64_t deadline_ns)
 	struct pen pen = {.r = r};
 	struct pasts pasts;
 	struct past *p;
+	bool behind_gap = false; /* not a place to stop at: it would be told once more */
 	unsigned n = 0;
 	pasts_init(&pasts, r->channels, r->n_channels, r->start);
 	while ((p = pasts_first(&pasts, r->upto))) {
-		if (is_over(r, p) || is_interrupted(r, ++n, deadline_ns))
+		if (!behind_gap && (is_over(r) || is_interrupted(r, ++n, deadline_ns)))
 			break;
+		behind_gap = p->gap_reason != NULL;
 		int is = past_matches(p, r->run);
 		if (is < 0) {
 			r->slow = r->run->slow;
@@ -214,7 +219,7 @@ static void write_events(struct replay *r, int64_t deadline_ns)
 		}
 		if (is)
 			write_one(&pen, p);
-		r->last = p->id;
+		r->last = p->upto;
 		past_advance(p);
 	}
 	r->is_complete = !p;

@@ -84,7 +84,8 @@ static void put_line(struct page *p, const struct past *e, bool is_match)
 		format_gap(&p->lines, p->sub.format, p->epoch,
 			   &(struct gap){.channel = e->channel->name,
 					 .from = e->gap_from,
-					 .to = e->id,
+					 .to = e->gap_to,
+					 .at = MAX(e->upto, (event_id)1),
 					 .count = e->gap_count,
 					 .reason = e->gap_reason},
 			   true);
@@ -174,6 +175,7 @@ static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 {
 	struct pasts pasts;
 	struct past *e;
+	bool behind_gap = false; /* not a place to stop at: it would be told once more */
 	unsigned n = 0;
 	pasts_init(&pasts, p->channels, p->sub.n_channels, p->seen);
 	for (; (e = pasts_first(&pasts, p->upto)); past_advance(e)) {
@@ -181,10 +183,12 @@ static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 			p->is_full = true;
 			break;
 		}
-		if (++n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
+		if (!behind_gap && ++n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
 		    (clock_mono_ns() > deadline_ns || atomic_load(&p->is_cancelled)))
 			break;
-		int is = e->id > first_wanted(p) ? past_matches(e, run) : 0;
+		behind_gap = e->gap_reason != NULL;
+		event_id end = e->gap_reason ? e->gap_to : e->id;
+		int is = end > first_wanted(p) ? past_matches(e, run) : 0;
 		if (is < 0) {
 			p->slow = run->slow;
 			break;
@@ -192,7 +196,7 @@ static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 		bool may_stand = is || past_is_context(e, run) == 1;
 		if (may_stand)
 			take(p, e, is);
-		p->seen = e->id;
+		p->seen = e->upto;
 	}
 	if (!e) {
 		p->seen = p->upto;
