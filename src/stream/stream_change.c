@@ -78,14 +78,19 @@ void stream_note_change(struct stream *s, struct subscription *sub)
 	subscription_hold(s->next);
 }
 
-/* Channels that it did not have begin here: what they had dropped is no gap. */
+/* Nothing is known of channels that it did not have: what they have dropped since its place
+ * is a gap.
+ */
 static event_id *floors_after_change(const struct stream *s, const struct view *old)
 {
-	event_id *floors = stream_floors(s->reader.view);
-	for (size_t i = 0; i < s->reader.view->sub.n_channels; i++)
+	const struct subscription *sub = &s->reader.view->sub;
+	if (!s->known_floors)
+		return NULL;
+	event_id *floors = mem_zero((sub->n_channels + 1) * sizeof(floors[0]));
+	for (size_t i = 0; i < sub->n_channels; i++)
 		for (size_t k = 0; k < old->sub.n_channels; k++)
-			if (old->sub.channels[k].channel == s->reader.view->sub.channels[i].channel)
-				floors[i] = s->known_floors ? s->known_floors[k] : 0;
+			if (old->sub.channels[k].channel == sub->channels[i].channel)
+				floors[i] = s->known_floors[k];
 	return floors;
 }
 
