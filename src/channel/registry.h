@@ -28,10 +28,10 @@ struct registry {
 	struct channel **channels;
 	size_t n_channels;
 	struct cursors *cursors;
-	struct witness *witness; /* of the journals; owned */
-	struct regexes *regexes; /* of filters */
-	int spare_fd;            /* for a journal that has no other; or -1 */
-	uint64_t n_notices_lost; /* counted by notice() */
+	struct witness *witness;  /* of the journals; owned */
+	struct regexes *regexes;  /* of filters */
+	int spare_fd;             /* for a journal that has no other; or -1 */
+	uint64_t n_internal_lost; /* counted by internal_event_publish() */
 };
 
 /* The channel of that name that is in the configuration and has a journal, or NULL. */

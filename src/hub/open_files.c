@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "channel/channel.h"
-#include "channel/notice.h"
+#include "channel/internal_event.h"
 #include "hub/hub.h"
 
 enum {
@@ -72,7 +72,7 @@ static void tell_nearly_reached(struct hub *h, int64_t used, int64_t limit)
 		  &(struct field){.name = STR("open"), .type = FIELD_INT, .integer = used});
 	field_put(&fields,
 		  &(struct field){.name = STR("limit"), .type = FIELD_INT, .integer = limit});
-	notice(&h->registry, "open_files", 4, buf_str(&fields), "%s", text);
+	internal_event_publish(&h->registry, "open_files", 4, buf_str(&fields), "%s", text);
 	buf_fini(&fields);
 	free(text);
 }

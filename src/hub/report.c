@@ -130,7 +130,7 @@ static void put_hub(struct hub *h, struct json *j)
 	regexes_report(h->registry.regexes, j);
 	json_int(j, "pages", (int64_t)h->pages.n_ever);
 	json_int(j, "segments_given_way", (int64_t)h->housekeeping.free_space.n_given_way);
-	json_int(j, "notices_lost", (int64_t)h->registry.n_notices_lost);
+	json_int(j, "notices_lost", (int64_t)h->registry.n_internal_lost);
 }
 
 int report_status(struct hub *h, const struct identity *who, struct buf *body)

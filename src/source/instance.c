@@ -18,7 +18,7 @@
 #include "base/unit.h"
 #include "channel/channel.h"
 #include "channel/cursors.h"
-#include "channel/notice.h"
+#include "channel/internal_event.h"
 #include "channel/regexes.h"
 #include "conf/packed.h"
 #include "host/opening.h"

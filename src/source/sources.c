@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/timestamp.h"
-#include "channel/notice.h"
+#include "channel/internal_event.h"
 #include "conf/packed.h"
 #include "source/instance.h"
 #include "source/names.h"
@@ -95,12 +95,12 @@ static void keep_old(struct source *s, const char *trouble)
 	struct buf fields = {0};
 	log_error("source %s: goes on with the plugin that it has loaded: %s", s->settings.name,
 		  trouble);
-	notice_put(&fields, "source", s->settings.name);
-	notice_put(&fields, "state", source_state_names[s->state]);
-	notice_put(&fields, "reason", trouble);
-	notice(&s->hub->registry, "source", 3, buf_str(&fields),
-	       "source %s: goes on with the plugin that it has loaded: %s", s->settings.name,
-	       trouble);
+	internal_event_put(&fields, "source", s->settings.name);
+	internal_event_put(&fields, "state", source_state_names[s->state]);
+	internal_event_put(&fields, "reason", trouble);
+	internal_event_publish(&s->hub->registry, "source", 3, buf_str(&fields),
+			       "source %s: goes on with the plugin that it has loaded: %s",
+			       s->settings.name, trouble);
 	s->identity = plugin_identify(s->settings.plugin); /* told once */
 	buf_fini(&fields);
 }

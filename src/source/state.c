@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "channel/notice.h"
+#include "channel/internal_event.h"
 #include "hub/hub.h"
 #include "source/instance.h"
 
@@ -75,14 +75,15 @@ void source_set_state(struct source *s, enum source_state state, const char *rea
 	/* Starting is no news; that it runs is. */
 	if (state == STATE_STARTING || state == STATE_STOPPING)
 		return;
-	notice_put(&fields, "source", source);
-	notice_put(&fields, "state", name);
-	notice_put(&fields, "reason", reason);
+	internal_event_put(&fields, "source", source);
+	internal_event_put(&fields, "state", name);
+	internal_event_put(&fields, "reason", reason);
 	field_put(&fields, &(struct field){.name = STR("restarts"),
 					   .type = FIELD_INT,
 					   .integer = (int64_t)s->n_restarts});
-	notice(&s->hub->registry, "source", severity_of(state), buf_str(&fields),
-	       "source %s: %s%s%s", source, name, reason ? ": " : "", reason ? reason : "");
+	internal_event_publish(&s->hub->registry, "source", severity_of(state), buf_str(&fields),
+			       "source %s: %s%s%s", source, name, reason ? ": " : "",
+			       reason ? reason : "");
 	buf_fini(&fields);
 }
 

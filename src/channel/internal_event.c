@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "channel/notice.h"
+#include "channel/internal_event.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,15 +9,15 @@
 
 enum { MESSAGE_MAX = 2048 };
 
-void notice_put(struct buf *fields, const char *name, const char *value)
+void internal_event_put(struct buf *fields, const char *name, const char *value)
 {
 	field_put(fields, &(struct field){.name = str_of(name),
 					  .type = value ? FIELD_STRING : FIELD_NULL,
 					  .string = str_of(value)});
 }
 
-void notice(struct registry *r, const char *type, int severity, struct str fields, const char *fmt,
-	    ...)
+void internal_event_publish(struct registry *r, const char *type, int severity, struct str fields,
+			    const char *fmt, ...)
 {
 	struct channel *c = registry_channel(r, SETTINGS_OWN_CHANNEL);
 	char message[MESSAGE_MAX];
@@ -35,6 +35,6 @@ void notice(struct registry *r, const char *type, int severity, struct str field
 									   sizeof(message) - 1)},
 						  .fields = fields});
 	if (!c || channel_take(c, &from, buf_str(&record), &taken))
-		r->n_notices_lost++;
+		r->n_internal_lost++;
 	buf_fini(&record);
 }
