@@ -35,7 +35,7 @@ static int open_all(struct registry *r, bool *is_short, char **why)
 			*is_short |= c->journal.is_short;
 		}
 	}
-	/* Channels in memory are empty now: earlier cursors are below their floor. */
+	/* Channels in memory are empty now: earlier cursors are below their low-watermark. */
 	r->head = MAX(r->head, r->last_id);
 	return 0;
 }

@@ -61,7 +61,7 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->settings.name);
-		put_id(h, j, "oldest", journal_floor(&c->journal));
+		put_id(h, j, "oldest", journal_low_watermark(&c->journal));
 		put_id(h, j, "head", c->journal.last);
 		json_int(j, "events", (int64_t)c->journal.n_events);
 		json_int(j, "held",

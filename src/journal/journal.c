@@ -51,7 +51,7 @@ void journal_vouch(struct journal *j, event_id last, uint64_t n_events)
 static void drop_oldest(struct journal *j)
 {
 	const struct segment *s = j->segments[0], *next = j->segments[1];
-	j->low = MAX(j->low, next->floor);
+	j->low = MAX(j->low, next->before);
 	j->low_ordinal = MAX(j->low_ordinal, next->ordinal);
 	tell_witness(j);
 	if (s->path)
@@ -556,7 +556,7 @@ int journal_open(const struct journal_config *config, struct journal *j, char **
 int journal_begin(struct journal *j, char **why)
 {
 	/* A kill may have come between the low-watermark and the file. */
-	while (!j->is_short && j->n > 1 && j->segments[1]->floor <= j->low && may_drop(j))
+	while (!j->is_short && j->n > 1 && j->segments[1]->before <= j->low && may_drop(j))
 		drop_oldest(j);
 	const struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
 	/* Ids of another epoch do not share a segment. */
@@ -609,7 +609,7 @@ void journal_close(struct journal *j)
 	*j = (struct journal){0};
 }
 
-event_id journal_floor(const struct journal *j)
+event_id journal_low_watermark(const struct journal *j)
 {
 	return j->low;
 }

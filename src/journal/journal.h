@@ -154,7 +154,7 @@ int journal_expire(struct journal *j, int64_t now_ms);
 int journal_sync(struct journal *j) must_check;
 
 /* The last id that retention has dropped, or 0: a reader before it has missed something. */
-event_id journal_floor(const struct journal *j);
+event_id journal_low_watermark(const struct journal *j);
 
 /* A view of the journal as it is now, for another thread. */
 struct journal_snapshot {

@@ -160,8 +160,8 @@ static void join_segment(struct journal *j, const struct segment *s)
 {
 	uint64_t expected = j->n ? j->n_events : j->low_ordinal;
 	event_id before = j->n ? j->last : j->low;
-	if (s->floor > before || s->ordinal > expected)
-		note_hole(j, s->floor, s->ordinal > expected ? s->ordinal - expected : 0);
+	if (s->before > before || s->ordinal > expected)
+		note_hole(j, s->before, s->ordinal > expected ? s->ordinal - expected : 0);
 }
 
 /* The clock may have been wrong when it was written; the file's own time was then wrong
@@ -193,7 +193,7 @@ static int recover_file(struct journal *j, const char *path, bool is_newest, cha
 	}
 	if (!r) {
 		if (!j->n && !j->known.last) {
-			j->low = s->floor;
+			j->low = s->before;
 			j->low_ordinal = s->ordinal;
 		}
 		join_segment(j, s);
@@ -294,7 +294,7 @@ int journal_recover(struct journal *j, char **why)
 	/* Cursors in missing parts are lost, unless a checkpoint has them. */
 	j->is_short |= j->hole > j->checkpoint.upto && !holds_its_cursors(j);
 	j->is_short |= known && j->checkpoint.upto < j->known.cursors && j->n &&
-		       j->segments[0]->floor > j->checkpoint.upto;
+		       j->segments[0]->before > j->checkpoint.upto;
 	tell_missing(j);
 	return 0;
 }

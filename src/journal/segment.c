@@ -40,7 +40,7 @@ static void put_header(char h[HEADER_COPY], const struct segment *s, int64_t cre
 	put_u32(h + 8, SEGMENT_VERSION);
 	memcpy(h + 16, s->epoch, strlen(s->epoch));
 	put_u64(h + 32, s->first);
-	put_u64(h + 40, s->floor);
+	put_u64(h + 40, s->before);
 	put_u64(h + 48, s->ordinal);
 	put_u64(h + 56, (uint64_t)created_ms);
 	put_u32(h + 12, header_crc(h));
@@ -56,7 +56,7 @@ static int write_header(struct segment *s)
 }
 
 static struct segment *new_segment(const char *dir, const char *epoch, event_id first,
-				   event_id floor, uint64_t ordinal)
+				   event_id before, uint64_t ordinal)
 {
 	struct segment *s = mem_zero(sizeof(*s));
 	s->refs = 1;
@@ -64,7 +64,7 @@ static struct segment *new_segment(const char *dir, const char *epoch, event_id 
 	s->version = SEGMENT_VERSION;
 	memcpy(s->epoch, epoch, strnlen(epoch, EPOCH_MAX));
 	s->first = first;
-	s->floor = s->last = floor;
+	s->before = s->last = before;
 	s->ordinal = ordinal;
 	s->size = s->allocated = SEGMENT_HEADER;
 	s->written_ms = clock_wall_ns() / NS_PER_MS;
@@ -74,9 +74,9 @@ static struct segment *new_segment(const char *dir, const char *epoch, event_id 
 }
 
 int segment_create(const char *dir, const char *at, const char *epoch, event_id first,
-		   event_id floor, uint64_t ordinal, struct segment **ret)
+		   event_id before, uint64_t ordinal, struct segment **ret)
 {
-	struct segment *s = new_segment(dir, epoch, first, floor, ordinal);
+	struct segment *s = new_segment(dir, epoch, first, before, ordinal);
 	const char *path = at ? at : s->path;
 	s->fd = dir ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)
 		    : memfd_create("sluice-journal", MFD_CLOEXEC);
@@ -105,7 +105,7 @@ static int take_header(const char *h, bool is_first, struct segment *s)
 		return -EPROTO;
 	memcpy(s->epoch, h + 16, EPOCH_MAX);
 	s->first = get_u64(h + 32);
-	s->floor = s->last = get_u64(h + 40);
+	s->before = s->last = get_u64(h + 40);
 	s->ordinal = get_u64(h + 48);
 	s->written_ms = (int64_t)get_u64(h + 56);
 	return 0;

@@ -2,7 +2,7 @@
  *
  * segment - one append-only file of a journal, and the batches in it.
  *
- *	header  magic, version, crc, epoch, first id, floor, ordinal, created
+ *	header  magic, version, crc, epoch, first id, id before it, ordinal, created
  *	        and the same 64 bytes once more
  *	batch   magic, crc (of all that follows), length, number of events,
  *	        first id, last id, ordinal, then records (wire/record.h)
@@ -45,8 +45,8 @@ struct segment {
 	uint32_t version;
 	char epoch[EPOCH_MAX + 1];
 	event_id first;             /* names the file; ids in it are not smaller */
-	event_id last;              /* of the last batch; `floor` while there is none */
-	event_id floor;             /* the last id of the channel before this segment */
+	event_id last;              /* of the last batch; `before` while there is none */
+	event_id before;            /* the last id of the channel before this segment */
 	uint64_t ordinal;           /* events of the channel before this segment */
 	uint64_t n_events;          /* written to it, those that are damaged included */
 	uint64_t size;              /* bytes that are whole batches */
@@ -70,7 +70,7 @@ struct batch {
  * 0 or a negative errno; -EEXIST when its own path is taken.
  */
 int segment_create(const char *dir, const char *at, const char *epoch, event_id first,
-		   event_id floor, uint64_t ordinal, struct segment **ret) must_check;
+		   event_id before, uint64_t ordinal, struct segment **ret) must_check;
 
 /* Opens an existing file, to go on writing it or not, and reads its header only; one
  * that is damaged is read from its copy, and restored when `writable`.  -EBADMSG: no

@@ -16,7 +16,7 @@ static void take_range(const struct journal *j, size_t first, size_t end,
 		.n = end - first, .last = j->last, .n_events = j->n_events, .low = j->low};
 	ret->parts = mem_zero((ret->n + 1) * sizeof(ret->parts[0]));
 	if (end < j->n) {
-		ret->last = j->segments[end]->floor;
+		ret->last = j->segments[end]->before;
 		ret->n_events = j->segments[end]->ordinal;
 	}
 	for (size_t i = 0; i < ret->n; i++) {
@@ -37,7 +37,7 @@ static void take_range(const struct journal *j, size_t first, size_t end,
 static bool joins(const struct journal *j, size_t i, event_id after)
 {
 	const struct segment *before = j->segments[i - 1], *s = j->segments[i];
-	return before->ordinal + before->n_events == s->ordinal || s->floor <= after;
+	return before->ordinal + before->n_events == s->ordinal || s->before <= after;
 }
 
 void journal_snapshot(const struct journal *j, event_id after, struct journal_snapshot *ret)

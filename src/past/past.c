@@ -66,7 +66,7 @@ static bool take_batch(struct past *p, const struct journal_part *part, const st
 	 * already.
 	 */
 	bool is_first = b->offset == segment_start(part->segment);
-	event_id to = is_first ? part->segment->floor : b->first - 1;
+	event_id to = is_first ? part->segment->before : b->first - 1;
 	bool has_hole = (n || (damaged && !is_known)) && to > p->seen;
 	if (has_hole)
 		yield_hole(p, to, n, damaged);

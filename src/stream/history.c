@@ -455,13 +455,13 @@ void history_open(struct pages *all, int fd, const struct door_request *r,
 	for (size_t i = 0; i < p->sub.n_channels; i++) {
 		const struct channel *c = p->sub.channels[i].channel;
 		struct past_channel *of = &p->channels[i];
-		event_id floor = journal_floor(&c->journal);
+		event_id low = journal_low_watermark(&c->journal);
 		of->name = str_of(c->settings.name);
 		of->filter = p->sub.channels[i].filter;
 		of->bounds = p->sub.channels[i].bounds;
 		journal_snapshot_back(&c->journal, p->upto, &of->snapshot);
-		if (!p->is_backward && p->sub.has_after && floor > p->after && floor <= p->upto)
-			of->gap_to = floor;
+		if (!p->is_backward && p->sub.has_after && low > p->after && low <= p->upto)
+			of->gap_to = low;
 	}
 	if (p->is_backward)
 		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);

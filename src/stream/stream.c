@@ -149,8 +149,8 @@ static int64_t next_beat(const struct stream *s, int64_t after_ns)
 static void check_time(struct stream *s)
 {
 	const char *lost = s->who.ticket ? access_lost(s->all->access, &s->who,
-							   (struct str){NULL, 0}, RIGHT_READ)
-					     : NULL;
+						       (struct str){NULL, 0}, RIGHT_READ)
+					 : NULL;
 	if (lost)
 		stream_say_bye(s, "ticket", lost);
 	else if (s->is_poll && s->state == STREAM_READING)
@@ -200,12 +200,12 @@ static void make_token(char token[TOKEN_LEN + 1])
 /* Puts the hello and sets where it begins. */
 static void begin(struct stream *s, const struct subscription *from, struct buf *hello)
 {
-	event_id head = view_head(s->reader.view), oldest = UINT64_MAX, newest_floor = 0;
-	event_id *floors = stream_floors(s->reader.view);
+	event_id head = view_head(s->reader.view), oldest = UINT64_MAX, highest_low = 0;
+	event_id *lows = stream_lows(s->reader.view);
 	const char *mode = "fresh";
 	for (size_t i = 0; i < s->reader.view->sub.n_channels; i++) {
-		oldest = MIN(oldest, floors[i]);
-		newest_floor = MAX(newest_floor, floors[i]);
+		oldest = MIN(oldest, lows[i]);
+		highest_low = MAX(highest_low, lows[i]);
 	}
 	s->after = head;
 	switch (from->start) {
@@ -214,15 +214,15 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 	case START_BARRED: mode = "gap"; break;
 	case START_AFTER:
 		s->after = from->after;
-		mode = s->after < newest_floor ? "gap" : "resumed";
+		mode = s->after < highest_low ? "gap" : "resumed";
 		break;
 	case START_EARLIEST: s->after = oldest; break;
 	case START_TAIL: s->tail = from->tail; break;
 	}
 	if (from->start == START_EARLIEST || from->start == START_TAIL)
-		s->known_floors = floors;
+		s->known_lows = lows;
 	else
-		free(floors);
+		free(lows);
 	if (!s->tail && !s->is_poll)
 		stream_put_state(s, hello, s->after, "hello", mode);
 	if (from->start == START_UNKNOWN)

@@ -70,7 +70,7 @@ struct stream {
 	/* Per channel: what had been dropped when it began is no gap.  Owned; NULL
 	 * when the client came with a cursor.
 	 */
-	event_id *known_floors;
+	event_id *known_lows;
 	struct subscription *next; /* a change that waits for the replay; owned */
 	struct replay *replay;     /* in the helper's hands */
 	struct loop_timer heartbeat;

@@ -81,17 +81,17 @@ void stream_note_change(struct stream *s, struct subscription *sub)
 /* Nothing is known of channels that it did not have: what they have dropped since its place
  * is a gap.
  */
-static event_id *floors_after_change(const struct stream *s, const struct view *old)
+static event_id *lows_after_change(const struct stream *s, const struct view *old)
 {
 	const struct subscription *sub = &s->reader.view->sub;
-	if (!s->known_floors)
+	if (!s->known_lows)
 		return NULL;
-	event_id *floors = mem_zero((sub->n_channels + 1) * sizeof(floors[0]));
+	event_id *lows = mem_zero((sub->n_channels + 1) * sizeof(lows[0]));
 	for (size_t i = 0; i < sub->n_channels; i++)
 		for (size_t k = 0; k < old->sub.n_channels; k++)
 			if (old->sub.channels[k].channel == sub->channels[i].channel)
-				floors[i] = s->known_floors[k];
-	return floors;
+				lows[i] = s->known_lows[k];
+	return lows;
 }
 
 static void move_to(struct stream *s, struct view *v)
@@ -102,9 +102,9 @@ static void move_to(struct stream *s, struct view *v)
 	stream_set_state(s, STREAM_APART);
 	view_remove(&s->reader);
 	view_add(v, &s->reader);
-	event_id *floors = floors_after_change(s, old);
-	free(s->known_floors);
-	s->known_floors = floors;
+	event_id *lows = lows_after_change(s, old);
+	free(s->known_lows);
+	s->known_lows = lows;
 	stream_join(s);
 	view_put(old);
 }

@@ -31,7 +31,7 @@ void stream_finish(struct stream *s);
 void stream_end(struct stream *s);
 
 /* Of each channel of the view, what has been dropped by now; owned. */
-event_id *stream_floors(const struct view *v) must_check;
+event_id *stream_lows(const struct view *v) must_check;
 void stream_forget_change(struct stream *s);
 
 static inline struct loop *stream_loop(const struct stream *s)

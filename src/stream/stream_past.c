@@ -83,14 +83,14 @@ void stream_take_read(struct stream *s, struct replay *r)
 static event_id gap_of(const struct stream *s, size_t i)
 {
 	event_id head = view_head(s->reader.view);
-	event_id floor = journal_floor(&s->reader.view->sub.channels[i].channel->journal);
-	/* The floor may be the id of cursors alone, newer than any event; the head
-	 * may be another channel's event, which is no gap.
+	event_id low = journal_low_watermark(&s->reader.view->sub.channels[i].channel->journal);
+	/* The low-watermark may be the id of cursors alone, newer than any event; the newest id
+	 * may be that of another channel, which is no gap.
 	 */
-	if (floor > head)
-		floor = head - 1;
-	bool known = s->known_floors && floor <= s->known_floors[i];
-	return floor > s->after && !known ? floor : 0;
+	if (low > head)
+		low = head - 1;
+	bool known = s->known_lows && low <= s->known_lows[i];
+	return low > s->after && !known ? low : 0;
 }
 
 static size_t fair_budget(const struct stream *s)

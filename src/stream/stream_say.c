@@ -40,7 +40,7 @@ void stream_put_state(struct stream *s, struct buf *out, event_id cursor, const 
 	struct buf data = {0};
 	struct json j = {&data, false};
 	for (size_t i = 0; i < sub->n_channels; i++)
-		oldest = MIN(oldest, journal_floor(&sub->channels[i].channel->journal));
+		oldest = MIN(oldest, journal_low_watermark(&sub->channels[i].channel->journal));
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "mode", mode);
 	put_id(&j, s, "head", view_head(s->reader.view));

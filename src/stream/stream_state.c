@@ -65,7 +65,7 @@ static void reap(struct loop_task *t)
 	if (s->replay)
 		return; /* its done() comes here again */
 	struct view *v = s->reader.view;
-	free(s->known_floors);
+	free(s->known_lows);
 	stream_forget_change(s);
 	view_remove(&s->reader);
 	view_put(v);
@@ -91,10 +91,10 @@ void stream_end(struct stream *s)
 	loop_defer(stream_loop(s), &s->reaper);
 }
 
-event_id *stream_floors(const struct view *v)
+event_id *stream_lows(const struct view *v)
 {
-	event_id *floors = mem_zero((v->sub.n_channels + 1) * sizeof(floors[0]));
+	event_id *lows = mem_zero((v->sub.n_channels + 1) * sizeof(lows[0]));
 	for (size_t i = 0; i < v->sub.n_channels; i++)
-		floors[i] = journal_floor(&v->sub.channels[i].channel->journal);
-	return floors;
+		lows[i] = journal_low_watermark(&v->sub.channels[i].channel->journal);
+	return lows;
 }

@@ -26,10 +26,10 @@ enum { PIECE_BYTES = 64 * 1024 };
 /* What a channel has dropped that the view has not seen. */
 static event_id gap_of(const struct view *v, const struct channel *c)
 {
-	event_id floor = journal_floor(&c->journal), head = view_published(v);
-	if (floor > head) /* of cursors alone, or the head is another channel's event */
-		floor = head - 1;
-	return floor > v->seen ? floor : 0;
+	event_id low = journal_low_watermark(&c->journal), head = view_published(v);
+	if (low > head) /* of cursors alone, or the newest is another channel's event */
+		low = head - 1;
+	return low > v->seen ? low : 0;
 }
 
 static void arrange(struct view *v)

@@ -266,9 +266,9 @@ START_TEST(retention_drops_whole_segments_and_carries_the_cursors_on)
 	for (int i = 1; i <= 4000; i++)
 		append(&j, i, 1000);
 	ck_assert_uint_le(j.bytes, 1 << 20);
-	ck_assert_uint_gt(journal_floor(&j), 0);
+	ck_assert_uint_gt(journal_low_watermark(&j), 0);
 	ck_assert_uint_eq(j.n_events, 4000);
-	event_id floor = journal_floor(&j);
+	event_id floor = journal_low_watermark(&j);
 	struct buf out = {0};
 	replay_all(&j, id_make(1, 0), floor, 0, &out);
 	ck_assert_int_eq(count(&out, "event: gap"), 1);
@@ -281,7 +281,7 @@ START_TEST(retention_drops_whole_segments_and_carries_the_cursors_on)
 	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
 	ck_assert_int_eq(journal_begin(&j, &why), 0);
 	ck_assert_uint_eq(j.n_events, 4000);
-	ck_assert_uint_eq(journal_floor(&j), floor);
+	ck_assert_uint_eq(journal_low_watermark(&j), floor);
 	ck_assert_int_eq(s.n_cursors, 1);
 	ck_assert(!j.is_short);
 	journal_close(&j);
@@ -303,15 +303,15 @@ START_TEST(events_go_when_they_are_older_than_the_age_also_in_a_quiet_channel)
 		append(&j, ms, 0);
 	ck_assert_int_gt(journal_expire(&j, 3000), 0);
 	/* Whole segments, each a quarter of the age. */
-	ck_assert_uint_gt(journal_floor(&j), id_make(1700, 0));
-	ck_assert_uint_le(journal_floor(&j), id_make(2000, 0));
+	ck_assert_uint_gt(journal_low_watermark(&j), id_make(1700, 0));
+	ck_assert_uint_le(journal_low_watermark(&j), id_make(2000, 0));
 	journal_expire(&j, 10000);
-	ck_assert_uint_eq(journal_floor(&j), id_make(2991, 0));
+	ck_assert_uint_eq(journal_low_watermark(&j), id_make(2991, 0));
 	append(&j, 10001, 0);
 	journal_close(&j);
 	ck_assert_int_eq(journal_open(&c, &j, &why), 0);
 	ck_assert_int_eq(journal_begin(&j, &why), 0);
-	ck_assert_uint_eq(journal_floor(&j), id_make(2991, 0));
+	ck_assert_uint_eq(journal_low_watermark(&j), id_make(2991, 0));
 	journal_close(&j);
 	remove_dir();
 }
@@ -770,7 +770,8 @@ static int read_and_check(struct journal *j, int after, int written)
 	event_id from = id_make((uint64_t)after, 0);
 	int at = after, n_events = 0, n_missing = 0;
 	bool is_open = false;
-	replay_all(j, from, from < journal_floor(j) ? journal_floor(j) : 0, 0, &out);
+	replay_all(j, from, from < journal_low_watermark(j) ? journal_low_watermark(j) : 0, 0,
+		   &out);
 	for (const char *p = buf_text(&out); (p = strstr(p, "data: ")); p++) {
 		int n = atoi(p + 6);
 		const char *count = strstr(p, "\"count\":"), *end = strstr(p, "\n\n");
@@ -947,10 +948,10 @@ START_TEST(whatever_is_taken_from_a_journal_is_declared)
 		make_dir();
 		for (int life = 0; life < 4; life++) {
 			open_watched(&j, &s, &w);
-			read_and_check(&j, (int)id_ms(journal_floor(&j)), written);
+			read_and_check(&j, (int)id_ms(journal_low_watermark(&j)), written);
 			for (int i = 0; i < 8 && written; i++) {
 				int after = (int)(random() % written);
-				int low = (int)id_ms(journal_floor(&j));
+				int low = (int)id_ms(journal_low_watermark(&j));
 				read_and_check(&j, MAX(after, low), written);
 			}
 			for (int i = (int)(random() % 800) + 10; i--;)
@@ -1034,13 +1035,13 @@ START_TEST(a_segment_that_was_just_being_dropped_is_not_read_once_more)
 	char *oldest = mem_strdup(j.segments[0]->path);
 	snprintf(saved, sizeof(saved), "%s/saved", dir);
 	copy_file(oldest, saved);
-	while (!journal_floor(&j))
+	while (!journal_low_watermark(&j))
 		append(&j, ++written, 2000);
-	event_id low = journal_floor(&j);
+	event_id low = journal_low_watermark(&j);
 	close_watched(&j, w);
 	ck_assert_int_eq(rename(saved, oldest), 0);
 	open_watched(&j, &s, &w);
-	ck_assert_uint_eq(journal_floor(&j), low);
+	ck_assert_uint_eq(journal_low_watermark(&j), low);
 	read_and_check(&j, (int)id_ms(low), written);
 	char **paths = segments_of(&n);
 	ck_assert_str_ne(paths[0], oldest);
