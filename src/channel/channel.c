@@ -154,8 +154,8 @@ static void publish(void *ctx, struct channel_batch *b)
 		if (c->commit)
 			c->unpublished = ev->id;
 		show(c, ev);
-		/* Not before: all up to the head has been shown. */
-		c->registry->head = MAX(c->registry->head, ev->id);
+		/* Not before: all up to it has been shown. */
+		c->registry->newest_id = MAX(c->registry->newest_id, ev->id);
 	}
 	give_back(c, b);
 }

@@ -31,12 +31,12 @@ static int open_all(struct registry *r, bool *is_short, char **why)
 				return error;
 			r->channels[r->n_channels++] = c;
 			r->last_id = MAX(r->last_id, c->journal.last);
-			r->head = MAX(r->head, c->journal.last);
+			r->newest_id = MAX(r->newest_id, c->journal.last);
 			*is_short |= c->journal.is_short;
 		}
 	}
 	/* Channels in memory are empty now: earlier cursors are below their low-watermark. */
-	r->head = MAX(r->head, r->last_id);
+	r->newest_id = MAX(r->newest_id, r->last_id);
 	return 0;
 }
 

@@ -23,8 +23,8 @@ struct registry {
 	struct loop *loop;
 	const struct settings *settings; /* borrowed */
 	char epoch[EPOCH_MAX + 1];
-	event_id last_id; /* handed out last */
-	event_id head;    /* of the newest event that was published or recovered */
+	event_id last_id;   /* handed out last */
+	event_id newest_id; /* of the newest event that was published or recovered */
 	struct channel **channels;
 	size_t n_channels;
 	struct cursors *cursors;

@@ -82,12 +82,12 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 int report_channels(struct hub *h, const struct identity *who, struct buf *body)
 {
 	struct json j = {body, false};
-	event_id head = 0; /* of theirs alone: what else there is cannot be told from it */
+	event_id newest = 0; /* of theirs alone: what else there is cannot be told from it */
 	for (size_t i = 0; i < h->registry.n_channels; i++)
 		if (authorize(&h->access, who, h->registry.channels[i]->settings.name, RIGHT_READ))
-			head = MAX(head, h->registry.channels[i]->journal.last);
+			newest = MAX(newest, h->registry.channels[i]->journal.last);
 	json_open(&j, NULL, '{');
-	put_id(h, &j, "head", head);
+	put_id(h, &j, "head", newest);
 	put_channels(h, who, RIGHT_READ, &j);
 	json_close(&j, '}');
 	buf_putc(body, '\n');
@@ -100,7 +100,7 @@ static void put_hub(struct hub *h, struct json *j)
 	json_cstr(j, "version", SLUICE_VERSION);
 	json_int(j, "pid", getpid());
 	json_cstr(j, "epoch", h->registry.epoch);
-	put_id(h, j, "head", h->registry.head);
+	put_id(h, j, "head", h->registry.newest_id);
 	json_int(j, "uptime_s", (clock_wall_ns() - h->started_ns) / NS_PER_SEC);
 	json_open(j, "streams", '{');
 	json_int(j, "open", (int64_t)h->streams.n);

@@ -31,7 +31,7 @@ static int set_cursor(struct asked *a, struct str text, const char *what)
 		return 400;
 	}
 	a->s->after = id;
-	a->s->start = str_is(epoch, a->hub->registry.epoch) && id <= a->hub->registry.head
+	a->s->start = str_is(epoch, a->hub->registry.epoch) && id <= a->hub->registry.newest_id
 			      ? START_AFTER
 			      : START_UNKNOWN;
 	a->s->has_after = true;
@@ -71,8 +71,8 @@ static int set_since(struct asked *a, struct str value)
 	a->is_since = true;
 	a->s->has_after = true;
 	a->s->start = START_AFTER;
-	if (a->s->after >= a->hub->registry.head) /* what is to come is all there will be */
-		a->s->after = a->hub->registry.head;
+	if (a->s->after >= a->hub->registry.newest_id) /* what is to come is all there will be */
+		a->s->after = a->hub->registry.newest_id;
 	return status;
 }
 

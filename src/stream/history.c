@@ -421,7 +421,7 @@ static void done(struct helper_job *job)
 static void set_range(struct page *p)
 {
 	const struct subscription *s = &p->sub;
-	p->upto = p->all->registry->head;
+	p->upto = p->all->registry->newest_id;
 	for (size_t i = 0; i < s->n_channels; i++) {
 		event_id waiting = s->channels[i].channel->unpublished;
 		if (waiting && waiting <= p->upto)

@@ -200,14 +200,14 @@ static void make_token(char token[TOKEN_LEN + 1])
 /* Puts the hello and sets where it begins. */
 static void begin(struct stream *s, const struct subscription *from, struct buf *hello)
 {
-	event_id head = view_head(s->reader.view), oldest = UINT64_MAX, highest_low = 0;
+	event_id newest = view_newest_id(s->reader.view), oldest = UINT64_MAX, highest_low = 0;
 	event_id *lows = stream_lows(s->reader.view);
 	const char *mode = "fresh";
 	for (size_t i = 0; i < s->reader.view->sub.n_channels; i++) {
 		oldest = MIN(oldest, lows[i]);
 		highest_low = MAX(highest_low, lows[i]);
 	}
-	s->after = head;
+	s->after = newest;
 	switch (from->start) {
 	case START_NOW: break;
 	case START_UNKNOWN:
@@ -226,9 +226,9 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 	if (!s->tail && !s->is_poll)
 		stream_put_state(s, hello, s->after, "hello", mode);
 	if (from->start == START_UNKNOWN)
-		stream_put_gap(s, hello, 0, head, "epoch");
+		stream_put_gap(s, hello, 0, newest, "epoch");
 	else if (from->start == START_BARRED)
-		stream_put_gap(s, hello, from->after, head, "access");
+		stream_put_gap(s, hello, from->after, newest, "access");
 }
 
 static struct stream *stream_new(struct streams *all, struct view *v, const struct identity *who)

@@ -98,7 +98,7 @@ static void move_to(struct stream *s, struct view *v)
 {
 	struct view *old = s->reader.view;
 	if (s->state == STREAM_READY)
-		s->after = MAX(s->after, view_head(old));
+		s->after = MAX(s->after, view_newest_id(old));
 	stream_set_state(s, STREAM_APART);
 	view_remove(&s->reader);
 	view_add(v, &s->reader);

@@ -9,7 +9,7 @@ void stream_join(struct stream *s)
 {
 	struct view *v = s->reader.view;
 	s->pos = view_log_join(&v->log);
-	bool is_there = !s->tail && s->after >= view_head(v) && view_may_join(v, s->after);
+	bool is_there = !s->tail && s->after >= view_newest_id(v) && view_may_join(v, s->after);
 	stream_set_state(s, is_there ? STREAM_CAUGHT_UP : STREAM_BEHIND);
 }
 
@@ -70,7 +70,7 @@ void stream_beat(struct stream *s)
 	if (!outlet_is_clear(&s->outlet) || s->tail || (!is_ready && s->state != STREAM_READING))
 		return;
 	if (is_ready)
-		s->after = MAX(s->after, view_head(v));
+		s->after = MAX(s->after, view_newest_id(v));
 	struct buf text = {0};
 	format_heartbeat(&text, v->sub.format, registry_epoch(s->all->registry), s->after,
 			 v->sub.heartbeat);

@@ -82,13 +82,13 @@ void stream_take_read(struct stream *s, struct replay *r)
 /* What has been dropped of a channel since this stream looked. */
 static event_id gap_of(const struct stream *s, size_t i)
 {
-	event_id head = view_head(s->reader.view);
+	event_id newest = view_newest_id(s->reader.view);
 	event_id low = journal_low_watermark(&s->reader.view->sub.channels[i].channel->journal);
 	/* The low-watermark may be the id of cursors alone, newer than any event; the newest id
 	 * may be that of another channel, which is no gap.
 	 */
-	if (low > head)
-		low = head - 1;
+	if (low > newest)
+		low = newest - 1;
 	bool known = s->known_lows && low <= s->known_lows[i];
 	return low > s->after && !known ? low : 0;
 }
@@ -106,8 +106,8 @@ static void start_reading(struct stream *s, void (*done)(struct replay *r))
 {
 	struct view *v = s->reader.view;
 	stream_set_state(s, STREAM_READING);
-	struct replay *r =
-		view_replay(v, s->after, view_head(v), s->wants_latest ? LATEST_AMONG : s->tail);
+	struct replay *r = view_replay(v, s->after, view_newest_id(v),
+				       s->wants_latest ? LATEST_AMONG : s->tail);
 	s->pos = view_log_join(&v->log);
 	s->joined_whole = view_may_join(v, 0);
 	r->owner = s;
@@ -127,7 +127,7 @@ void stream_read_past(struct stream *s, void (*done)(struct replay *r))
 {
 	const struct view *v = s->reader.view;
 	bool is_search = s->tail || s->wants_latest;
-	if (!is_search && s->after >= view_head(v) && !view_may_join(v, s->after))
+	if (!is_search && s->after >= view_newest_id(v) && !view_may_join(v, s->after))
 		stream_set_state(s, STREAM_WAITING);
 	else
 		start_reading(s, done);
@@ -158,10 +158,10 @@ void stream_leave_out(struct stream *s)
 		return;
 	}
 	struct buf text = {0};
-	event_id head = view_head(v);
-	if (head > s->after)
-		stream_put_gap(s, &text, s->after, head, "slow");
-	s->after = MAX(s->after, head);
+	event_id newest = view_newest_id(v);
+	if (newest > s->after)
+		stream_put_gap(s, &text, s->after, newest, "slow");
+	s->after = MAX(s->after, newest);
 	stream_join(s);
 	stream_say(s, buf_str(&text));
 	buf_fini(&text);

@@ -43,7 +43,7 @@ void stream_put_state(struct stream *s, struct buf *out, event_id cursor, const 
 		oldest = MIN(oldest, journal_low_watermark(&sub->channels[i].channel->journal));
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "mode", mode);
-	put_id(&j, s, "head", view_head(s->reader.view));
+	put_id(&j, s, "head", view_newest_id(s->reader.view));
 	put_id(&j, s, "oldest", oldest);
 	json_int(&j, "heartbeat_ms", sub->heartbeat_ns / NS_PER_MS);
 	json_raw(&j, "channels", buf_str(&sub->names));

@@ -78,24 +78,24 @@ void view_flush(struct view *v)
 
 event_id view_published(const struct view *v)
 {
-	event_id head = v->all->registry->head;
+	event_id newest = v->all->registry->newest_id;
 	for (size_t i = 0; v->has_disk && i < v->sub.n_channels; i++) {
 		event_id waiting = v->links[i].channel->unpublished;
-		if (waiting && waiting <= head)
-			head = waiting - 1;
+		if (waiting && waiting <= newest)
+			newest = waiting - 1;
 	}
-	return head;
+	return newest;
 }
 
-event_id view_head(const struct view *v)
+event_id view_newest_id(const struct view *v)
 {
-	event_id head = view_published(v);
-	return v->is_aside ? MIN(head, v->seen) : head;
+	event_id newest = view_published(v);
+	return v->is_aside ? MIN(newest, v->seen) : newest;
 }
 
 bool view_may_join(const struct view *v, event_id after)
 {
-	return view_head(v) >= MAX(v->from, after);
+	return view_newest_id(v) >= MAX(v->from, after);
 }
 
 static void append(struct view_link *of, const struct event *ev)
@@ -222,7 +222,7 @@ static void on_heartbeat(struct loop_timer *t)
 	}
 	loop_timer_set(view_loop(v), t, now + v->sub.heartbeat_ns);
 	view_flush(v);
-	view_log_put_heartbeat(&v->log, view_head(v), v->sub.heartbeat);
+	view_log_put_heartbeat(&v->log, view_newest_id(v), v->sub.heartbeat);
 	v->all->n_heartbeats += v->n_readers;
 	view_flush(v);
 }

@@ -137,7 +137,7 @@ void view_remove(struct view_reader *r);
 event_id view_published(const struct view *v) must_check;
 
 /* The newest id up to which all that this view shows has been published. */
-event_id view_head(const struct view *v) must_check;
+event_id view_newest_id(const struct view *v) must_check;
 
 /* Whether who has everything up to `after` may join: all that comes then is, or will
  * be, in the log, and nothing before it.

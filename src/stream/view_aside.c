@@ -26,9 +26,9 @@ enum { PIECE_BYTES = 64 * 1024 };
 /* What a channel has dropped that the view has not seen. */
 static event_id gap_of(const struct view *v, const struct channel *c)
 {
-	event_id low = journal_low_watermark(&c->journal), head = view_published(v);
-	if (low > head) /* of cursors alone, or the newest is another channel's event */
-		low = head - 1;
+	event_id low = journal_low_watermark(&c->journal), newest = view_published(v);
+	if (low > newest) /* of cursors alone, or the newest is another channel's event */
+		low = newest - 1;
 	return low > v->seen ? low : 0;
 }
 
@@ -80,8 +80,8 @@ static void come_back(struct view *v)
  */
 static bool has_seen_all(const struct view *v)
 {
-	event_id head = v->sub.n_channels > 1 ? v->all->registry->head : view_published(v);
-	return v->seen >= head && !v->missed;
+	event_id newest = v->sub.n_channels > 1 ? v->all->registry->newest_id : view_published(v);
+	return v->seen >= newest && !v->missed;
 }
 
 /* Whether the loop can afford it again. */

@@ -104,12 +104,12 @@ void view_log_put_rendered(struct view_log *l, struct str bytes, event_id last)
 		fcgi_frame_stdout(&l->bytes, g->at, 1);
 }
 
-void view_log_put_heartbeat(struct view_log *l, event_id head, enum sse_heartbeat how)
+void view_log_put_heartbeat(struct view_log *l, event_id newest, enum sse_heartbeat how)
 {
 	close_group(l);
-	open_group(l, head, true);
-	format_heartbeat(text_of(l), l->format, l->epoch, head, how);
-	l->last = MAX(l->last, head);
+	open_group(l, newest, true);
+	format_heartbeat(text_of(l), l->format, l->epoch, newest, how);
+	l->last = MAX(l->last, newest);
 }
 
 uint64_t view_log_end(struct view_log *l)

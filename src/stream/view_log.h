@@ -53,7 +53,7 @@ void view_log_put_event(struct view_log *l, const char *channel, const struct ev
 void view_log_put_rendered(struct view_log *l, struct str bytes, event_id last);
 
 /* A sign of life for all. */
-void view_log_put_heartbeat(struct view_log *l, event_id head, enum sse_heartbeat how);
+void view_log_put_heartbeat(struct view_log *l, event_id newest, enum sse_heartbeat how);
 
 /* Closes the open group and returns the position behind it: the next event
  * will stand there.

@@ -199,7 +199,7 @@ struct view *view_get(struct views *all, struct subscription *s, uint64_t owner)
 	v->spender.purse = purse_get(&all->budget, owner);
 	for (size_t i = 0; i < v->sub.n_channels; i++)
 		link_channel(v, i);
-	v->from = view_head(v) < all->registry->head ? all->registry->head : 0;
+	v->from = view_newest_id(v) < all->registry->newest_id ? all->registry->newest_id : 0;
 	list_append(&all->all, &v->link);
 	list_append(bucket_of(all, &v->sub), &v->by_key);
 	all->n++;

@@ -205,7 +205,7 @@ START_TEST(what_is_taken_is_kept_then_shown_with_its_position)
 	ck_str_is(position(), "2");
 	ck_assert_uint_eq(taken.n_events, 3);
 	ck_assert_uint_eq(fix.channel->journal.n_events, 2);
-	ck_assert_uint_eq(fix.registry.head, fix.watcher.ids[2]);
+	ck_assert_uint_eq(fix.registry.newest_id, fix.watcher.ids[2]);
 	end();
 }
 END_TEST
@@ -232,7 +232,7 @@ START_TEST(of_a_frame_with_one_bad_record_nothing_is_taken)
 {
 	begin(DURABILITY_PROCESS);
 	ck_assert_int_eq(take("first", "=1"), 0);
-	event_id head = fix.registry.head;
+	event_id newest = fix.registry.newest_id;
 	struct buf records = frame((const char *const[]){"second", "=2", NULL});
 	record_put_event(&records, &(struct event){.type = STR("Not A Type")});
 	const struct channel_from from = {.source = "s"};
@@ -240,7 +240,7 @@ START_TEST(of_a_frame_with_one_bad_record_nothing_is_taken)
 	buf_fini(&records);
 	saw("first");
 	ck_str_is(position(), "1");
-	ck_assert_uint_eq(fix.registry.head, head);
+	ck_assert_uint_eq(fix.registry.newest_id, newest);
 	ck_assert_uint_eq(fix.channel->journal.n_events, 1);
 	ck_assert_int_eq(take("third"), 0);
 	saw("first", "third");
@@ -291,11 +291,11 @@ START_TEST(with_durability_disk_nothing_is_shown_before_the_disk_has_it)
 	ck_assert_int_eq(take("two", "=2"), 0);
 	ck_assert_uint_eq(fix.watcher.n, 0);
 	ck_assert_uint_ne(fix.channel->unpublished, 0);
-	event_id head = fix.registry.head;
+	event_id newest = fix.registry.newest_id;
 	run_until(3);
 	saw("one", "passing", "two");
 	ck_assert_int_gt(n_syncs, before);
-	ck_assert_uint_gt(fix.registry.head, head);
+	ck_assert_uint_gt(fix.registry.newest_id, newest);
 	end();
 }
 END_TEST
