@@ -88,11 +88,22 @@ void request_ask(struct request *q)
 		resend_later(q->responder);
 }
 
+/* Answers name the request by its number. */
+static void number(struct request *q)
+{
+	struct responder *r = q->responder;
+	if (++r->last_serial == 0)
+		r->last_serial = 1;
+	q->serial = r->last_serial;
+	table_add(&r->by_serial, &q->by_serial,
+		  table_hash(&r->by_serial, &q->serial, sizeof(q->serial)));
+}
+
 void request_begin_to_ask(struct request *q, char *path_taken)
 {
 	q->state = ASKING;
 	q->path = path_taken;
-	q->serial = ++q->responder->last_serial;
+	number(q);
 	request_set_deadline(q, strcmp(q->path, "/health/ready") == 0 ? READY_PATIENCE_NS
 								      : HUB_PATIENCE_NS);
 	if (q->responder->no_hub)

@@ -38,6 +38,8 @@ void request_finish(struct request *q)
 	if (q->on_end)
 		q->on_end(q);
 	list_remove(&q->link);
+	if (q->serial)
+		table_remove(&r->by_serial, &q->by_serial);
 	loop_timer_cancel(r->loop, &q->deadline);
 	loop_remove(r->loop, &q->io);
 	fd_close(&q->fd);

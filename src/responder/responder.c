@@ -122,8 +122,9 @@ static void on_no_hub(void *ctx)
 static void on_answer(void *ctx, const struct door_answer *a)
 {
 	struct responder *r = ctx;
-	list_each (e, &r->requests) {
-		struct request *q = list_entry(e, struct request, link);
+	uint64_t hash = table_hash(&r->by_serial, &a->serial, sizeof(a->serial));
+	table_each_of (e, &r->by_serial, hash) {
+		struct request *q = container_of(e, struct request, by_serial);
 		if (q->serial != a->serial || q->state != ASKING)
 			continue;
 		buf_put_str(&q->answer, a->bytes);
@@ -224,6 +225,7 @@ static void end(struct responder *r)
 	hub_client_close(&r->hub);
 	list_each_safe (e, &r->requests)
 		request_free(list_entry(e, struct request, link));
+	table_fini(&r->by_serial);
 	files_free(&r->files);
 	/* The request that stopped the loop goes at the end of its turn. */
 	if (r->loop)
@@ -243,6 +245,7 @@ int responder_main(const struct responder_config *config)
 	r->retire.fn = on_retired;
 	r->hub.fd = r->hub.io.fd = -1;
 	list_init(&r->requests);
+	table_init(&r->by_serial);
 	fd_raise_limit();
 	srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
 	int err = files_load(config->console_dir, &r->files);
@@ -273,8 +276,9 @@ int responder_main(const struct responder_config *config)
 		end(r);
 		return 1;
 	}
-	hub_client_open(&r->hub, r->loop, config->hub_socket,
-		  &(struct hub_client_events){on_connected, on_answer, on_broken, on_no_hub, r});
+	hub_client_open(
+		&r->hub, r->loop, config->hub_socket,
+		&(struct hub_client_events){on_connected, on_answer, on_broken, on_no_hub, r});
 	if (config->is_cgi)
 		cgi_begin(r);
 	if (!config->is_cgi || !list_is_empty(&r->requests))

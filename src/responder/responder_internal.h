@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/peers.h"
+#include "base/table.h"
 #include "loop/loop.h"
 #include "responder/files.h"
 #include "responder/hub_client.h"
@@ -56,7 +57,8 @@ struct request {
 	char *form;            /* what a POST has sent; owned, may be NULL */
 	int64_t form_since_ns; /* when the parameters were there, while READING the form; or 0 */
 	char *query;           /* that of the URL and the form, joined; owned */
-	uint32_t serial;
+	uint32_t serial;       /* of its question to the hub; 0 before */
+	struct table_entry by_serial;
 	bool is_asked;       /* the question is with the present hub */
 	bool promised_gzip;  /* the head says so */
 	bool then_hand_over; /* WRITING the head of a stream */
@@ -93,6 +95,7 @@ struct responder {
 	struct list requests;
 	struct hub_client hub;
 	uint32_t last_serial;
+	struct table by_serial; /* requests that have asked the hub */
 	int n_probes;
 };
 

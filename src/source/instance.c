@@ -381,16 +381,11 @@ void source_restart(struct source *s, struct source_settings *taken)
 /* Whether all that differs are options that may change while it runs. */
 static bool may_take_over(const struct source *s, const struct source_settings *fresh)
 {
-	struct buf a = {0}, b = {0};
 	struct source_settings x = s->settings, y = *fresh;
 	if (s->state != STATE_RUNNING)
 		return false;
 	x.options = y.options = (struct option_values){0};
-	packed_put_source(&a, &x);
-	packed_put_source(&b, &y);
-	bool same = str_eq(buf_str(&a), buf_str(&b));
-	buf_fini(&a);
-	buf_fini(&b);
+	bool same = settings_equal(source_rows, &x, &y);
 	const struct option_values *sets[2] = {&s->settings.options, &fresh->options};
 	for (int side = 0; same && side < 2; side++) {
 		const struct option_values *other = sets[!side];

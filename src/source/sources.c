@@ -65,17 +65,6 @@ static void add(struct sources *all, const struct source_settings *settings)
 
 /* ---- changes --------------------------------------------------------------------------- */
 
-static bool is_same(const struct source_settings *a, const struct source_settings *b)
-{
-	struct buf x = {0}, y = {0};
-	packed_put_source(&x, a);
-	packed_put_source(&y, b);
-	bool same = str_eq(buf_str(&x), buf_str(&y));
-	buf_fini(&x);
-	buf_fini(&y);
-	return same;
-}
-
 static bool is_at_work(const struct source *s)
 {
 	return s->state == STATE_RUNNING || s->state == STATE_STARTING || s->state == STATE_WAITING;
@@ -115,7 +104,7 @@ static enum change update(struct source *s, const struct source_settings *fresh,
 			keep_old(s, fresh->trouble);
 		return UNTOUCHED;
 	}
-	if (!is_same(s->has_next ? &s->next : &s->settings, fresh)) {
+	if (!settings_equal(source_rows, s->has_next ? &s->next : &s->settings, fresh)) {
 		struct source_settings copy = copy_of(fresh);
 		source_change(s, &copy);
 		return CHANGED;
