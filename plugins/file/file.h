@@ -124,6 +124,7 @@ struct file {
 	struct between *between; /* it waits for those that came before it; NULL: not */
 	struct file *older;      /* must be read to its end before this one */
 	size_t n_missed;         /* files before it that may have been removed unread, to be told */
+	size_t n_strangers;      /* files that may have had its name, which is a link; to be told */
 	bool is_generation;      /* found as an older one of a file that has its name */
 	bool is_rotated;         /* its name belongs to another file, or to none */
 	bool is_done;            /* rotated, read to its end, closed; only remembered */
@@ -218,6 +219,7 @@ struct state {
 struct between {
 	struct position at;        /* of that one */
 	int64_t mtime_ns, born_ns; /* of that one */
+	char *place;               /* where that one was, if not at its name; owned, or NULL */
 	bool is_open;
 	unsigned n_looks; /* that were not sure */
 	int64_t told_ns;  /* until then a gap has told of those that cannot be read */
@@ -526,6 +528,7 @@ void discover_free(struct state *s);
 
 /* It has the name that `before` had, and waits for what came between them. */
 void generations_await(struct file *f, struct file *before);
+void generations_end_wait(struct file *f);
 /* Looks for what came between, for all that wait for it.  0 or -ECANCELED. */
 int generations_settle(struct state *s);
 /* The gap of files that may have been removed unread, when what came before has been read.

@@ -299,7 +299,7 @@ void file_free(struct file *f)
 	free(f->part);
 	free(f->path);
 	free(f->place);
-	free(f->between);
+	generations_end_wait(f);
 	free(f->origin);
 	free(f);
 }

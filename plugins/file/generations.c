@@ -57,6 +57,7 @@ struct candidate {
 	int64_t born_ns;
 	int64_t order;     /* when it began, or, of one that was compressed, when it ended */
 	struct rank rank;  /* by its name */
+	bool is_alike;     /* a link may have led to it: numbers in such names go up */
 	struct file *file; /* it is followed already, and not over; else NULL */
 };
 
@@ -67,6 +68,7 @@ struct search {
 	char *owned[DIRS_MAX + BASES_MAX + 1];
 	size_t n_dirs, n_bases, n_owned;
 	const struct between *than;
+	size_t n_strangers; /* files that may have had the name, although theirs is another */
 	const struct file *until; /* the file that has the name now; NULL: none */
 	struct rank until_rank;   /* by the name that it has meanwhile */
 	bool is_until_gone;       /* it has none, and others have come after it */
@@ -242,7 +244,36 @@ static int oldest_first(const void *a, const void *b)
 		return by_name;
 	if (x->order != y->order)
 		return x->order < y->order ? -1 : 1;
-	return generation_compare_names(x->path, y->path);
+	int by_end = compare_times(&x->st.st_mtim, &y->st.st_mtim);
+	if (by_end)
+		return by_end;
+	return x->is_alike ? strverscmp(x->path, y->path)
+			   : generation_compare_names(x->path, y->path);
+}
+
+/* Behind the digits at both, if there are some at both. */
+static bool skip_numbers(const char **a, const char **b)
+{
+	size_t n = strspn(*a, "0123456789"), m = strspn(*b, "0123456789");
+	*a += n;
+	*b += m;
+	return n && m;
+}
+
+/* Whether the two names, which have no slashes, differ in numbers only: app-1.log, app-20.log;
+ * `a` may be compressed.
+ */
+static enum kind kind_of_alike(const char *a, const char *b)
+{
+	while (*b) {
+		if (isdigit((unsigned char)*a) || isdigit((unsigned char)*b)) {
+			if (!skip_numbers(&a, &b))
+				return NO_GENERATION;
+		} else if (*a++ != *b++) {
+			return NO_GENERATION;
+		}
+	}
+	return kind_of_rest(a);
 }
 
 /* ---- directories ---- */
@@ -471,10 +502,11 @@ static struct rank rank_of(const struct search *q, const char *path)
 	return (struct rank){0};
 }
 
-static void consider(struct search *q, const char *dir, const char *name, enum kind kind)
+static void consider(struct search *q, const char *dir, const char *name, enum kind kind,
+		     bool is_alike)
 {
 	char path[NAME_SIZE];
-	struct candidate c = {.path = path};
+	struct candidate c = {.path = path, .is_alike = is_alike};
 	snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", name);
 	if (!file_stat(path, &c.st, &c.born_ns)) {
 		q->is_sure = false; /* it has just got another name */
@@ -517,7 +549,7 @@ static void search_prefix(struct search *q, const struct listing *l, const char 
 	for (; low < l->n && strncmp(l->names[low], prefix, n) == 0; low++) {
 		enum kind kind = kind_of(l->names[low], base);
 		if (kind)
-			consider(q, l->dir, l->names[low], kind);
+			consider(q, l->dir, l->names[low], kind, false);
 	}
 }
 
@@ -547,6 +579,84 @@ static bool numbers_go_up(const struct search *q)
 			down += later > NUMBERED_NS;
 		}
 	return up > down;
+}
+
+/* ---- a name that is a link ---- */
+
+/* A file that is not known and was made between the two that the name has led to. */
+static bool is_stranger(const struct search *q, const char *path)
+{
+	struct stat st;
+	int64_t born_ns;
+	return file_stat(path, &st, &born_ns) && S_ISREG(st.st_mode) && born_ns &&
+	       born_ns > q->than->born_ns && born_ns < q->until->born_ns &&
+	       !file_by_identity(q->s, st.st_dev, st.st_ino) &&
+	       !patterns_match(&q->s->include, path) && !patterns_match(&q->s->exclude, path);
+}
+
+static bool is_of_base(const struct search *q, const char *name)
+{
+	for (size_t i = 0; i < q->n_bases; i++)
+		if (kind_of(name, q->bases[i]))
+			return true;
+	return false;
+}
+
+static bool join(char ret[NAME_SIZE], const char *dir, const char *name, size_t n)
+{
+	int len = snprintf(ret, NAME_SIZE, "%s/%.*s", dir, (int)n, name);
+	return len > 0 && len < NAME_SIZE;
+}
+
+static void search_step(struct search *q, const char *dir, const char *was, const char *is);
+
+/* Among the names in `dir`, where `was` and `is` differ. */
+static void search_fork(struct search *q, const char *dir, const char *was, const char *is)
+{
+	char a[NAME_SIZE], b[NAME_SIZE], path[NAME_SIZE];
+	size_t n = strcspn(was, "/"), m = strcspn(is, "/");
+	if (!join(a, "", was, n) || !join(b, "", is, m))
+		return;
+	bool are_alike = kind_of_alike(a + 1, b + 1) == PLAIN;
+	const struct listing *l = listing_of(q->lists, *dir ? dir : "/");
+	q->is_sure &= l->is_sure;
+	/* The listings can move when another is made; their names stay. */
+	char **names = l->names;
+	for (size_t i = 0, all = l->n; i < all; i++) {
+		enum kind kind = kind_of_alike(names[i], b + 1);
+		if (!join(path, dir, names[i], strlen(names[i])))
+			continue;
+		if (!is[m] && are_alike && kind)
+			consider(q, dir, names[i], kind, true);
+		else if (!is[m] && !are_alike && !is_of_base(q, names[i]))
+			q->n_strangers += is_stranger(q, path);
+		else if (is[m] && are_alike && kind == PLAIN)
+			search_step(q, path, was + n + 1, is + m + 1);
+	}
+}
+
+/* Along the paths that the name has led to before, and leads to now, from `dir` on: where they
+ * differ in numbers only, others between them may have had the name.
+ */
+static void search_step(struct search *q, const char *dir, const char *was, const char *is)
+{
+	char path[NAME_SIZE];
+	size_t n = strcspn(was, "/"), m = strcspn(is, "/");
+	bool is_same = n == m && strncmp(was, is, n) == 0;
+	if (!was[n] != !is[m])
+		return;
+	if (!is_same || !is[m])
+		search_fork(q, dir, was, is);
+	else if (join(path, dir, is, m))
+		search_step(q, path, was + n + 1, is + m + 1);
+}
+
+/* The name was a link to another file before: what it has led to in between is looked for. */
+static void search_links(struct search *q)
+{
+	const char *was = q->than->place, *is = q->until ? q->until->place : NULL;
+	if (was && is && strcmp(was, is) != 0 && *was == '/' && *is == '/')
+		search_step(q, "", was + 1, is + 1);
 }
 
 static void find_until(struct search *q)
@@ -587,6 +697,7 @@ static void search_run(struct search *q, const struct file *of)
 		struct stat after = place_stat(l->dir);
 		q->is_sure &= place_is_unchanged(&l->after, &after);
 	}
+	search_links(q);
 	leave_out_later(q);
 	if (numbers_go_up(q))
 		for (size_t i = 0; i < q->n; i++)
@@ -612,6 +723,18 @@ static void remember_before(struct between *b, const struct file *before)
 	b->mtime_ns = file_ended_ns(before);
 	b->born_ns = file_began_ns(before);
 	b->is_open = before->fd >= 0;
+	if (before->place) {
+		free(b->place);
+		b->place = must(strdup(before->place));
+	}
+}
+
+void generations_end_wait(struct file *f)
+{
+	if (f->between)
+		free(f->between->place);
+	free(f->between);
+	f->between = NULL;
 }
 
 void generations_await(struct file *f, struct file *before)
@@ -627,7 +750,8 @@ static void goes_before(struct file *f, struct file *of)
 {
 	of->older = f;
 	f->n_missed = of->n_missed;
-	of->n_missed = 0;
+	f->n_strangers = of->n_strangers;
+	of->n_missed = of->n_strangers = 0;
 }
 
 /* One that came between: it is read behind `older`, unless all of it has been read.
@@ -725,13 +849,26 @@ static size_t count_missed(struct search *q, const struct file *before)
 	return ret;
 }
 
+/* The gap of files that a link may have led to. */
+static int tell_strangers(struct state *s, struct file *f, size_t n)
+{
+	char message[1024];
+	snprintf(message, sizeof(message),
+		 "%s is a link that leads to another file now: %zu file%s beside %s may have had "
+		 "this name between the files read before and after this gap (name the files "
+		 "themselves in include, or set a shorter sweep_interval)",
+		 f->origin, n, n == 1 ? "" : "s", f->place ? f->place : "it");
+	return emit_gap(s, f, "rotated", message);
+}
+
 int generation_tell_missed(struct state *s, struct file *f)
 {
 	char message[1024];
-	size_t n = f->n_missed;
-	f->n_missed = 0;
-	if (!n)
-		return 0;
+	size_t n = f->n_missed, n_strangers = f->n_strangers;
+	f->n_missed = f->n_strangers = 0;
+	int r = n_strangers ? tell_strangers(s, f, n_strangers) : 0;
+	if (!n || r)
+		return r;
 	snprintf(message, sizeof(message),
 		 "%s was rotated more often than sluice looked at it: %zu more file%s may have "
 		 "been written and removed between the files read before and after this gap (keep "
@@ -906,6 +1043,7 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 	/* The search can have dropped `before`, and then another one is the older one. */
 	if (!q.is_short && !is_unsure) {
 		f->n_missed = count_missed(&q, f->older);
+		f->n_strangers = q.n_strangers;
 		r = begin_all(s, f, &q);
 	}
 	if (!q.n && !r)
@@ -915,8 +1053,7 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 		s->look_at_ns = mono_ns() + PLACE_TICK_NS;
 		return 0;
 	}
-	free(f->between);
-	f->between = NULL;
+	generations_end_wait(f);
 	return r;
 }
 

@@ -317,6 +317,60 @@ def late_lines_of_a_compressed_file_come_before_those_of_the_next_file(site):
         n += 1
 
 
+def files_that_a_link_led_to_unseen_are_read_or_told(site):
+    """Those whose names differ in numbers are read; of others a gap says that there may be some."""
+    targets = {"number": "number/app-%d.log", "day": "day/2026-11-%02d/app.log", "word": "word/%s.log"}
+    words = iter("amber blue coral dune ember fern gold hazel iris jade".split())
+    turn = dict.fromkeys(targets, 7)
+
+    def switch(name, line):
+        turn[name] += 1
+        path = site.path(targets[name] % (next(words) if name == "word" else turn[name]))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        time.sleep(0.02)  # for the clock of the file system
+        write_lines(path, line, line)
+        os.symlink(path, site.path("link.new~"))
+        os.rename(site.path("link.new~"), site.path(name + ".log"))
+
+    for name in targets:
+        switch(name, 1)
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, sweep_interval: 50ms, "
+                    "watch: %s, restart: {backoff: 20ms..50ms, attempts: 0}}\n" % (n, n, n, mode)
+                    for n, mode in zip(targets, ("auto", "poll", "auto"))))
+    number, day = Numbers(site, "number"), Numbers(site, "day")
+    words_seen = site.stream("channel=word&earliest=1")
+    words_seen.until_message("1")
+
+    def meanwhile(how):
+        sources = site.pids("source")
+        if how == "stop":
+            site.stop()
+            os.unlink(site.path("sluice.log"))
+        for p in sources if how != "stop" else ():
+            os.kill(p, signal.SIGKILL if how == "kill" else signal.SIGSTOP)
+        yield
+        site.start() if how == "stop" else None
+        for p in sources if how == "pause" else ():
+            os.kill(p, signal.SIGCONT)
+    last = 1
+    for how in ("pause", "kill", "stop"):
+        number.until(last)
+        day.until(last)
+        for _ in meanwhile(how):
+            for line in (last + 1, last + 2):
+                for name in targets:
+                    switch(name, line)
+        last += 2
+        number.until(last)
+        day.until(last)
+        if how == "stop":
+            words_seen = site.stream("channel=word", headers={"Last-Event-ID": words_seen.last_id})
+        got = [e for e in words_seen.until_message(str(last)) if e.type in ("line", "gap")]
+        # After a kill it can be back in time to see the first of the two.
+        is_told = [e.type for e in got] == ["gap", "line"] and "may have had this name" in got[0].data
+        check(is_told or (how == "kill" and [e.type for e in got] == ["line", "line"]), repr(got))
+
+
 def rotate_over(log):
     """One generation is kept; the rotations can be told apart by their times."""
     time.sleep(0.05)
@@ -602,6 +656,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
     late_lines_of_a_compressed_file_come_before_those_of_the_next_file,
+    files_that_a_link_led_to_unseen_are_read_or_told,
     files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,
     a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
     what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_that_replace_each_other_are_read_once,
