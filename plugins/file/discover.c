@@ -447,7 +447,9 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		}
 		f->at.is_done = false;
 		follow_seek(f, f->at.offset);
-		f->has_copies = !f->is_rotated && !f->at.offset;
+		/* An empty one that was written to since it was made has been emptied. */
+		f->has_copies = !f->is_rotated && !f->at.offset &&
+				read_ns > f->born_ns + PLACE_TICK_NS;
 		f->copied_ns = read_ns;
 		return 0;
 	}
@@ -530,6 +532,7 @@ static int resume_file(struct state *s, const char *key, struct position *at, st
 	f->place = o->place;
 	o->place = NULL;
 	f->is_done = at->is_done;
+	f->is_noted = true;
 	const char *name = known_name(f, &st);
 	if (name && name != f->origin) {
 		file_set_path(f, name);

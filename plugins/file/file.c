@@ -584,6 +584,21 @@ static int note_end(struct state *s, struct file *f)
 	return emit_cursor(s, f);
 }
 
+/* An empty file is remembered too: should it be gone after a restart, what was written to it
+ * in between is lost.  But not before those that it waits for, which would be left out then;
+ * nor where it may be compressed, for an empty one is not recognised in that.
+ */
+static int note_begin(struct state *s, struct file *f)
+{
+	if (f->is_noted || f->between || s->options.decompress)
+		return 0;
+	for (const struct file *o = f->older; o; o = o->older)
+		if (!o->is_noted && !o->at.offset)
+			return 0;
+	f->is_noted = true;
+	return f->at.offset ? 0 : emit_cursor(s, f);
+}
+
 /* One round over what may have changed: 1 when there is more, 0, -ECANCELED. */
 static int read_round(struct state *s)
 {
@@ -592,8 +607,9 @@ static int read_round(struct state *s)
 		bool wait = false;
 		if (f->fd < 0 || !f->is_dirty)
 			continue;
-		int r = wait_for_older(s, f, &wait);
-		if (wait)
+		int r = note_begin(s, f);
+		r = r ? r : wait_for_older(s, f, &wait);
+		if (wait && !r)
 			continue;
 		if (!r)
 			r = generation_tell_missed(s, f);

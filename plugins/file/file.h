@@ -125,6 +125,7 @@ struct file {
 	struct file *older;      /* must be read to its end before this one */
 	size_t n_missed;         /* files before it that may have been removed unread, to be told */
 	size_t n_strangers;      /* files that may have had its name, which is a link; to be told */
+	bool is_noted;           /* a restart knows of it, and of all that come before it */
 	bool is_generation;      /* found as an older one of a file that has its name */
 	bool is_rotated;         /* its name belongs to another file, or to none */
 	bool is_done;            /* rotated, read to its end, closed; only remembered */
