@@ -431,7 +431,7 @@ static int file_open(struct sluice_source *src, void **ret)
 	struct state *s = must(calloc(1, sizeof(*s)));
 	struct options *o = &s->options;
 	s->src = src;
-	s->inotify = -1;
+	s->inotify = s->fifo_inotify = -1;
 	s->is_first = true;
 	o->max_line = (size_t)src->host->number(src, "max_line");
 	o->on_long_line = (enum long_line)src->host->number(src, "on_long_line");

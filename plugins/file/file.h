@@ -140,6 +140,7 @@ struct file {
 	bool is_idle;            /* closed for close_inactive, until it changes */
 	bool is_dirty;           /* something may have been written */
 	bool has_writer;         /* of a FIFO: somebody has it open for writing */
+	struct fifo *fifo;       /* of a FIFO: owned; what inotify says about its writers */
 	bool is_seen;            /* by the discovery under way */
 	int64_t shrunk_ns;       /* CLOCK_MONOTONIC: what was read is not there since; 0: it is */
 	int64_t quiet_since_ns;  /* CLOCK_MONOTONIC */
@@ -179,12 +180,13 @@ struct state {
 	struct patterns include, exclude;
 	struct file *fifos;               /* in no table; their next leads to the next of them */
 	bool fifo_is_heard;               /* inotify has said something that may be of one */
+	int fifo_inotify;                 /* about their writers; -1: there are none */
 	struct ignored_files *ignored;    /* include.n * N_IGNORED; NULL before the first look */
 	uint64_t n_ignored, n_unreadable; /* by the last look */
 	struct file *files, *last_file;   /* in the order in which they began */
 	struct file *next_missing;        /* of missing_look(); NULL: none */
 	size_t n_files;
-	uint64_t n_found; /* ever */
+	uint64_t n_found;                                  /* ever */
 	struct file **by_path, **by_identity, **by_origin; /* hashes of n_slots */
 	size_t n_slots;
 	bool is_by_path_stale;   /* it leads to files that are gone */

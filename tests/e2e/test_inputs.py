@@ -2,6 +2,7 @@
 """What `include` names: patterns, links, and what is not read, which is said."""
 import gzip
 import os
+import signal
 import socket
 import stat
 import sys
@@ -162,5 +163,43 @@ def a_fifo_is_read_as_a_stream_with_a_gap_at_a_restart(site):
         s.close()
 
 
-run(nothing_in_include_is_ignored_silently, braces_and_links_below_stars,
+def a_line_in_a_fifo_ends_with_its_writer(site):
+    """Also if the next one comes before sluice has seen the end of the one before, or has been there already."""
+    os.mkfifo(site.path("fifo"))
+    site.up(source("f", "DIR/fifo", "auto", "fifos: true"))
+    site.ready()
+    wait_for(lambda: site.source("f")["counters"], "the source to look")
+
+    def is_read(n):
+        wait_for(lambda: site.source("f")["counters"]["bytes"] == n, "%d bytes to be read" % n)
+
+    def writer():
+        return open(site.path("fifo"), "wb", buffering=0)
+    first = writer()
+    first.write(b"a whole line, and half")
+    is_read(22)
+    pid = site.source("f")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        first.close()
+        second = writer()
+        second.write(b"second\nslow")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    is_read(33)
+    second.write(b"ly\n")
+    is_read(36)
+    third = writer()
+    third.write(b"third, half")
+    is_read(47)
+    third.close()
+    s = site.stream("channel=f&earliest=1")
+    got = [e.json()["message"] for e in s.until_message("third, half") if e.type != "hello"]
+    check(got == ["a whole line, and half", "second", "slowly", "third, half"], repr(got))
+    second.write(b"end\n")
+    check(s.until_message("end")[-1].json()["message"] == "end", "the line of one that stays")
+    second.close()
+
+
+run(nothing_in_include_is_ignored_silently, a_line_in_a_fifo_ends_with_its_writer, braces_and_links_below_stars,
     a_fifo_is_read_as_a_stream_with_a_gap_at_a_restart)
