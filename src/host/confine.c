@@ -27,7 +27,7 @@ int confine_limits(const struct source_settings *src, char **why)
 	const struct source_limits *l = &src->limits;
 	int64_t memory = l->memory;
 	int64_t seconds = (l->cpu_time_ns + NS_PER_SEC - 1) / NS_PER_SEC;
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 	memory = 0; /* its shadow is terabytes of address space */
 #endif
 	int r = limit(RLIMIT_DATA, memory, "memory", why);

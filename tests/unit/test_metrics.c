@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "../../plugins/metrics/metrics.h"
+#include "../../plugins/metrics/sizes.h"
 
 /* ---- a host of one option, which keeps what it is told ------------------------------------ */
 
@@ -103,6 +104,26 @@ START_TEST(a_span_that_is_too_short_is_measured_with_the_next_one)
 	ck_assert(isnan(rate_at(&s, 20, 1299)));
 	ck_assert_double_eq(rate_at(&s, 29.9, 1299), 10);
 	free_state(&s);
+}
+END_TEST
+
+/* Each by a thread of its own. */
+START_TEST(a_mount_point_that_is_not_there_does_not_hide_the_others)
+{
+	static const char *const dirs[] = {"/", "/proc", "/no/such/directory"};
+	struct sizes *z = sizes_new();
+	for (int tick = 0; tick < 20; tick++) {
+		sizes_begin(z);
+		for (size_t i = 0; i < 3; i++)
+			sizes_ask(z, dirs[i]);
+		sizes_wait(z, 60 * SEC);
+		for (size_t i = 0; i < 3; i++) {
+			struct sizes_answer a = sizes_get(z, dirs[i]);
+			ck_assert(a.is_there);
+			ck_assert_int_eq(a.error, i == 2 ? ENOENT : 0);
+		}
+	}
+	sizes_free(z);
 }
 END_TEST
 
@@ -221,5 +242,6 @@ END_TEST
 
 UNIT_MAIN("metrics", a_rate_is_over_the_time_that_went_by, a_counter_that_goes_back_has_no_rate,
 	  a_span_that_is_too_short_is_measured_with_the_next_one,
+	  a_mount_point_that_is_not_there_does_not_hide_the_others,
 	  thresholds_that_cannot_be_met_are_refused, an_alarm_begins_and_ends_once,
 	  an_alarm_ends_with_its_threshold)
