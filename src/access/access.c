@@ -102,7 +102,7 @@ static void tell_of_proxy(struct access *a, const struct forwarded *f)
 }
 
 /* Whose request it is, as far as the web server and proxies of ours say it. */
-static void find_address(struct access *a, const struct door_request *r, struct identity *ret)
+static void find_address(struct access *a, const struct handoff_request *r, struct identity *ret)
 {
 	char text[NET_TEXT_MAX];
 	struct forwarded f = forwarded_read(&a->settings->access, r);
@@ -114,7 +114,7 @@ static void find_address(struct access *a, const struct door_request *r, struct 
 		tell_of_proxy(a, &f);
 }
 
-int identity_of(struct access *a, const struct door_request *r, struct identity *ret,
+int identity_of(struct access *a, const struct handoff_request *r, struct identity *ret,
 		struct buf *why)
 {
 	struct str name = r->user.len ? r->user : r->certificate;
@@ -290,8 +290,8 @@ const char *access_lost(const struct access *a, const struct identity *who, stru
 	return NULL;
 }
 
-void access_log_refusal(struct access *a, const struct door_request *r, const struct identity *who,
-			const char *what)
+void access_log_refusal(struct access *a, const struct handoff_request *r,
+			const struct identity *who, const char *what)
 {
 	int64_t second = clock_mono_ns() / NS_PER_SEC;
 	a->n_denied++;

@@ -11,7 +11,7 @@
 #include "access/revoked.h"
 #include "access/ticket.h"
 #include "conf/settings.h"
-#include "wire/door.h"
+#include "wire/handoff.h"
 
 struct access {
 	const struct settings *settings; /* borrowed */
@@ -40,7 +40,7 @@ struct identity {
 /* From what the front server has sent.  0, or an HTTP status with a sentence in
  * `why`.  Give it to identity_fini() either way.
  */
-int identity_of(struct access *a, const struct door_request *r, struct identity *ret,
+int identity_of(struct access *a, const struct handoff_request *r, struct identity *ret,
 		struct buf *why) must_check;
 void identity_copy(const struct identity *from, struct identity *ret);
 void identity_fini(struct identity *who);
@@ -63,7 +63,7 @@ const char *access_lost(const struct access *a, const struct identity *who, stru
 			enum right right) must_check;
 
 /* Notes in the log that somebody was refused, a few times a second at most. */
-void access_log_refusal(struct access *a, const struct door_request *r, const struct identity *who,
-			const char *what);
+void access_log_refusal(struct access *a, const struct handoff_request *r,
+			const struct identity *who, const char *what);
 
 #endif

@@ -208,7 +208,7 @@ static bool is_loopback(struct str address)
 	return false;
 }
 
-struct forwarded forwarded_read(const struct access_settings *s, const struct door_request *r)
+struct forwarded forwarded_read(const struct access_settings *s, const struct handoff_request *r)
 {
 	struct walk list = walk(s, r->address, r->forwarded_for, plain);
 	struct walk field = walk(s, r->address, r->forwarded, for_of);

@@ -13,7 +13,7 @@
 #define SLUICE_ACCESS_FORWARDED_H
 
 #include "conf/settings.h"
-#include "wire/door.h"
+#include "wire/handoff.h"
 
 struct forwarded {
 	struct str address; /* of the client, or of the proxy that does not say; borrowed */
@@ -21,6 +21,6 @@ struct forwarded {
 	bool is_unlisted;   /* it passes requests on, and is no proxy that is listed */
 };
 
-struct forwarded forwarded_read(const struct access_settings *s, const struct door_request *r);
+struct forwarded forwarded_read(const struct access_settings *s, const struct handoff_request *r);
 
 #endif

@@ -51,7 +51,7 @@ static const char *listed_origin(const struct access *a, struct str origin)
  * Origin and Host, of which a proxy may have written the latter anew.  An old browser,
  * and any over plain HTTP, does not say it.
  */
-static bool is_foreign(const struct access *a, const struct door_request *r)
+static bool is_foreign(const struct access *a, const struct handoff_request *r)
 {
 	if (listed_origin(a, r->origin) || str_is(r->fetch_site, "same-origin"))
 		return false;
@@ -60,8 +60,8 @@ static bool is_foreign(const struct access *a, const struct door_request *r)
 	return r->origin.len && !origin_is_of_host(r->origin, r->host);
 }
 
-int safety_check(const struct access *a, const struct door_request *r, const struct identity *who,
-		 struct buf *why)
+int safety_check(const struct access *a, const struct handoff_request *r,
+		 const struct identity *who, struct buf *why)
 {
 	if (!host_is_known(&a->settings->access, r->host)) {
 		buf_puts(why, "This sluice does not answer for that host (access.hosts names those "
@@ -81,14 +81,14 @@ int safety_check(const struct access *a, const struct door_request *r, const str
 	return 0;
 }
 
-void safety_put_headers(const struct access *a, const struct door_request *r, struct buf *out)
+void safety_put_headers(const struct access *a, const struct handoff_request *r, struct buf *out)
 {
 	const char *origin = listed_origin(a, r->origin);
 	if (origin)
 		origin_put_allowed(out, str_of(origin));
 }
 
-void safety_put_preflight(const struct access *a, const struct door_request *r, struct buf *out)
+void safety_put_preflight(const struct access *a, const struct handoff_request *r, struct buf *out)
 {
 	if (!listed_origin(a, r->origin)) {
 		buf_puts(out, "Status: 403 Forbidden\r\nVary: Origin\r\n" SAFE_HEADERS "\r\n");

@@ -11,13 +11,13 @@
 #include "access/access.h"
 
 /* 0, or an HTTP status with a sentence in `why`. */
-int safety_check(const struct access *a, const struct door_request *r, const struct identity *who,
-		 struct buf *why) must_check;
+int safety_check(const struct access *a, const struct handoff_request *r,
+		 const struct identity *who, struct buf *why) must_check;
 
 /* Appends the header fields that let a configured origin read the answer. */
-void safety_put_headers(const struct access *a, const struct door_request *r, struct buf *out);
+void safety_put_headers(const struct access *a, const struct handoff_request *r, struct buf *out);
 
 /* The answer to OPTIONS: header fields, the empty line. */
-void safety_put_preflight(const struct access *a, const struct door_request *r, struct buf *out);
+void safety_put_preflight(const struct access *a, const struct handoff_request *r, struct buf *out);
 
 #endif

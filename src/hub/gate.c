@@ -37,7 +37,7 @@ struct gate {
 	size_t n_waiting;
 	struct loop_task serving;
 	struct loop_share share;
-	char packet[DOOR_PACKET_MAX];
+	char packet[HANDOFF_PACKET_MAX];
 };
 
 /* One that waits for its turn. */
@@ -117,20 +117,21 @@ static int send_pending(struct connection *c)
 	return 0;
 }
 
-void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdict, struct str bytes)
+void gate_answer(struct connection *c, uint32_t serial, enum handoff_verdict verdict,
+		 struct str bytes)
 {
 	struct buf packet = {0};
 	int r;
 	do {
-		struct door_answer a = {
+		struct handoff_answer a = {
 			.verdict = verdict,
 			.serial = serial,
-			.bytes = {bytes.data, MIN(bytes.len, (size_t)DOOR_BODY_PART)}};
+			.bytes = {bytes.data, MIN(bytes.len, (size_t)HANDOFF_BODY_PART)}};
 		bytes.data += a.bytes.len;
 		bytes.len -= a.bytes.len;
 		a.more = bytes.len > 0;
 		packet.len = 0;
-		door_put_answer(&packet, &a);
+		handoff_put_answer(&packet, &a);
 		r = c->fd < 0 ? 0 : put_packet(c, buf_str(&packet));
 	} while (!r && bytes.len);
 	buf_fini(&packet);
@@ -143,9 +144,9 @@ void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdic
 }
 
 /* Takes `fd`. */
-static void serve(struct gate *g, struct connection *c, const struct door_request *r, int fd)
+static void serve(struct gate *g, struct connection *c, const struct handoff_request *r, int fd)
 {
-	if (r->kind == DOOR_TAKE) {
+	if (r->kind == HANDOFF_TAKE) {
 		g->calls.take(g->calls.ctx, r, fd);
 		return;
 	}
@@ -154,14 +155,14 @@ static void serve(struct gate *g, struct connection *c, const struct door_reques
 		g->calls.ask(g->calls.ctx, c, r);
 }
 
-static uint64_t owner_of(const struct door_request *r)
+static uint64_t owner_of(const struct handoff_request *r)
 {
 	uint64_t address = crc32c(0, r->address.data, r->address.len);
 	return address << 32 | crc32c(0, r->user.data, r->user.len);
 }
 
-static void put_question(struct gate *g, struct connection *c, const struct door_request *r, int fd,
-			 size_t len)
+static void put_question(struct gate *g, struct connection *c, const struct handoff_request *r,
+			 int fd, size_t len)
 {
 	struct question *q = mem_zero(sizeof(*q) + len);
 	q->connection = c;
@@ -191,10 +192,10 @@ static void on_serving(struct loop_task *t)
 	struct gate *g = container_of(t, struct gate, serving);
 	struct question *q;
 	while (loop_share_enter(g->loop, &g->share, SHARE_NS)) {
-		struct door_request r;
+		struct handoff_request r;
 		if (!(q = next_question(g)))
 			return;
-		if (door_get_request((struct str){q->packet, q->len}, &r) == 0)
+		if (handoff_get_request((struct str){q->packet, q->len}, &r) == 0)
 			serve(g, q->connection, &r, q->fd);
 		free(q);
 		loop_share_leave(&g->share);
@@ -221,11 +222,11 @@ static void on_packets(struct loop_io *io, uint32_t events)
 	}
 	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0 && has_room(g); i++) {
 		int passed;
-		struct door_request r;
+		struct handoff_request r;
 		ssize_t n = fd_recv_packet(c->fd, g->packet, sizeof(g->packet), &passed);
 		if (n == -EAGAIN)
 			return;
-		if (n <= 0 || door_get_request((struct str){g->packet, (size_t)n}, &r)) {
+		if (n <= 0 || handoff_get_request((struct str){g->packet, (size_t)n}, &r)) {
 			if (n > 0)
 				log_error("a responder sent what is no request: it is cut off");
 			fd_close(&passed);

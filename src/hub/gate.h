@@ -13,7 +13,7 @@
 
 #include "conf/settings.h"
 #include "loop/loop.h"
-#include "wire/door.h"
+#include "wire/handoff.h"
 
 struct gate;
 struct connection; /* of one responder */
@@ -21,9 +21,9 @@ struct connection; /* of one responder */
 /* What the gate calls for what comes in. */
 struct gate_calls {
 	/* A question, to be answered by gate_answer() at once. */
-	void (*ask)(void *ctx, struct connection *c, const struct door_request *r);
+	void (*ask)(void *ctx, struct connection *c, const struct handoff_request *r);
 	/* Its head is written; takes `fd`. */
-	void (*take)(void *ctx, const struct door_request *r, int fd);
+	void (*take)(void *ctx, const struct handoff_request *r, int fd);
 	/* Whether there are descriptors for another one. */
 	bool (*has_room)(void *ctx);
 	void *ctx;
@@ -34,7 +34,7 @@ int gate_open(struct gate **ret, struct loop *l, const struct hub_settings *s, i
 	      const struct gate_calls *calls, char **why) must_check;
 
 /* Answers its request of that number; it is cut off when it does not take it. */
-void gate_answer(struct connection *c, uint32_t serial, enum door_verdict verdict,
+void gate_answer(struct connection *c, uint32_t serial, enum handoff_verdict verdict,
 		 struct str bytes);
 
 /* The settings are others. */

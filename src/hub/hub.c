@@ -14,12 +14,12 @@
 #include "hub/reception.h"
 #include "hub/schema.h"
 
-static void on_ask(void *ctx, struct connection *c, const struct door_request *r)
+static void on_ask(void *ctx, struct connection *c, const struct handoff_request *r)
 {
 	reception_ask(ctx, c, r);
 }
 
-static void on_take(void *ctx, const struct door_request *r, int fd)
+static void on_take(void *ctx, const struct handoff_request *r, int fd)
 {
 	reception_take(ctx, r, fd);
 }

@@ -24,13 +24,13 @@ enum { BUSY_RETRY_MS = 15000 };
 struct asking {
 	struct hub *hub;
 	struct connection *connection;
-	const struct door_request *request;
+	const struct handoff_request *request;
 	struct identity who;
 };
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-static void answer(struct asking *a, enum door_verdict verdict, struct str bytes)
+static void answer(struct asking *a, enum handoff_verdict verdict, struct str bytes)
 {
 	gate_answer(a->connection, a->request->serial, verdict, bytes);
 }
@@ -45,7 +45,7 @@ static void answer_document(struct asking *a, int status, const char *type, stru
 	safety_put_headers(&a->hub->access, a->request, &out);
 	buf_puts(&out, "\r\n");
 	buf_put_str(&out, body);
-	answer(a, DOOR_RESPOND, buf_str(&out));
+	answer(a, HANDOFF_RESPOND, buf_str(&out));
 	buf_fini(&out);
 }
 
@@ -107,7 +107,7 @@ static void answer_busy(struct asking *a, struct subscription *sub, const char *
 	sub->gzips = false;
 	put_head(a, &out, sub);
 	put_busy(&out, a->hub, sub, reason);
-	answer(a, DOOR_RESPOND, buf_str(&out));
+	answer(a, HANDOFF_RESPOND, buf_str(&out));
 	buf_fini(&out);
 }
 
@@ -122,7 +122,7 @@ static void answer_page_later(struct asking *a, const char *reason)
 /* For requests that the hub answers on their descriptor itself. */
 static void ask_for_events(struct asking *a, enum subscription_use use)
 {
-	const struct door_request *r = a->request;
+	const struct handoff_request *r = a->request;
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
@@ -139,7 +139,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 		if (use == USE_HISTORY && !str_is(r->method, "HEAD")) /* whose page nobody opens */
 			pages_promise(&a->hub->pages, a->who.address);
 		put_head(a, &head, &sub);
-		answer(a, DOOR_STREAM, buf_str(&head));
+		answer(a, HANDOFF_STREAM, buf_str(&head));
 	}
 	subscription_fini(&sub);
 	buf_fini(&head);
@@ -149,10 +149,10 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 /* POST /streams/TOKEN: from where it is the stream goes on with this. */
 static void change_stream(struct asking *a, struct stream *s)
 {
-	const struct door_request *r = a->request;
+	const struct handoff_request *r = a->request;
 	struct subscription sub;
 	struct buf body = {0}, query = {0};
-	struct door_request whole = *r;
+	struct handoff_request whole = *r;
 	stream_put_change(s, r->query, &query);
 	whole.query = buf_str(&query);
 	/* What it may see is decided by who has opened it. */
@@ -177,7 +177,7 @@ static void change_stream(struct asking *a, struct stream *s)
 
 static void ask_about_stream(struct asking *a, struct str token)
 {
-	const struct door_request *r = a->request;
+	const struct handoff_request *r = a->request;
 	struct stream *s = streams_find(&a->hub->streams, token);
 	if (!s) {
 		answer_document(a, 404, "text/plain; charset=utf-8",
@@ -257,11 +257,11 @@ static void answer_preflight(struct asking *a)
 {
 	struct buf out = {0};
 	safety_put_preflight(&a->hub->access, a->request, &out);
-	answer(a, DOOR_RESPOND, buf_str(&out));
+	answer(a, HANDOFF_RESPOND, buf_str(&out));
 	buf_fini(&out);
 }
 
-void reception_ask(struct hub *h, struct connection *c, const struct door_request *r)
+void reception_ask(struct hub *h, struct connection *c, const struct handoff_request *r)
 {
 	struct asking a = {.hub = h, .connection = c, .request = r};
 	struct buf why = {0};
@@ -293,7 +293,7 @@ void reception_ask(struct hub *h, struct connection *c, const struct door_reques
 /* Others came first, since it was asked.  The head is written already; what follows
  * it fits into any socket.
  */
-static void turn_away(struct hub *h, const struct door_request *r, struct subscription *sub,
+static void turn_away(struct hub *h, const struct handoff_request *r, struct subscription *sub,
 		      const char *reason, int fd)
 {
 	struct buf text = {0}, body = {0}, framed = {0};
@@ -305,11 +305,11 @@ static void turn_away(struct hub *h, const struct door_request *r, struct subscr
 	} else {
 		buf_put_str(&body, buf_str(&text));
 	}
-	if (r->framing == DOOR_FCGI) {
+	if (r->framing == HANDOFF_FCGI) {
 		fcgi_put_stdout(&framed, r->fcgi_id, buf_str(&body));
 		fcgi_put_end(&framed, r->fcgi_id);
 	}
-	const struct buf *out = r->framing == DOOR_FCGI ? &framed : &body;
+	const struct buf *out = r->framing == HANDOFF_FCGI ? &framed : &body;
 	if (fd_send(fd, out->data, out->len) < 0)
 		log_debug("a client that was turned away is gone");
 	fd_close(&fd);
@@ -319,7 +319,7 @@ static void turn_away(struct hub *h, const struct door_request *r, struct subscr
 }
 
 /* Opens what was asked for, on a descriptor that it takes. */
-static void open_events(struct hub *h, const struct door_request *r, const struct identity *who,
+static void open_events(struct hub *h, const struct handoff_request *r, const struct identity *who,
 			enum subscription_use use, int fd)
 {
 	struct subscription sub;
@@ -339,7 +339,7 @@ static void open_events(struct hub *h, const struct door_request *r, const struc
 	buf_fini(&why);
 }
 
-void reception_take(struct hub *h, const struct door_request *r, int fd)
+void reception_take(struct hub *h, const struct handoff_request *r, int fd)
 {
 	struct identity who;
 	struct buf why = {0};

@@ -9,9 +9,9 @@
 #include "hub/hub.h"
 
 /* A question: answered through the gate at once. */
-void reception_ask(struct hub *h, struct connection *c, const struct door_request *r);
+void reception_ask(struct hub *h, struct connection *c, const struct handoff_request *r);
 
 /* Its head is written; takes `fd`, which from here on is the hub's alone. */
-void reception_take(struct hub *h, const struct door_request *r, int fd);
+void reception_take(struct hub *h, const struct handoff_request *r, int fd);
 
 #endif

@@ -454,7 +454,7 @@ static int check_replay(struct asked *a)
 	return 403;
 }
 
-int subscription_parse(struct hub *h, const struct door_request *r, const struct identity *who,
+int subscription_parse(struct hub *h, const struct handoff_request *r, const struct identity *who,
 		       enum subscription_use use, struct subscription *ret, struct buf *why)
 {
 	struct asked *a = mem_zero(sizeof(*a));
@@ -483,7 +483,7 @@ int subscription_parse(struct hub *h, const struct door_request *r, const struct
 	if (!status)
 		status = asked_make_filters(a);
 	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
-	if (r->kind == DOOR_TAKE) /* promised, whatever the settings are by now */
+	if (r->kind == HANDOFF_TAKE) /* promised, whatever the settings are by now */
 		ret->gzips = r->takes_gzip;
 	if (!status)
 		status = check_replay(a);

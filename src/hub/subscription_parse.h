@@ -20,7 +20,7 @@ enum subscription_use { USE_STREAM, USE_POLL, USE_HISTORY, USE_CHANGE };
 /* 0, or an HTTP status (400, 404, 406, or 503 when it may work later) with a
  * sentence in `why`.  Give it to subscription_fini() either way.
  */
-int subscription_parse(struct hub *h, const struct door_request *r, const struct identity *who,
+int subscription_parse(struct hub *h, const struct handoff_request *r, const struct identity *who,
 		       enum subscription_use use, struct subscription *ret,
 		       struct buf *why) must_check;
 

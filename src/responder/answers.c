@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "responder/responder_internal.h"
 
-enum { QUERY_MAX = 16 * 1024, DOOR_TEXT_MAX = 60 * 1024 };
+enum { QUERY_MAX = 16 * 1024, HANDOFF_TEXT_MAX = 60 * 1024 };
 
 /* Only what can stand in a header as it is, and `more`; it came from the client. */
 static bool is_plain(const char *s, const char *more)
@@ -85,7 +85,7 @@ static bool take_form(struct request *q)
 		return false;
 	}
 	const char *more = is_post && q->form ? q->form : "";
-	if (strlen(q->params.query) + strlen(more) > DOOR_TEXT_MAX) {
+	if (strlen(q->params.query) + strlen(more) > HANDOFF_TEXT_MAX) {
 		request_respond_text(q, "413 Content Too Large", "",
 				     "The query and the form are longer than 60 KiB together.\n");
 		return false;

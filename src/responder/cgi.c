@@ -59,7 +59,8 @@ static bool take_body(struct request *q)
 void cgi_begin(struct responder *r)
 {
 	/* A copy: descriptor 1 is then free to be closed with the process. */
-	struct request *q = request_open(r, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), DOOR_PLAIN);
+	struct request *q =
+		request_open(r, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), HANDOFF_PLAIN);
 	if (q->state == CLOSED)
 		return;
 	if (fd_set_nonblocking(q->fd)) {

@@ -28,12 +28,12 @@ static void on_io(struct loop_io *io, uint32_t events maybe_unused)
 	struct hub_client *c = container_of(io, struct hub_client, io);
 	for (int i = 0; i < ANSWERS_PER_TURN && c->fd >= 0; i++) {
 		int passed;
-		struct door_answer a;
+		struct handoff_answer a;
 		ssize_t n = fd_recv_packet(c->fd, c->packet, sizeof(c->packet), &passed);
 		fd_close(&passed);
 		if (n == -EAGAIN)
 			return;
-		if (n <= 0 || door_get_answer((struct str){c->packet, (size_t)n}, &a)) {
+		if (n <= 0 || handoff_get_answer((struct str){c->packet, (size_t)n}, &a)) {
 			break_off(c);
 			return;
 		}
@@ -92,12 +92,12 @@ void hub_client_close(struct hub_client *c)
 	fd_close(&c->fd);
 }
 
-int hub_client_send(struct hub_client *c, const struct door_request *r, int fd)
+int hub_client_send(struct hub_client *c, const struct handoff_request *r, int fd)
 {
 	if (c->fd < 0)
 		return -ENOTCONN;
 	struct buf packet = {0};
-	door_put_request(&packet, r);
+	handoff_put_request(&packet, r);
 	int ret = fd_send_packet(c->fd, packet.data, packet.len, fd);
 	buf_fini(&packet);
 	if (ret && ret != -EAGAIN) {

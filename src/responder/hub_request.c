@@ -41,9 +41,9 @@ static struct str forwarded_for(const struct params *p)
 	return s;
 }
 
-static struct door_request question(const struct request *q, enum door_kind kind)
+static struct handoff_request question(const struct request *q, enum handoff_kind kind)
 {
-	return (struct door_request){
+	return (struct handoff_request){
 		.kind = kind,
 		.framing = q->framing,
 		.serial = q->serial,
@@ -69,8 +69,9 @@ static struct door_request question(const struct request *q, enum door_kind kind
 					     : q->params.fetch_site),
 		.has_cookies = q->params.cookie[0] != 0,
 		.manager = (uint32_t)q->responder->config->manager,
-		.takes_gzip = kind == DOOR_TAKE ? q->promised_gzip
-						: accepts_gzip(str_of(q->params.accept_encoding)),
+		.takes_gzip = kind == HANDOFF_TAKE
+				      ? q->promised_gzip
+				      : accepts_gzip(str_of(q->params.accept_encoding)),
 	};
 }
 
@@ -81,7 +82,7 @@ static void resend_later(struct responder *r)
 
 void request_ask(struct request *q)
 {
-	struct door_request d = question(q, DOOR_ASK);
+	struct handoff_request d = question(q, HANDOFF_ASK);
 	int r = hub_client_send(&q->responder->hub, &d, -1);
 	q->is_asked = r == 0;
 	if (r == -EAGAIN)
@@ -118,7 +119,7 @@ void request_begin_to_ask(struct request *q, char *path_taken)
 void request_hand_over(struct request *q)
 {
 	q->state = HANDING;
-	struct door_request d = question(q, DOOR_TAKE);
+	struct handoff_request d = question(q, HANDOFF_TAKE);
 	loop_remove(q->responder->loop, &q->io);
 	if (hub_client_send(&q->responder->hub, &d, q->fd) == -EAGAIN)
 		resend_later(q->responder);

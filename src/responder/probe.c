@@ -56,7 +56,7 @@ static void put_event(struct buf *out, const char *type, const struct buf *data)
 
 static const char *way_of(const struct request *q)
 {
-	if (q->framing == DOOR_PLAIN)
+	if (q->framing == HANDOFF_PLAIN)
 		return "cgi";
 	return q->responder->config->start_hub ? "spawned" : "socket";
 }

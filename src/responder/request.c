@@ -65,7 +65,7 @@ void request_set_deadline(struct request *q, int64_t ns)
 /* A CGI program's output has nothing to say but that it is gone, which is always told. */
 static uint32_t wait_events(const struct request *q)
 {
-	return q->framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0;
+	return q->framing == HANDOFF_FCGI ? EPOLLIN | EPOLLRDHUP : 0;
 }
 
 static void write_out(struct request *q)
@@ -75,9 +75,9 @@ static void write_out(struct request *q)
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0 && errno == EAGAIN) {
-			loop_change(q->responder->loop, &q->io,
-				    EPOLLOUT |
-					    (q->framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0));
+			loop_change(
+				q->responder->loop, &q->io,
+				EPOLLOUT | (q->framing == HANDOFF_FCGI ? EPOLLIN | EPOLLRDHUP : 0));
 			return;
 		}
 		if (w < 0) {
@@ -100,7 +100,7 @@ void request_write(struct request *q, struct str text, bool is_last)
 {
 	q->state = WRITING;
 	q->stays = !is_last;
-	if (q->framing == DOOR_PLAIN) {
+	if (q->framing == HANDOFF_PLAIN) {
 		buf_put_str(&q->out, text);
 	} else {
 		fcgi_put_stdout(&q->out, q->params.id, text);
@@ -123,7 +123,7 @@ void request_respond(struct request *q, struct str answer, bool is_stream)
 		is_stream && memmem(answer.data, answer.len, "Content-Encoding: gzip", 22);
 	q->state = WRITING;
 	request_set_deadline(q, WRITE_PATIENCE_NS);
-	if (q->framing == DOOR_PLAIN) {
+	if (q->framing == HANDOFF_PLAIN) {
 		buf_put_str(&q->out, answer);
 	} else {
 		fcgi_put_stdout(&q->out, q->params.id, answer);
@@ -164,7 +164,7 @@ static void on_deadline(struct loop_timer *t)
 	q->ops->late(q);
 }
 
-struct request *request_new(struct responder *r, int fd, enum door_framing framing,
+struct request *request_new(struct responder *r, int fd, enum handoff_framing framing,
 			    const struct request_ops *ops)
 {
 	struct request *q = mem_zero(sizeof(*q));
@@ -177,7 +177,7 @@ struct request *request_new(struct responder *r, int fd, enum door_framing frami
 	q->reaper.fn = reap;
 	list_append(&r->requests, &q->link);
 	request_set_deadline(q, HEAD_PATIENCE_NS);
-	uint32_t events = framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0;
+	uint32_t events = framing == HANDOFF_FCGI ? EPOLLIN | EPOLLRDHUP : 0;
 	if (loop_add(r->loop, &q->io, fd, events, on_io))
 		request_finish(q);
 	return q;

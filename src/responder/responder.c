@@ -67,7 +67,7 @@ static void on_listener(struct loop_io *io, uint32_t events maybe_unused)
 			close(fd);
 			continue;
 		}
-		struct request *q = request_open(r, fd, DOOR_FCGI);
+		struct request *q = request_open(r, fd, HANDOFF_FCGI);
 		if (q->state == READING)
 			request_read(q);
 	}
@@ -119,7 +119,7 @@ static void on_no_hub(void *ctx)
 	}
 }
 
-static void on_answer(void *ctx, const struct door_answer *a)
+static void on_answer(void *ctx, const struct handoff_answer *a)
 {
 	struct responder *r = ctx;
 	uint64_t hash = table_hash(&r->by_serial, &a->serial, sizeof(a->serial));
@@ -129,7 +129,7 @@ static void on_answer(void *ctx, const struct door_answer *a)
 			continue;
 		buf_put_str(&q->answer, a->bytes);
 		if (!a->more)
-			request_respond(q, buf_str(&q->answer), a->verdict == DOOR_STREAM);
+			request_respond(q, buf_str(&q->answer), a->verdict == HANDOFF_STREAM);
 		return;
 	}
 }

@@ -44,7 +44,7 @@ struct request {
 	const struct request_ops *ops;
 	struct responder *responder;
 	enum request_state state;
-	enum door_framing framing;
+	enum handoff_framing framing;
 	int fd; /* to the front server */
 	struct loop_io io;
 	struct loop_timer deadline;
@@ -110,10 +110,10 @@ struct responder {
 /* A request on `fd`, which is taken.  It ends by itself within 2 s unless its head
  * comes.
  */
-struct request *request_new(struct responder *r, int fd, enum door_framing framing,
+struct request *request_new(struct responder *r, int fd, enum handoff_framing framing,
 			    const struct request_ops *ops) must_check;
 /* The same with the steps that all requests take. */
-struct request *request_open(struct responder *r, int fd, enum door_framing framing) must_check;
+struct request *request_open(struct responder *r, int fd, enum handoff_framing framing) must_check;
 void request_finish(struct request *q);
 /* At the end of the process, outside its loop. */
 void request_free(struct request *q);

@@ -26,7 +26,7 @@ static void on_late(struct request *q)
 	request_finish(q);
 }
 
-struct request *request_open(struct responder *r, int fd, enum door_framing framing)
+struct request *request_open(struct responder *r, int fd, enum handoff_framing framing)
 {
 	static const struct request_ops ops = {request_read, on_late, request_hand_over};
 	return request_new(r, fd, framing, &ops);

@@ -437,7 +437,7 @@ static void set_range(struct page *p)
 		p->after = p->seen = 0;
 }
 
-void history_open(struct pages *all, int fd, const struct door_request *r,
+void history_open(struct pages *all, int fd, const struct handoff_request *r,
 		  const struct identity *who, struct subscription *sub)
 {
 	struct page *p = mem_zero(sizeof(*p));

@@ -50,7 +50,7 @@ void pages_promise(struct pages *all, const char *address);
 void pages_keep_promise(struct pages *all, const char *address);
 
 /* Takes `fd`, whose response head is written already, and what `sub` holds. */
-void history_open(struct pages *all, int fd, const struct door_request *r,
+void history_open(struct pages *all, int fd, const struct handoff_request *r,
 		  const struct identity *who, struct subscription *sub);
 
 /* Loop time at which a client last took something of a page; now while one is read. */

@@ -13,7 +13,7 @@
  */
 static uint32_t wait_events(const struct outlet *o)
 {
-	return o->framing == DOOR_FCGI ? EPOLLIN | EPOLLRDHUP : 0; /* HUP and ERR always */
+	return o->framing == HANDOFF_FCGI ? EPOLLIN | EPOLLRDHUP : 0; /* HUP and ERR always */
 }
 
 void outlet_close(struct outlet *o)
@@ -111,7 +111,7 @@ void outlet_put(struct outlet *o, struct str text)
 {
 	if (!takes(o) || !text.len)
 		return;
-	if (o->framing == DOOR_FCGI)
+	if (o->framing == HANDOFF_FCGI)
 		fcgi_put_stdout(&o->pending, o->fcgi_id, text);
 	else
 		buf_put_str(&o->pending, text);
@@ -136,7 +136,7 @@ void outlet_end(struct outlet *o)
 	if (!takes(o) || o->ends)
 		return;
 	o->ends = true;
-	if (o->framing == DOOR_FCGI)
+	if (o->framing == HANDOFF_FCGI)
 		fcgi_put_end(&o->pending, o->fcgi_id);
 	send_pending(o);
 }
@@ -146,7 +146,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 	struct outlet *o = container_of(io, struct outlet, io);
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		unsigned char waste[4096];
-		ssize_t n = o->framing == DOOR_FCGI ? read(o->fd, waste, sizeof(waste)) : 1;
+		ssize_t n = o->framing == HANDOFF_FCGI ? read(o->fd, waste, sizeof(waste)) : 1;
 		bool aborted = n >= 2 && waste[0] == 1 && waste[1] == FCGI_TYPE_ABORT;
 		if (n == 0 || aborted || (n < 0 && errno != EAGAIN && errno != EINTR) ||
 		    (events & (EPOLLHUP | EPOLLERR))) {
@@ -162,7 +162,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 }
 
 int outlet_open(struct outlet *o, struct loop *l, int fd, uint16_t fcgi_id,
-		enum door_framing framing, const struct outlet_ops *ops)
+		enum handoff_framing framing, const struct outlet_ops *ops)
 {
 	o->ops = ops;
 	o->loop = l;

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "loop/loop.h"
-#include "wire/door.h"
+#include "wire/handoff.h"
 
 struct outlet;
 
@@ -28,7 +28,7 @@ struct outlet {
 	struct loop_io io;
 	int fd; /* owned; -1 once closed */
 	uint16_t fcgi_id;
-	enum door_framing framing;
+	enum handoff_framing framing;
 	bool waits;   /* it took less than there was: until it has room again, or is lost */
 	bool ends;    /* once all that is pending was sent */
 	bool is_lost; /* the peer is gone, which `gone` will tell; takes nothing any more */
@@ -40,7 +40,7 @@ struct outlet {
 
 /* Takes `fd`.  0 or a negative errno: then it is closed. */
 int outlet_open(struct outlet *o, struct loop *l, int fd, uint16_t fcgi_id,
-		enum door_framing framing, const struct outlet_ops *ops) must_check;
+		enum handoff_framing framing, const struct outlet_ops *ops) must_check;
 
 /* Closes without a call of on_gone; may be called twice. */
 void outlet_close(struct outlet *o);

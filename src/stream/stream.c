@@ -273,7 +273,7 @@ static void say_hello(struct stream *s, struct str hello)
 		stream_finish(s);
 }
 
-void stream_open(struct streams *all, int fd, const struct door_request *r,
+void stream_open(struct streams *all, int fd, const struct handoff_request *r,
 		 const struct identity *who, struct subscription *sub)
 {
 	struct subscription from = *sub; /* its plain members, for what view_get() takes */

@@ -86,7 +86,7 @@ struct stream {
 /* Takes `fd`, whose response head is written already, and what `sub` holds.
  * Never fails: a descriptor that is of no use ends at once.
  */
-void stream_open(struct streams *all, int fd, const struct door_request *r,
+void stream_open(struct streams *all, int fd, const struct handoff_request *r,
 		 const struct identity *who, struct subscription *sub);
 
 /* Whether it has seen all there is: what comes next is new. */

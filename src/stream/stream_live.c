@@ -16,7 +16,7 @@ void stream_join(struct stream *s)
 /* The view's records carry id 1; for another one a copy is made. */
 static struct str with_own_id(struct stream *s, struct str bytes, struct buf *copy)
 {
-	if (s->outlet.framing != DOOR_FCGI || s->outlet.fcgi_id == 1)
+	if (s->outlet.framing != HANDOFF_FCGI || s->outlet.fcgi_id == 1)
 		return bytes;
 	buf_put_str(copy, bytes);
 	fcgi_patch_id(copy->data, copy->len, s->outlet.fcgi_id);

@@ -56,7 +56,7 @@ static void send_read(struct stream *s, struct replay *r)
 {
 	if (r->out.len <= r->head_room)
 		return;
-	if (s->outlet.framing == DOOR_FCGI)
+	if (s->outlet.framing == HANDOFF_FCGI)
 		fcgi_frame_stdout(&r->out, 0, s->outlet.fcgi_id);
 	outlet_put_framed(&s->outlet, &r->out);
 	if (s->is_poll)
@@ -114,7 +114,7 @@ static void start_reading(struct stream *s, void (*done)(struct replay *r))
 	r->done = done;
 	r->is_latest = s->wants_latest;
 	r->budget = fair_budget(s);
-	r->head_room = s->outlet.framing == DOOR_FCGI ? FCGI_HEADER : 0;
+	r->head_room = s->outlet.framing == HANDOFF_FCGI ? FCGI_HEADER : 0;
 	buf_reserve(&r->out, r->head_room + 4096);
 	r->out.len = r->head_room;
 	for (size_t i = 0; i < v->sub.n_channels; i++)

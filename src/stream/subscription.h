@@ -10,8 +10,8 @@
 
 #include "conf/settings.h"
 #include "filter/filter.h"
-#include "wire/door.h"
 #include "wire/format.h"
+#include "wire/handoff.h"
 
 enum { SUBSCRIPTION_CHANNELS_MAX = 64 };
 
@@ -41,7 +41,7 @@ struct subscription {
 	enum sse_heartbeat heartbeat;
 	bool is_derived;
 	bool is_barred; /* the client may not read the history of at least one channel */
-	enum door_framing framing;
+	enum handoff_framing framing;
 	int64_t heartbeat_ns, retry_ns, coalesce_ns, max_lag_ns;
 	enum slow slow;
 	enum start_from start;

@@ -35,7 +35,7 @@ static void close_group(struct view_log *l)
 		format_end(text_of(l), l->format, l->epoch, g->last);
 	if (l->gzip)
 		compress(l);
-	if (l->framing == DOOR_FCGI)
+	if (l->framing == HANDOFF_FCGI)
 		fcgi_frame_stdout(&l->bytes, g->at, 1);
 }
 
@@ -54,7 +54,7 @@ static void open_group(struct view_log *l, event_id before, bool is_raw)
 	}
 	l->groups[l->n_groups++] = (struct view_group){l->bytes.len, before};
 	l->is_open = l->is_empty = true;
-	if (l->framing == DOOR_FCGI) {
+	if (l->framing == HANDOFF_FCGI) {
 		buf_reserve(&l->bytes, FCGI_HEADER);
 		l->bytes.len += FCGI_HEADER;
 	}
@@ -63,7 +63,7 @@ static void open_group(struct view_log *l, event_id before, bool is_raw)
 		format_begin(text_of(l), l->format);
 }
 
-void view_log_init(struct view_log *l, enum format format, enum door_framing framing, bool gzips,
+void view_log_init(struct view_log *l, enum format format, enum handoff_framing framing, bool gzips,
 		   struct str epoch)
 {
 	*l = (struct view_log){.format = format,
@@ -100,7 +100,7 @@ void view_log_put_rendered(struct view_log *l, struct str bytes, event_id last)
 	buf_put_str(&l->bytes, bytes);
 	l->is_open = false;
 	l->joins = true; /* the compressor has not seen this */
-	if (l->framing == DOOR_FCGI)
+	if (l->framing == HANDOFF_FCGI)
 		fcgi_frame_stdout(&l->bytes, g->at, 1);
 }
 

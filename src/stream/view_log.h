@@ -13,9 +13,9 @@
 #ifndef SLUICE_STREAM_VIEW_LOG_H
 #define SLUICE_STREAM_VIEW_LOG_H
 
-#include "wire/door.h"
 #include "wire/format.h"
 #include "wire/gzip.h"
+#include "wire/handoff.h"
 
 enum { VIEW_GROUP = 16 * 1024 };
 
@@ -26,7 +26,7 @@ struct view_group {
 
 struct view_log {
 	enum format format;
-	enum door_framing framing;
+	enum handoff_framing framing;
 	struct str epoch;  /* borrowed */
 	struct gzip *gzip; /* owned; NULL: as it is */
 	struct buf bytes;
@@ -43,7 +43,7 @@ struct view_log {
 };
 
 /* Borrows `epoch`. */
-void view_log_init(struct view_log *l, enum format format, enum door_framing framing, bool gzips,
+void view_log_init(struct view_log *l, enum format format, enum handoff_framing framing, bool gzips,
 		   struct str epoch);
 void view_log_fini(struct view_log *l);
 

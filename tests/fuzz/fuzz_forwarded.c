@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "access/forwarded.h"
-#include "wire/door.h"
+#include "wire/handoff.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					  .lists_proxies = true};
 	const struct access_settings nothing = {0};
 	struct str rest = {(const char *)data, size};
-	struct door_request r = {0};
+	struct handoff_request r = {0};
 	r.forwarded_for = take_line(&rest);
 	r.forwarded = take_line(&rest);
 	r.real_ip = take_line(&rest);

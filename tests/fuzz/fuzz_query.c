@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a client writes: query, Accept, event id; and a packet at the door.
+ * What a client writes: query, Accept, event id; and a packet between responder and hub.
  */
 #include <stdlib.h>
 
 #include "base/utf8.h"
-#include "wire/door.h"
+#include "wire/handoff.h"
 #include "wire/id.h"
 #include "wire/query.h"
 
@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str s = {(const char *)data, size}, rest = s, epoch;
 	struct buf key = {0}, value = {0};
-	struct door_request request;
-	struct door_answer answer;
+	struct handoff_request request;
+	struct handoff_answer answer;
 	event_id id;
 	int known = 0;
 	while (query_next(&rest, &key, &value) == 1) {
@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_fini(&key);
 	buf_fini(&value);
 	bool admitted = accept_admits(s, "text/event-stream");
-	int r = id_parse(s, &epoch, &id) + door_get_request(s, &request) +
-		door_get_answer(s, &answer);
+	int r = id_parse(s, &epoch, &id) + handoff_get_request(s, &request) +
+		handoff_get_answer(s, &answer);
 	(void)(r + admitted + known);
 	return 0;
 }

@@ -256,7 +256,7 @@ START_TEST(a_proxy_is_believed_as_far_as_it_is_listed)
 	struct access_settings s = {
 		.trusted_proxies = listed, .n_trusted_proxies = 3, .lists_proxies = true};
 	for (size_t i = 0; i < array_size(all); i++) {
-		struct door_request r = {.address = str_of(all[i].peer),
+		struct handoff_request r = {.address = str_of(all[i].peer),
 					 .forwarded_for = str_of(all[i].list),
 					 .forwarded = str_of(all[i].field)};
 		struct forwarded f = forwarded_read(&s, &r);
@@ -273,7 +273,7 @@ START_TEST(a_proxy_is_believed_as_far_as_it_is_listed)
 		buf_puts(&many, "10.9.9.9, ");
 	buf_puts(&many, "192.0.2.9, 10.0.0.2");
 	struct forwarded f =
-		forwarded_read(&s, &(struct door_request){.address = STR("10.0.0.1"),
+		forwarded_read(&s, &(struct handoff_request){.address = STR("10.0.0.1"),
 							  .forwarded_for = buf_str(&many)});
 	ck_str_is(f.address, "192.0.2.9");
 	buf_fini(&many);
@@ -297,7 +297,7 @@ START_TEST(who_passes_requests_on_unlisted_gets_no_right_by_its_address)
 	};
 	struct access_settings none = {.lists_proxies = true}, silent = {0};
 	for (size_t i = 0; i < array_size(all); i++) {
-		struct door_request r = {.address = str_of(all[i].peer),
+		struct handoff_request r = {.address = str_of(all[i].peer),
 					 .forwarded_for = str_of(all[i].list),
 					 .forwarded = str_of(all[i].field),
 					 .real_ip = str_of(all[i].real_ip)};

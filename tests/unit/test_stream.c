@@ -161,7 +161,7 @@ struct client {
 
 static struct subscription subscribe(struct house *h, unsigned of)
 {
-	struct subscription s = {.framing = DOOR_PLAIN,
+	struct subscription s = {.framing = HANDOFF_PLAIN,
 				 .format = FORMAT_SSE,
 				 .heartbeat = SSE_HEARTBEAT_ID,
 				 .heartbeat_ns = 20 * NS_PER_MS,
@@ -194,7 +194,8 @@ static void connect_client(struct client *c)
 		s.after = c->cursor;
 	}
 	struct identity who = {.user = (char[]){""}, .address = (char[]){"192.0.2.1"}};
-	stream_open(&h->streams, pair[0], &(struct door_request){.framing = DOOR_PLAIN}, &who, &s);
+	stream_open(&h->streams, pair[0], &(struct handoff_request){.framing = HANDOFF_PLAIN}, &who,
+		    &s);
 	subscription_fini(&s);
 	c->fd = pair[1];
 	c->is_over = false;

@@ -10,7 +10,7 @@
 
 enum { ROUNDS = 400 };
 
-static struct view_log new_log(enum door_framing framing, bool gzips)
+static struct view_log new_log(enum handoff_framing framing, bool gzips)
 {
 	struct view_log l;
 	view_log_init(&l, FORMAT_SSE, framing, gzips, STR("epoch"));
@@ -53,7 +53,7 @@ static struct str read_from(struct view_log *l, uint64_t pos)
 
 START_TEST(groups_end_with_whole_events_and_are_read_from_any)
 {
-	struct view_log l = new_log(DOOR_PLAIN, false);
+	struct view_log l = new_log(HANDOFF_PLAIN, false);
 	for (event_id id = 1; id <= 200; id++)
 		put_random(&l, id, (unsigned)id);
 	uint64_t end = view_log_end(&l);
@@ -76,7 +76,7 @@ END_TEST
 
 START_TEST(who_stopped_anywhere_gets_the_rest_of_that_group)
 {
-	struct view_log l = new_log(DOOR_FCGI, false);
+	struct view_log l = new_log(HANDOFF_FCGI, false);
 	for (event_id id = 1; id <= 5; id++) {
 		put(&l, id * 10, "something");
 		view_log_end(&l);
@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(what_has_left_the_window_is_stale_and_the_rest_stays)
 {
-	struct view_log l = new_log(DOOR_PLAIN, false);
+	struct view_log l = new_log(HANDOFF_PLAIN, false);
 	for (event_id id = 1; id <= 100; id++) {
 		put_random(&l, id, (unsigned)id);
 		view_log_end(&l);
@@ -140,7 +140,8 @@ static void inflate_all(struct str packed, struct buf *out)
 
 START_TEST(compressed_groups_read_as_plain_ones_from_wherever_somebody_joined)
 {
-	struct view_log plain = new_log(DOOR_PLAIN, false), packed = new_log(DOOR_PLAIN, true);
+	struct view_log plain = new_log(HANDOFF_PLAIN, false),
+			packed = new_log(HANDOFF_PLAIN, true);
 	uint64_t joins[ROUNDS];
 	size_t n_joins = 0;
 	unsigned state = 1;

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <zlib.h>
 
-#include "wire/door.h"
 #include "wire/fcgi.h"
 #include "wire/format.h"
 #include "wire/frame.h"
 #include "wire/gzip.h"
+#include "wire/handoff.h"
 #include "wire/origin.h"
 #include "wire/query.h"
 #include "wire/sse.h"
@@ -629,7 +629,7 @@ START_TEST(every_piece_of_a_compressed_stream_can_be_read_when_its_last_byte_is_
 }
 END_TEST
 
-/* ---- query, accept, door -------------------------------------------------------------------- */
+/* ---- query, accept, handoff ----------------------------------------------------------------- */
 
 START_TEST(a_query_is_decoded)
 {
@@ -723,29 +723,30 @@ START_TEST(accept_is_weighed_by_the_most_specific_range)
 }
 END_TEST
 
-START_TEST(door_packets_survive_their_bytes_and_cut_ones_are_refused)
+START_TEST(handoff_packets_survive_their_bytes_and_cut_ones_are_refused)
 {
 	struct buf b = {0};
-	struct door_request q = {.kind = DOOR_TAKE,
-				 .framing = DOOR_FCGI,
-				 .serial = 9,
-				 .fcgi_id = 3,
-				 .method = STR("GET"),
-				 .route = STR("/events"),
-				 .query = STR("a=b"),
-				 .accept = STR("*/*")},
-			    back;
-	door_put_request(&b, &q);
+	struct handoff_request q = {.kind = HANDOFF_TAKE,
+				    .framing = HANDOFF_FCGI,
+				    .serial = 9,
+				    .fcgi_id = 3,
+				    .method = STR("GET"),
+				    .route = STR("/events"),
+				    .query = STR("a=b"),
+				    .accept = STR("*/*")},
+			       back;
+	handoff_put_request(&b, &q);
 	for (size_t n = 0; n < b.len; n++)
-		ck_assert_int_ne(door_get_request((struct str){b.data, n}, &back), 0);
-	ck_assert_int_eq(door_get_request(buf_str(&b), &back), 0);
+		ck_assert_int_ne(handoff_get_request((struct str){b.data, n}, &back), 0);
+	ck_assert_int_eq(handoff_get_request(buf_str(&b), &back), 0);
 	ck_assert(back.serial == 9 && back.fcgi_id == 3 && str_is(back.route, "/events") &&
 		  str_is(back.query, "a=b"));
 	b.len = 0;
-	door_put_answer(&b, &(struct door_answer){DOOR_STREAM, true, 9, STR("head")});
-	struct door_answer a;
-	ck_assert_int_eq(door_get_answer(buf_str(&b), &a), 0);
-	ck_assert(a.verdict == DOOR_STREAM && a.more && a.serial == 9 && str_is(a.bytes, "head"));
+	handoff_put_answer(&b, &(struct handoff_answer){HANDOFF_STREAM, true, 9, STR("head")});
+	struct handoff_answer a;
+	ck_assert_int_eq(handoff_get_answer(buf_str(&b), &a), 0);
+	ck_assert(a.verdict == HANDOFF_STREAM && a.more && a.serial == 9 &&
+		  str_is(a.bytes, "head"));
 	buf_fini(&b);
 }
 END_TEST
@@ -807,4 +808,4 @@ UNIT_MAIN("wire", an_id_survives_its_text, what_is_no_id_is_refused, records_sur
 	  every_piece_of_a_compressed_stream_can_be_read_when_its_last_byte_is_there,
 	  a_query_is_decoded, accept_is_weighed_by_the_most_specific_range,
 	  origins_are_compared_as_browsers_mean_them,
-	  door_packets_survive_their_bytes_and_cut_ones_are_refused)
+	  handoff_packets_survive_their_bytes_and_cut_ones_are_refused)

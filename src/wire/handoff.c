@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/door.h"
+#include "wire/handoff.h"
 
 #include <errno.h>
 
-void door_put_request(struct buf *out, const struct door_request *r)
+void handoff_put_request(struct buf *out, const struct handoff_request *r)
 {
 	buf_put_u8(out, (uint8_t)r->kind);
 	buf_put_u8(out, (uint8_t)r->framing);
@@ -29,11 +29,11 @@ void door_put_request(struct buf *out, const struct door_request *r)
 	buf_put_u32(out, r->manager);
 }
 
-int door_get_request(struct str s, struct door_request *ret)
+int handoff_get_request(struct str s, struct handoff_request *ret)
 {
 	struct reader r = reader_of(s.data, s.len);
-	ret->kind = (enum door_kind)get_byte(&r);
-	ret->framing = (enum door_framing)get_byte(&r);
+	ret->kind = (enum handoff_kind)get_byte(&r);
+	ret->framing = (enum handoff_framing)get_byte(&r);
 	ret->serial = get_word(&r);
 	ret->fcgi_id = get_short(&r);
 	ret->method = get_short_str(&r);
@@ -54,13 +54,13 @@ int door_get_request(struct str s, struct door_request *ret)
 	ret->has_cookies = get_byte(&r) != 0;
 	ret->takes_gzip = get_byte(&r) != 0;
 	ret->manager = get_word(&r);
-	if (r.failed || (ret->kind != DOOR_ASK && ret->kind != DOOR_TAKE) ||
-	    (ret->framing != DOOR_FCGI && ret->framing != DOOR_PLAIN))
+	if (r.failed || (ret->kind != HANDOFF_ASK && ret->kind != HANDOFF_TAKE) ||
+	    (ret->framing != HANDOFF_FCGI && ret->framing != HANDOFF_PLAIN))
 		return -EBADMSG;
 	return 0;
 }
 
-void door_put_answer(struct buf *out, const struct door_answer *a)
+void handoff_put_answer(struct buf *out, const struct handoff_answer *a)
 {
 	buf_put_u8(out, (uint8_t)a->verdict);
 	buf_put_u8(out, a->more);
@@ -68,13 +68,13 @@ void door_put_answer(struct buf *out, const struct door_answer *a)
 	buf_put_str(out, a->bytes);
 }
 
-int door_get_answer(struct str s, struct door_answer *ret)
+int handoff_get_answer(struct str s, struct handoff_answer *ret)
 {
 	struct reader r = reader_of(s.data, s.len);
-	ret->verdict = (enum door_verdict)get_byte(&r);
+	ret->verdict = (enum handoff_verdict)get_byte(&r);
 	ret->more = get_byte(&r) != 0;
 	ret->serial = get_word(&r);
-	if (r.failed || (ret->verdict != DOOR_RESPOND && ret->verdict != DOOR_STREAM))
+	if (r.failed || (ret->verdict != HANDOFF_RESPOND && ret->verdict != HANDOFF_STREAM))
 		return -EBADMSG;
 	ret->bytes = get_bytes(&r, reader_left(&r));
 	return 0;

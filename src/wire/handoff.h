@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * door - what a responder and the hub say to each other, one packet each.
+ * handoff - what a responder and the hub say to each other, one packet each.
  *
- * A request goes through the door in two steps, so that no answer can be lost
+ * A request is handed over in two steps, so that no answer can be lost
  * or begun twice when either process dies: the responder ASKs and gets the
  * verdict; it writes the verdict's head itself; and only for a stream it then
  * hands the descriptor over with TAKE, the same request once more.  Until it
  * has written, the responder may ask any later hub again.
  */
-#ifndef SLUICE_WIRE_DOOR_H
-#define SLUICE_WIRE_DOOR_H
+#ifndef SLUICE_WIRE_HANDOFF_H
+#define SLUICE_WIRE_HANDOFF_H
 
 #include "base/bytes.h"
 
-enum { DOOR_PACKET_MAX = 128 * 1024, DOOR_BODY_PART = 64 * 1024 };
+enum { HANDOFF_PACKET_MAX = 128 * 1024, HANDOFF_BODY_PART = 64 * 1024 };
 
-enum door_kind { DOOR_ASK = 1, DOOR_TAKE = 2 };
+enum handoff_kind { HANDOFF_ASK = 1, HANDOFF_TAKE = 2 };
 
 /* How what is written to a handed-over descriptor is framed. */
-enum door_framing { DOOR_FCGI = 1, DOOR_PLAIN = 2 };
+enum handoff_framing { HANDOFF_FCGI = 1, HANDOFF_PLAIN = 2 };
 
-struct door_request {
-	enum door_kind kind;
-	enum door_framing framing;
+struct handoff_request {
+	enum handoff_kind kind;
+	enum handoff_framing framing;
 	uint32_t serial; /* the responder's name for it */
 	uint16_t fcgi_id;
 	struct str method;
@@ -41,23 +41,23 @@ struct door_request {
 	uint32_t manager; /* the process whose end is the stream's, see stream/manager.h; or 0 */
 };
 
-enum door_verdict {
-	DOOR_RESPOND = 1, /* bytes are a part of the whole answer */
-	DOOR_STREAM = 2,  /* bytes are the head; hand the descriptor over */
+enum handoff_verdict {
+	HANDOFF_RESPOND = 1, /* bytes are a part of the whole answer */
+	HANDOFF_STREAM = 2,  /* bytes are the head; hand the descriptor over */
 };
 
-struct door_answer {
-	enum door_verdict verdict;
+struct handoff_answer {
+	enum handoff_verdict verdict;
 	bool more; /* further parts follow */
 	uint32_t serial;
 	struct str bytes; /* CGI header fields, an empty line, body */
 };
 
-void door_put_request(struct buf *out, const struct door_request *r);
-void door_put_answer(struct buf *out, const struct door_answer *a);
+void handoff_put_request(struct buf *out, const struct handoff_request *r);
+void handoff_put_answer(struct buf *out, const struct handoff_answer *a);
 
 /* Borrow from `s`; 0 or -EBADMSG. */
-int door_get_request(struct str s, struct door_request *ret) must_check;
-int door_get_answer(struct str s, struct door_answer *ret) must_check;
+int handoff_get_request(struct str s, struct handoff_request *ret) must_check;
+int handoff_get_answer(struct str s, struct handoff_answer *ret) must_check;
 
 #endif
