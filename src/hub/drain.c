@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/unit.h"
-#include "hub/gate.h"
 #include "hub/hub.h"
+#include "hub/responder_server.h"
 
 #define PACE_NS    (50 * NS_PER_MS)
 #define LOOK_NS    (20 * NS_PER_MS)
@@ -61,8 +61,8 @@ static void on_look(struct loop_timer *t)
 void hub_shutdown(struct hub *h, void (*done)(void *ctx), void *ctx)
 {
 	h->drain.is_on = true;
-	gate_close(h->gate);
-	h->gate = NULL;
+	responder_server_close(h->responders);
+	h->responders = NULL;
 	views_flush_all(&h->views);
 	streams_say_bye(&h->streams, SIZE_MAX, "shutdown");
 	h->drain.done = done;

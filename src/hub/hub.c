@@ -8,10 +8,10 @@
 #include "base/mem.h"
 #include "channel/channels.h"
 #include "hub/drain.h"
-#include "hub/gate.h"
 #include "hub/housekeeping.h"
 #include "hub/open_files.h"
 #include "hub/reception.h"
+#include "hub/responder_server.h"
 #include "hub/schema.h"
 
 static void on_ask(void *ctx, struct connection *c, const struct handoff_request *r)
@@ -29,10 +29,10 @@ static bool has_room(void *ctx)
 	return open_files_admit_responder(ctx);
 }
 
-int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why)
+int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_fd, char **why)
 {
 	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
-	struct gate_calls calls = {on_ask, on_take, has_room, h};
+	struct responder_calls calls = {on_ask, on_take, has_room, h};
 	int r = access_open(&h->access, s, why);
 	if (!r && (r = key_open(s->hub.state_dir, "redact.key", &h->redact_key)))
 		*why = mem_printf("%s/redact.key: %s (it holds 64 hexadecimal digits; when it is "
@@ -47,7 +47,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, cha
 	views_init(&h->views, &h->registry, &h->readers);
 	streams_init(&h->streams, &h->views, &h->access);
 	pages_init(&h->pages, &h->registry, &h->readers);
-	r = gate_open(&h->gate, l, &s->hub, gate_fd, &calls, why);
+	r = responder_server_open(&h->responders, l, &s->hub, responders_fd, &calls, why);
 	if (r)
 		return r;
 	schema_note(h);
@@ -94,7 +94,7 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	h->settings = fresh;
 	h->access.settings = fresh;
 	h->access.told_of_proxy_ns = 0;
-	gate_reload(h->gate, &fresh->hub);
+	responder_server_reload(h->responders, &fresh->hub);
 	open_files_look(h);
 	streams_check_access(&h->streams);
 	schema_note(h);

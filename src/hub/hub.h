@@ -4,8 +4,8 @@
  *
  *	source process -> sources -> channel -> journal
  *	                                 \-> view -> stream -> front server
- *	responder -> gate -> subscription -> view
- *	                 \-> report
+ *	responder -> responder_server -> dispatch -> subscription -> view
+ *	                                          \-> report
  *
  * It runs no plugin and no libfcgi, and nothing in its loop blocks: history is
  * read by the threads of its helper.
@@ -27,7 +27,7 @@
 #include "stream/streams.h"
 #include "stream/views.h"
 
-struct gate;
+struct responder_server;
 
 struct hub {
 	struct loop *loop;
@@ -39,7 +39,7 @@ struct hub {
 	struct pages pages;
 	struct access access;
 	struct key redact_key;
-	struct gate *gate;
+	struct responder_server *responders;
 	uint64_t n_refused; /* clients that were told that it is busy; by reception.c */
 	int64_t started_ns;
 	struct open_files open_files;
@@ -60,9 +60,10 @@ struct hub {
 };
 
 /* Opens the state directory's journals.  0, or a negative errno with *why an
- * owned sentence.  `gate_fd` is the listening socket for responders; taken.
+ * owned sentence.  `responders_fd` is the listening socket for responders; taken.
  */
-int hub_open(struct hub *h, struct loop *l, struct settings *s, int gate_fd, char **why) must_check;
+int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_fd,
+	     char **why) must_check;
 
 /* Takes other settings (borrowed) in place of those it has: opens new channels
  * and lets go of removed ones once nobody reads them.  0, or a negative errno

@@ -32,7 +32,7 @@ struct asking {
 
 static void answer(struct asking *a, enum handoff_verdict verdict, struct str bytes)
 {
-	gate_answer(a->connection, a->request->serial, verdict, bytes);
+	responder_server_answer(a->connection, a->request->serial, verdict, bytes);
 }
 
 static void answer_document(struct asking *a, int status, const char *type, struct str body)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/gate.h"
+#include "hub/responder_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,9 +25,9 @@ enum {
 	WAITING_MAX = 4096,
 };
 
-struct gate {
+struct responder_server {
 	struct loop *loop;
-	struct gate_calls calls;
+	struct responder_calls calls;
 	struct loop_io io; /* the listening socket */
 	int fd;
 	struct loop_timer pause; /* short of descriptors: accept again later */
@@ -42,7 +42,7 @@ struct gate {
 
 /* One that waits for its turn. */
 struct question {
-	struct list link; /* in gate.waiting */
+	struct list link; /* in responder_server.waiting */
 	struct list of;   /* in connection.questions, for what has to be answered there */
 	struct connection *connection; /* NULL: it was cut off */
 	int fd;                        /* passed with it, or -1; owned */
@@ -52,7 +52,7 @@ struct question {
 
 struct connection {
 	struct list link;
-	struct gate *gate;
+	struct responder_server *server;
 	struct loop_io io;
 	int fd;
 	struct buf pending; /* packets that it has not taken yet, each behind its length (u32) */
@@ -77,9 +77,9 @@ static void cut_off(struct connection *c)
 		list_remove(e);
 	}
 	list_remove(&c->link);
-	loop_remove(c->gate->loop, &c->io);
+	loop_remove(c->server->loop, &c->io);
 	fd_close(&c->fd);
-	loop_defer(c->gate->loop, &c->reaper);
+	loop_defer(c->server->loop, &c->reaper);
 }
 
 /* At once, or behind those that wait; 0 or a negative errno. */
@@ -96,7 +96,7 @@ static int put_packet(struct connection *c, struct str packet)
 	}
 	buf_put_u32(&c->pending, (uint32_t)packet.len);
 	buf_put_str(&c->pending, packet);
-	loop_change(c->gate->loop, &c->io, EPOLLIN | EPOLLOUT);
+	loop_change(c->server->loop, &c->io, EPOLLIN | EPOLLOUT);
 	return 0;
 }
 
@@ -113,12 +113,12 @@ static int send_pending(struct connection *c)
 	}
 	buf_fini(&c->pending);
 	c->pending_at = 0;
-	loop_change(c->gate->loop, &c->io, EPOLLIN);
+	loop_change(c->server->loop, &c->io, EPOLLIN);
 	return 0;
 }
 
-void gate_answer(struct connection *c, uint32_t serial, enum handoff_verdict verdict,
-		 struct str bytes)
+void responder_server_answer(struct connection *c, uint32_t serial, enum handoff_verdict verdict,
+			     struct str bytes)
 {
 	struct buf packet = {0};
 	int r;
@@ -144,15 +144,16 @@ void gate_answer(struct connection *c, uint32_t serial, enum handoff_verdict ver
 }
 
 /* Takes `fd`. */
-static void serve(struct gate *g, struct connection *c, const struct handoff_request *r, int fd)
+static void serve(struct responder_server *srv, struct connection *c,
+		  const struct handoff_request *r, int fd)
 {
 	if (r->kind == HANDOFF_TAKE) {
-		g->calls.take(g->calls.ctx, r, fd);
+		srv->calls.take(srv->calls.ctx, r, fd);
 		return;
 	}
 	fd_close(&fd);
 	if (c)
-		g->calls.ask(g->calls.ctx, c, r);
+		srv->calls.ask(srv->calls.ctx, c, r);
 }
 
 static uint64_t owner_of(const struct handoff_request *r)
@@ -161,27 +162,27 @@ static uint64_t owner_of(const struct handoff_request *r)
 	return address << 32 | crc32c(0, r->user.data, r->user.len);
 }
 
-static void put_question(struct gate *g, struct connection *c, const struct handoff_request *r,
-			 int fd, size_t len)
+static void put_question(struct responder_server *srv, struct connection *c,
+			 const struct handoff_request *r, int fd, size_t len)
 {
 	struct question *q = mem_zero(sizeof(*q) + len);
 	q->connection = c;
 	q->fd = fd;
 	q->len = len;
-	memcpy(q->packet, g->packet, len);
+	memcpy(q->packet, srv->packet, len);
 	list_append(&c->questions, &q->of);
-	lanes_put(&g->waiting, owner_of(r), &q->link);
-	g->n_waiting++;
-	loop_defer(g->loop, &g->serving);
+	lanes_put(&srv->waiting, owner_of(r), &q->link);
+	srv->n_waiting++;
+	loop_defer(srv->loop, &srv->serving);
 }
 
-static struct question *next_question(struct gate *g)
+static struct question *next_question(struct responder_server *srv)
 {
-	struct list *e = lanes_take(&g->waiting);
+	struct list *e = lanes_take(&srv->waiting);
 	if (!e)
 		return NULL;
 	struct question *q = list_entry(e, struct question, link);
-	g->n_waiting--;
+	srv->n_waiting--;
 	list_remove(&q->of);
 	return q;
 }
@@ -189,146 +190,148 @@ static struct question *next_question(struct gate *g)
 /* At least one in each turn. */
 static void on_serving(struct loop_task *t)
 {
-	struct gate *g = container_of(t, struct gate, serving);
+	struct responder_server *srv = container_of(t, struct responder_server, serving);
 	struct question *q;
-	while (loop_share_enter(g->loop, &g->share, SHARE_NS)) {
+	while (loop_share_enter(srv->loop, &srv->share, SHARE_NS)) {
 		struct handoff_request r;
-		if (!(q = next_question(g)))
+		if (!(q = next_question(srv)))
 			return;
 		if (handoff_get_request((struct str){q->packet, q->len}, &r) == 0)
-			serve(g, q->connection, &r, q->fd);
+			serve(srv, q->connection, &r, q->fd);
 		free(q);
-		loop_share_leave(&g->share);
-		if (loop_is_late(g->loop))
+		loop_share_leave(&srv->share);
+		if (loop_is_late(srv->loop))
 			break;
 	}
-	if (g->n_waiting)
-		loop_defer(g->loop, t);
+	if (srv->n_waiting)
+		loop_defer(srv->loop, t);
 }
 
 /* A waiting question may hold a descriptor, which must not come from the reserve. */
-static bool has_room(const struct gate *g)
+static bool has_room(const struct responder_server *srv)
 {
-	return !g->n_waiting || (g->n_waiting < WAITING_MAX && g->calls.has_room(g->calls.ctx));
+	return !srv->n_waiting ||
+	       (srv->n_waiting < WAITING_MAX && srv->calls.has_room(srv->calls.ctx));
 }
 
 static void on_packets(struct loop_io *io, uint32_t events)
 {
 	struct connection *c = container_of(io, struct connection, io);
-	struct gate *g = c->gate;
+	struct responder_server *srv = c->server;
 	if (events & EPOLLOUT && send_pending(c)) {
 		cut_off(c);
 		return;
 	}
-	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0 && has_room(g); i++) {
+	for (int i = 0; i < PACKETS_PER_TURN && c->fd >= 0 && has_room(srv); i++) {
 		int passed;
 		struct handoff_request r;
-		ssize_t n = fd_recv_packet(c->fd, g->packet, sizeof(g->packet), &passed);
+		ssize_t n = fd_recv_packet(c->fd, srv->packet, sizeof(srv->packet), &passed);
 		if (n == -EAGAIN)
 			return;
-		if (n <= 0 || handoff_get_request((struct str){g->packet, (size_t)n}, &r)) {
+		if (n <= 0 || handoff_get_request((struct str){srv->packet, (size_t)n}, &r)) {
 			if (n > 0)
 				log_error("a responder sent what is no request: it is cut off");
 			fd_close(&passed);
 			cut_off(c);
 			return;
 		}
-		if (g->n_waiting || loop_is_late(c->gate->loop) ||
-		    !loop_share_enter(c->gate->loop, &g->share, SHARE_NS)) {
-			put_question(g, c, &r, passed, (size_t)n);
+		if (srv->n_waiting || loop_is_late(c->server->loop) ||
+		    !loop_share_enter(c->server->loop, &srv->share, SHARE_NS)) {
+			put_question(srv, c, &r, passed, (size_t)n);
 			continue;
 		}
-		serve(g, c, &r, passed);
-		loop_share_leave(&g->share);
+		serve(srv, c, &r, passed);
+		loop_share_leave(&srv->share);
 	}
 }
 
 static void on_pause_over(struct loop_timer *t)
 {
-	struct gate *g = container_of(t, struct gate, pause);
-	loop_change(g->loop, &g->io, EPOLLIN);
+	struct responder_server *srv = container_of(t, struct responder_server, pause);
+	loop_change(srv->loop, &srv->io, EPOLLIN);
 }
 
 static void on_connection(struct loop_io *io, uint32_t events maybe_unused)
 {
-	struct gate *g = container_of(io, struct gate, io);
+	struct responder_server *srv = container_of(io, struct responder_server, io);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (!g->calls.has_room(g->calls.ctx)) {
-			loop_change(g->loop, &g->io, 0);
-			loop_timer_set(g->loop, &g->pause, loop_now(g->loop) + PAUSE_NS);
+		if (!srv->calls.has_room(srv->calls.ctx)) {
+			loop_change(srv->loop, &srv->io, 0);
+			loop_timer_set(srv->loop, &srv->pause, loop_now(srv->loop) + PAUSE_NS);
 			return;
 		}
-		int fd = accept4(g->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(srv->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
-		if (!peers_admit(&g->peers, fd, "the hub's socket")) {
+		if (!peers_admit(&srv->peers, fd, "the hub's socket")) {
 			close(fd);
 			continue;
 		}
 		int size = SEND_BUFFER;
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		struct connection *c = mem_zero(sizeof(*c));
-		c->gate = g;
+		c->server = srv;
 		c->fd = fd;
 		c->reaper.fn = reap;
 		list_init(&c->questions);
-		list_append(&g->connections, &c->link);
-		if (loop_add(g->loop, &c->io, fd, EPOLLIN, on_packets))
+		list_append(&srv->connections, &c->link);
+		if (loop_add(srv->loop, &c->io, fd, EPOLLIN, on_packets))
 			cut_off(c);
 	}
 }
 
-void gate_reload(struct gate *g, const struct hub_settings *s)
+void responder_server_reload(struct responder_server *srv, const struct hub_settings *s)
 {
-	settings_peers(s, &g->peers);
-	g->peers.supervisor = getppid();
-	g->peers.depth = 1; /* its responders */
+	settings_peers(s, &srv->peers);
+	srv->peers.supervisor = getppid();
+	srv->peers.depth = 1; /* its responders */
 }
 
-bool gate_is_idle(const struct gate *g)
+bool responder_server_is_idle(const struct responder_server *srv)
 {
-	return !g || list_is_empty(&g->connections);
+	return !srv || list_is_empty(&srv->connections);
 }
 
-int gate_open(struct gate **ret, struct loop *l, const struct hub_settings *s, int fd,
-	      const struct gate_calls *calls, char **why)
+int responder_server_open(struct responder_server **ret, struct loop *l,
+			  const struct hub_settings *s, int fd, const struct responder_calls *calls,
+			  char **why)
 {
-	struct gate *g = mem_zero(sizeof(*g));
-	g->loop = l;
-	g->calls = *calls;
-	g->fd = fd;
-	g->io.fd = -1;
-	g->pause.fn = on_pause_over;
-	list_init(&g->connections);
-	lanes_init(&g->waiting);
-	list_init(&g->serving.link);
-	g->serving.fn = on_serving;
-	gate_reload(g, s);
+	struct responder_server *srv = mem_zero(sizeof(*srv));
+	srv->loop = l;
+	srv->calls = *calls;
+	srv->fd = fd;
+	srv->io.fd = -1;
+	srv->pause.fn = on_pause_over;
+	list_init(&srv->connections);
+	lanes_init(&srv->waiting);
+	list_init(&srv->serving.link);
+	srv->serving.fn = on_serving;
+	responder_server_reload(srv, s);
 	int r = fd_set_nonblocking(fd);
 	if (!r)
-		r = loop_add(l, &g->io, fd, EPOLLIN, on_connection);
+		r = loop_add(l, &srv->io, fd, EPOLLIN, on_connection);
 	if (r)
 		*why = mem_printf("cannot listen for responders: %s", strerror(-r));
-	*ret = g;
+	*ret = srv;
 	return r;
 }
 
-void gate_close(struct gate *g)
+void responder_server_close(struct responder_server *srv)
 {
-	if (!g)
+	if (!srv)
 		return;
-	list_each_safe (e, &g->connections) {
+	list_each_safe (e, &srv->connections) {
 		struct connection *c = list_entry(e, struct connection, link);
 		cut_off(c);
 		list_remove(&c->reaper.link);
 		free(c);
 	}
-	for (struct question *q; (q = next_question(g)); free(q))
+	for (struct question *q; (q = next_question(srv)); free(q))
 		fd_close(&q->fd);
-	lanes_fini(&g->waiting);
-	list_remove(&g->serving.link);
-	loop_remove(g->loop, &g->io);
-	loop_timer_cancel(g->loop, &g->pause);
-	fd_close(&g->fd);
-	free(g);
+	lanes_fini(&srv->waiting);
+	list_remove(&srv->serving.link);
+	loop_remove(srv->loop, &srv->io);
+	loop_timer_cancel(srv->loop, &srv->pause);
+	fd_close(&srv->fd);
+	free(srv);
 }
