@@ -7,21 +7,21 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "channel/channels.h"
+#include "hub/dispatch.h"
 #include "hub/drain.h"
 #include "hub/housekeeping.h"
 #include "hub/open_files.h"
-#include "hub/reception.h"
 #include "hub/responder_server.h"
 #include "hub/schema.h"
 
 static void on_ask(void *ctx, struct connection *c, const struct handoff_request *r)
 {
-	reception_ask(ctx, c, r);
+	dispatch_ask(ctx, c, r);
 }
 
 static void on_take(void *ctx, const struct handoff_request *r, int fd)
 {
-	reception_take(ctx, r, fd);
+	dispatch_take(ctx, r, fd);
 }
 
 static bool has_room(void *ctx)

@@ -40,7 +40,7 @@ struct hub {
 	struct access access;
 	struct key redact_key;
 	struct responder_server *responders;
-	uint64_t n_refused; /* clients that were told that it is busy; by reception.c */
+	uint64_t n_refused; /* clients that were told that it is busy; by dispatch.c */
 	int64_t started_ns;
 	struct open_files open_files;
 	struct housekeeping housekeeping;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/reception.h"
+#include "hub/dispatch.h"
 
 #include "access/access.h"
 #include "access/safety.h"
@@ -21,7 +21,7 @@
 enum { BUSY_RETRY_MS = 15000 };
 
 /* One question, for as long as it is being answered. */
-struct asking {
+struct request_context {
 	struct hub *hub;
 	struct connection *connection;
 	const struct handoff_request *request;
@@ -30,12 +30,13 @@ struct asking {
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-static void answer(struct asking *a, enum handoff_verdict verdict, struct str bytes)
+static void answer(struct request_context *a, enum handoff_verdict verdict, struct str bytes)
 {
 	responder_server_answer(a->connection, a->request->serial, verdict, bytes);
 }
 
-static void answer_document(struct asking *a, int status, const char *type, struct str body)
+static void answer_document(struct request_context *a, int status, const char *type,
+			    struct str body)
 {
 	struct buf out = {0};
 	buf_printf(&out,
@@ -74,7 +75,7 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	return view_is_one_too_many(&h->views, sub) ? "hub.limits.subscriptions" : NULL;
 }
 
-static void put_head(struct asking *a, struct buf *out, const struct subscription *sub)
+static void put_head(struct request_context *a, struct buf *out, const struct subscription *sub)
 {
 	buf_printf(out,
 		   "Status: 200 OK\r\nContent-Type: %s\r\n%s"
@@ -100,7 +101,7 @@ static void put_busy(struct buf *out, struct hub *h, const struct subscription *
 }
 
 /* A non-200 would end a browser's EventSource for good; this one comes back. */
-static void answer_busy(struct asking *a, struct subscription *sub, const char *reason)
+static void answer_busy(struct request_context *a, struct subscription *sub, const char *reason)
 {
 	struct buf out = {0};
 	a->hub->n_refused++;
@@ -111,7 +112,7 @@ static void answer_busy(struct asking *a, struct subscription *sub, const char *
 	buf_fini(&out);
 }
 
-static void answer_page_later(struct asking *a, const char *reason)
+static void answer_page_later(struct request_context *a, const char *reason)
 {
 	struct buf body = {0};
 	buf_printf(&body, "Busy: %s. Ask again in a moment.\n", reason);
@@ -120,7 +121,7 @@ static void answer_page_later(struct asking *a, const char *reason)
 }
 
 /* For requests that the hub answers on their descriptor itself. */
-static void ask_for_events(struct asking *a, enum subscription_use use)
+static void ask_for_events(struct request_context *a, enum subscription_use use)
 {
 	const struct handoff_request *r = a->request;
 	struct subscription sub;
@@ -147,7 +148,7 @@ static void ask_for_events(struct asking *a, enum subscription_use use)
 }
 
 /* POST /streams/TOKEN: from where it is the stream goes on with this. */
-static void change_stream(struct asking *a, struct stream *s)
+static void change_stream(struct request_context *a, struct stream *s)
 {
 	const struct handoff_request *r = a->request;
 	struct subscription sub;
@@ -175,7 +176,7 @@ static void change_stream(struct asking *a, struct stream *s)
 	buf_fini(&body);
 }
 
-static void ask_about_stream(struct asking *a, struct str token)
+static void ask_about_stream(struct request_context *a, struct str token)
 {
 	const struct handoff_request *r = a->request;
 	struct stream *s = streams_find(&a->hub->streams, token);
@@ -227,7 +228,7 @@ static const struct document {
 	{"/health/ready", false, report_ready},
 };
 
-static void ask_for_document(struct asking *a)
+static void ask_for_document(struct request_context *a)
 {
 	struct str schema = behind(a->request->route, "/schema/");
 	struct buf body = {0};
@@ -253,7 +254,7 @@ static void ask_for_document(struct asking *a)
 	answer_document(a, 404, "text/plain; charset=utf-8", STR("There is nothing here.\n"));
 }
 
-static void answer_preflight(struct asking *a)
+static void answer_preflight(struct request_context *a)
 {
 	struct buf out = {0};
 	safety_put_preflight(&a->hub->access, a->request, &out);
@@ -261,9 +262,9 @@ static void answer_preflight(struct asking *a)
 	buf_fini(&out);
 }
 
-void reception_ask(struct hub *h, struct connection *c, const struct handoff_request *r)
+void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_request *r)
 {
-	struct asking a = {.hub = h, .connection = c, .request = r};
+	struct request_context a = {.hub = h, .connection = c, .request = r};
 	struct buf why = {0};
 	int use = use_of(r->route);
 	struct str token = behind(r->route, "/streams/");
@@ -339,7 +340,7 @@ static void open_events(struct hub *h, const struct handoff_request *r, const st
 	buf_fini(&why);
 }
 
-void reception_take(struct hub *h, const struct handoff_request *r, int fd)
+void dispatch_take(struct hub *h, const struct handoff_request *r, int fd)
 {
 	struct identity who;
 	struct buf why = {0};
