@@ -12,14 +12,14 @@
 #include "base/utf8.h"
 #include "channel/channel.h"
 #include "channel/regexes.h"
-#include "hub/asked.h"
+#include "hub/subscription_builder.h"
 #include "wire/query.h"
 
 enum { TAIL_MAX = 100000, LIMIT_DEFAULT = 100, LIMIT_MAX = 5000, CONTEXT_MAX = 100 };
 
 /* ---- where it starts ------------------------------------------------------------------------ */
 
-static int set_cursor(struct asked *a, struct str text, const char *what)
+static int set_cursor(struct subscription_builder *a, struct str text, const char *what)
 {
 	struct str epoch;
 	event_id id;
@@ -39,8 +39,8 @@ static int set_cursor(struct asked *a, struct str text, const char *what)
 	return 0;
 }
 
-static int set_number(struct asked *a, const char *key, const char *value, int64_t max,
-		      uint64_t *ret)
+static int set_number(struct subscription_builder *a, const char *key, const char *value,
+		      int64_t max, uint64_t *ret)
 {
 	int64_t n;
 	if (unit_parse_int(value, &n) || n < 0 || n > max) {
@@ -52,7 +52,8 @@ static int set_number(struct asked *a, const char *key, const char *value, int64
 }
 
 /* The last id before a time; ids hold the time at which sluice got the event. */
-static int id_of_time(struct asked *a, const char *key, struct str value, event_id *ret)
+static int id_of_time(struct subscription_builder *a, const char *key, struct str value,
+		      event_id *ret)
 {
 	int64_t ns;
 	if (timestamp_parse(value, clock_wall_ns(), &ns)) {
@@ -65,7 +66,7 @@ static int id_of_time(struct asked *a, const char *key, struct str value, event_
 	return 0;
 }
 
-static int set_since(struct asked *a, struct str value)
+static int set_since(struct subscription_builder *a, struct str value)
 {
 	int status = id_of_time(a, "since", value, &a->s->after);
 	a->is_since = true;
@@ -79,7 +80,7 @@ static int set_since(struct asked *a, struct str value)
 /* before= and after= of a page: a cursor or a time; a small number is so many lines
  * around each match.
  */
-static int set_edge(struct asked *a, const char *key, const char *value)
+static int set_edge(struct subscription_builder *a, const char *key, const char *value)
 {
 	bool is_before = strcmp(key, "before") == 0;
 	struct str text = str_of(value), epoch;
@@ -91,7 +92,7 @@ static int set_edge(struct asked *a, const char *key, const char *value)
 	if (id_parse(text, &epoch, &id) == 0) {
 		bool known = str_is(epoch, a->hub->registry.epoch);
 		if (!known)
-			return asked_refuse(
+			return builder_refuse(
 				a, "That is an id of journals that are lost (ask without it "
 				   "for the newest, or with earliest=1 for the oldest).");
 		if (!is_before)
@@ -115,7 +116,7 @@ static int set_edge(struct asked *a, const char *key, const char *value)
 /* ---- parameters ---------------------------------------------------------------------------------
  */
 
-static int set_format(struct asked *a, const char *value)
+static int set_format(struct subscription_builder *a, const char *value)
 {
 	static const char *const known[] = {"sse", "ndjson", "text", "json", NULL};
 	for (size_t i = 0; known[i]; i++) {
@@ -124,7 +125,7 @@ static int set_format(struct asked *a, const char *value)
 			return 0;
 		}
 	}
-	return asked_refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history).");
+	return builder_refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history).");
 }
 
 static bool is_one_of(const char *value, const char *x, const char *y)
@@ -142,7 +143,7 @@ static int place_among(const char *value, const char *const *words)
 }
 
 /* Parameters with a fixed set of values; -1: not one of them. */
-static int set_switch(struct asked *a, const char *key, const char *value)
+static int set_switch(struct subscription_builder *a, const char *key, const char *value)
 {
 	struct subscription *s = a->s;
 	static const char *const data[] = {"json", "message", "html", NULL};
@@ -205,7 +206,7 @@ static bool is_nonce(const char *key, struct str value)
 	       !(meant && place_among(meant, numeric) >= 0);
 }
 
-static int unknown(struct asked *a, const char *key, struct str value)
+static int unknown(struct subscription_builder *a, const char *key, struct str value)
 {
 	if (place_among(key, known) >= 0) {
 		buf_printf(a->why,
@@ -227,15 +228,15 @@ static int unknown(struct asked *a, const char *key, struct str value)
 	return 400;
 }
 
-static int set_timeout(struct asked *a, const char *value)
+static int set_timeout(struct subscription_builder *a, const char *value)
 {
 	if (unit_parse_duration(value, &a->s->timeout_ns) || a->s->timeout_ns < 0 ||
 	    a->s->timeout_ns > 300 * NS_PER_SEC)
-		return asked_refuse(a, "\"timeout\" is a duration from 0s to 300s.");
+		return builder_refuse(a, "\"timeout\" is a duration from 0s to 300s.");
 	return 0;
 }
 
-static int one_of_history(struct asked *a, const char *key, const char *value)
+static int one_of_history(struct subscription_builder *a, const char *key, const char *value)
 {
 	if (strcmp(key, "before") == 0 || strcmp(key, "after") == 0)
 		return set_edge(a, key, value);
@@ -251,7 +252,7 @@ static int one_of_history(struct asked *a, const char *key, const char *value)
 	return -1;
 }
 
-static int one_of_start(struct asked *a, const char *key, const char *value)
+static int one_of_start(struct subscription_builder *a, const char *key, const char *value)
 {
 	if (strcmp(key, "after") == 0)
 		return set_cursor(a, str_of(value), "\"after\"");
@@ -264,20 +265,20 @@ static int one_of_start(struct asked *a, const char *key, const char *value)
 	return -1;
 }
 
-static int one_of_filter(struct asked *a, const char *key, struct str value)
+static int one_of_filter(struct subscription_builder *a, const char *key, struct str value)
 {
 	if (strcmp(key, "filter") == 0)
-		return asked_add_filter(a, value, "filter");
+		return builder_add_filter(a, value, "filter");
 	if (strcmp(key, "grep") == 0 || strcmp(key, "exclude") == 0)
-		return asked_add_grep(a, value, key[0] == 'e');
+		return builder_add_grep(a, value, key[0] == 'e');
 	if (strcmp(key, "severity") == 0)
-		return asked_add_severity(a, value);
+		return builder_add_severity(a, value);
 	if (strcmp(key, "type") == 0 || strcmp(key, "source") == 0)
-		return asked_add_one_of(a, key, value);
+		return builder_add_one_of(a, key, value);
 	return -1;
 }
 
-static int one_parameter(struct asked *a, const char *key, const char *value)
+static int one_parameter(struct subscription_builder *a, const char *key, const char *value)
 {
 	int status = one_of_filter(a, key, str_of(value));
 	if (status >= 0)
@@ -285,7 +286,7 @@ static int one_parameter(struct asked *a, const char *key, const char *value)
 	if (strcmp(key, "ticket") == 0)
 		return 0; /* has been looked at */
 	if (strcmp(key, "channel") == 0)
-		return asked_add_channel(a, value);
+		return builder_add_channel(a, value);
 	if (a->use == USE_CHANGE)
 		return unknown(a, key, str_of(value));
 	if (strcmp(key, "format") == 0)
@@ -324,14 +325,14 @@ static const char *trimmed(const char *key, struct buf *value)
 	return buf_text(value);
 }
 
-static int all_parameters(struct asked *a, struct str rest)
+static int all_parameters(struct subscription_builder *a, struct str rest)
 {
 	struct buf key = {0}, value = {0};
 	int status = 0, got;
 	while (!status && (got = query_next(&rest, &key, &value)) != 0) {
 		if (got < 0) {
-			status = asked_refuse(a,
-					      "The query holds a broken percent escape or a NUL.");
+			status = builder_refuse(
+				a, "The query holds a broken percent escape or a NUL.");
 			continue;
 		}
 		const char *k = trimmed("", &key), *v = trimmed(k, &value);
@@ -347,7 +348,7 @@ static int all_parameters(struct asked *a, struct str rest)
  * ------------------------------------------------------------------------ */
 
 /* What `Accept` likes best of those that there are; the first of equals. */
-static int negotiate(struct asked *a, struct str accept)
+static int negotiate(struct subscription_builder *a, struct str accept)
 {
 	static const enum format formats[] = {FORMAT_SSE, FORMAT_NDJSON, FORMAT_TEXT};
 	static const char *const types[] = {"text/event-stream", "application/x-ndjson",
@@ -366,7 +367,7 @@ static int negotiate(struct asked *a, struct str accept)
 	return 406;
 }
 
-static int choose_format(struct asked *a, struct str accept)
+static int choose_format(struct subscription_builder *a, struct str accept)
 {
 	static const enum format sse_forms[] = {[SSE_DATA_JSON] = FORMAT_SSE,
 						[SSE_DATA_MESSAGE] = FORMAT_SSE_MESSAGE,
@@ -376,16 +377,16 @@ static int choose_format(struct asked *a, struct str accept)
 	if (a->use == USE_POLL) {
 		s->format = FORMAT_PAGE;
 		if (a->format[0] && !is_json)
-			return asked_refuse(
+			return builder_refuse(
 				a, "The answer of /poll is a JSON document (format=json).");
 		return 0;
 	}
 	if (a->use == USE_HISTORY && strcmp(a->format, "sse") == 0)
-		return asked_refuse(a, "History is json, ndjson or text.");
+		return builder_refuse(a, "History is json, ndjson or text.");
 	if (a->use == USE_STREAM && is_json)
-		return asked_refuse(a,
-				    "A stream is sse, ndjson or text (format=ndjson: a JSON object "
-				    "a line).");
+		return builder_refuse(
+			a, "A stream is sse, ndjson or text (format=ndjson: a JSON object "
+			   "a line).");
 	if (strcmp(a->format, "ndjson") == 0)
 		s->format = FORMAT_NDJSON;
 	else if (strcmp(a->format, "text") == 0)
@@ -413,7 +414,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void put_names(struct asked *a)
+static void put_names(struct subscription_builder *a)
 {
 	struct json j = {&a->s->names, false};
 	qsort(a->names, a->n_names, sizeof(a->names[0]), by_text);
@@ -426,7 +427,7 @@ static void put_names(struct asked *a)
 /* What has been is for those alone who may see it.  Who has a cursor goes on from now
  * with a gap, so that a browser that reconnects is not turned away for good.
  */
-static int check_replay(struct asked *a)
+static int check_replay(struct subscription_builder *a)
 {
 	struct subscription *s = a->s;
 	const char *barred = NULL;
@@ -457,7 +458,7 @@ static int check_replay(struct asked *a)
 int subscription_parse(struct hub *h, const struct handoff_request *r, const struct identity *who,
 		       enum subscription_use use, struct subscription *ret, struct buf *why)
 {
-	struct asked *a = mem_zero(sizeof(*a));
+	struct subscription_builder *a = mem_zero(sizeof(*a));
 	*ret = (struct subscription){.framing = r->framing,
 				     .gzips = r->takes_gzip,
 				     .limit = LIMIT_DEFAULT,
@@ -481,7 +482,7 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 	if (!status && use != USE_CHANGE)
 		status = choose_format(a, r->accept);
 	if (!status)
-		status = asked_make_filters(a);
+		status = builder_make_filters(a);
 	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
 	if (r->kind == HANDOFF_TAKE) /* promised, whatever the settings are by now */
 		ret->gzips = r->takes_gzip;

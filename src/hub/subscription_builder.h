@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * asked - a subscription while its parameters are gathered: which channels, and what
+ * subscription_builder - a subscription while its parameters are gathered: which channels, and what
  * of each.
  *
  * Each function returns 0, or an HTTP status with a sentence in `why`.
  */
-#ifndef SLUICE_HUB_ASKED_H
-#define SLUICE_HUB_ASKED_H
+#ifndef SLUICE_HUB_SUBSCRIPTION_BUILDER_H
+#define SLUICE_HUB_SUBSCRIPTION_BUILDER_H
 
 #include "hub/subscription_parse.h"
 
 enum { FILTERS_MAX = 16 };
 
-struct asked {
+struct subscription_builder {
 	struct hub *hub;
 	const struct identity *who;
 	struct subscription *s;
@@ -38,16 +38,16 @@ struct asked {
 	char format[16];
 };
 
-int asked_refuse(struct asked *a, const char *sentence);
-int asked_add_channel(struct asked *a, const char *name);
+int builder_refuse(struct subscription_builder *a, const char *sentence);
+int builder_add_channel(struct subscription_builder *a, const char *name);
 
 /* grep= and exclude=, type= and source=, severity=, and filter= itself. */
-int asked_add_grep(struct asked *a, struct str value, bool excludes);
-int asked_add_one_of(struct asked *a, const char *subject, struct str values);
-int asked_add_severity(struct asked *a, struct str value);
-int asked_add_filter(struct asked *a, struct str text, const char *parameter);
+int builder_add_grep(struct subscription_builder *a, struct str value, bool excludes);
+int builder_add_one_of(struct subscription_builder *a, const char *subject, struct str values);
+int builder_add_severity(struct subscription_builder *a, struct str value);
+int builder_add_filter(struct subscription_builder *a, struct str text, const char *parameter);
 
 /* The filter of each channel, once all is gathered. */
-int asked_make_filters(struct asked *a);
+int builder_make_filters(struct subscription_builder *a);
 
 #endif

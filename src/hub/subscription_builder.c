@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/asked.h"
+#include "hub/subscription_builder.h"
 
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "channel/channel.h"
 #include "channel/regexes.h"
 
-int asked_refuse(struct asked *a, const char *sentence)
+int builder_refuse(struct subscription_builder *a, const char *sentence)
 {
 	buf_puts(a->why, sentence);
 	buf_putc(a->why, '\n');
@@ -17,7 +17,7 @@ int asked_refuse(struct asked *a, const char *sentence)
 /* ---- channels ------------------------------------------------------------------------ */
 
 /* The place of a channel with a journal, or -1 when there are too many. */
-static int place_of(struct asked *a, struct channel *c)
+static int place_of(struct subscription_builder *a, struct channel *c)
 {
 	struct subscription *s = a->s;
 	size_t at = 0;
@@ -37,7 +37,7 @@ static int place_of(struct asked *a, struct channel *c)
 	return (int)at;
 }
 
-static int too_many(struct asked *a)
+static int too_many(struct subscription_builder *a)
 {
 	buf_printf(a->why, "More than %d channels in one stream (open several).\n",
 		   SUBSCRIPTION_CHANNELS_MAX);
@@ -62,7 +62,7 @@ static void take_pace(struct subscription *s, const struct channel_settings *c, 
 	*own_tail = MAX(*own_tail, (uint64_t)c->tail);
 }
 
-static int add_derived(struct asked *a, const struct channel_settings *d)
+static int add_derived(struct subscription_builder *a, const struct channel_settings *d)
 {
 	for (size_t i = 0; i < d->n_from; i++) {
 		struct channel *c = registry_channel(&a->hub->registry, d->from[i]);
@@ -81,7 +81,7 @@ static int add_derived(struct asked *a, const struct channel_settings *d)
 	return 0;
 }
 
-int asked_add_channel(struct asked *a, const char *name)
+int builder_add_channel(struct subscription_builder *a, const char *name)
 {
 	for (size_t i = 0; i < a->n_names; i++)
 		if (strcmp(a->names[i], name) == 0)
@@ -109,11 +109,11 @@ int asked_add_channel(struct asked *a, const char *name)
 /* ---- filters ------------------------------------------------------------------------------ */
 
 /* One more that must hold; refused with its own text, so that places are right. */
-int asked_add_filter(struct asked *a, struct str text, const char *parameter)
+int builder_add_filter(struct subscription_builder *a, struct str text, const char *parameter)
 {
 	struct buf why = {0};
 	if (++a->n_filters > FILTERS_MAX)
-		return asked_refuse(
+		return builder_refuse(
 			a, "More than 16 filters in one request (join them with \"and\").");
 	struct filter *f = filter_parse(regexes_pool(a->hub->registry.regexes), text, &why);
 	if (!f) {
@@ -138,40 +138,40 @@ int asked_add_filter(struct asked *a, struct str text, const char *parameter)
 	return status;
 }
 
-int asked_add_grep(struct asked *a, struct str value, bool excludes)
+int builder_add_grep(struct subscription_builder *a, struct str value, bool excludes)
 {
 	struct buf text = {0};
 	buf_puts(&text, excludes ? "not " : "");
 	filter_put_grep(&text, value);
-	int status = asked_add_filter(a, buf_str(&text), excludes ? "exclude" : "grep");
+	int status = builder_add_filter(a, buf_str(&text), excludes ? "exclude" : "grep");
 	buf_fini(&text);
 	return status;
 }
 
-int asked_add_one_of(struct asked *a, const char *subject, struct str values)
+int builder_add_one_of(struct subscription_builder *a, const char *subject, struct str values)
 {
 	struct buf text = {0};
 	filter_put_one_of(&text, subject, values);
-	int status = asked_add_filter(a, buf_str(&text), subject);
+	int status = builder_add_filter(a, buf_str(&text), subject);
 	buf_fini(&text);
 	return status;
 }
 
 /* severity=warning is that and worse; several are those. */
-int asked_add_severity(struct asked *a, struct str value)
+int builder_add_severity(struct subscription_builder *a, struct str value)
 {
 	if (memchr(value.data, ',', value.len))
-		return asked_add_one_of(a, "severity", value);
+		return builder_add_one_of(a, "severity", value);
 	struct buf text = {0};
 	buf_puts(&text, "severity <= ");
 	filter_put_string(&text, value);
-	int status = asked_add_filter(a, buf_str(&text), "severity");
+	int status = builder_add_filter(a, buf_str(&text), "severity");
 	buf_fini(&text);
 	return status;
 }
 
 /* The filter of each channel: what derived channels let through, and what was asked. */
-int asked_make_filters(struct asked *a)
+int builder_make_filters(struct subscription_builder *a)
 {
 	struct subscription *s = a->s;
 	struct buf text = {0};
