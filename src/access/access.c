@@ -168,7 +168,7 @@ static bool is_member(const struct access_settings *a, const char *group, const 
 	return false;
 }
 
-static bool is_one_of(const struct access *a, const struct who *list, const struct identity *who)
+static bool is_one_of(const struct access *a, const struct acl *list, const struct identity *who)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		struct subject s;

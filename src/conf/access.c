@@ -156,7 +156,7 @@ const struct setting access_rows[] = {
 	{{"admin", SLUICE_STRING, SLUICE_LIST, NULL, NULL, 0, 0,
 	  "who may read /status and the channel \"sluice\", as in \"access\" of a channel", NULL,
 	  NULL},
-	 AS_WHO(struct access_settings, admin)},
+	 AS_ACL(struct access_settings, admin)},
 	{{"groups", SLUICE_PATH, 0, NULL, NULL, 0, 0,
 	  "a file of groups, with lines \"name: user user\"", NULL, NULL},
 	 AS_LIST(struct access_settings, members, n_members),

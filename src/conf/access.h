@@ -9,7 +9,7 @@
 
 struct access_settings {
 	bool allows;       /* channels that say nothing: anyone may read them */
-	struct who *admin; /* NULL: as `allows` */
+	struct acl *admin; /* NULL: as `allows` */
 	char *certificate; /* parameter of the request; "" */
 	char **members;    /* of groups: "group user user" */
 	size_t n_members;

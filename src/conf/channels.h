@@ -23,9 +23,9 @@ struct channel_settings {
 	bool gzips;
 	enum slow slow;
 	int64_t max_lag_ns;
-	struct who *access; /* who may read it; NULL: it says nothing */
-	struct who *replay; /* who of them may see the past; NULL: all */
-	struct who *admin;  /* who sees how it does, beside access.admin; or NULL */
+	struct acl *access; /* who may read it; NULL: it says nothing */
+	struct acl *replay; /* who of them may see the past; NULL: all */
+	struct acl *admin;  /* who sees how it does, beside access.admin; or NULL */
 	/* of a derived channel: those that it shows, and which of their events */
 	char **from;
 	size_t n_from;

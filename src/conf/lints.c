@@ -45,7 +45,7 @@ static bool group_has_members(const struct access_settings *a, const char *name)
 }
 
 /* Whether the list lets anybody in; tells of groups that do not. */
-static bool lets_in(const struct telling *t, const char *where, const struct who *w)
+static bool lets_in(const struct telling *t, const char *where, const struct acl *w)
 {
 	bool any = false;
 	for (size_t i = 0; i < w->n; i++) {

@@ -37,9 +37,9 @@ static char **list_in(const struct setting *s, const void *of)
 	return *(char **const *)at_const(of, s->at);
 }
 
-static struct who *who_in(const struct setting *s, const void *of)
+static struct acl *acl_in(const struct setting *s, const void *of)
 {
-	return *(struct who *const *)at_const(of, s->at);
+	return *(struct acl *const *)at_const(of, s->at);
 }
 
 /* The i-th struct of an array, or the embedded one. */
@@ -78,11 +78,11 @@ struct sluice_option *settings_options(const struct setting *rows)
 	return all;
 }
 
-static struct who *who_of(const struct option_value *v, const char *where, struct errors *e)
+static struct acl *acl_of(const struct option_value *v, const char *where, struct errors *e)
 {
 	if (!v)
 		return NULL;
-	struct who *w = mem_zero(sizeof(*w));
+	struct acl *w = mem_zero(sizeof(*w));
 	w->items = mem_zero((v->n + 1) * sizeof(w->items[0]));
 	for (; w->n < v->n; w->n++) {
 		struct subject subject;
@@ -110,7 +110,7 @@ static void set(const struct setting *s, const struct option_value *v, const cha
 		break;
 	case MEMBER_TEXT: *(char **)to = text ? mem_strdup(text) : NULL; break;
 	case MEMBER_LIST: *(char ***)to = values_list(&s->option, v, also); break;
-	case MEMBER_WHO: *(struct who **)to = who_of(v, where, e); break;
+	case MEMBER_ACL: *(struct acl **)to = acl_of(v, where, e); break;
 	case MEMBER_NONE:
 	case MEMBER_WORD:
 	case MEMBER_STRUCT:
@@ -176,7 +176,7 @@ static void put_list(struct buf *out, char *const *items, size_t n)
 		put_text(out, items[i]);
 }
 
-static void put_who(struct buf *out, const struct who *w)
+static void put_acl(struct buf *out, const struct acl *w)
 {
 	buf_put_u8(out, w != NULL);
 	if (w)
@@ -206,7 +206,7 @@ static void put(const struct setting *s, const void *of, struct buf *out)
 	case MEMBER_WORD: buf_put_u32(out, *(const unsigned *)from); break;
 	case MEMBER_TEXT: put_text(out, text_in(s, of)); break;
 	case MEMBER_LIST: put_list(out, list_in(s, of), count_in(s, of)); break;
-	case MEMBER_WHO: put_who(out, who_in(s, of)); break;
+	case MEMBER_ACL: put_acl(out, acl_in(s, of)); break;
 	case MEMBER_STRUCT:
 	case MEMBER_STRUCTS: put_structs(s, of, out); break;
 	case MEMBER_NONE:
@@ -251,11 +251,11 @@ static char **get_list(struct reader *r, size_t *n)
 	return items;
 }
 
-static struct who *get_who(struct reader *r)
+static struct acl *get_acl(struct reader *r)
 {
 	if (!get_byte(r))
 		return NULL;
-	struct who *w = mem_zero(sizeof(*w));
+	struct acl *w = mem_zero(sizeof(*w));
 	w->items = get_list(r, &w->n);
 	return w;
 }
@@ -294,7 +294,7 @@ static void get(const struct setting *s, struct reader *r, void *into)
 		r->failed |= (s->flags & SETTING_REQUIRED) && !*(char **)to;
 		break;
 	case MEMBER_LIST: *(char ***)to = get_list(r, also); break;
-	case MEMBER_WHO: *(struct who **)to = get_who(r); break;
+	case MEMBER_ACL: *(struct acl **)to = get_acl(r); break;
 	case MEMBER_STRUCT: settings_get(s->rows, r, to); break;
 	case MEMBER_STRUCTS: get_structs(s, r, into); break;
 	case MEMBER_NONE:
@@ -361,11 +361,11 @@ static void release(const struct setting *s, void *of)
 		*(char ***)to = NULL;
 		*(size_t *)also = 0;
 		break;
-	case MEMBER_WHO:
-		if (who_in(s, of))
-			list_free(who_in(s, of)->items, who_in(s, of)->n);
-		free(who_in(s, of));
-		*(struct who **)to = NULL;
+	case MEMBER_ACL:
+		if (acl_in(s, of))
+			list_free(acl_in(s, of)->items, acl_in(s, of)->n);
+		free(acl_in(s, of));
+		*(struct acl **)to = NULL;
 		break;
 	case MEMBER_STRUCT:
 	case MEMBER_STRUCTS: release_structs(s, of); break;

@@ -16,7 +16,7 @@
 #include "conf/option.h"
 
 /* An access list, as written and checked (see conf/subject.h). */
-struct who {
+struct acl {
 	char **items;
 	size_t n;
 };
@@ -30,7 +30,7 @@ enum member_kind {
 	MEMBER_RANGE,   /* two int64_t */
 	MEMBER_TEXT,    /* char *, owned; NULL: neither set nor with a default */
 	MEMBER_LIST,    /* char ** and its size_t, all owned */
-	MEMBER_WHO,     /* struct who *, owned; NULL: not set */
+	MEMBER_ACL,     /* struct acl *, owned; NULL: not set */
 	MEMBER_STRUCT,  /* embedded, with a table of its own */
 	MEMBER_STRUCTS, /* an owned array of such, and its size_t */
 	MEMBER_OPAQUE,  /* nothing here touches it */
@@ -69,7 +69,7 @@ setting_check_fn setting_check_filter;
 #define AS_CHOICE(of, member) .kind = MEMBER_CHOICE, .at = MEMBER_AT(of, member, unsigned)
 #define AS_WORD(of, member)   .kind = MEMBER_WORD, .at = MEMBER_AT(of, member, unsigned)
 #define AS_TEXT(of, member)   .kind = MEMBER_TEXT, .at = MEMBER_AT(of, member, char *)
-#define AS_WHO(of, member)    .kind = MEMBER_WHO, .at = MEMBER_AT(of, member, struct who *)
+#define AS_ACL(of, member)    .kind = MEMBER_ACL, .at = MEMBER_AT(of, member, struct acl *)
 #define AS_RANGE(of, low, high)                                                                    \
 	.kind = MEMBER_RANGE, .at = MEMBER_AT(of, low, int64_t),                                   \
 	.also_at = MEMBER_AT(of, high, int64_t)

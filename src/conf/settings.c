@@ -158,7 +158,7 @@ void settings_free(struct settings *s)
 	free(s);
 }
 
-static bool lists_net(const struct who *w)
+static bool lists_net(const struct acl *w)
 {
 	for (size_t i = 0; w && i < w->n; i++)
 		if (strncmp(w->items[i], "net:", 4) == 0)

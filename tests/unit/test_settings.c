@@ -48,7 +48,7 @@ static void cover_member(char *covered, const struct setting *s, const char *tab
 		cover(covered, s->also_at, sizeof(int64_t), table);
 		break;
 	case MEMBER_TEXT:
-	case MEMBER_WHO: cover(covered, s->at, sizeof(void *), table); break;
+	case MEMBER_ACL: cover(covered, s->at, sizeof(void *), table); break;
 	case MEMBER_LIST:
 	case MEMBER_STRUCTS:
 		cover(covered, s->at, sizeof(void *), table);
@@ -122,9 +122,9 @@ static char **some_list(size_t *length, unsigned *n)
 	return items;
 }
 
-static struct who *some_who(unsigned *n)
+static struct acl *some_who(unsigned *n)
 {
-	struct who *w = mem_zero(sizeof(*w));
+	struct acl *w = mem_zero(sizeof(*w));
 	w->items = some_list(&w->n, n);
 	return w;
 }
@@ -157,7 +157,7 @@ static void fill(const struct setting *rows, void *of, unsigned *n)
 		case MEMBER_WORD: *(unsigned *)at = ++*n; break;
 		case MEMBER_TEXT: *(char **)at = some_text(n); break;
 		case MEMBER_LIST: *(char ***)at = some_list(also, n); break;
-		case MEMBER_WHO: *(struct who **)at = some_who(n); break;
+		case MEMBER_ACL: *(struct acl **)at = some_who(n); break;
 		case MEMBER_STRUCT:
 		case MEMBER_STRUCTS: fill_structs(s, at, also, n); break;
 		case MEMBER_NONE:
