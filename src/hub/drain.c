@@ -23,11 +23,12 @@ static void on_pace(struct loop_timer *t)
 	/* Few of them: one at a time. */
 	int64_t pause_ns = MAX(PACE_NS, left_ns / (int64_t)(h->streams.n + 1));
 	streams_say_bye(&h->streams, n, "drain");
-	if (left_ns > 0)
+	if (left_ns > 0) {
 		loop_timer_set(h->loop, t, now + MIN(pause_ns, left_ns));
-	else
-		log_info("drained: waiting for %zu %s to receive bye", h->streams.n,
-			 plural(h->streams.n, "stream", "streams"));
+		return;
+	}
+	n = streams_count_pending(&h->streams);
+	log_info("drained: waiting for %zu %s to receive bye", n, plural(n, "stream", "streams"));
 }
 
 void hub_drain(struct hub *h, int64_t over_ns)

@@ -53,6 +53,14 @@ void streams_say_bye(struct streams *all, size_t n, const char *reason)
 	}
 }
 
+size_t streams_count_pending(const struct streams *all)
+{
+	size_t n = 0;
+	list_each (e, &all->all)
+		n += !outlet_is_clear(&list_entry(e, struct stream, link)->outlet);
+	return n;
+}
+
 int64_t streams_moved_ns(const struct streams *all)
 {
 	int64_t last = 0;

@@ -24,6 +24,9 @@ void streams_of_derived_come_back(struct streams *all);
 /* Says goodbye to so many at most. */
 void streams_say_bye(struct streams *all, size_t n, const char *reason);
 
+/* How many have something to send that their clients have not taken. */
+size_t streams_count_pending(const struct streams *all) must_check;
+
 /* Loop time at which some client last took something; 0 when there are none. */
 int64_t streams_moved_ns(const struct streams *all) must_check;
 
