@@ -431,31 +431,31 @@ static int turns(int usual)
 
 START_TEST(each_event_comes_once_and_in_order_whatever_happens)
 {
-	run(DURABILITY_PROCESS, SLOW_CATCH_UP, LONG_HISTORY, turns(2000));
+	run(DURABILITY_PROCESS, SLOW_CATCH_UP, LONG_HISTORY, turns(1500));
 }
 END_TEST
 
 START_TEST(what_the_history_has_dropped_is_a_gap)
 {
-	run(DURABILITY_PROCESS, SLOW_CATCH_UP, SHORT_HISTORY, turns(2000));
+	run(DURABILITY_PROCESS, SLOW_CATCH_UP, SHORT_HISTORY, turns(1500));
 }
 END_TEST
 
 START_TEST(a_client_that_is_too_slow_is_told_what_it_has_missed)
 {
-	run(DURABILITY_PROCESS, SLOW_GAP, LONG_HISTORY, turns(2000));
+	run(DURABILITY_PROCESS, SLOW_GAP, LONG_HISTORY, turns(1500));
 }
 END_TEST
 
 START_TEST(a_client_that_wants_the_latest_is_told_what_was_left_out)
 {
-	run(DURABILITY_PROCESS, SLOW_LATEST, LONG_HISTORY, turns(2000));
+	run(DURABILITY_PROCESS, SLOW_LATEST, LONG_HISTORY, turns(1500));
 }
 END_TEST
 
 START_TEST(a_client_that_is_sent_away_comes_back_to_where_it_was)
 {
-	run(DURABILITY_PROCESS, SLOW_DISCONNECT, LONG_HISTORY, turns(2000));
+	run(DURABILITY_PROCESS, SLOW_DISCONNECT, LONG_HISTORY, turns(1500));
 }
 END_TEST
 
@@ -467,7 +467,7 @@ END_TEST
 
 START_TEST(events_of_channels_in_memory_come_once_too)
 {
-	run(DURABILITY_MEMORY, SLOW_CATCH_UP, LONG_HISTORY, turns(2000));
+	run(DURABILITY_MEMORY, SLOW_CATCH_UP, LONG_HISTORY, turns(1500));
 }
 END_TEST
 
