@@ -248,7 +248,7 @@ bool replay_run(struct replay *r)
 	int64_t deadline_ns = clock_mono_ns() + SLICE_NS;
 	r->start = r->after;
 	if (r->tail && !r->is_located) {
-		int found = locate_run(&r->locate, r->run, deadline_ns);
+		int found = tail_search_run(&r->search, r->run, deadline_ns);
 		if (!found)
 			return false;
 		r->is_located = true;
@@ -256,7 +256,7 @@ bool replay_run(struct replay *r)
 			r->slow = r->run->slow;
 	}
 	if (r->tail)
-		r->start = locate_after(&r->locate);
+		r->start = tail_search_after(&r->search);
 	if (r->is_latest)
 		r->start = MAX(r->start, r->after);
 	r->last = r->start;
@@ -303,7 +303,7 @@ void replay_free(struct replay *r)
 		journal_snapshot_fini(&r->channels[i].snapshot);
 		filter_unref(r->channels[i].filter);
 	}
-	locate_fini(&r->locate);
+	tail_search_fini(&r->search);
 	latest_free(r->latest);
 	free(r->channels);
 	buf_fini(&r->out);

@@ -10,9 +10,9 @@
 
 #include <stdatomic.h>
 
-#include "past/locate.h"
 #include "past/past.h"
 #include "past/readers.h"
+#include "past/tail_search.h"
 #include "wire/format.h"
 
 struct latest;
@@ -40,7 +40,7 @@ struct replay {
 	uint64_t limit; /* events of output after which it stops; 0: any */
 
 	/* what came of it */
-	struct locate locate;
+	struct tail_search search;
 	bool is_located, has_run;
 	struct latest *latest; /* owned; NULL before it has begun */
 	struct buf out;        /* `head_room` bytes, then what is to be sent */

@@ -10,9 +10,9 @@
 #include "channel/channel.h"
 #include "channel/regexes.h"
 #include "loop/helper.h"
-#include "past/locate.h"
 #include "past/past.h"
 #include "past/replay.h"
+#include "past/tail_search.h"
 #include "stream/outlet.h"
 #include "stream/quota.h"
 
@@ -50,7 +50,7 @@ struct page {
 	struct past_channel *channels;
 	bool is_backward;
 	event_id after, upto;
-	struct locate locate;
+	struct tail_search search;
 	bool is_located;
 
 	/* what came of it */
@@ -208,16 +208,16 @@ static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 /* So many lines before an id, whatever they are. */
 static event_id with_context(struct page *p, struct filter_run *run, event_id after)
 {
-	struct locate l;
+	struct tail_search l;
 	struct past_channel *all = mem_zero((p->sub.n_channels + 1) * sizeof(all[0]));
 	for (size_t i = 0; i < p->sub.n_channels; i++) {
 		all[i] = p->channels[i];
 		all[i].filter = all[i].bounds;
 	}
-	locate_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
-	int found = locate_run(&l, run, clock_mono_ns() + SLICE_NS);
-	event_id ret = found < 0 ? after : locate_after(&l);
-	locate_fini(&l);
+	tail_search_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
+	int found = tail_search_run(&l, run, clock_mono_ns() + SLICE_NS);
+	event_id ret = found < 0 ? after : tail_search_after(&l);
+	tail_search_fini(&l);
 	free(all);
 	return ret;
 }
@@ -229,12 +229,12 @@ static void work(struct helper_job *job)
 	int64_t begun = clock_mono_ns(), deadline_ns = begun + SLICE_NS;
 	bool last = p->spent_ns + SLICE_NS > TOTAL_NS;
 	if (p->is_backward && !p->is_located) {
-		int found = locate_run(&p->locate, run, deadline_ns);
+		int found = tail_search_run(&p->search, run, deadline_ns);
 		if (found < 0)
 			p->slow = run->slow;
 		else if (found || last) {
 			p->is_located = true;
-			p->after = locate_after(&p->locate);
+			p->after = tail_search_after(&p->search);
 			p->seen = p->sub.lines_before ? with_context(p, run, p->after) : p->after;
 			/* Its matches are known to be there: a little time to read them. */
 			p->spent_ns = MIN(p->spent_ns, TOTAL_NS / 2);
@@ -260,7 +260,7 @@ static void reap(struct loop_task *t)
 	for (size_t i = 0; i < p->sub.n_channels; i++)
 		journal_snapshot_fini(&p->channels[i].snapshot);
 	free(p->channels);
-	locate_fini(&p->locate);
+	tail_search_fini(&p->search);
 	subscription_release(&p->sub);
 	subscription_fini(&p->sub);
 	buf_fini(&p->lines);
@@ -321,8 +321,8 @@ static event_id older(const struct page *p, size_t first)
 	if (p->is_cut && p->n_found)
 		return p->found[first < p->n_found ? first : 0].id;
 	/* Read back as far as time allowed, but not all that was found is shown. */
-	if (p->is_backward && p->locate.n_ids < p->sub.limit) {
-		event_id e = MIN(p->locate.bound, p->after + 1);
+	if (p->is_backward && p->search.n_ids < p->sub.limit) {
+		event_id e = MIN(p->search.bound, p->after + 1);
 		return e > 1 ? e : 0;
 	}
 	if (first < p->n_found)
@@ -464,8 +464,8 @@ void history_open(struct pages *all, int fd, const struct handoff_request *r,
 			of->gap_to = low;
 	}
 	if (p->is_backward)
-		locate_init(&p->locate, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
-	p->locate.is_cancelled = &p->is_cancelled;
+		tail_search_init(&p->search, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
+	p->search.is_cancelled = &p->is_cancelled;
 	p->quota = quota_take(all->addresses, str_of(who->address));
 	all->n_ever++;
 	all->n_open++;

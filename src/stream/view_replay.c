@@ -32,7 +32,7 @@ struct replay *view_replay(const struct view *v, event_id after, event_id upto, 
 		c->snapshot.last = MIN(c->snapshot.last, upto);
 	}
 	if (tail)
-		locate_init(&r->locate, r->channels, r->n_channels, upto, tail);
-	r->locate.is_cancelled = &r->is_cancelled;
+		tail_search_init(&r->search, r->channels, r->n_channels, upto, tail);
+	r->search.is_cancelled = &r->is_cancelled;
 	return r;
 }

@@ -111,7 +111,7 @@ static void replay_all(struct journal *j, event_id after, event_id gap_to, uint6
 	r->channels[0].gap_to = gap_to;
 	if (tail) {
 		journal_snapshot_back(j, j->last, &r->channels[0].snapshot);
-		locate_init(&r->locate, r->channels, 1, r->upto, tail);
+		tail_search_init(&r->search, r->channels, 1, r->upto, tail);
 	} else {
 		journal_snapshot(j, after, &r->channels[0].snapshot);
 	}
@@ -466,15 +466,15 @@ START_TEST(a_search_that_is_interrupted_at_every_event_finds_the_same)
 	event_id found[2];
 	int slices[2] = {0};
 	for (int interrupted = 0; interrupted < 2; interrupted++) {
-		struct locate l;
-		locate_init(&l, &c, 1, j.last, 8);
+		struct tail_search l;
+		tail_search_init(&l, &c, 1, j.last, 8);
 		int64_t slice_ns = interrupted ? 10 * 1000 : 100 * NS_PER_SEC;
-		while (!locate_run(&l, &slow, clock_mono_ns() + slice_ns))
+		while (!tail_search_run(&l, &slow, clock_mono_ns() + slice_ns))
 			slices[interrupted]++;
 		ck_assert_uint_ge(l.n_ids, 8);
 		ck_assert_uint_le(l.n_ids, 11); /* each once: 17770 to 17779, 1777 */
-		found[interrupted] = locate_after(&l);
-		locate_fini(&l);
+		found[interrupted] = tail_search_after(&l);
+		tail_search_fini(&l);
 	}
 	ck_assert_uint_eq(found[0], found[1]);
 	ck_assert_uint_eq(found[0], id_make(17772, 0) - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "past/locate.h"
+#include "past/tail_search.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-struct locate_place {
+struct tail_place {
 	size_t part;    /* being read; the pieces behind it are done */
 	size_t piece;   /* so many pieces of it are unread */
 	event_id below; /* every event that is unread is before this one */
@@ -25,20 +25,20 @@ static size_t pieces_of(const struct journal_part *p)
 	return p->n_places ? p->n_places : p->size > p->start;
 }
 
-static void enter_part(const struct past_channel *c, struct locate_place *p, size_t part)
+static void enter_part(const struct past_channel *c, struct tail_place *p, size_t part)
 {
 	p->part = part;
 	p->piece = pieces_of(&c->snapshot.parts[part]);
 }
 
-void locate_init(struct locate *l, const struct past_channel *channels, size_t n, event_id upto,
-		 uint64_t want)
+void tail_search_init(struct tail_search *l, const struct past_channel *channels, size_t n,
+		      event_id upto, uint64_t want)
 {
-	*l = (struct locate){.channels = channels,
-			     .n_channels = n,
-			     .upto = upto,
-			     .want = want,
-			     .bound = upto + 1};
+	*l = (struct tail_search){.channels = channels,
+				  .n_channels = n,
+				  .upto = upto,
+				  .want = want,
+				  .bound = upto + 1};
 	l->places = mem_zero((n + 1) * sizeof(l->places[0]));
 	for (size_t i = 0; i < n; i++) {
 		l->places[i].below = upto + 1;
@@ -49,14 +49,14 @@ void locate_init(struct locate *l, const struct past_channel *channels, size_t n
 	}
 }
 
-void locate_fini(struct locate *l)
+void tail_search_fini(struct tail_search *l)
 {
 	free(l->places);
 	free(l->ids);
-	*l = (struct locate){0};
+	*l = (struct tail_search){0};
 }
 
-static void add(struct locate *l, event_id id)
+static void add(struct tail_search *l, event_id id)
 {
 	if (l->n_ids == l->room) {
 		l->room = l->room ? l->room * 2 : 256;
@@ -65,14 +65,14 @@ static void add(struct locate *l, event_id id)
 	l->ids[l->n_ids++] = id;
 }
 
-static bool is_interrupted(const struct locate *l, int64_t deadline_ns)
+static bool is_interrupted(const struct tail_search *l, int64_t deadline_ns)
 {
 	return clock_mono_ns() > deadline_ns || (l->is_cancelled && atomic_load(l->is_cancelled));
 }
 
 /* What is left of one batch's events: 0, 1 when it was interrupted, or -ELIMIT. */
-static int take_batch(struct locate *l, const struct past_channel *c, const struct batch *b,
-		      struct filter_run *run, int64_t deadline_ns, struct locate_place *p)
+static int take_batch(struct tail_search *l, const struct past_channel *c, const struct batch *b,
+		      struct filter_run *run, int64_t deadline_ns, struct tail_place *p)
 {
 	struct str rest = b->records;
 	struct record rec;
@@ -104,10 +104,10 @@ static int take_batch(struct locate *l, const struct past_channel *c, const stru
 }
 
 /* Reads the highest unread piece of one channel, or as much of it as there is time for. */
-static int read_piece(struct locate *l, size_t i, struct filter_run *run, int64_t deadline_ns)
+static int read_piece(struct tail_search *l, size_t i, struct filter_run *run, int64_t deadline_ns)
 {
 	const struct past_channel *c = &l->channels[i];
-	struct locate_place *p = &l->places[i];
+	struct tail_place *p = &l->places[i];
 	while (!p->piece) {
 		if (!p->part) {
 			p->is_done = true;
@@ -142,7 +142,7 @@ static int read_piece(struct locate *l, size_t i, struct filter_run *run, int64_
 	return 0;
 }
 
-static uint64_t count_from(const struct locate *l, event_id bound)
+static uint64_t count_from(const struct tail_search *l, event_id bound)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < l->n_ids; i++)
@@ -150,7 +150,7 @@ static uint64_t count_from(const struct locate *l, event_id bound)
 	return n;
 }
 
-int locate_run(struct locate *l, struct filter_run *run, int64_t deadline_ns)
+int tail_search_run(struct tail_search *l, struct filter_run *run, int64_t deadline_ns)
 {
 	for (;;) {
 		size_t highest = l->n_channels;
@@ -181,7 +181,7 @@ static int newest_first(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-event_id locate_after(struct locate *l)
+event_id tail_search_after(struct tail_search *l)
 {
 	if (!l->n_ids || !l->want)
 		return l->upto;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * locate - finds, backwards, where the last so many events begin.
+ * tail_search - finds, backwards, where the last so many events begin.
  *
  * Reads the channels' journals from their ends in pieces, always the piece that
  * reaches highest among those not yet read, until enough events that match lie
  * above all that is unread.  May be stopped at a time and gone on with.
  */
-#ifndef SLUICE_PAST_LOCATE_H
-#define SLUICE_PAST_LOCATE_H
+#ifndef SLUICE_PAST_TAIL_SEARCH_H
+#define SLUICE_PAST_TAIL_SEARCH_H
 
 #include <stdatomic.h>
 
 #include "past/past.h"
 
-struct locate_place; /* of one channel */
+struct tail_place; /* of one channel */
 
-struct locate {
+struct tail_search {
 	const struct past_channel *channels; /* borrowed; snapshots for reading back */
 	size_t n_channels;
-	struct locate_place *places;
+	struct tail_place *places;
 	event_id upto; /* inclusive */
 	uint64_t want;
 	event_id *ids; /* of the matches seen, in no order */
@@ -27,16 +27,16 @@ struct locate {
 	const atomic_bool *is_cancelled; /* or NULL */
 };
 
-void locate_init(struct locate *l, const struct past_channel *channels, size_t n, event_id upto,
-		 uint64_t want);
-void locate_fini(struct locate *l);
+void tail_search_init(struct tail_search *l, const struct past_channel *channels, size_t n,
+		      event_id upto, uint64_t want);
+void tail_search_fini(struct tail_search *l);
 
 /* Goes on until `deadline_ns` (monotonic): 1 when found or everything was read, 0
  * when there is more to read, or -ELIMIT.
  */
-int locate_run(struct locate *l, struct filter_run *run, int64_t deadline_ns) must_check;
+int tail_search_run(struct tail_search *l, struct filter_run *run, int64_t deadline_ns) must_check;
 
 /* The id after which the last `want` of what was found begin. */
-event_id locate_after(struct locate *l);
+event_id tail_search_after(struct tail_search *l);
 
 #endif
