@@ -47,7 +47,7 @@ const struct setting channel_rows[] = {
 	  NULL, NULL},
 	 AS_BOOL(struct channel_settings, gzips)},
 	{{"slow", SLUICE_ENUM, 0, "catch_up", slows, 0, 0,
-	  "what a client gets that is too slow. catch_up: all events, read from the journal. gap: "
+	  "what a client that is too slow gets. catch_up: all events, read from the journal. gap: "
 	  "it continues with new events. latest: it continues with the newest event of each type. "
 	  "disconnect: its stream ends",
 	  NULL, NULL},
