@@ -115,8 +115,10 @@ static bool names_an_event(const char *s, size_t n)
 static bool take_known(struct reading *r, const char *key, const struct jsontext_value *v)
 {
 	static const char *const messages[] = {"message", "msg", "log", NULL};
-	static const char *const times[] = {"time", "timestamp", "ts", "@timestamp", NULL};
-	static const char *const levels[] = {"level", "severity", "lvl", "loglevel", NULL};
+	static const char *const times[] = {"time",       "timestamp", "ts",
+					    "@timestamp", "asctime",   NULL};
+	static const char *const levels[] = {"level",     "severity",  "lvl", "loglevel",
+					     "levelname", "log.level", NULL};
 	struct jsonline *j = r->line;
 	bool is_text = v->kind == JSONTEXT_STRING;
 	if (is_text && !j->message && is_one_of(key, messages)) {

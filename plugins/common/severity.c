@@ -15,10 +15,10 @@ struct word {
 };
 
 static const struct word words[] = {
-	{"emerg", 0},  {"emergency", 0}, {"panic", 0},   {"alert", 1},
-	{"crit", 2},   {"critical", 2},  {"fatal", 2},   {"error", 3},
-	{"err", 3},    {"severe", 3},    {"warning", 4}, {"warn", 4},
-	{"notice", 5}, {"info", 6},      {"debug", 7},   {"trace", 7},
+	{"emerg", 0},    {"emergency", 0}, {"panic", 0},  {"alert", 1}, {"crit", 2},
+	{"critical", 2}, {"fatal", 2},     {"error", 3},  {"err", 3},   {"severe", 3},
+	{"warning", 4},  {"warn", 4},      {"notice", 5}, {"info", 6},  {"debug", 7},
+	{"trace", 7},    {"eror", 3},      {"dbug", 7}, /* log15's */
 };
 
 /* Only in capitals: zerolog's and Serilog's, then logrus's. */
@@ -51,6 +51,7 @@ static size_t colour_at(const char *p, size_t n)
 int severity_detect(const char *line, size_t len)
 {
 	size_t end = len < LOOK_AT ? len : LOOK_AT;
+	bool is_after_stack = false; /* "stack trace" is no level */
 	for (size_t i = 0; i < end;) {
 		char small[WORD_MAX + 1];
 		size_t n = 0;
@@ -69,7 +70,10 @@ int severity_detect(const char *line, size_t len)
 		/* ERROR, error and Error, but neither logInfo nor alert(). */
 		bool is_word =
 			(upper != lower || line[i] < 'a') && (i + n >= len || line[i + n] != '(');
-		if (n >= 3 && n <= WORD_MAX && is_word) {
+		if (n && n <= WORD_MAX)
+			small[n] = 0;
+		if (n >= 3 && n <= WORD_MAX && is_word &&
+		    !(is_after_stack && strcmp(small, "trace") == 0)) {
 			int severity = lookup(words, sizeof(words) / sizeof(words[0]), small, n);
 			if (severity == SLUICE_NO_SEVERITY && !lower && n <= 4)
 				severity = lookup(short_words,
@@ -78,6 +82,8 @@ int severity_detect(const char *line, size_t len)
 			if (severity != SLUICE_NO_SEVERITY)
 				return severity;
 		}
+		if (n)
+			is_after_stack = n == 5 && memcmp(small, "stack", 5) == 0;
 		i += n;
 		size_t colour = 0;
 		if (i < end && (line[i] == ANSI_ESCAPE || line[i] == '#'))

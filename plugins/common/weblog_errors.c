@@ -127,6 +127,26 @@ static void put_code(struct fields *f, struct text t)
 		text_put(f, "code", (struct text){t.p, 7});
 }
 
+/* "(13)Permission denied: " stands before "[client ADDRESS] ": what is behind both. */
+static struct text behind_status(struct fields *f, struct text line, bool has_pid)
+{
+	struct text rest = line, part;
+	if (!text_take(&rest, '(') || !text_take_until(&rest, ')', &part) || !part.n ||
+	    part.p[0] < '0' || part.p[0] > '9')
+		return line;
+	const char *end = rest.n ? memmem(rest.p, rest.n, ": ", 2) : NULL;
+	if (!end)
+		return line;
+	rest = text_between(end + 2, rest.p + rest.n);
+	line = rest;
+	if (!text_take(&rest, '[') || !text_take_until(&rest, ']', &part) ||
+	    !text_begins(part, "client "))
+		return line;
+	put_peer(f, part, has_pid);
+	text_take_blanks(&rest);
+	return rest;
+}
+
 bool weblog_apache_error(const char *p, size_t n, int64_t now_ns, struct weblog *ret,
 			 struct fields *f)
 {
@@ -135,7 +155,8 @@ bool weblog_apache_error(const char *p, size_t n, int64_t now_ns, struct weblog 
 	    !times_read(part.p, part.n, now_ns, &ret->time_ns))
 		return false;
 	text_take_blanks(&line);
-	for (bool has_level = false, has_pid = false;;) {
+	bool has_pid = false;
+	for (bool has_level = false;;) {
 		struct text rest = line;
 		if (!text_take(&rest, '[') || !text_take_until(&rest, ']', &part))
 			break;
@@ -151,7 +172,7 @@ bool weblog_apache_error(const char *p, size_t n, int64_t now_ns, struct weblog 
 		line = rest;
 		text_take_blanks(&line);
 	}
-	put_code(f, line);
+	put_code(f, behind_status(f, line, has_pid));
 	const char *referer = memmem(line.p, line.n, ", referer: ", 11);
 	if (referer)
 		text_put(f, "referer", text_between(referer + 11, line.p + line.n));

@@ -43,6 +43,10 @@ START_TEST(severity_is_a_word_near_the_start)
 		{"[10:00:00 WRN] Serilog", 4},
 		{"inf and erro are words", -1},
 		{"#033[", -1},
+		{"Unhandled. --- End of inner exception stack trace ---", -1},
+		{"Stack trace: ERROR", 3},
+		{"TRACE stack", 7},
+		{"lvl=eror msg=x", 3},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) ==

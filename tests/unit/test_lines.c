@@ -331,6 +331,13 @@ static const struct {
 	 "AH00957: x",
 	 4, "(111)Connection refused: AH00957: x", "module=proxy level=warn pid=12 code=AH00957 "},
 	{weblog_apache_error,
+	 "[Fri Nov 27 10:00:00.250000 2026] [core:error] [pid 12:tid 34] (13)Permission denied: "
+	 "[client 203.0.113.7:5555] AH00132: file permissions deny server access",
+	 3,
+	 "(13)Permission denied: [client 203.0.113.7:5555] AH00132: file permissions deny server "
+	 "access",
+	 "module=core level=error tid=34 pid=12 client=203.0.113.7 client_port=5555 code=AH00132 "},
+	{weblog_apache_error,
 	 "[Fri Nov 27 10:00:00.123456 2026] [ssl:trace3] [pid 12] [client 2001:db8::7:80] [abc] x",
 	 7, "[abc] x", "module=ssl level=trace3 pid=12 client=2001:db8::7 client_port=80 "},
 	{weblog_apache_error, "[soon] [error] x", 0, NULL, NULL},
