@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "common/option.h"
+#include "common/say.h"
 
 static const char *const modes[] = {"interval", "daemon", "once", NULL};
 static const char *const overlaps[] = {"skip", "kill", NULL};
@@ -168,6 +170,8 @@ static int read_argv(struct sluice_source *src, struct state *s)
 			"nothing to run (write argv: [program, argument], or shell: "
 			"\"a command line\")");
 	s->argv = must(calloc(n + 4, sizeof(s->argv[0])));
+	if (shell && !shell[strspn(shell, " \t\n")])
+		return src->host->refuse(src, "shell", "is empty: nothing would run");
 	if (shell) {
 		s->argv[0] = "/bin/sh";
 		s->argv[1] = "-c";
@@ -183,6 +187,42 @@ static int read_argv(struct sluice_source *src, struct state *s)
 	if (i == 1 && strpbrk(s->argv[0], " \t") && access(s->argv[0], X_OK) < 0)
 		return refuse_line(src, s->argv[0]);
 	return 0;
+}
+
+static bool can_run(const char *dir, size_t n, const char *name)
+{
+	char path[4096];
+	struct stat st;
+	snprintf(path, sizeof(path), "%.*s%s%s", (int)n, dir, n ? "/" : "", name);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* Whether the program is there; a relative path is left to its working directory. */
+static bool is_there(const struct state *s)
+{
+	const char *name = s->argv[0], *dir = "";
+	if (strchr(name, '/'))
+		return name[0] != '/' || can_run("", 0, name);
+	for (size_t i = 0; s->env[i]; i++)
+		if (strncmp(s->env[i], "PATH=", 5) == 0)
+			dir = s->env[i] + 5;
+	for (; *dir; dir += strcspn(dir, ":"), dir += *dir == ':')
+		if (can_run(dir, strcspn(dir, ":"), name))
+			return true;
+	return false;
+}
+
+/* What may be mended before it runs. */
+static void check_program(struct sluice_source *src, const struct state *s)
+{
+	struct stat st;
+	if (!is_there(s))
+		say(src, SLUICE_LOG_WARNING,
+		    "argv: there is no program %s%s (install it, or correct its name)", s->argv[0],
+		    strchr(s->argv[0], '/') ? " that may be run" : " in any directory of PATH");
+	if (stat(s->options.cwd, &st) < 0 || !S_ISDIR(st.st_mode))
+		say(src, SLUICE_LOG_WARNING,
+		    "cwd: there is no directory %s (create it, or change cwd)", s->options.cwd);
 }
 
 extern char **environ;
@@ -240,7 +280,10 @@ int options_read(struct sluice_source *src, struct state *s)
 	};
 	read_env(src, s);
 	int r = option_octal(src, "umask", "027", &s->options.umask);
-	return r ? r : read_argv(src, s);
+	r = r ? r : read_argv(src, s);
+	if (!r)
+		check_program(src, s);
+	return r;
 }
 
 void options_free(struct state *s)

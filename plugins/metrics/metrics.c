@@ -205,6 +205,13 @@ static void check_root(struct state *s, const char *option, const char *path)
 		path);
 }
 
+static void check_roots(struct state *s)
+{
+	check_root(s, "procfs", s->procfs);
+	check_root(s, "sysfs", s->sysfs);
+	check_root(s, "rootfs", s->rootfs);
+}
+
 static void tick(struct sluice_source *src, void *ctx)
 {
 	struct state *s = ctx;
@@ -212,9 +219,7 @@ static void tick(struct sluice_source *src, void *ctx)
 	int64_t began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	bool has_worked = false;
 	history_expire(s->history, ++s->n_ticks);
-	check_root(s, "procfs", s->procfs);
-	check_root(s, "sysfs", s->sysfs);
-	check_root(s, "rootfs", s->rootfs);
+	check_roots(s);
 	for (size_t i = 0; i < N_COLLECTORS; i++) {
 		if (s->wanted[i])
 			collect(s, i);
@@ -249,42 +254,19 @@ static int metrics_open(struct sluice_source *src, void **ret)
 	s->history = history_new();
 	options_read(s);
 	int r = thresholds_read(s);
-	if (r)
+	if (r) {
 		metrics_close(src, s);
-	else
-		*ret = s;
-	return r;
-}
-
-/* Options of collectors that are not enabled. */
-static void check_uses(struct state *s)
-{
-	static const struct {
-		const char *option, *collector;
-	} uses[] = {
-		{"disk.include", "disk"},
-		{"filesystem.include", "filesystem"},
-		{"filesystem.exclude", "filesystem"},
-		{"fstype.include", "filesystem"},
-		{"fstype.exclude", "filesystem"},
-		{"network.include", "network"},
-		{"network.exclude", "network"},
-	};
-	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
-		trouble(s, !has_option(s, uses[i].option) || options_collect(s, uses[i].collector),
-			uses[i].option, "unused",
-			"has no effect, because the collector %s is not enabled (add it to "
-			"collectors)",
-			uses[i].collector);
-	trouble(s, !s->per_cpu || options_collect(s, "cpu"), "per_cpu", "unused",
-		"has no effect, because the collector cpu is not enabled (add it to collectors)");
+		return r;
+	}
+	check_roots(s);
+	*ret = s;
+	return 0;
 }
 
 static int metrics_run(struct sluice_source *src, void *state)
 {
 	struct state *s = state;
 	thresholds_recall(s);
-	check_uses(s);
 	tick(src, s);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return src->host->loop(src);
@@ -298,7 +280,6 @@ static int metrics_reload(struct sluice_source *src, void *state)
 	if (r)
 		return r;
 	troubles_forget(s);
-	check_uses(s);
 	src->host->cancel(src, s->timer);
 	s->timer = src->host->timer(src, s->interval_ns, s->interval_ns, tick, s);
 	return 0;

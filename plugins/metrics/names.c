@@ -162,7 +162,9 @@ bool value_name_nearest(const char *name, char *ret, size_t size)
 		if (i % 2 && !(v->flags & VALUE_COUNTER))
 			continue;
 		snprintf(full, sizeof(full), "%s%s", v->name, i % 2 ? ".rate" : "");
-		size_t d = edit_distance(name, full);
+		/* Of a group of values, such as system.disk.io, the first. */
+		bool is_group = strncmp(full, name, strlen(name)) == 0 && full[strlen(name)] == '.';
+		size_t d = is_group ? 0 : edit_distance(name, full);
 		if (d >= best)
 			continue;
 		best = d;

@@ -248,7 +248,18 @@ def wrong_options(site):
         check(status == 2 and said in text, "%s: %s" % (options, text))
 
 
-run(both_streams_and_the_exit, success_codes, nothing_is_expanded_in_argv, the_environment_is_clean,
+def check_reports_what_cannot_run(site):
+    site.write_config("a: {type: command, channel: c, argv: [no-such-program]}\nb: {type: command, channel: c, argv: [/etc/passwd]}\n"
+                      "c: {type: command, channel: c, argv: [ls], cwd: /no/such}\nd: {type: command, channel: c, argv: [ls]}\n"
+                      "m: {type: metrics, channel: c, rootfs: /no/such}\n")
+    status, out = site.sluice_command("check")
+    for name, want in (("a", "argv: there is no program no-such-program in any directory of PATH"), ("b", "argv: there is no program /etc/passwd that may be run"),
+                       ("c", "cwd: there is no directory /no/such"), ("m", "rootfs: there is no directory /no/such")):
+        check(status == 0 and "sources.%s: %s" % (name, want) in out, out)
+    check(out.count("there is no") == 4, out)
+
+
+run(check_reports_what_cannot_run, both_streams_and_the_exit, success_codes, nothing_is_expanded_in_argv, the_environment_is_clean,
     no_descriptor_is_inherited, at_an_interval_without_drift, overlapping_runs_are_skipped, overlapping_runs_are_ended,
     a_time_out_ends_the_whole_group, a_grandchild_that_holds_the_pipe, one_that_runs_away_ends_with_the_source, one_that_runs_away_ends_with_the_hub_too,
     a_thousand_runs_leave_nothing, yes_is_bounded_by_the_rate_limit, a_missing_program_is_told_once, a_working_directory_that_is_missing_is_named, only_runs_that_fail_are_events,

@@ -231,7 +231,7 @@ def what_is_configured_and_not_available_is_reported(site):
     wait_for(lambda: site.source("m")["counters"]["problems"] == 6, "the problem to be over")
     m.configure("collectors: [load], network: {include: [eth0]}, per_cpu: true")
     check(site.sluice_command("reload")[0] == 0, site.log())
-    for said in ("network.include: has no effect, because the collector network is not enabled", "per_cpu: has no effect"):
+    for said in ("network.include has no effect without collectors: network", "per_cpu has no effect without collectors: cpu"):
         site.told(said, 1)
 
 
