@@ -26,6 +26,7 @@ enum handover { HANDOVER_NONE, HANDOVER_LEFT, HANDOVER_DONE };
 
 struct fifo {
 	int wd;              /* of state.fifo_inotify */
+	bool is_heard;       /* a writer has come or left since it was read last */
 	bool is_empty;       /* it was, when it was read last */
 	bool has_write;      /* inotify has told of what was written since then ... */
 	bool owes_write;     /* ... or has yet to tell of what was read */
@@ -36,6 +37,7 @@ struct fifo {
 
 static void note(struct fifo *p, uint32_t mask)
 {
+	p->is_heard = true;
 	if (mask & IN_MODIFY && p->owes_write) {
 		p->owes_write = false;
 	} else if (mask & IN_MODIFY) {
@@ -190,8 +192,11 @@ static int read_one(struct state *s, struct file *f)
 int fifos_read(struct state *s, bool all)
 {
 	int more = 0;
+	hear(s);
 	for (struct file **p = &s->fifos, *f; (f = *p);) {
-		int r = all || f->has_writer ? read_one(s, f) : 0;
+		bool is_due = all || f->has_writer || f->fifo->is_heard;
+		f->fifo->is_heard = false;
+		int r = is_due ? read_one(s, f) : 0;
 		if (r < 0)
 			return r;
 		more |= r;
@@ -214,6 +219,9 @@ void fifos_unsee(struct state *s)
 size_t fifos_poll(const struct state *s, struct pollfd *ret, size_t max)
 {
 	size_t n = 0;
+	/* Not every kernel tells of what is written to a FIFO, so a writer's coming is heard. */
+	if (s->fifos && s->fifo_inotify >= 0 && max)
+		ret[n++] = (struct pollfd){.fd = s->fifo_inotify, .events = POLLIN};
 	for (const struct file *f = s->fifos; f && n < max; f = f->next)
 		if (f->has_writer)
 			ret[n++] = (struct pollfd){.fd = f->fd, .events = POLLIN};

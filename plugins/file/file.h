@@ -315,7 +315,7 @@ int fifo_found(struct state *s, const char *path, const struct stat *st);
 void fifos_unsee(struct state *s);
 /* Reads those that have a writer, or all: 1 when there may be more, 0, or -ECANCELED. */
 int fifos_read(struct state *s, bool all);
-/* Those to be waited for, at most `max`. */
+/* What is to be waited for, at most `max`. */
 size_t fifos_poll(const struct state *s, struct pollfd *ret, size_t max);
 void fifos_free(struct state *s);
 

@@ -199,6 +199,12 @@ def a_line_in_a_fifo_ends_with_its_writer(site):
     second.write(b"end\n")
     check(s.until_message("end")[-1].json()["message"] == "end", "the line of one that stays")
     second.close()
+    # Programs one after the other, as a shell starts them.
+    for i in range(10):
+        for text in ("half %d" % i, "whole %d\n" % i):
+            with writer() as w:
+                w.write(text.encode())
+            wait_for(lambda: site.source("f")["events"] == 6 + 2 * i + text.endswith("\n"), "each to be an event", 5)
 
 
 run(nothing_in_include_is_ignored_silently, a_line_in_a_fifo_ends_with_its_writer, braces_and_links_below_stars,
