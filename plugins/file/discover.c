@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "names.h"
 #include "unpack.h"
 
 #define STARTED "started"
@@ -59,7 +60,7 @@ static int oldest_first(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
 	int order = compare_times(&x->st.st_mtim, &y->st.st_mtim);
-	return order ? order : generation_compare_names(x->path, y->path);
+	return order ? order : name_compare(x->path, y->path);
 }
 
 /* ---- looking around ----------------------------------------------------------------------------
@@ -246,8 +247,7 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st)
 	if (f->is_gz)
 		return gz_reopen(s, f);
 	bool is_other = has_number_only(f);
-	if (is_other || (uint64_t)st->st_size < f->at.offset ||
-	    !position_fits(&f->at, f->fd)) {
+	if (is_other || (uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
 		char message[512];
 		close(f->fd);
 		f->fd = -1;
@@ -436,8 +436,7 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 	if (f->is_gz)
 		return resume_gz(s, f, st);
 	bool is_another = has_number_only(f);
-	if (!is_another && position_fits(&f->at, f->fd) &&
-	    (uint64_t)st->st_size >= f->at.offset) {
+	if (!is_another && position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
 		file_note_time(f, st);
 		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
 		if (f->is_done) {
@@ -448,8 +447,8 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 		f->at.is_done = false;
 		follow_seek(f, f->at.offset);
 		/* An empty one that was written to since it was made has been emptied. */
-		f->has_copies = !f->is_rotated && !f->at.offset &&
-				read_ns > f->born_ns + PLACE_TICK_NS;
+		f->has_copies =
+			!f->is_rotated && !f->at.offset && read_ns > f->born_ns + PLACE_TICK_NS;
 		f->copied_ns = read_ns;
 		return 0;
 	}

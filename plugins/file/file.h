@@ -6,6 +6,11 @@
  *	files.c     the table of the files that are known
  *	discover.c  which files there are: patterns, rotation, restart
  *	generations.c  files that were rotated away before anybody looked
+ *	search.c    where those are, and their order
+ *	names.c     what names say about that
+ *	listing.c   the names in directories
+ *	adopt.c     the rest of a file that is not there any more
+ *	copies.c    files that were copied and emptied
  *	missed.c    what shows that files came and went unseen
  *	missing.c   files that no pattern leads to: where they are, or that they are gone
  *	pattern.c   names with *, ** and {}
@@ -35,6 +40,7 @@
 #include "common/complaints.h"
 #include "common/fields.h"
 #include "common/traces.h"
+#include "listing.h"
 #include "pattern.h"
 #include "position.h"
 #include "sluice-plugin.h"
@@ -173,6 +179,8 @@ struct ignored_files {
 	char *first; /* of their names; owned */
 	bool is_told;
 };
+
+struct candidate; /* see search.h */
 
 struct state {
 	struct sluice_source *src;
@@ -488,6 +496,15 @@ bool file_is_younger(const struct file *a, const struct file *b);
 /* Another file has its number by now.  0 or -ECANCELED. */
 int file_lose_identity(struct state *s, struct file *f);
 
+/* It waits no longer for what comes before it. */
+void file_end_wait(struct file *f);
+/* Whether `f` is read behind `older`. */
+bool file_waits_for(const struct file *f, const struct file *older);
+/* Whether the patterns have brought it in before `f`, which is to be read behind it. */
+bool file_is_pending(const struct file *p, const struct file *f);
+/* Whether the file `name` holds what `f` was followed to, at that place. */
+bool file_is_held_by(const struct file *f, const char *name, const struct stat *st);
+
 struct file *file_add(struct state *s, const char *origin, const char *path, const struct stat *st);
 void file_drop(struct state *s, struct file *gone);
 /* One that is in no table. */
@@ -531,7 +548,6 @@ void discover_free(struct state *s);
 
 /* It has the name that `before` had, and waits for what came between them. */
 void generations_await(struct file *f, struct file *before);
-void generations_end_wait(struct file *f);
 /* Looks for what came between, for all that wait for it.  0 or -ECANCELED. */
 int generations_settle(struct state *s);
 /* The gap of files that may have been removed unread, when what came before has been read.
@@ -542,11 +558,22 @@ int generation_tell_missed(struct state *s, struct file *f);
 bool generation_is_awaited(struct state *s, const char *path);
 /* Whether the name is that of an older generation of a file that is followed. */
 bool generation_has_base(struct state *s, const char *path);
+
+/* ---- adopt.c ---- */
+
 /* Looks for the rest of a file that is not there any more: in copies of it, also
  * compressed ones.  1 if it goes on there, 0, -EAGAIN when another look can tell, or
  * -ECANCELED.
  */
 int generation_adopt(struct state *s, struct file *f);
+/* The rest of `f` is in a compressed file, which is read from where `at` is; it is the last of the
+ * table then.  False: it cannot be opened.
+ */
+bool adopt_in_gz(struct state *s, struct file *f, const struct candidate *c,
+		 const struct position *at);
+
+/* ---- copies.c ---- */
+
 /* A file was emptied: reads what is behind `at` in the copy that was made before, if
  * there is one, and those made after it; also those that were made after `since_ns` and
  * hold something else.  0 or -ECANCELED.
@@ -557,21 +584,8 @@ int generation_read_copy(struct state *s, struct file *f, const struct position 
  * has been emptied again.  0 or -ECANCELED.
  */
 int generation_look_for_copies(struct state *s, struct file *f);
-/* Which of two names is the older one's, as strcmp(3). */
-int generation_compare_names(const char *a, const char *b);
 
 /* ---- missing.c ---- */
-
-/* A directory's time is the kernel's clock, which moves in ticks of at most 10 ms:
- * a second change in one tick leaves the same time.
- */
-#define PLACE_TICK_NS (20 * 1000000LL)
-
-/* What says whether names in a directory have changed; all zero when there is none. */
-struct stat place_stat(const char *dir);
-/* Whether it has not changed a moment ago. */
-bool place_is_settled(const struct stat *st);
-bool place_is_unchanged(const struct stat *a, const struct stat *b);
 
 void place_add(struct state *s, const char *dir);
 /* Of another look. */

@@ -286,6 +286,14 @@ struct file *file_add(struct state *s, const char *origin, const char *path, con
 	return f;
 }
 
+void file_end_wait(struct file *f)
+{
+	if (f->between)
+		free(f->between->place);
+	free(f->between);
+	f->between = NULL;
+}
+
 void file_free(struct file *f)
 {
 	gz_close(f);
@@ -299,7 +307,7 @@ void file_free(struct file *f)
 	free(f->part);
 	free(f->path);
 	free(f->place);
-	generations_end_wait(f);
+	file_end_wait(f);
 	free(f->origin);
 	free(f);
 }
@@ -424,4 +432,26 @@ struct file *file_by_path(struct state *s, const char *path)
 	while (f && strcmp(f->path, path) != 0)
 		f = f->next_by_path;
 	return f;
+}
+
+bool file_is_held_by(const struct file *f, const char *name, const struct stat *st)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct position at = f->at;
+	bool same = fd >= 0 && (uint64_t)st->st_size >= at.offset && position_fits(&at, fd);
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+bool file_waits_for(const struct file *f, const struct file *older)
+{
+	while (f && f != older)
+		f = f->older;
+	return f != NULL;
+}
+
+bool file_is_pending(const struct file *p, const struct file *f)
+{
+	return p->fd >= 0 && !p->is_done && !file_waits_for(f, p) && !file_waits_for(p, f);
 }

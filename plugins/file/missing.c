@@ -38,14 +38,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->dir, y->dir);
 }
 
-struct stat place_stat(const char *dir)
-{
-	struct stat st;
-	if (stat(dir, &st) < 0)
-		memset(&st, 0, sizeof(st));
-	return st;
-}
-
 void place_add(struct state *s, const char *dir)
 {
 	if ((s->n_places & (s->n_places - 1)) == 0)
@@ -101,18 +93,6 @@ static void places_recall(struct state *s)
 		if (k < s->n_old_places && strcmp(s->old_places[k].dir, s->places[i].dir) == 0)
 			s->places[i].before = s->old_places[k].before;
 	}
-}
-
-bool place_is_settled(const struct stat *st)
-{
-	int64_t age = wall_ns() - ns_of(&st->st_mtim);
-	return age > PLACE_TICK_NS || age < -PLACE_TICK_NS;
-}
-
-bool place_is_unchanged(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       compare_times(&a->st_mtim, &b->st_mtim) == 0;
 }
 
 bool places_were_quiet(const struct state *s)
