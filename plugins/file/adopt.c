@@ -10,11 +10,11 @@
 #include "search.h"
 #include "unpack.h"
 
-/* Those that wait for `f` wait for `instead`, too. */
+/* Those that wait for `f` wait for `instead`, unless that waits for them. */
 static void wait_instead(struct state *s, struct file *f, struct file *instead)
 {
 	for (struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
-		if (o->older == f && o != instead)
+		if (o->older == f && !file_waits_for(instead, o))
 			o->older = instead;
 }
 
@@ -34,6 +34,20 @@ bool adopt_in_gz(struct state *s, struct file *f, const struct candidate *c,
 	return true;
 }
 
+/* The compressed file goes on behind what was read of `f`, which is gone then.  0 or -ECANCELED. */
+static int hand_over(struct state *s, struct file *f, struct file *g)
+{
+	if (!g->is_done && !g->gz && read_offset(g) < f->at.offset) {
+		g->at = f->at;
+		g->at.is_done = false;
+		follow_seek(g, f->at.offset);
+	}
+	file_note_original(g, f);
+	wait_instead(s, f, g);
+	int r = emit_cursor(s, g);
+	return r ? r : file_forget(s, f);
+}
+
 /* 1, 0 or -ECANCELED; then `f` is gone. */
 static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 {
@@ -48,13 +62,10 @@ static int adopt_gz(struct state *s, struct file *f, const struct candidate *c)
 	if (!r && !known) {
 		if (!adopt_in_gz(s, f, c, &f->at))
 			return 0;
-		struct file *g = s->last_file;
-		file_note_original(g, f);
-		g->is_generation = f->is_generation;
-		wait_instead(s, f, g);
-		r = emit_cursor(s, g);
+		known = s->last_file;
+		known->is_generation = f->is_generation;
 	}
-	r = r ? r : file_forget(s, f);
+	r = r ? r : hand_over(s, f, known);
 	return r ? r : 1;
 }
 

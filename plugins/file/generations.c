@@ -116,11 +116,11 @@ static size_t missed_beside(struct search *q, const struct file *before, const c
 static size_t missed_since(const struct search *q, const struct file *before, int64_t removed_ns)
 {
 	int64_t *born = must(calloc(q->n + 1, sizeof(born[0])));
-	bool is_known = q->n > 0 && q->until->born_ns;
+	bool is_known = q->n > 0 && q->until->born_ns && !q->has_compressed;
 	for (size_t i = 0; i < q->n; i++) {
 		const struct candidate *c = &q->all[i];
 		/* What is compressed may be the file itself, and so may be a copy. */
-		is_known &= c->born_ns && !name_is_compressed(c->path) &&
+		is_known &= c->born_ns &&
 			    !(before->at.offset && file_is_held_by(before, c->path, &c->st));
 		born[i] = c->born_ns;
 	}

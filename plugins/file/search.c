@@ -178,6 +178,7 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 	if (!S_ISREG(c.st.st_mode) || !is_behind(q, &c, kind) ||
 	    patterns_match(&q->s->exclude, path))
 		return;
+	q->has_compressed |= kind == COMPRESSED;
 	if (!(q->wants_known && kind == COMPRESSED) && is_known(q->s, &c)) {
 		c.file = file_by_identity(q->s, c.st.st_dev, c.st.st_ino);
 		if (!q->until || !file_is_pending(c.file, q->until))

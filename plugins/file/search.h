@@ -43,6 +43,7 @@ struct search {
 	struct rank until_rank;   /* by the name that it has meanwhile */
 	bool is_until_gone;       /* it has none, and others have come after it */
 	bool wants_known;         /* compressed ones that are known, too */
+	bool has_compressed;      /* there are some, also such that are known or came later */
 	struct candidate *all;
 	size_t n;
 	bool is_sure, is_short; /* as of its listings */
