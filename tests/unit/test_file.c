@@ -7,6 +7,7 @@
 #include "../../plugins/common/cut.h"
 #include "../../plugins/common/severity.h"
 #include "../../plugins/file/missed.h"
+#include "../../plugins/file/names.h"
 #include "../../plugins/file/position.h"
 
 START_TEST(severity_is_a_word_near_the_start)
@@ -109,6 +110,60 @@ START_TEST(escape_sequences_are_removed_and_text_is_kept)
 }
 END_TEST
 
+START_TEST(names_of_rotated_files_are_known)
+{
+	static const struct {
+		const char *name, *base;
+		enum kind want;
+		long number;
+	} cases[] = {
+		{"app.log.1", "app.log", PLAIN, 1},
+		{"app.log.12.gz", "app.log", COMPRESSED, 12},
+		{"app.2.log", "app.log", PLAIN, 2},
+		{"app.2.log.zst", "app.log", COMPRESSED, 2},
+		{"app.log-20261128", "app.log", PLAIN, -1},
+		{"app-20261128.log", "app.log", PLAIN, -1},
+		{"app.log.2026-11-28T06.xz", "app.log", COMPRESSED, -1},
+		{"app.log.old", "app.log", PLAIN, -1},
+		{"app.log", "app.log", NO_GENERATION, -1},
+		{"app.log.txt", "app.log", NO_GENERATION, -1},
+		{"app-2.log", "app.log", NO_GENERATION, -1}, /* may be another program's */
+		{"applog.1", "app.log", NO_GENERATION, -1},
+		{"@400000006a17d2ea0b8cdb4c.s", "current", PLAIN, -1},
+		{"previous", "current", PLAIN, -1},
+		{"previous", "app.log", NO_GENERATION, -1},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum kind kind = name_kind(cases[i].name, cases[i].base);
+		long number = name_number(cases[i].name, cases[i].base);
+		ck_assert_msg(kind == cases[i].want && number == cases[i].number, "%s: %d, %ld",
+			      cases[i].name, (int)kind, number);
+	}
+}
+END_TEST
+
+START_TEST(names_order_what_was_written_in_one_moment)
+{
+	ck_assert_int_lt(name_compare("app.log.10", "app.log.9"), 0);
+	ck_assert_int_lt(name_compare("app.log.1", "app.log"), 0);
+	ck_assert_int_lt(name_compare("app.log-20261127", "app.log-20261128"), 0);
+	ck_assert_int_eq(name_compare("app.log.1", "app.log.1"), 0);
+	ck_assert_int_lt(name_compare_times("a.20261127-235959", "a.20261128-000000.gz"), 0);
+	ck_assert_int_eq(name_compare_times("app.log.1", "app.log.2"), 0);
+}
+END_TEST
+
+START_TEST(names_that_differ_in_numbers_are_alike)
+{
+	ck_assert_int_eq(name_kind_alike("day-9.log", "day-10.log"), PLAIN);
+	ck_assert_int_eq(name_kind_alike("day-9.log.gz", "day-10.log"), COMPRESSED);
+	ck_assert_int_eq(name_kind_alike("2026-11-30", "2026-12-01"), PLAIN);
+	ck_assert_int_eq(name_kind_alike("day.log", "day-10.log"), NO_GENERATION);
+	ck_assert_int_eq(name_kind_alike("day-9.log.1", "day-10.log"), NO_GENERATION);
+	ck_assert_int_eq(name_kind_alike("night-9.log", "day-10.log"), NO_GENERATION);
+}
+END_TEST
+
 START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 {
 	char path[] = "/tmp/sluice-position-XXXXXX", value[POSITION_VALUE_MAX];
@@ -205,4 +260,6 @@ END_TEST
 UNIT_MAIN("file", files_that_were_removed_unread_show_in_when_others_were_made,
 	  files_that_were_removed_unread_leave_their_numbers_out, severity_is_a_word_near_the_start,
 	  escape_sequences_are_removed_and_text_is_kept, a_cut_leaves_characters_whole,
+	  names_of_rotated_files_are_known, names_order_what_was_written_in_one_moment,
+	  names_that_differ_in_numbers_are_alike,
 	  a_position_is_recognised_only_in_the_file_it_was_taken_in)
