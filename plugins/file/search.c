@@ -130,6 +130,8 @@ static bool is_before(const struct search *q, const struct candidate *c, enum ki
 {
 	int64_t born_ns = q->until->born_ns, time_ns = ns_of(&c->st.st_mtim);
 	int by_name = compare_ranks(&c->rank, &q->until_rank);
+	if (!by_name && q->until_name)
+		by_name = name_compare_times(strrchr(c->path, '/'), strrchr(q->until_name, '/'));
 	if (!born_ns)
 		return true;
 	if (kind == PLAIN && c->born_ns != born_ns)
@@ -172,9 +174,11 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 	}
 	c.rank = rank_of(q, path);
 	/* The file is not there any more, since it has been compressed to this one. */
-	if (q->is_until_gone && !q->until_rank.base && kind == COMPRESSED &&
-	    unpack_is_named(path) && gz_begins_like(path, q->until))
+	if (q->is_until_gone && !q->until_name && kind == COMPRESSED && unpack_is_named(path) &&
+	    gz_begins_like(path, q->until)) {
+		q->until_name = must(strdup(path));
 		q->until_rank = c.rank;
+	}
 	if (!S_ISREG(c.st.st_mode) || !is_behind(q, &c, kind) ||
 	    patterns_match(&q->s->exclude, path))
 		return;
@@ -320,11 +324,11 @@ static void search_links(struct search *q)
 
 static void find_until(struct search *q)
 {
-	char *name = q->until && q->until->fd >= 0 ? file_name_of_open(q->until) : NULL;
-	if (name)
-		q->until_rank = rank_of(q, name);
-	q->is_until_gone = q->until && !name && is_succeeded(q->s, q->until);
-	free(name);
+	if (q->until && q->until->fd >= 0)
+		q->until_name = file_name_of_open(q->until);
+	if (q->until_name)
+		q->until_rank = rank_of(q, q->until_name);
+	q->is_until_gone = q->until && !q->until_name && is_succeeded(q->s, q->until);
 }
 
 /* Those that came after the file that has the name now. */
@@ -370,6 +374,7 @@ void search_free(struct search *q)
 	for (size_t i = 0; i < q->n; i++)
 		free(q->all[i].path);
 	free(q->all);
+	free(q->until_name);
 	for (size_t i = 0; i < q->n_owned; i++)
 		free(q->owned[i]);
 }

@@ -40,7 +40,8 @@ struct search {
 	const struct between *than;
 	size_t n_strangers;       /* files that may have had the name, although theirs is another */
 	const struct file *until; /* the file that has the name now; NULL: none */
-	struct rank until_rank;   /* by the name that it has meanwhile */
+	char *until_name;         /* the name that it has meanwhile; owned, or NULL */
+	struct rank until_rank;   /* by that */
 	bool is_until_gone;       /* it has none, and others have come after it */
 	bool wants_known;         /* compressed ones that are known, too */
 	bool has_compressed;      /* there are some, also such that are known or came later */
