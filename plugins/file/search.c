@@ -31,10 +31,10 @@ static int oldest_first(const void *a, const void *b)
 		return by_name;
 	if (x->order != y->order)
 		return x->order < y->order ? -1 : 1;
+	if (x->is_alike && y->is_alike)
+		return strverscmp(x->path, y->path);
 	int by_end = compare_times(&x->st.st_mtim, &y->st.st_mtim);
-	if (by_end)
-		return by_end;
-	return x->is_alike ? strverscmp(x->path, y->path) : name_compare(x->path, y->path);
+	return by_end ? by_end : name_compare(x->path, y->path);
 }
 
 static void add_dir(struct search *q, const char *path)
