@@ -314,12 +314,19 @@ static void search_step(struct search *q, const char *dir, const char *was, cons
 		search_step(q, path, was + n + 1, is + m + 1);
 }
 
-/* The name was a link to another file before: what it has led to in between is looked for. */
+/* The name was a link to another file before: what it has led to in between is looked for.  But
+ * not when one of them has got another name, as a rotation gives it.
+ */
 static void search_links(struct search *q)
 {
 	const char *was = q->than->place, *is = q->until ? q->until->place : NULL;
-	if (was && is && strcmp(was, is) != 0 && *was == '/' && *is == '/')
+	if (!was || !is || strcmp(was, is) == 0 || is_of_base(q, strrchr(was, '/') + 1) ||
+	    is_of_base(q, strrchr(is, '/') + 1))
+		return;
+	char *real = realpath(q->until->origin, NULL);
+	if (real && strcmp(real, q->until->origin) != 0)
 		search_step(q, "", was + 1, is + 1);
+	free(real);
 }
 
 static void find_until(struct search *q)
