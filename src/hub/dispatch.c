@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/dispatch.h"
 
+#include <errno.h>
+
 #include "access/access.h"
 #include "access/safety.h"
 #include "base/clock.h"
@@ -50,21 +52,19 @@ static void answer_document(struct request_context *a, int status, const char *t
 	buf_fini(&out);
 }
 
-/* The limit that one more stream, on `fd` or for now on none (-1), would exceed, or NULL. */
+/* The limit that one more of these would exceed, or NULL. */
 static const char *limit_reached(struct hub *h, const struct identity *who,
-				 const struct subscription *sub, enum subscription_use use, int fd)
+				 const struct subscription *sub, enum subscription_use use)
 {
 	const struct hub_settings *s = &h->settings->hub;
-	if (!open_files_admit(h, fd))
+	if (!open_files_admit(h, -1))
 		return OPEN_FILES_LIMIT;
-	if (use == USE_HISTORY && fd >= 0)
-		return NULL; /* limits were checked when the client asked */
 	if (use == USE_HISTORY)
 		return pages_are_full(&h->pages, who->address) ? "too many pages of history at once"
 							       : NULL;
 	if (h->drain.is_on)
 		return "draining: it is about to stop, or to be replaced";
-	if (h->streams.n >= (size_t)s->max_streams)
+	if (h->streams.n + h->streams.n_admitted >= (size_t)s->max_streams)
 		return "hub.limits.streams";
 	if (s->max_streams_per_address && quota_count(h->streams.addresses, str_of(who->address)) >=
 						  (uint64_t)s->max_streams_per_address)
@@ -73,6 +73,26 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	    quota_count(h->streams.users, str_of(who->user)) >= (uint64_t)s->max_streams_per_user)
 		return "hub.limits.streams_per_user";
 	return view_is_one_too_many(&h->views, sub) ? "hub.limits.subscriptions" : NULL;
+}
+
+/* Others came first since it was let in: what cannot be counted before it is opened. */
+static const char *limit_reached_since(struct hub *h, const struct admission *a,
+				       enum subscription_use use, int fd)
+{
+	if (!open_files_admit(h, fd))
+		return OPEN_FILES_LIMIT;
+	return use != USE_HISTORY && view_is_one_too_many(&h->views, &a->sub)
+		       ? "hub.limits.subscriptions"
+		       : NULL;
+}
+
+/* From now on it counts as one that is open. */
+static void count(struct hub *h, struct admission *a, enum subscription_use use)
+{
+	if (use == USE_HISTORY)
+		admission_count(a, h->pages.addresses, NULL, &h->pages.n_admitted);
+	else
+		admission_count(a, h->streams.addresses, h->streams.users, &h->streams.n_admitted);
 }
 
 static void put_head(struct request_context *a, struct buf *out, const struct subscription *sub)
@@ -120,6 +140,16 @@ static void answer_page_later(struct request_context *a, const char *reason)
 	buf_fini(&body);
 }
 
+/* It counts, and is kept until its descriptor comes: takes who asks, and what he asks for. */
+static void let_in(struct request_context *a, struct subscription *sub, enum subscription_use use)
+{
+	struct admission in = {.who = a->who, .sub = *sub};
+	a->who = (struct identity){0};
+	*sub = (struct subscription){0};
+	count(a->hub, &in, use);
+	admissions_keep(&a->hub->admissions, a->connection, a->request->serial, &in);
+}
+
 /* For requests that the hub answers on their descriptor itself. */
 static void ask_for_events(struct request_context *a, enum subscription_use use)
 {
@@ -127,7 +157,7 @@ static void ask_for_events(struct request_context *a, enum subscription_use use)
 	struct subscription sub;
 	struct buf why = {0}, head = {0};
 	int status = subscription_parse(a->hub, r, &a->who, use, &sub, &why);
-	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use, -1);
+	const char *limit = status ? NULL : limit_reached(a->hub, &a->who, &sub, use);
 	if (status == 503)
 		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
 	else if (status)
@@ -137,9 +167,9 @@ static void ask_for_events(struct request_context *a, enum subscription_use use)
 	else if (limit)
 		answer_busy(a, &sub, limit);
 	else {
-		if (use == USE_HISTORY && !str_is(r->method, "HEAD")) /* whose page nobody opens */
-			pages_promise(&a->hub->pages, a->who.address);
 		put_head(a, &head, &sub);
+		if (!str_is(r->method, "HEAD")) /* of which no descriptor comes */
+			let_in(a, &sub, use);
 		answer(a, HANDOFF_STREAM, buf_str(&head));
 	}
 	subscription_fini(&sub);
@@ -291,11 +321,9 @@ void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_requ
 	buf_fini(&why);
 }
 
-/* Others came first, since it was asked.  The head is written already; what follows
- * it fits into any socket.
- */
-static void turn_away(struct hub *h, const struct handoff_request *r, struct subscription *sub,
-		      const char *reason, int fd)
+/* The head is written already; what follows it fits into any socket. */
+static void turn_away(struct hub *h, const struct handoff_request *r,
+		      const struct subscription *sub, const char *reason, int fd)
 {
 	struct buf text = {0}, body = {0}, framed = {0};
 	h->n_refused++;
@@ -319,40 +347,51 @@ static void turn_away(struct hub *h, const struct handoff_request *r, struct sub
 	buf_fini(&framed);
 }
 
-/* Opens what was asked for, on a descriptor that it takes. */
-static void open_events(struct hub *h, const struct handoff_request *r, const struct identity *who,
-			enum subscription_use use, int fd)
+/* Lets in whom an earlier hub has answered, or this one under other settings.  0; or what
+ * was possible at the asking is no more (-EACCES), or a limit is reached (*limit).
+ */
+static int let_in_again(struct hub *h, const struct handoff_request *r, enum subscription_use use,
+			struct admission *a, const char **limit)
 {
-	struct subscription sub;
 	struct buf why = {0};
-	const char *limit;
-	if (use == USE_HISTORY)
-		pages_keep_promise(&h->pages, who->address);
-	if (subscription_parse(h, r, who, use, &sub, &why))
-		fd_close(&fd); /* what was possible at the asking is no more: it comes back */
-	else if ((limit = limit_reached(h, who, &sub, use, fd)))
-		turn_away(h, r, &sub, limit, fd);
-	else if (use == USE_HISTORY)
-		history_open(&h->pages, fd, r, who, &sub);
-	else
-		stream_open(&h->streams, fd, r, who, &sub);
-	subscription_fini(&sub);
+	*a = (struct admission){0};
+	int status = identity_of(&h->access, r, &a->who, &why);
+	if (!status)
+		status = subscription_parse(h, r, &a->who, use, &a->sub, &why);
 	buf_fini(&why);
+	if (status)
+		return -EACCES;
+	*limit = limit_reached(h, &a->who, &a->sub, use);
+	if (!*limit)
+		count(h, a, use);
+	return 0;
 }
 
-void dispatch_take(struct hub *h, const struct handoff_request *r, int fd)
+void dispatch_take(struct hub *h, const struct connection *c, const struct handoff_request *r,
+		   int fd)
 {
-	struct identity who;
-	struct buf why = {0};
-	int use = use_of(r->route);
+	struct admission a;
+	const char *limit = NULL;
+	int use = use_of(r->route), status = 0;
 	if (fd < 0) {
 		open_files_lost_one(h);
 		return;
 	}
-	if (identity_of(&h->access, r, &who, &why) || use < 0)
+	if (use < 0) {
 		fd_close(&fd);
+		return;
+	}
+	if (!admissions_claim(&h->admissions, c, r->serial, &a))
+		status = let_in_again(h, r, (enum subscription_use)use, &a, &limit);
+	if (!status && !limit)
+		limit = limit_reached_since(h, &a, (enum subscription_use)use, fd);
+	if (status)
+		fd_close(&fd); /* the client comes back */
+	else if (limit)
+		turn_away(h, r, &a.sub, limit, fd);
+	else if (use == USE_HISTORY)
+		history_open(&h->pages, fd, r, &a);
 	else
-		open_events(h, r, &who, (enum subscription_use)use, fd);
-	identity_fini(&who);
-	buf_fini(&why);
+		stream_open(&h->streams, fd, r, &a);
+	admission_fini(&a);
 }

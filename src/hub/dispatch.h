@@ -12,6 +12,7 @@
 void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_request *r);
 
 /* Its head is written; takes `fd`, which from here on is the hub's alone. */
-void dispatch_take(struct hub *h, const struct handoff_request *r, int fd);
+void dispatch_take(struct hub *h, const struct connection *c, const struct handoff_request *r,
+		   int fd);
 
 #endif

@@ -19,9 +19,23 @@ static void on_ask(void *ctx, struct connection *c, const struct handoff_request
 	dispatch_ask(ctx, c, r);
 }
 
-static void on_take(void *ctx, const struct handoff_request *r, int fd)
+static void on_take(void *ctx, const struct connection *c, const struct handoff_request *r, int fd)
 {
-	dispatch_take(ctx, r, fd);
+	dispatch_take(ctx, c, r, fd);
+}
+
+static void on_drop(void *ctx, const struct connection *c, uint32_t serial)
+{
+	struct hub *h = ctx;
+	struct admission a;
+	if (admissions_claim(&h->admissions, c, serial, &a))
+		admission_fini(&a);
+}
+
+static void on_gone(void *ctx, const struct connection *c)
+{
+	struct hub *h = ctx;
+	admissions_drop_of(&h->admissions, c);
 }
 
 static bool has_room(void *ctx)
@@ -32,7 +46,7 @@ static bool has_room(void *ctx)
 int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_fd, char **why)
 {
 	*h = (struct hub){.loop = l, .settings = s, .started_ns = clock_wall_ns()};
-	struct responder_calls calls = {on_ask, on_take, has_room, h};
+	struct responder_calls calls = {on_ask, on_take, on_drop, on_gone, has_room, h};
 	int r = access_open(&h->access, s, why);
 	if (!r && (r = key_open(s->hub.state_dir, "redact.key", &h->redact_key)))
 		*why = mem_printf("%s/redact.key: %s (it holds 64 hexadecimal digits; when it is "
@@ -47,6 +61,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_f
 	views_init(&h->views, &h->registry, &h->readers);
 	streams_init(&h->streams, &h->views, &h->access);
 	pages_init(&h->pages, &h->registry, &h->readers);
+	admissions_init(&h->admissions, l);
 	r = responder_server_open(&h->responders, l, &s->hub, responders_fd, &calls, why);
 	if (r)
 		return r;
@@ -87,6 +102,7 @@ int hub_reload(struct hub *h, struct settings *fresh, char **why)
 	int r = channels_add(&h->registry, fresh, why);
 	if (r)
 		return r;
+	admissions_drop_all(&h->admissions);
 	bool is_derived_anew = !derived_are_same(h->settings, fresh);
 	channels_change(&h->registry, fresh);
 	if (is_derived_anew)
@@ -106,6 +122,7 @@ void hub_close(struct hub *h)
 	housekeeping_stop(h);
 	loop_timer_cancel(h->loop, &h->idle.timer);
 	drain_cancel(h);
+	admissions_fini(&h->admissions);
 	streams_end_all(&h->streams);
 	pages_end_all(&h->pages);
 	readers_stop(&h->readers);

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "channel/registry.h"
 #include "conf/settings.h"
+#include "hub/admissions.h"
 #include "hub/drain.h"
 #include "hub/housekeeping.h"
 #include "hub/open_files.h"
@@ -40,6 +41,7 @@ struct hub {
 	struct access access;
 	struct key redact_key;
 	struct responder_server *responders;
+	struct admissions admissions;
 	uint64_t n_refused; /* clients that were told that it is busy; by dispatch.c */
 	int64_t started_ns;
 	struct open_files open_files;

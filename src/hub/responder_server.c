@@ -72,6 +72,7 @@ static void cut_off(struct connection *c)
 {
 	if (c->fd < 0)
 		return;
+	c->server->calls.gone(c->server->calls.ctx, c);
 	list_each_safe (e, &c->questions) {
 		list_entry(e, struct question, of)->connection = NULL;
 		list_remove(e);
@@ -148,11 +149,13 @@ static void serve(struct responder_server *srv, struct connection *c,
 		  const struct handoff_request *r, int fd)
 {
 	if (r->kind == HANDOFF_TAKE) {
-		srv->calls.take(srv->calls.ctx, r, fd);
+		srv->calls.take(srv->calls.ctx, c, r, fd);
 		return;
 	}
 	fd_close(&fd);
-	if (c)
+	if (c && r->kind == HANDOFF_DROP)
+		srv->calls.drop(srv->calls.ctx, c, r->serial);
+	else if (c)
 		srv->calls.ask(srv->calls.ctx, c, r);
 }
 

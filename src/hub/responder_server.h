@@ -22,8 +22,14 @@ struct connection; /* of one responder */
 struct responder_calls {
 	/* A question, to be answered by responder_server_answer() at once. */
 	void (*ask)(void *ctx, struct connection *c, const struct handoff_request *r);
-	/* Its head is written; takes `fd`. */
-	void (*take)(void *ctx, const struct handoff_request *r, int fd);
+	/* Its head is written; takes `fd`.  `c`: NULL when the responder is gone since. */
+	void (*take)(void *ctx, const struct connection *c, const struct handoff_request *r,
+		     int fd);
+	/* There will be no take() for that question, or for any of that connection: the client
+	 * is gone, or the responder.
+	 */
+	void (*drop)(void *ctx, const struct connection *c, uint32_t serial);
+	void (*gone)(void *ctx, const struct connection *c);
 	/* Whether there are descriptors for another one. */
 	bool (*has_room)(void *ctx);
 	void *ctx;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "responder/responder_internal.h"
 #include "wire/query.h"
 
@@ -111,6 +112,17 @@ void request_begin_to_ask(struct request *q, char *path_taken)
 		request_respond_hopeless(q);
 	else
 		request_ask(q);
+}
+
+/* Its client is gone: the hub need not keep its place. */
+void request_drop(struct request *q)
+{
+	bool may_be_let_in = q->state == ASKING || (q->state == WRITING && q->then_hand_over);
+	if (!q->is_asked || !may_be_let_in)
+		return;
+	struct handoff_request d = question(q, HANDOFF_DROP);
+	if (hub_client_send(&q->responder->hub, &d, -1))
+		log_debug("the hub learns later that a client is gone");
 }
 
 /* The head is written: the descriptor becomes the hub's.  Should the hub be

@@ -34,6 +34,7 @@ void request_finish(struct request *q)
 	if (q->state == CLOSED)
 		return;
 	struct responder *r = q->responder;
+	q->ops->drop(q);
 	q->state = CLOSED;
 	if (q->on_end)
 		q->on_end(q);

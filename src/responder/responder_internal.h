@@ -37,6 +37,7 @@ struct request_ops {
 	void (*read)(struct request *q);      /* something has come, while READING */
 	void (*late)(struct request *q);      /* the deadline is over */
 	void (*hand_over)(struct request *q); /* the head of a stream is written */
+	void (*drop)(struct request *q);      /* it ends in whatever state it is */
 };
 
 struct request {
@@ -136,6 +137,7 @@ void request_route(struct request *q);
 void request_begin_to_ask(struct request *q, char *path_taken);
 void request_ask(struct request *q);
 void request_hand_over(struct request *q);
+void request_drop(struct request *q);
 
 /* Sends header fields and body, which is cut for HEAD; ends the request unless it
  * becomes a stream.

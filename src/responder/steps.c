@@ -28,6 +28,7 @@ static void on_late(struct request *q)
 
 struct request *request_open(struct responder *r, int fd, enum handoff_framing framing)
 {
-	static const struct request_ops ops = {request_read, on_late, request_hand_over};
+	static const struct request_ops ops = {request_read, on_late, request_hand_over,
+					       request_drop};
 	return request_new(r, fd, framing, &ops);
 }

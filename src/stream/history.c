@@ -20,7 +20,6 @@
 #define TOTAL_NS        (1500 * NS_PER_MS) /* of reading, for one page */
 #define STALL_NS        (30 * NS_PER_SEC)
 #define TAKEN_WITHIN_NS (600 * NS_PER_SEC)
-#define PROMISE_NS      (2 * NS_PER_SEC)
 
 enum {
 	PAGE_BYTES = 4 * 1024 * 1024,
@@ -67,8 +66,8 @@ struct page {
 	bool is_cut;       /* its beginning is left for the next one */
 	int64_t spent_ns;
 	struct regex *slow;
-	struct quota_entry *quota;
-	int64_t answered_ns; /* loop time */
+	struct quota_entry *quotas[2]; /* of its address; and NULL */
+	int64_t answered_ns;           /* loop time */
 };
 
 /* ---- in a helper thread -------------------------------------------------------------- */
@@ -274,7 +273,7 @@ static void end(struct page *p)
 		return;
 	p->is_over = true;
 	p->all->n_open--;
-	quota_give(p->quota);
+	quota_give(p->quotas[0]);
 	list_remove(&p->link);
 	loop_timer_cancel(loop_of(p), &p->deadline);
 	outlet_close(&p->outlet);
@@ -437,13 +436,12 @@ static void set_range(struct page *p)
 		p->after = p->seen = 0;
 }
 
-void history_open(struct pages *all, int fd, const struct handoff_request *r,
-		  const struct identity *who, struct subscription *sub)
+void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a)
 {
 	struct page *p = mem_zero(sizeof(*p));
 	p->all = all;
-	p->sub = *sub;
-	*sub = (struct subscription){0};
+	p->sub = a->sub;
+	a->sub = (struct subscription){0};
 	subscription_hold(&p->sub);
 	p->epoch = registry_epoch(all->registry);
 	p->reaper.fn = reap;
@@ -466,7 +464,7 @@ void history_open(struct pages *all, int fd, const struct handoff_request *r,
 	if (p->is_backward)
 		tail_search_init(&p->search, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
 	p->search.is_cancelled = &p->is_cancelled;
-	p->quota = quota_take(all->addresses, str_of(who->address));
+	admission_give_quotas(a, p->quotas);
 	all->n_ever++;
 	all->n_open++;
 	if (outlet_open(&p->outlet, loop_of(p), fd, r->fcgi_id, r->framing, &outlet_ops)) {
@@ -474,7 +472,7 @@ void history_open(struct pages *all, int fd, const struct handoff_request *r,
 		return;
 	}
 	p->job = (struct helper_job){
-		.work = work, .done = done, .owner = reader_owner(who, READS_PAGE)};
+		.work = work, .done = done, .owner = reader_owner(&a->who, READS_PAGE)};
 	p->is_running = true;
 	helper_submit(all->readers->helper, &p->job);
 }
@@ -497,47 +495,10 @@ void pages_end_all(struct pages *all)
 
 /* ---- how many ------------------------------------------------------------------------------- */
 
-static void forget(struct page_promise *m)
+bool pages_are_full(const struct pages *all, const char *address)
 {
-	quota_give(m->of);
-	*m = (struct page_promise){0};
-}
-
-bool pages_are_full(struct pages *all, const char *address)
-{
-	int64_t now = loop_now(all->registry->loop);
-	size_t n = all->n_open;
-	for (size_t i = 0; i < PAGES_MAX; i++) {
-		struct page_promise *m = &all->promises[i];
-		if (m->is_made && now - m->at_ns > PROMISE_NS)
-			forget(m);
-		n += m->is_made;
-	}
-	return n >= PAGES_MAX ||
+	return all->n_open + all->n_admitted >= PAGES_MAX ||
 	       quota_count(all->addresses, str_of(address)) >= PAGES_OF_ADDRESS_MAX;
-}
-
-void pages_promise(struct pages *all, const char *address)
-{
-	size_t i = 0;
-	while (i < PAGES_MAX && all->promises[i].is_made)
-		i++;
-	if (i < PAGES_MAX)
-		all->promises[i] =
-			(struct page_promise){.is_made = true,
-					      .at_ns = loop_now(all->registry->loop),
-					      .of = quota_take(all->addresses, str_of(address))};
-}
-
-void pages_keep_promise(struct pages *all, const char *address)
-{
-	struct quota_entry *of = quota_take(all->addresses, str_of(address));
-	size_t i = 0;
-	while (i < PAGES_MAX && !(all->promises[i].is_made && all->promises[i].of == of))
-		i++;
-	if (i < PAGES_MAX)
-		forget(&all->promises[i]);
-	quota_give(of);
 }
 
 void pages_init(struct pages *all, struct registry *r, const struct readers *readers)
@@ -548,7 +509,5 @@ void pages_init(struct pages *all, struct registry *r, const struct readers *rea
 
 void pages_fini(struct pages *all)
 {
-	for (size_t i = 0; i < PAGES_MAX; i++)
-		forget(&all->promises[i]);
 	quota_free(all->addresses);
 }

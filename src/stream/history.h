@@ -10,10 +10,9 @@
 #ifndef SLUICE_STREAM_HISTORY_H
 #define SLUICE_STREAM_HISTORY_H
 
-#include "access/access.h"
 #include "channel/registry.h"
 #include "past/readers.h"
-#include "stream/subscription.h"
+#include "stream/admission.h"
 
 enum { PAGES_MAX = 32 }; /* at once */
 
@@ -27,13 +26,8 @@ struct pages {
 	struct quota *addresses; /* owned */
 	struct list all;         /* of struct page, being read or sent */
 	size_t n_open;
+	size_t n_admitted; /* beside them, those that are about to be opened */
 	uint64_t n_ever;
-	/* those that were asked for lately, and are about to be opened */
-	struct page_promise {
-		bool is_made;
-		int64_t at_ns; /* loop time */
-		struct quota_entry *of;
-	} promises[PAGES_MAX];
 };
 
 /* Borrows both. */
@@ -42,16 +36,12 @@ void pages_init(struct pages *all, struct registry *r, const struct readers *rea
 void pages_fini(struct pages *all);
 
 /* Whether there is no room for one more of this client, with those that are about to be
- * opened; one whose responder has died in between is forgotten after a while.
+ * opened.
  */
-bool pages_are_full(struct pages *all, const char *address) must_check;
-void pages_promise(struct pages *all, const char *address);
-/* The page that was promised is about to be opened. */
-void pages_keep_promise(struct pages *all, const char *address);
+bool pages_are_full(const struct pages *all, const char *address) must_check;
 
-/* Takes `fd`, whose response head is written already, and what `sub` holds. */
-void history_open(struct pages *all, int fd, const struct handoff_request *r,
-		  const struct identity *who, struct subscription *sub);
+/* Takes `fd`, whose response head is written already, and what `a` holds. */
+void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a);
 
 /* Loop time at which a client last took something of a page; now while one is read. */
 int64_t pages_moved_ns(const struct pages *all) must_check;

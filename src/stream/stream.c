@@ -231,7 +231,7 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 		stream_put_gap(s, hello, from->after, newest, "access");
 }
 
-static struct stream *stream_new(struct streams *all, struct view *v, const struct identity *who)
+static struct stream *stream_new(struct streams *all, struct view *v, struct admission *a)
 {
 	struct stream *s = mem_zero(sizeof(*s));
 	s->all = all;
@@ -239,9 +239,9 @@ static struct stream *stream_new(struct streams *all, struct view *v, const stru
 	s->heartbeat.fn = on_heartbeat;
 	s->reader.ops = &reader_ops;
 	view_add(v, &s->reader);
-	s->quotas[0] = quota_take(all->addresses, str_of(who->address));
-	s->quotas[1] = quota_take(all->users, str_of(who->user));
-	identity_copy(who, &s->who);
+	admission_give_quotas(a, s->quotas);
+	s->who = a->who;
+	a->who = (struct identity){0};
 	make_token(s->token);
 	list_init(&s->reaper.link);
 	list_append(&all->all, &s->link);
@@ -273,16 +273,15 @@ static void say_hello(struct stream *s, struct str hello)
 		stream_finish(s);
 }
 
-void stream_open(struct streams *all, int fd, const struct handoff_request *r,
-		 const struct identity *who, struct subscription *sub)
+void stream_open(struct streams *all, int fd, const struct handoff_request *r, struct admission *a)
 {
-	struct subscription from = *sub; /* its plain members, for what view_get() takes */
-	struct view *v = view_get(all->views, sub, reader_owner(who, READS_VIEW));
+	struct subscription from = a->sub; /* its plain members, for what view_get() takes */
+	struct view *v = view_get(all->views, &a->sub, reader_owner(&a->who, READS_VIEW));
 	if (!v) {
 		fd_close(&fd);
 		return;
 	}
-	struct stream *s = stream_new(all, v, who);
+	struct stream *s = stream_new(all, v, a);
 	if (outlet_open(&s->outlet, stream_loop(s), fd, r->fcgi_id, r->framing, &outlet_ops)) {
 		stream_end(s);
 		return;

@@ -17,7 +17,7 @@
 #ifndef SLUICE_STREAM_STREAM_H
 #define SLUICE_STREAM_STREAM_H
 
-#include "access/access.h"
+#include "stream/admission.h"
 #include "stream/manager.h"
 #include "stream/outlet.h"
 #include "stream/view.h"
@@ -49,6 +49,7 @@ struct streams {
 	struct managers managers;
 	struct list all; /* of struct stream, all that are open */
 	size_t n;
+	size_t n_admitted;    /* beside them, those that are about to be opened */
 	size_t n_catching_up; /* of them, those that read the journal */
 	uint64_t n_ever, n_heartbeats, n_gaps, n_slow, n_stalled, n_filters_lost;
 };
@@ -83,11 +84,10 @@ struct stream {
 	char token[TOKEN_LEN + 1];     /* names it to who has it: changes and ends it */
 };
 
-/* Takes `fd`, whose response head is written already, and what `sub` holds.
+/* Takes `fd`, whose response head is written already, and what `a` holds.
  * Never fails: a descriptor that is of no use ends at once.
  */
-void stream_open(struct streams *all, int fd, const struct handoff_request *r,
-		 const struct identity *who, struct subscription *sub);
+void stream_open(struct streams *all, int fd, const struct handoff_request *r, struct admission *a);
 
 /* Whether it has seen all there is: what comes next is new. */
 bool stream_is_live(const struct stream *s) must_check;

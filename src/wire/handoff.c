@@ -54,7 +54,7 @@ int handoff_get_request(struct str s, struct handoff_request *ret)
 	ret->has_cookies = get_byte(&r) != 0;
 	ret->takes_gzip = get_byte(&r) != 0;
 	ret->manager = get_word(&r);
-	if (r.failed || (ret->kind != HANDOFF_ASK && ret->kind != HANDOFF_TAKE) ||
+	if (r.failed || ret->kind < HANDOFF_ASK || ret->kind > HANDOFF_DROP ||
 	    (ret->framing != HANDOFF_FCGI && ret->framing != HANDOFF_PLAIN))
 		return -EBADMSG;
 	return 0;

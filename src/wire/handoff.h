@@ -15,7 +15,11 @@
 
 enum { HANDOFF_PACKET_MAX = 128 * 1024, HANDOFF_BODY_PART = 64 * 1024 };
 
-enum handoff_kind { HANDOFF_ASK = 1, HANDOFF_TAKE = 2 };
+enum handoff_kind {
+	HANDOFF_ASK = 1,
+	HANDOFF_TAKE = 2,
+	HANDOFF_DROP = 3, /* its client is gone: there will be no TAKE */
+};
 
 /* How what is written to a handed-over descriptor is framed. */
 enum handoff_framing { HANDOFF_FCGI = 1, HANDOFF_PLAIN = 2 };

@@ -188,15 +188,15 @@ static void connect_client(struct client *c)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	ck_assert_int_eq(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
-	struct subscription s = subscribe(h, c->wants);
+	struct admission a = {.who = {.user = mem_strdup(""), .address = mem_strdup("192.0.2.1")},
+			      .sub = subscribe(h, c->wants)};
 	if (c->cursor) {
-		s.start = START_AFTER;
-		s.after = c->cursor;
+		a.sub.start = START_AFTER;
+		a.sub.after = c->cursor;
 	}
-	struct identity who = {.user = (char[]){""}, .address = (char[]){"192.0.2.1"}};
-	stream_open(&h->streams, pair[0], &(struct handoff_request){.framing = HANDOFF_PLAIN}, &who,
-		    &s);
-	subscription_fini(&s);
+	admission_count(&a, h->streams.addresses, h->streams.users, &h->streams.n_admitted);
+	stream_open(&h->streams, pair[0], &(struct handoff_request){.framing = HANDOFF_PLAIN}, &a);
+	admission_fini(&a);
 	c->fd = pair[1];
 	c->is_over = false;
 	c->got.len = 0;
