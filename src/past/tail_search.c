@@ -181,10 +181,17 @@ static int newest_first(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
+/* Below the bound some were seen, and others not. */
+uint64_t tail_search_found(const struct tail_search *l)
+{
+	return MIN(count_from(l, l->bound), l->want);
+}
+
 event_id tail_search_after(struct tail_search *l)
 {
-	if (!l->n_ids || !l->want)
+	uint64_t n = tail_search_found(l);
+	if (!n)
 		return l->upto;
 	qsort(l->ids, l->n_ids, sizeof(l->ids[0]), newest_first);
-	return l->ids[MIN(l->want, (uint64_t)l->n_ids) - 1] - 1;
+	return l->ids[n - 1] - 1;
 }

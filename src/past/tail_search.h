@@ -36,7 +36,10 @@ void tail_search_fini(struct tail_search *l);
  */
 int tail_search_run(struct tail_search *l, struct filter_run *run, int64_t deadline_ns) must_check;
 
-/* The id after which the last `want` of what was found begin. */
+/* How many of them are known to be the newest: at most `want`. */
+uint64_t tail_search_found(const struct tail_search *l) must_check;
+
+/* The id after which these begin. */
 event_id tail_search_after(struct tail_search *l);
 
 #endif

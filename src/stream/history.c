@@ -214,7 +214,11 @@ static event_id with_context(struct page *p, struct filter_run *run, event_id af
 		all[i].filter = all[i].bounds;
 	}
 	tail_search_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
-	int found = tail_search_run(&l, run, clock_mono_ns() + SLICE_NS);
+	l.is_cancelled = &p->is_cancelled;
+	int found;
+	do {
+		found = tail_search_run(&l, run, clock_mono_ns() + SLICE_NS);
+	} while (!found && !atomic_load(&p->is_cancelled));
 	event_id ret = found < 0 ? after : tail_search_after(&l);
 	tail_search_fini(&l);
 	free(all);
@@ -231,12 +235,10 @@ static void work(struct helper_job *job)
 		int found = tail_search_run(&p->search, run, deadline_ns);
 		if (found < 0)
 			p->slow = run->slow;
-		else if (found || last) {
+		else if (found || (last && p->search.bound <= p->upto)) {
 			p->is_located = true;
 			p->after = tail_search_after(&p->search);
 			p->seen = p->sub.lines_before ? with_context(p, run, p->after) : p->after;
-			/* Its matches are known to be there: a little time to read them. */
-			p->spent_ns = MIN(p->spent_ns, TOTAL_NS / 2);
 		}
 	}
 	if (!p->slow && (!p->is_backward || p->is_located))
@@ -320,13 +322,22 @@ static event_id older(const struct page *p, size_t first)
 	if (p->is_cut && p->n_found)
 		return p->found[first < p->n_found ? first : 0].id;
 	/* Read back as far as time allowed, but not all that was found is shown. */
-	if (p->is_backward && p->search.n_ids < p->sub.limit) {
+	if (p->is_backward && tail_search_found(&p->search) < p->sub.limit) {
 		event_id e = MIN(p->search.bound, p->after + 1);
 		return e > 1 ? e : 0;
 	}
 	if (first < p->n_found)
 		return p->found[first].id;
 	return p->is_backward ? 0 : p->after + 1;
+}
+
+/* Whether it holds what was asked for, or all there is; else its time was over. */
+static bool has_all(const struct page *p)
+{
+	if (p->is_backward)
+		return !p->slow &&
+		       (tail_search_found(&p->search) == p->sub.limit || !p->search.bound);
+	return p->is_complete || p->is_full;
 }
 
 static size_t first_match(const struct page *p)
@@ -353,7 +364,7 @@ static void put_json(struct page *p, struct buf *out)
 	json_close(&j, ']');
 	put_cursor(p, &j, "older", older(p, first_match(p)));
 	put_cursor(p, &j, "newer", p->seen);
-	json_bool(&j, "complete", p->is_complete || p->is_full);
+	json_bool(&j, "complete", has_all(p));
 	if (p->slow)
 		json_cstr(&j, "trouble",
 			  "a regex took too many steps on one event and is switched off");
@@ -371,7 +382,7 @@ static void put_lines(struct page *p, struct buf *out)
 	json_open(&j, NULL, '{');
 	put_cursor(p, &j, "older", older(p, first_match(p)));
 	put_cursor(p, &j, "newer", p->seen);
-	json_bool(&j, "complete", p->is_complete || p->is_full);
+	json_bool(&j, "complete", has_all(p));
 	json_close(&j, '}');
 	format_control(out, p->sub.format, p->epoch, FORMAT_NO_ID, "page", buf_str(&data));
 	buf_fini(&data);
@@ -397,6 +408,17 @@ static void respond(struct page *p)
 	buf_fini(&out);
 }
 
+/* Backwards its time is for the search, and never so short that nothing was searched: what
+ * was found is then read to its end, so that the page holds the newest.  That is no more
+ * than was searched.
+ */
+static bool goes_on(const struct page *p)
+{
+	if (p->slow || p->is_complete || p->is_full)
+		return false;
+	return p->is_backward || p->spent_ns < TOTAL_NS;
+}
+
 static void done(struct helper_job *job)
 {
 	struct page *p = container_of(job, struct page, job);
@@ -407,7 +429,7 @@ static void done(struct helper_job *job)
 	}
 	if (p->slow)
 		regexes_switch_off(p->all->registry->regexes, p->slow);
-	if (!p->slow && !p->is_complete && !p->is_full && p->spent_ns < TOTAL_NS) {
+	if (goes_on(p)) {
 		p->is_running = true;
 		helper_submit(p->all->readers->helper, job); /* behind all that wait */
 		return;
