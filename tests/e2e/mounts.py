@@ -2,6 +2,8 @@
 """The web servers that sluice is mounted under, each with its file of contrib/mount, of
 which only paths and ports are replaced."""
 import copy
+import glob
+import pwd
 
 from harness import *
 
@@ -166,10 +168,15 @@ class Mount:
                 if self.speaks_proxy:
                     s.sendall(b"PROXY TCP4 127.0.0.9 127.0.0.1 1 2\r\n")
                 s.sendall(b"GET /is-it-there HTTP/1.0\r\nHost: localhost\r\n\r\n")
-                return s.recv(1)
+                return s.recv(1) and ("cgid" not in self.load or self.has_its_daemon(site))
             check(self.server.poll() is None, self.log(site))
             return False
         wait_for(answers, "%s to answer" % self.program)
+
+    def has_its_daemon(self, site):
+        """mod_cgid answers 503 until its daemon has given the workers their socket."""
+        owner = pwd.getpwnam("www-data").pw_uid if os.getuid() == 0 else os.getuid()
+        return any(os.stat(path).st_uid == owner for path in glob.glob(site.path("cgisock.*")))
 
     def log(self, site):
         text = ""
