@@ -19,8 +19,12 @@ enum { OUTLIER_FACTOR = 8, SMOOTHING = 8, RESERVED_EVENTS = 10 };
 void budget_init(struct budget *b)
 {
 	*b = (struct budget){.window = 1};
-	for (int i = 0; i < BUDGET_BUCKETS; i++)
-		list_init(&b->purses[i]);
+	table_init(&b->purses);
+}
+
+void budget_fini(struct budget *b)
+{
+	table_fini(&b->purses);
 }
 
 void budget_begin_turn(struct budget *b, int64_t turn_ns)
@@ -39,18 +43,19 @@ void budget_begin_turn(struct budget *b, int64_t turn_ns)
 
 struct purse *purse_get(struct budget *b, uint64_t owner)
 {
-	struct list *bucket = &b->purses[owner % BUDGET_BUCKETS];
-	list_each (e, bucket) {
-		struct purse *p = list_entry(e, struct purse, link);
+	uint64_t hash = table_hash(&b->purses, &owner, sizeof(owner));
+	table_each_of (e, &b->purses, hash) {
+		struct purse *p = container_of(e, struct purse, by_owner);
 		if (p->owner == owner) {
 			p->n_views++;
 			return p;
 		}
 	}
 	struct purse *p = mem_zero(sizeof(*p));
+	p->budget = b;
 	p->owner = owner;
 	p->n_views = 1;
-	list_append(bucket, &p->link);
+	table_add(&b->purses, &p->by_owner, hash);
 	return p;
 }
 
@@ -58,7 +63,7 @@ void purse_put(struct purse *p)
 {
 	if (!p || --p->n_views)
 		return;
-	list_remove(&p->link);
+	table_remove(&p->budget->purses, &p->by_owner);
 	free(p);
 }
 

@@ -13,9 +13,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "base/list.h"
-
-enum { BUDGET_BUCKETS = 64 };
+#include "base/table.h"
 
 /* What all views have spent in the current window of time. */
 struct budget {
@@ -25,12 +23,13 @@ struct budget {
 	uint64_t n_spenders;            /* views that used time in it */
 	uint64_t n_payers;              /* clients whose views did */
 	int64_t turn_ns, turn_spent_ns; /* of the loop: when it began, and in it */
-	struct list purses[BUDGET_BUCKETS];
+	struct table purses;            /* by their owners */
 };
 
 /* What the views of one client have. */
 struct purse {
-	struct list link; /* in its bucket */
+	struct table_entry by_owner;
+	struct budget *budget; /* that it is in */
 	uint64_t owner;
 	size_t n_views;
 	uint64_t window; /* to which spent_ns belongs */
@@ -48,6 +47,8 @@ struct spender {
 };
 
 void budget_init(struct budget *b);
+/* Once all purses are given back. */
+void budget_fini(struct budget *b);
 
 /* A turn of the loop, which began then; what goes on in the same one may say so again.  A
  * window begins with a turn and not within one.

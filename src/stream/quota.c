@@ -3,44 +3,40 @@
 
 #include <stdlib.h>
 
-#include "base/crc32c.h"
-#include "base/list.h"
 #include "base/mem.h"
-
-enum { BUCKETS = 256 };
+#include "base/table.h"
 
 struct quota_entry {
-	struct list link;
+	struct table_entry by_name;
+	struct quota *quota; /* that it is in */
 	uint64_t n;
 	size_t len;
 	char name[];
 };
 
 struct quota {
-	struct list buckets[BUCKETS];
+	struct table by_name;
 };
 
 struct quota *quota_new(void)
 {
 	struct quota *q = mem_zero(sizeof(*q));
-	for (int i = 0; i < BUCKETS; i++)
-		list_init(&q->buckets[i]);
+	table_init(&q->by_name);
 	return q;
 }
 
 void quota_free(struct quota *q)
 {
-	for (int i = 0; i < BUCKETS; i++)
-		list_each_safe (e, &q->buckets[i])
-			free(list_entry(e, struct quota_entry, link));
+	table_each_safe (e, &q->by_name)
+		free(container_of(e, struct quota_entry, by_name));
+	table_fini(&q->by_name);
 	free(q);
 }
 
 static struct quota_entry *find(const struct quota *q, struct str name)
 {
-	const struct list *bucket = &q->buckets[crc32c(0, name.data, name.len) % BUCKETS];
-	list_each (e, bucket) {
-		struct quota_entry *x = list_entry(e, struct quota_entry, link);
+	table_each_of (e, &q->by_name, table_hash(&q->by_name, name.data, name.len)) {
+		struct quota_entry *x = container_of(e, struct quota_entry, by_name);
 		if (str_eq((struct str){x->name, x->len}, name))
 			return x;
 	}
@@ -62,7 +58,8 @@ struct quota_entry *quota_take(struct quota *q, struct str name)
 		e = mem_zero(sizeof(*e) + name.len);
 		e->len = name.len;
 		memcpy(e->name, name.data, name.len);
-		list_append(&q->buckets[crc32c(0, name.data, name.len) % BUCKETS], &e->link);
+		e->quota = q;
+		table_add(&q->by_name, &e->by_name, table_hash(&q->by_name, name.data, name.len));
 	}
 	e->n++;
 	return e;
@@ -72,6 +69,6 @@ void quota_give(struct quota_entry *e)
 {
 	if (!e || --e->n)
 		return;
-	list_remove(&e->link);
+	table_remove(&e->quota->by_name, &e->by_name);
 	free(e);
 }

@@ -33,8 +33,8 @@ struct replay;
 struct views {
 	struct registry *registry;
 	const struct readers *readers;
-	struct list all;      /* of struct view */
-	struct list *buckets; /* the same by their keys */
+	struct list all;     /* of struct view */
+	struct table by_key; /* the same by what they show */
 	size_t n;
 	struct budget budget;
 	event_id event;         /* being shown to them */
@@ -71,8 +71,8 @@ struct view_held {
 };
 
 struct view {
-	struct list link;   /* in views.all */
-	struct list by_key; /* in views.buckets */
+	struct list link; /* in views.all */
+	struct table_entry by_key;
 	struct views *all;
 	struct subscription sub; /* owned */
 	struct view_link *links; /* one per channel */

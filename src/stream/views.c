@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/crc32c.h"
 #include "base/mem.h"
 #include "channel/regexes.h"
 #include "stream/view_internal.h"
@@ -13,7 +12,7 @@
 #define STRIKE_NS         (2 * NS_PER_MS)
 #define STRIKES_WITHIN_NS (10 * NS_PER_SEC)
 
-enum { BUCKETS = 1024, STRIKES_MAX = 20, STRIKE_BYTE_NS = 30 };
+enum { STRIKES_MAX = 20, STRIKE_BYTE_NS = 30 };
 
 /* ---- publishing ------------------------------------------------------------------------ */
 
@@ -140,15 +139,15 @@ static void on_released(struct channel_tap *t)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-static struct list *bucket_of(const struct views *all, const struct subscription *s)
+static uint64_t hash_of(const struct views *all, const struct subscription *s)
 {
-	return &all->buckets[crc32c(0, s->key.data, s->key.len) % BUCKETS];
+	return table_hash(&all->by_key, s->key.data, s->key.len);
 }
 
 static struct view *find(const struct views *all, const struct subscription *s)
 {
-	list_each (e, bucket_of(all, s)) {
-		struct view *v = list_entry(e, struct view, by_key);
+	table_each_of (e, &all->by_key, hash_of(all, s)) {
+		struct view *v = container_of(e, struct view, by_key);
 		if (str_eq(buf_str(&v->sub.key), buf_str(&s->key)))
 			return v;
 	}
@@ -201,7 +200,7 @@ struct view *view_get(struct views *all, struct subscription *s, uint64_t owner)
 		link_channel(v, i);
 	v->from = view_newest_id(v) < all->registry->newest_id ? all->registry->newest_id : 0;
 	list_append(&all->all, &v->link);
-	list_append(bucket_of(all, &v->sub), &v->by_key);
+	table_add(&all->by_key, &v->by_key, hash_of(all, &v->sub));
 	all->n++;
 	return v;
 }
@@ -213,7 +212,7 @@ void view_put(struct view *v)
 	for (size_t i = 0; i < v->sub.n_channels; i++)
 		channel_remove_tap(&v->links[i].tap);
 	list_remove(&v->link);
-	list_remove(&v->by_key);
+	table_remove(&v->all->by_key, &v->by_key);
 	v->all->n--;
 	view_stop(v);
 	purse_put(v->spender.purse);
@@ -245,12 +244,11 @@ void views_init(struct views *all, struct registry *r, const struct readers *rea
 	*all = (struct views){.registry = r, .readers = readers};
 	budget_init(&all->budget);
 	list_init(&all->all);
-	all->buckets = mem_zero(BUCKETS * sizeof(all->buckets[0]));
-	for (int i = 0; i < BUCKETS; i++)
-		list_init(&all->buckets[i]);
+	table_init(&all->by_key);
 }
 
 void views_fini(struct views *all)
 {
-	free(all->buckets);
+	table_fini(&all->by_key);
+	budget_fini(&all->budget);
 }

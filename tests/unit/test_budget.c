@@ -16,6 +16,7 @@ START_TEST(within_the_budget_nobody_is_sent_away)
 		budget_charge(&b, &s, 20 * US);
 	}
 	ck_assert(!budget_is_exceeded(&b));
+	budget_fini(&b);
 }
 END_TEST
 
@@ -31,6 +32,7 @@ START_TEST(an_exceeded_budget_is_due_to_the_dear_ones_not_to_the_cheap_ones)
 	ck_assert(budget_is_exceeded(&b));
 	ck_assert(budget_is_dear(&b, &dear, 2));
 	ck_assert(!budget_is_dear(&b, &cheap, 2));
+	budget_fini(&b);
 }
 END_TEST
 
@@ -45,6 +47,7 @@ START_TEST(the_next_window_begins_with_nothing_spent)
 	budget_begin_turn(&b, NS_PER_SEC);
 	budget_charge(&b, &s, 1 * US);
 	ck_assert(!budget_is_exceeded(&b));
+	budget_fini(&b);
 }
 END_TEST
 
@@ -59,6 +62,7 @@ START_TEST(a_busy_machine_makes_no_cheap_view_dear)
 		budget_charge(&b, &s, i % 50 ? 1 * US : 20 * NS_PER_MS);
 	}
 	ck_assert(!budget_is_exceeded(&b));
+	budget_fini(&b);
 }
 END_TEST
 
@@ -71,6 +75,7 @@ START_TEST(many_trifles_are_no_trifle)
 		budget_charge(&b, &s, 4 * US);
 	ck_assert(!budget_is_dear(&b, &s, 10));
 	ck_assert(budget_is_dear(&b, &s, 5000));
+	budget_fini(&b);
 }
 END_TEST
 
@@ -94,6 +99,7 @@ START_TEST(a_client_that_takes_little_keeps_its_place)
 	ck_assert(budget_is_dear(&b, &one, 2000));
 	for (int i = 0; i < 90; i++)
 		purse_put(many[i].purse);
+	budget_fini(&b);
 }
 END_TEST
 
@@ -116,6 +122,7 @@ START_TEST(a_turn_does_not_go_on_with_those_below_the_average)
 	ck_assert(budget_is_dear(&b, &some[1], 2));
 	purse_put(some[0].purse);
 	purse_put(some[1].purse);
+	budget_fini(&b);
 }
 END_TEST
 
@@ -135,6 +142,7 @@ START_TEST(a_long_turn_of_others_puts_no_cheap_client_aside)
 	ck_assert(!budget_is_dear(&b, &one, 300));
 	purse_put(heavy.purse);
 	purse_put(one.purse);
+	budget_fini(&b);
 }
 END_TEST
 
@@ -150,6 +158,7 @@ START_TEST(what_is_new_is_judged_by_its_client)
 	ck_assert(!budget_is_dear(&b, &others, 3));
 	purse_put(old.purse);
 	purse_put(others.purse);
+	budget_fini(&b);
 }
 END_TEST
 
