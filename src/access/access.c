@@ -134,14 +134,6 @@ int identity_of(struct access *a, const struct handoff_request *r, struct identi
 	return status;
 }
 
-void identity_copy(const struct identity *from, struct identity *ret)
-{
-	*ret = (struct identity){.user = mem_strdup(from->user),
-				 .address = mem_strdup(from->address),
-				 .is_proxy = from->is_proxy,
-				 .ticket = from->ticket ? ticket_copy(from->ticket) : NULL};
-}
-
 void identity_fini(struct identity *who)
 {
 	free(who->user);

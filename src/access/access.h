@@ -42,7 +42,6 @@ struct identity {
  */
 int identity_of(struct access *a, const struct handoff_request *r, struct identity *ret,
 		struct buf *why) must_check;
-void identity_copy(const struct identity *from, struct identity *ret);
 void identity_fini(struct identity *who);
 
 enum right {

@@ -62,17 +62,6 @@ void ticket_fini(struct ticket *t)
 	*t = (struct ticket){0};
 }
 
-struct ticket *ticket_copy(const struct ticket *t)
-{
-	struct ticket *copy = mem_zero(sizeof(*copy));
-	copy->user = mem_strdup(t->user);
-	copy->id = mem_strdup(t->id);
-	copy->expires_s = t->expires_s;
-	for (; copy->n_channels < t->n_channels; copy->n_channels++)
-		copy->channels[copy->n_channels] = mem_strdup(t->channels[copy->n_channels]);
-	return copy;
-}
-
 void ticket_free(struct ticket *t)
 {
 	if (!t)

@@ -38,9 +38,7 @@ const char *ticket_get(const struct key *key, struct str text, int64_t now_s,
 		       struct ticket *ret) must_check;
 void ticket_fini(struct ticket *t);
 
-/* One on the heap, with everything in it. */
-struct ticket *ticket_copy(const struct ticket *t) must_check;
-/* NULL is allowed. */
+/* One on the heap, with everything in it; NULL is allowed. */
 void ticket_free(struct ticket *t);
 
 #endif

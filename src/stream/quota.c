@@ -55,7 +55,7 @@ struct quota_entry *quota_take(struct quota *q, struct str name)
 		return NULL;
 	struct quota_entry *e = find(q, name);
 	if (!e) {
-		e = mem_zero(sizeof(*e) + name.len);
+		e = mem_zero(sizeof(*e) + name.len + 1);
 		e->len = name.len;
 		memcpy(e->name, name.data, name.len);
 		e->quota = q;
@@ -63,6 +63,12 @@ struct quota_entry *quota_take(struct quota *q, struct str name)
 	}
 	e->n++;
 	return e;
+}
+
+char *quota_name(struct quota_entry *e)
+{
+	static char nobody[] = "";
+	return e ? e->name : nobody;
 }
 
 void quota_give(struct quota_entry *e)

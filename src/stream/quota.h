@@ -18,6 +18,8 @@ uint64_t quota_count(const struct quota *q, struct str name) must_check;
 
 /* Counts one more; NULL for an empty name, of which none is counted. */
 struct quota_entry *quota_take(struct quota *q, struct str name) must_check;
+/* The name that it counts for, as long as it is counted; "" for NULL. */
+char *quota_name(struct quota_entry *e) must_check;
 /* `e` may be NULL. */
 void quota_give(struct quota_entry *e);
 

@@ -231,6 +231,17 @@ static void begin(struct stream *s, const struct subscription *from, struct buf 
 		stream_put_gap(s, hello, from->after, newest, "access");
 }
 
+/* Its names are kept once for all streams of a client: where these are counted. */
+static void take_identity(struct stream *s, struct admission *a)
+{
+	admission_give_quotas(a, s->quotas);
+	s->who = (struct identity){.address = quota_name(s->quotas[0]),
+				   .user = quota_name(s->quotas[1]),
+				   .is_proxy = a->who.is_proxy,
+				   .ticket = a->who.ticket};
+	a->who.ticket = NULL;
+}
+
 static struct stream *stream_new(struct streams *all, struct view *v, struct admission *a)
 {
 	struct stream *s = mem_zero(sizeof(*s));
@@ -239,9 +250,7 @@ static struct stream *stream_new(struct streams *all, struct view *v, struct adm
 	s->heartbeat.fn = on_heartbeat;
 	s->reader.ops = &reader_ops;
 	view_add(v, &s->reader);
-	admission_give_quotas(a, s->quotas);
-	s->who = a->who;
-	a->who = (struct identity){0};
+	take_identity(s, a);
 	make_token(s->token);
 	list_init(&s->reaper.link);
 	list_append(&all->all, &s->link);

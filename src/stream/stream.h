@@ -79,12 +79,12 @@ struct stream {
 	/* for the hello that waits until the tail is found; else tail is 0 */
 	uint64_t tail;
 	struct quota_entry *quotas[2]; /* of its address and user */
-	struct identity who;           /* who has opened it */
+	struct identity who;           /* who has opened it; its names are those of `quotas` */
 	struct managed managed;        /* by whom its end comes */
 	char token[TOKEN_LEN + 1];     /* names it to who has it: changes and ends it */
 };
 
-/* Takes `fd`, whose response head is written already, and what `a` holds.
+/* Takes `fd`, whose response head is written already, and what `a`, which is counted, holds.
  * Never fails: a descriptor that is of no use ends at once.
  */
 void stream_open(struct streams *all, int fd, const struct handoff_request *r, struct admission *a);

@@ -69,8 +69,15 @@ static void reap(struct loop_task *t)
 	stream_forget_change(s);
 	view_remove(&s->reader);
 	view_put(v);
-	identity_fini(&s->who);
 	free(s);
+}
+
+static void forget_identity(struct stream *s)
+{
+	ticket_free(s->who.ticket);
+	s->who = (struct identity){.address = quota_name(NULL), .user = quota_name(NULL)};
+	quota_give(s->quotas[0]);
+	quota_give(s->quotas[1]);
 }
 
 void stream_end(struct stream *s)
@@ -80,8 +87,7 @@ void stream_end(struct stream *s)
 	stream_set_state(s, STREAM_ENDED);
 	list_remove(&s->link);
 	s->all->n--;
-	quota_give(s->quotas[0]);
-	quota_give(s->quotas[1]);
+	forget_identity(s);
 	manager_leave(&s->managed);
 	loop_timer_cancel(stream_loop(s), &s->heartbeat);
 	outlet_close(&s->outlet);
