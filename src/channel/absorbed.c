@@ -10,8 +10,9 @@
 #include "channel/cursors.h"
 #include "journal/journal.h"
 
-/* One that takes events itself.  In memory it knows no cursors, and must not have those
- * of a journal from before: after each death they would be older.
+/* Whether a channel of this name takes events itself, so that its old journal is not absorbed.
+ * This includes a channel with durability memory: it never updates the cursors of that journal,
+ * so its sources would fall back to the same old positions after every crash.
  */
 static bool takes_events(const struct settings *s, const char *name)
 {

@@ -21,7 +21,7 @@ struct registry;
 struct channel_tap {
 	struct list link; /* in channel.taps */
 	void (*on_event)(struct channel_tap *t, struct channel *c, const struct event *ev);
-	/* The oldest event that waits for its disk is another one, or none. */
+	/* channel.unpublished has changed: another event, or none, waits for the disk first. */
 	void (*on_released)(struct channel_tap *t);
 };
 
@@ -57,7 +57,7 @@ void channel_close(struct channel *c);
 void channel_add_tap(struct channel *c, struct channel_tap *t);
 void channel_remove_tap(struct channel_tap *t);
 
-/* It is not closed while somebody holds it, or sees it by a tap. */
+/* A removed channel is not closed while anything holds it or has a tap on it. */
 void channel_hold(struct channel *c);
 void channel_release(struct channel *c);
 
@@ -81,19 +81,19 @@ struct channel_from {
 	struct redactor *redactor; /* NULL: nothing is secret */
 };
 
-/* Takes the records of one frame in, those events that its filter lets through:
- * all or nothing.  0; -EBADMSG when they are no records; -E2BIG when the source has too
- * many cursors; another
- * negative errno when the journal cannot be written, or the disk is behind
- * (-EAGAIN): nothing was taken, offer the same again later.
+/* Takes in the records of one frame, without the events that the filter rejects.  Either the
+ * whole frame is taken or nothing.  Returns 0; -EBADMSG when the records are malformed; -E2BIG
+ * when the source has too many cursors.  On -EAGAIN (the disk is behind) or another negative
+ * errno (the journal cannot be written), offer the same frame again later.
  */
 int channel_take(struct channel *c, const struct channel_from *from, struct str records,
 		 struct channel_taken *taken) must_check;
 
-/* To be called every few seconds. */
+/* To be called every few seconds, for channel_is_live_from(). */
 void channel_note_time(struct channel *c);
-/* Whether all events after `id` came within the last moments (HOUSEKEEPING_NS, twice at
- * most): who was there then has not seen them yet, and is no visitor of the past.
+/* Whether all events after `id` came within the last moments: since the last call but one of
+ * channel_note_time().  If so, a client with this cursor counts as live, and does not need the
+ * right to read history.
  */
 bool channel_is_live_from(const struct channel *c, event_id id) must_check;
 

@@ -146,7 +146,7 @@ void channels_close_removed(struct registry *r, bool (*is_fed)(void *ctx, const 
 	}
 }
 
-/* Before the epoch is called clean: it vouches for what they hold. */
+/* To be called before the epoch is marked "clean", which promises that the journals are whole. */
 static void sync_all(struct registry *r)
 {
 	int error;

@@ -187,7 +187,7 @@ static void done(struct helper_job *job)
 		m->config.journal->checkpoint.written = 0; /* the next checkpoint may be written */
 	journal_vouch(m->config.journal, m->synced.last, m->synced.n_events);
 	publish_synced(m);
-	/* What has come meanwhile has waited long enough. */
+	/* Batches that came during this sync are synced at once, without COMMIT_NS. */
 	if (!list_is_empty(&m->queue) && !helper_is_ending(m->thread))
 		start(m);
 }

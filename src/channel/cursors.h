@@ -39,8 +39,8 @@ struct str cursors_get(const struct cursors *c, struct str source, struct str ke
 /* Appends the cursors of a source as records. */
 void cursors_put_of_source(const struct cursors *c, const char *source, struct buf *out);
 
-/* Appends those of an owner as entries of a checkpoint, and forgets for good what was
- * forgotten there.
+/* Appends the cursors of an owner as entries of a checkpoint.  Those that were
+ * forgotten, and that no other journal may still have, are freed.
  */
 void cursors_put_of_owner(struct cursors *c, const void *owner, struct buf *out);
 

@@ -19,8 +19,8 @@ static struct channel *largest(const struct registry *r)
 	return best;
 }
 
-/* History gives way to whoever else needs the disk; what cannot be given is told
- * once.
+/* Drops the oldest history until hub.free_space is free.  If there is nothing left to drop, this
+ * is logged once.
  */
 void free_space_keep(struct free_space *f, const struct registry *r)
 {
@@ -30,7 +30,7 @@ void free_space_keep(struct free_space *f, const struct registry *r)
 	uint64_t free_now = (uint64_t)fs.f_bavail * fs.f_frsize;
 	uint64_t want = MIN((uint64_t)r->settings->hub.free_space,
 			    (uint64_t)fs.f_blocks * fs.f_frsize / 20);
-	/* A file that somebody reads frees nothing yet: counted, not asked again. */
+	/* Counted here, because a dropped file that is still open does not free its space yet. */
 	uint64_t given = 0;
 	bool is_short = free_now < want;
 	if (is_short != f->is_short)

@@ -15,11 +15,13 @@ struct regexes;
 struct regexes *regexes_new(struct loop *l) must_check;
 void regexes_free(struct regexes *r);
 
-/* Of what is asked for; and of the filters of sources, which no asking can switch off. */
+/* The regexes that clients ask for.  Those of sources' filters are in a pool of their own, so no
+ * request can switch them off.
+ */
 struct regex_pool *regexes_pool(struct regexes *r);
 struct regex_pool *regexes_pool_of_sources(struct regexes *r);
 
-/* The loop's, for what is published; and for what is taken. */
+/* For matching in the loop: events that are published, and events that sources send. */
 struct filter_run *regexes_run(struct regexes *r);
 struct filter_run *regexes_run_of_sources(struct regexes *r);
 

@@ -117,7 +117,7 @@ static void boot_id(struct buf *out)
 		out->len--;
 }
 
-/* On a disk that is full: the line is always as long. */
+/* Overwrites the file.  This works on a full disk too, as the line never changes its length. */
 static int write_in_place(const char *path, struct str line)
 {
 	struct stat st;

@@ -177,7 +177,7 @@ static void ask_for_events(struct request_context *a, enum subscription_use use)
 	buf_fini(&why);
 }
 
-/* POST /streams/TOKEN: from where it is the stream goes on with this. */
+/* POST /streams/TOKEN: the stream continues from its position with another subscription. */
 static void change_stream(struct request_context *a, struct stream *s)
 {
 	const struct handoff_request *r = a->request;
@@ -186,7 +186,7 @@ static void change_stream(struct request_context *a, struct stream *s)
 	struct handoff_request whole = *r;
 	stream_put_change(s, r->query, &query);
 	whole.query = buf_str(&query);
-	/* What it may see is decided by who has opened it. */
+	/* The rights that count are those of the client that opened the stream. */
 	int status = subscription_parse(a->hub, &whole, &s->who, USE_CHANGE, &sub, &body);
 	if (!status && sub.is_barred && !stream_is_live(s)) {
 		buf_puts(&body, "This stream still shows the past, which you may not see of every "
@@ -298,7 +298,9 @@ void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_requ
 	struct buf why = {0};
 	int use = use_of(r->route);
 	struct str token = behind(r->route, "/streams/");
-	/* A load balancer asks under any name, and learns one bit. */
+	/* Answered for any client and any Host: a load balancer needs it, and it tells only
+	 * whether the hub is ready.
+	 */
 	bool is_open = str_is(r->route, "/health/ready");
 	int status = identity_of(&h->access, r, &a.who, &why);
 	if (is_open)
@@ -321,7 +323,9 @@ void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_requ
 	buf_fini(&why);
 }
 
-/* The head is written already; what follows it fits into any socket. */
+/* Ends a response with `busy`.  The head is written already, and the rest fits into any socket
+ * buffer.
+ */
 static void turn_away(struct hub *h, const struct handoff_request *r,
 		      const struct subscription *sub, const char *reason, int fd)
 {
@@ -347,8 +351,9 @@ static void turn_away(struct hub *h, const struct handoff_request *r,
 	buf_fini(&framed);
 }
 
-/* Lets in whom an earlier hub has answered, or this one under other settings.  0; or what
- * was possible at the asking is no more (-EACCES), or a limit is reached (*limit).
+/* For a TAKE whose ASK was answered by an earlier hub, or by this one under other settings: checks
+ * the request again.  Returns 0, also when a limit is reached (*limit is set); -EACCES when the
+ * request is no longer valid.
  */
 static int let_in_again(struct hub *h, const struct handoff_request *r, enum subscription_use use,
 			struct admission *a, const char **limit)

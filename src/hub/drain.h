@@ -2,8 +2,8 @@
  *
  * drain - sends the streams away: for a while (`sluice drain`), or before the hub exits.
  *
- * A goodbye stands behind what a stream has to send already.  Closed at once, a client
- * that is reading, but not as fast as that, would never see it.
+ * The `bye` of a stream is queued after everything it still has to send.  If the hub closed
+ * the streams at once, a client that reads slowly would never receive it.
  */
 #ifndef SLUICE_HUB_DRAIN_H
 #define SLUICE_HUB_DRAIN_H
@@ -22,7 +22,7 @@ struct drain {
 	void *ctx;
 };
 
-/* Sends all streams away, one after the other over that time, and takes no new ones
+/* Ends all streams one after the other, spread over `over_ns`, and accepts no new ones
  * until hub_undrain().
  */
 void hub_drain(struct hub *h, int64_t over_ns);

@@ -31,8 +31,8 @@ int64_t open_files_needed(const struct settings *s)
 			 CLIENTS_MIN);
 }
 
-/* What the journals may still take until their histories are full, and the sources when
- * all of them are started again.
+/* The descriptors that the journals may still need until their histories are full, and those
+ * that restarting all sources takes.
  */
 static int64_t wanted_reserve(const struct hub *h)
 {

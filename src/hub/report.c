@@ -82,7 +82,7 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 int report_channels(struct hub *h, const struct identity *who, struct buf *body)
 {
 	struct json j = {body, false};
-	event_id newest = 0; /* of theirs alone: what else there is cannot be told from it */
+	event_id newest = 0; /* of these channels only, so it reveals nothing about others */
 	for (size_t i = 0; i < h->registry.n_channels; i++)
 		if (authorize(&h->access, who, h->registry.channels[i]->settings.name, RIGHT_READ))
 			newest = MAX(newest, h->registry.channels[i]->journal.last);

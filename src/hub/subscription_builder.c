@@ -157,7 +157,7 @@ int builder_add_one_of(struct subscription_builder *a, const char *subject, stru
 	return status;
 }
 
-/* severity=warning is that and worse; several are those. */
+/* severity=warning means warning or worse; severity=warning,info means exactly these two. */
 int builder_add_severity(struct subscription_builder *a, struct str value)
 {
 	if (memchr(value.data, ',', value.len))
@@ -193,7 +193,9 @@ int builder_make_filters(struct subscription_builder *a)
 		s->channels[i].filter = filter_compose(regexes_pool(a->hub->registry.regexes),
 						       buf_str(&text), a->why);
 		if (!s->channels[i].filter) {
-			/* Each was good alone; the channel's own is not for everybody's eyes. */
+			/* Each filter was valid alone.  The message must not reveal the
+			 * channel's own one.
+			 */
 			a->why->len = 0;
 			buf_puts(a->why,
 				 "The filter has too many regexes, or is too long, together "

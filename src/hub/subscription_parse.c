@@ -424,8 +424,8 @@ static void put_names(struct subscription_builder *a)
 	json_close(&j, ']');
 }
 
-/* What has been is for those alone who may see it.  Who has a cursor goes on from now
- * with a gap, so that a browser that reconnects is not turned away for good.
+/* Reading history needs the `replay` right.  A client that has a cursor but not this right
+ * continues from now, after a gap: an error would end a reconnecting EventSource for good.
  */
 static int check_replay(struct subscription_builder *a)
 {
@@ -436,7 +436,7 @@ static int check_replay(struct subscription_builder *a)
 			barred = a->names[i];
 	s->is_barred = barred != NULL;
 	if (a->use == USE_CHANGE)
-		return 0; /* whose position decides */
+		return 0; /* change_stream() decides, by the position of the stream */
 	if (!barred) {
 		if (s->start == START_NOW && a->own_tail) {
 			s->start = START_TAIL;

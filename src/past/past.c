@@ -51,7 +51,7 @@ static void yield_gap(struct past *p, event_id from, event_id to, int64_t count,
 /* Reports a gap from what was read up to `to`, of `n` missing events (0: unknown). */
 static void yield_hole(struct past *p, event_id to, uint64_t n, bool damaged)
 {
-	/* A cursor from another channel may stand in the middle of it. */
+	/* The count is for the whole hole, but a cursor from another channel may be inside it. */
 	bool is_exact = n && p->seen <= p->own;
 	yield_gap(p, p->seen, to, is_exact ? (int64_t)n : -1, damaged ? "damaged" : "missing");
 }
@@ -81,7 +81,7 @@ static bool take_batch(struct past *p, const struct journal_part *part, const st
 	return has_hole;
 }
 
-/* The end of a journal that should go on. */
+/* Reports a gap if the journal ends before the events that it should have. */
 static bool ends_early(struct past *p, bool damaged)
 {
 	const struct journal_snapshot *snap = &p->channel->snapshot;
@@ -98,8 +98,8 @@ static bool ends_early(struct past *p, bool damaged)
 	return true;
 }
 
-/* Moves to the next batch with something after `after`: 1, 0 at the end, or 2
- * when something is missing before it, which is told first.
+/* Moves to the next batch that has something after `after`.  Returns 1, 0 at the end, or 2 when
+ * events are missing before that batch, so that the gap has to be reported first.
  */
 static int next_batch(struct past *p)
 {
@@ -174,7 +174,7 @@ void pasts_fini(struct pasts *p)
 	free(p->all);
 }
 
-/* Of one id, the gap that begins there goes before the event of another channel. */
+/* By id.  If a gap and another channel's event have the same id, the gap comes first. */
 static bool goes_before(const struct past *a, const struct past *b)
 {
 	return a->id != b->id ? a->id < b->id : a->gap_reason && !b->gap_reason;

@@ -30,13 +30,13 @@ struct past {
 	bool is_open; /* `reader` stands in that part */
 	struct batch_reader reader;
 	struct str records; /* of the batch being read */
-	event_id seen;      /* everything up to here has been read or told */
-	event_id own;       /* of that, what is certain to have been in this journal */
+	event_id seen;      /* everything up to here was read, or reported as a gap */
+	event_id own;       /* the newest id of these that is certain to be from this journal */
 	uint64_t next;      /* ordinal of the event that should follow, or ORDINAL_UNKNOWN */
 	bool gap_done;
-	/* what stands next; id 0 when there is nothing more */
-	event_id id;   /* of a gap: that of the first event that is missing, at least */
-	event_id upto; /* the cursor behind it: of a gap, which goes on, where it begins */
+	/* the next event or gap; id 0: there is none */
+	event_id id;   /* of a gap: the lowest id that may be missing */
+	event_id upto; /* the cursor behind it; behind a gap, still where the gap begins */
 	event_id gap_from, gap_to;
 	const char *gap_reason; /* NULL for an event */
 	int64_t gap_count;      /* events that are missing, or -1: not known */
@@ -51,7 +51,7 @@ struct pasts {
 void pasts_init(struct pasts *p, const struct past_channel *channels, size_t n, event_id after);
 void pasts_fini(struct pasts *p);
 
-/* The one whose next thing stands first in the order, not after `upto`; or NULL. */
+/* The channel whose next event or gap is the first of all, if that is not after `upto`; or NULL. */
 struct past *pasts_first(const struct pasts *p, event_id upto) must_check;
 void past_advance(struct past *p);
 

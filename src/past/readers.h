@@ -18,11 +18,13 @@ struct readers {
 /* 0 or a negative errno, *why an owned sentence. */
 int readers_start(struct readers *r, struct loop *l, char **why) must_check;
 
-/* Ends them after the job that each is at; those that wait are done() without their work(). */
+/* Each thread finishes the job it is working on, and ends.  For jobs that still wait, done() is
+ * called without work().
+ */
 void readers_stop(struct readers *r);
 
-/* What somebody has the readers do: each kind takes its own turns, so that a page is not
- * behind all the streams of the same client, or of a proxy that stands for many.
+/* What a client needs the readers for.  Each kind has turns of its own, so a page does not wait
+ * for all streams of the same client, or of all clients behind one proxy.
  */
 enum reading { READS_PAGE, READS_STREAM, READS_VIEW };
 uint64_t reader_owner(const struct identity *who, enum reading what) must_check;

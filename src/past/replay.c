@@ -154,7 +154,7 @@ static bool pass(struct replay *r, struct latest *l, int64_t deadline_ns)
 {
 	struct pasts pasts;
 	struct past *p;
-	bool behind_gap = false; /* whose place is still the one before it */
+	bool behind_gap = false; /* not a place to stop at: the gap would be reported again */
 	unsigned n = 0;
 	pasts_init(&pasts, r->channels, r->n_channels, l->after);
 	while ((p = pasts_first(&pasts, r->upto))) {
@@ -205,7 +205,7 @@ static void write_events(struct replay *r, int64_t deadline_ns)
 	struct pen pen = {.r = r};
 	struct pasts pasts;
 	struct past *p;
-	bool behind_gap = false; /* not a place to stop at: it would be told once more */
+	bool behind_gap = false; /* not a place to stop at: the gap would be reported again */
 	unsigned n = 0;
 	pasts_init(&pasts, r->channels, r->n_channels, r->start);
 	while ((p = pasts_first(&pasts, r->upto))) {
@@ -229,7 +229,7 @@ static void write_events(struct replay *r, int64_t deadline_ns)
 	end_group(&pen, r->format == FORMAT_PAGE ? r->last : pen.last);
 }
 
-/* Into a deflate block that needs nothing before it and nothing behind it. */
+/* Compresses the output into deflate blocks that depend on nothing before or after them. */
 static void compress(struct replay *r)
 {
 	if (r->out.len == r->head_room)

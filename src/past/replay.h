@@ -60,8 +60,8 @@ void replay_submit(const struct readers *readers, struct replay *r, uint64_t own
 /* Cancels it.  True: it had not begun and is freed.  False: done() is called soon. */
 bool replay_cancel(struct replay *r) must_check;
 
-/* The work itself, for tests: in the caller's thread.  False when it has not located its
- * start yet, or not all of the latest, and has to be run again.
+/* Does the work in the caller's thread, for tests.  False when it has to be run again: the start
+ * of the tail, or the newest event of each kind, is not found yet.
  */
 bool replay_run(struct replay *r);
 

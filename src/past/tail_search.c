@@ -8,11 +8,11 @@
 #include "base/mem.h"
 
 struct tail_place {
-	size_t part;    /* being read; the pieces behind it are done */
-	size_t piece;   /* so many pieces of it are unread */
-	event_id below; /* every event that is unread is before this one */
+	size_t part;    /* being read, from its end; newer parts are done */
+	size_t piece;   /* how many pieces of this part are still unread */
+	event_id below; /* the ids of all unread events are lower than this */
 	bool is_done;
-	/* in the piece before `piece`, when its reading was interrupted; offset 0: it was not */
+	/* where reading was interrupted, in piece number `piece` - 1; offset 0: it was not */
 	uint64_t offset; /* of the batch where it goes on */
 	size_t n_taken;  /* records of that batch that are done */
 	event_id lowest; /* id seen in the piece */

@@ -50,8 +50,8 @@ void budget_init(struct budget *b);
 /* Once all purses are given back. */
 void budget_fini(struct budget *b);
 
-/* A turn of the loop, which began then; what goes on in the same one may say so again.  A
- * window begins with a turn and not within one.
+/* Notes that a turn of the loop began at `turn_ns`; a second call in the same turn does nothing.
+ * A new window begins only at the beginning of a turn.
  */
 void budget_begin_turn(struct budget *b, int64_t turn_ns);
 
@@ -65,13 +65,13 @@ void budget_charge(struct budget *b, struct spender *s, int64_t took_ns);
 /* Whether an event took so much longer than usual that another process may have run. */
 bool budget_is_odd(const struct spender *s, int64_t took_ns) must_check;
 
-/* Whether there is room for one more that was sent away; then some of it is its own. */
+/* Whether the budget has room for a view that was put aside.  If so, time is reserved for it. */
 bool budget_reserve(struct budget *b, const struct spender *s) must_check;
 
 /* In this window, or this turn. */
 bool budget_is_exceeded(const struct budget *b) must_check;
 
-/* Whether it is among those that an exceeded budget is due to, of so many in all. */
+/* Whether this view, of `n_all` views, is one of those to blame for an exceeded budget. */
 bool budget_is_dear(const struct budget *b, const struct spender *s, uint64_t n_all) must_check;
 
 #endif

@@ -38,7 +38,9 @@ static void on_gone(struct loop_task *t)
 	go(container_of(t, struct outlet, gone));
 }
 
-/* It is broken: who is just giving it something learns that later, from the loop. */
+/* The connection is broken.  The caller, which may be sending now, learns it later through
+ * on_gone().
+ */
 static void lose(struct outlet *o)
 {
 	o->is_lost = o->waits = true;

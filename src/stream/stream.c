@@ -154,7 +154,7 @@ static void check_time(struct stream *s)
 	if (lost)
 		stream_say_bye(s, "ticket", lost);
 	else if (s->is_poll && s->state == STREAM_READING)
-		s->is_late = true; /* what is being read is its answer */
+		s->is_late = true; /* it is answered with what is being read now */
 	else if (s->is_poll)
 		stream_say_bye(s, "timeout", NULL);
 }

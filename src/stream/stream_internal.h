@@ -74,9 +74,9 @@ void stream_read_past(struct stream *s, void (*done)(struct replay *r));
 void stream_take_read(struct stream *s, struct replay *r);
 
 bool stream_is_too_slow(const struct stream *s) must_check;
-/* Its channels do not want it to read all that it has missed. */
+/* For a stream that is too slow: applies the setting `slow` of its channels. */
 void stream_leave_out(struct stream *s);
-/* NULL: all of its filter together. */
+/* Says bye, because `slow` takes too long; NULL: the filter as a whole does. */
 void stream_give_up_regex(struct stream *s, struct regex *slow);
 
 /* ---- stream_change.c */

@@ -64,8 +64,8 @@ void stream_beat(struct stream *s)
 	if (s->state == STREAM_READY)
 		view_flush(v);
 	bool is_ready = s->state == STREAM_READY;
-	/* One that is behind gets, or does not take, bytes anyway; one that searches
-	 * the journal has got so far.
+	/* A stream that has bytes pending, or is behind, needs no sign of life.  One for which
+	 * the journal is being read needs it: nothing may match for a long time.
 	 */
 	if (!outlet_is_clear(&s->outlet) || s->tail || (!is_ready && s->state != STREAM_READING))
 		return;

@@ -127,8 +127,7 @@ static inline struct loop *view_loop(const struct view *v)
 	return v->all->registry->loop;
 }
 
-/* The reader is in no list but that of all; it is the caller's who puts it among those that
- * are ready or wait.
+/* Adds the reader to view.readers only.  The caller puts it into view.ready or view.waiting.
  */
 void view_add(struct view *v, struct view_reader *r);
 void view_remove(struct view_reader *r);
@@ -139,8 +138,8 @@ event_id view_published(const struct view *v) must_check;
 /* The newest id up to which all that this view shows has been published. */
 event_id view_newest_id(const struct view *v) must_check;
 
-/* Whether who has everything up to `after` may join: all that comes then is, or will
- * be, in the log, and nothing before it.
+/* Whether a reader that has everything up to `after` can join at the end of the log: it misses
+ * nothing there, and gets nothing twice.
  */
 bool view_may_join(const struct view *v, event_id after) must_check;
 

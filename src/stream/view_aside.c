@@ -75,8 +75,9 @@ static void come_back(struct view *v)
 	loop_timer_cancel(view_loop(v), &v->again);
 }
 
-/* Whether nothing is lost when the loop goes on from here.  While an event waits for its
- * disk, newer ones of other channels have passed by, and are not read before it.
+/* Whether the view can return to the loop without missing an event.  While an event waits for
+ * its disk, newer ones of other channels have been published, which the reader thread reads only
+ * after that event.
  */
 static bool has_seen_all(const struct view *v)
 {

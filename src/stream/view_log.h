@@ -60,7 +60,7 @@ void view_log_put_heartbeat(struct view_log *l, event_id newest, enum sse_heartb
  */
 uint64_t view_log_end(struct view_log *l);
 
-/* The same for one who begins there. */
+/* The same, for a stream that begins there: compressed data restarts at that position. */
 uint64_t view_log_join(struct view_log *l);
 
 /* The bytes from `pos` to the end, or of one group alone: 0, or -ESTALE when it

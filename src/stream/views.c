@@ -41,7 +41,7 @@ static int match_in_time(struct view_link *of, struct filter_run *run, const str
 	}
 	if (++v->n_strikes < STRIKES_MAX)
 		return wanted;
-	/* Which of them it is nobody knows, and others may need that one. */
+	/* Which of its regexes is slow is unknown, and other filters may use that one. */
 	regexes_switch_off_filter(v->all->registry->regexes, of->filter);
 	run->slow = NULL;
 	return -ELIMIT;
@@ -69,8 +69,8 @@ static void publish_to(struct view_link *of, struct filter_run *run, const struc
 
 enum { SHORT_FILTER = 200 };
 
-/* Whether the loop cannot afford it now.  Of one that nothing is known of, short comparisons
- * are taken for cheap.
+/* Whether the view costs more than the loop can afford now.  A view that was not measured yet
+ * counts as cheap if its filter is short, has no regex, and nothing is compressed.
  */
 static bool is_too_dear(const struct view_link *of)
 {

@@ -14,8 +14,8 @@ void views_fini(struct views *all);
 
 /* The view of this subscription, made when it is the first to ask; counts one
  * stream more, to be given back with view_put().  Takes what `s` holds.  `owner` is the
- * client (reader_owner()), who pays for it as long as he is the only one.  NULL when there
- * are as many as are allowed.
+ * client (reader_owner()): its time is charged to this client until another one uses the
+ * view too.  NULL when the limit of views is reached.
  */
 struct view *view_get(struct views *all, struct subscription *s, uint64_t owner) must_check;
 void view_put(struct view *v);
