@@ -528,13 +528,13 @@ static bool must_wait(struct file *f)
 	struct stat st;
 	while (f->older && f->older->is_done)
 		f->older = f->older->older;
-	if (f->between || (f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || !st.st_size)))
+	if (f->between || f->doubt || (f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || !st.st_size)))
 		return true;
 	/* One that is being compressed still is read in its own time, and one that is
 	 * looked for may be found.
 	 */
 	for (const struct file *o = f->older; o; o = o->older)
-		if (o->is_missing || o->between || (o->is_gz && !o->is_done && o->fd >= 0))
+		if (o->is_missing || o->between || o->doubt || (o->is_gz && !o->is_done && o->fd >= 0))
 			return true;
 	return false;
 }
@@ -590,7 +590,7 @@ static int note_end(struct state *s, struct file *f)
  */
 static int note_begin(struct state *s, struct file *f)
 {
-	if (f->is_noted || f->between || s->options.decompress)
+	if (f->is_noted || f->between || f->doubt || s->options.decompress)
 		return 0;
 	for (const struct file *o = f->older; o; o = o->older)
 		if (!o->is_noted && !o->at.offset)

@@ -11,7 +11,8 @@
  *	listing.c   the names in directories
  *	adopt.c     the rest of a file that is not there any more
  *	copies.c    files that were copied and emptied
- *	missed.c    what shows that files came and went unseen
+ *	unseen.c    files that came and went unseen: how many
+ *	missed.c    what shows that
  *	missing.c   files that no pattern leads to: where they are, or that they are gone
  *	pattern.c   names with *, ** and {}
  *	ignored.c   what is named and not read, and why
@@ -130,6 +131,7 @@ struct file {
 	struct between *between; /* it waits for those that came before it; NULL: not */
 	struct file *older;      /* must be read to its end before this one */
 	size_t n_missed;         /* files before it that may have been removed unread, to be told */
+	struct doubt *doubt;     /* whether those may count: it waits for that; owned; NULL: none */
 	size_t n_strangers;      /* files that may have had its name, which is a link; to be told */
 	bool is_noted;           /* a restart knows of it, and of all that come before it */
 	bool is_generation;      /* found as an older one of a file that has its name */
@@ -181,6 +183,7 @@ struct ignored_files {
 };
 
 struct candidate; /* see search.h */
+struct search;
 
 struct state {
 	struct sluice_source *src;
@@ -235,6 +238,15 @@ struct between {
 	unsigned n_looks; /* that were not sure */
 	int64_t told_ns;  /* until then a gap has told of those that cannot be read */
 	int64_t since_ns; /* CLOCK_MONOTONIC: when they began */
+};
+
+/* Numbers are left out behind this file, perhaps only until all names have been shifted. */
+struct doubt {
+	char *dir, *base; /* where it is, and whose number it has; owned */
+	dev_t dev;
+	ino_t ino;
+	int64_t born_ns, mtime_ns; /* of it */
+	int64_t since_ns;          /* CLOCK_MONOTONIC: when they were found to be left out */
 };
 
 /* Lines that are held back until it is known that the event is whole. */
@@ -558,6 +570,17 @@ int generation_tell_missed(struct state *s, struct file *f);
 bool generation_is_awaited(struct state *s, const char *path);
 /* Whether the name is that of an older generation of a file that is followed. */
 bool generation_has_base(struct state *s, const char *path);
+
+/* ---- unseen.c ---- */
+
+/* Sets file.n_missed: how many came between `before` and those of the search, and were removed;
+ * NULL: not known.  What is not certain yet is file.doubt.
+ */
+void unseen_count(struct search *q, struct file *f, const struct file *before);
+/* Looks again at what is in doubt, and ends the doubt or has it looked at later. */
+void unseen_judge(struct state *s, struct listings *lists, struct file *f);
+/* Ends the doubt, if there is one. */
+void unseen_end(struct file *f);
 
 /* ---- adopt.c ---- */
 

@@ -308,6 +308,7 @@ void file_free(struct file *f)
 	free(f->path);
 	free(f->place);
 	file_end_wait(f);
+	unseen_end(f);
 	free(f->origin);
 	free(f);
 }

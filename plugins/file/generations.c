@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "missed.h"
 #include "search.h"
 #include "unpack.h"
 
@@ -46,6 +45,8 @@ static void goes_before(struct file *f, struct file *of)
 	of->older = f;
 	f->n_missed = of->n_missed;
 	f->n_strangers = of->n_strangers;
+	f->doubt = of->doubt;
+	of->doubt = NULL;
 	of->n_missed = of->n_strangers = 0;
 }
 
@@ -79,69 +80,6 @@ static int begin_one(struct state *s, struct file *of, const struct candidate *c
 	goes_before(f, of);
 	follow_seek(f, is_copy ? at.offset : 0);
 	return 0;
-}
-
-/* ---- what was removed before anybody looked ---- */
-
-/* By the numbers in the directory in which `before` has the name `path` now. */
-static size_t missed_beside(struct search *q, const struct file *before, const char *path)
-{
-	char *dir = dir_of(path);
-	const struct listing *l = listings_get(q->lists, dir);
-	size_t ret = 0, n = 0;
-	unsigned *there = must(calloc(l->n + 1, sizeof(there[0])));
-	bool is_upwards = false;
-	for (size_t b = 0; b < q->n_bases && !ret; b++) {
-		long number = name_number(strrchr(path, '/') + 1, q->bases[b]);
-		for (size_t i = n = 0; i < l->n && number > 0; i++) {
-			char name[NAME_SIZE];
-			struct stat st;
-			long k = name_number(l->names[i], q->bases[b]);
-			if (k < 0 || k >= number)
-				continue;
-			snprintf(name, sizeof(name), "%s/%s", dir, l->names[i]);
-			is_upwards |=
-				stat(name, &st) < 0 || ns_of(&st.st_mtim) < ns_of(&before->mtime);
-			there[n++] = (unsigned)k;
-		}
-		if (n && !is_upwards)
-			ret = missed_by_numbers((unsigned)number, there, n);
-	}
-	free(there);
-	free(dir);
-	return ret;
-}
-
-/* When `before` has been removed: by when the others were made. */
-static size_t missed_since(const struct search *q, const struct file *before, int64_t removed_ns)
-{
-	int64_t *born = must(calloc(q->n + 1, sizeof(born[0])));
-	bool is_known = q->n > 0 && q->until->born_ns && !q->has_compressed;
-	for (size_t i = 0; i < q->n; i++) {
-		const struct candidate *c = &q->all[i];
-		/* What is compressed may be the file itself, and so may be a copy. */
-		is_known &= c->born_ns &&
-			    !(before->at.offset && file_is_held_by(before, c->path, &c->st));
-		born[i] = c->born_ns;
-	}
-	born[q->n] = q->until->born_ns;
-	size_t ret = is_known ? missed_by_times(removed_ns, born, q->n + 1) : 0;
-	free(born);
-	return ret;
-}
-
-/* Names that change meanwhile are no evidence: one that is left out may be there. */
-static size_t count_missed(struct search *q, const struct file *before)
-{
-	struct stat st;
-	if (!q->is_sure || !before || before->fd < 0 || before->is_gz || fstat(before->fd, &st) < 0)
-		return 0;
-	if (!st.st_nlink)
-		return missed_since(q, before, ns_of(&st.st_ctim));
-	char *path = file_name_of_open(before);
-	size_t ret = path ? missed_beside(q, before, path) : 0;
-	free(path);
-	return ret;
 }
 
 /* The gap of files that a link may have led to. */
@@ -235,7 +173,7 @@ static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 		return 0;
 	while (before->older && before->older->is_done)
 		before->older = before->older->older;
-	if (before->older || before->between)
+	if (before->older || before->between || before->doubt)
 		return -EAGAIN;
 	int r = follow_drain(s, before);
 	struct position at = before->at;
@@ -337,7 +275,7 @@ static int settle(struct state *s, struct listings *lists, struct file *f)
 	int r = -EAGAIN;
 	/* The search can have dropped `before`, and then another one is the older one. */
 	if (!q.is_short && !is_unsure) {
-		f->n_missed = count_missed(&q, f->older);
+		unseen_count(&q, f, f->older);
 		f->n_strangers = q.n_strangers;
 		r = begin_all(s, f, &q);
 	}
@@ -356,9 +294,12 @@ int generations_settle(struct state *s)
 {
 	struct listings lists = {0};
 	int r = 0;
-	for (struct file *f = s->files; f && !r; f = f->next)
+	for (struct file *f = s->files; f && !r; f = f->next) {
 		if (f->between)
 			r = settle(s, &lists, f);
+		if (f->doubt)
+			unseen_judge(s, &lists, f);
+	}
 	listings_free(&lists);
 	return r;
 }

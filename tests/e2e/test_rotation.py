@@ -417,6 +417,66 @@ def files_that_came_and_went_unseen_are_told_by_polling(site):
     files_that_came_and_went_unseen_are_told(site, "poll")
 
 
+def shift_slowly(log, pause, generations, meanwhile):
+    """As a busy machine does it; `meanwhile` happens when .2 has just become .3."""
+    for i in range(generations, 0, -1):
+        os.rename("%s.%d" % (log, i), "%s.%d" % (log, i + 1))
+        if i == 2:
+            meanwhile()
+        if i <= 2:
+            time.sleep(pause)
+    os.rename(log, log + ".1")
+    time.sleep(pause)
+
+
+def names_that_are_shifted_slowly_are_no_gap(site, mode="auto"):
+    """Only a number that stays out is one."""
+    log = site.path("app.log")
+    write_lines(log, 1, 1)
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, watch: %s, "
+            "sweep_interval: 50ms, rotate_wait: 100ms}" % mode)
+    numbers = Numbers(site, "logs")
+    numbers.until(1)
+
+    def send(signo):
+        for pid in site.pids("source"):
+            os.kill(pid, signo)
+
+    def see():
+        """The shift, when there are two files that are not known yet."""
+        write_lines(log, n + 3, n + 3)
+        send(signal.SIGCONT)
+
+    n, generations = 1, 0
+    for pause in (0.05, 0.15, 0.3):
+        send(signal.SIGSTOP)
+        for i in (1, 2):
+            rotate(log, 99)
+            write_lines(log, n + i, n + i)
+        generations += 2
+        shift_slowly(log, pause, generations, see)
+        generations += 1
+        write_lines(log, n + 4, n + 4)
+        n += 4
+        numbers.until(n)
+    check(not numbers.gaps, "false gaps: %r" % numbers.gaps)
+    send(signal.SIGSTOP)
+    for i in (1, 2, 3):
+        rotate(log, 99)
+        write_lines(log, n + i, n + i)
+    os.unlink(log + ".2")
+    rotate(log, 99)
+    send(signal.SIGCONT)
+    write_lines(log, n + 4, n + 4)
+    got = site.stream("channel=logs&earliest=1").until_message(str(n + 4))
+    got = ["gap" if e.type == "gap" else e.json()["message"] for e in got if e.type in ("line", "gap")]
+    check(got[n:] == ["gap", str(n + 2), str(n + 3), str(n + 4)], "got %r" % got)
+
+
+def names_that_are_shifted_slowly_are_no_gap_by_polling(site):
+    names_that_are_shifted_slowly_are_no_gap(site, "poll")
+
+
 def a_generation_that_cannot_be_read_is_a_gap(site):
     if os.getuid():
         return  # the source needs another user than the one that owns the file
@@ -658,6 +718,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     late_lines_of_a_compressed_file_come_before_those_of_the_next_file,
     files_that_a_link_led_to_unseen_are_read_or_told,
     files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,
+    names_that_are_shifted_slowly_are_no_gap, names_that_are_shifted_slowly_are_no_gap_by_polling,
     a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
     what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_that_replace_each_other_are_read_once,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
