@@ -294,6 +294,7 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 		f->is_dirty |= f->shrunk_ns != 0;
 		if (strcmp(f->path, f->origin) == 0)
 			f->is_rotated = f->at.is_done = false;
+		f->lost_ns = f->is_rotated ? f->lost_ns : 0;
 		return 0;
 	}
 	if ((f->is_done || f->is_idle) && f->size == found->st.st_size &&
@@ -311,7 +312,9 @@ static void lose(struct state *s, struct file *f)
 	f->quiet_since_ns = mono_ns();
 	s->n_rotated++;
 	struct stat st;
-	bool is_removed = f->fd >= 0 && fstat(f->fd, &st) == 0 && !st.st_nlink;
+	bool is_known = f->fd >= 0 && fstat(f->fd, &st) == 0, is_removed = is_known && !st.st_nlink;
+	if (is_known && !is_removed)
+		f->lost_ns = ns_of(&st.st_ctim);
 	char *name = is_removed ? NULL : f->fd >= 0 ? file_name_of_open(f) : NULL;
 	/* One that is closed is looked for together with others, by missing_look(). */
 	if (!name && !is_removed && f->fd >= 0)
@@ -486,6 +489,7 @@ static void remember(struct state *s, const char *key, const struct position *at
 	struct file *f = file_add(s, o->name, o->name, &nothing);
 	f->at = *at;
 	f->born_ns = o->born_ns;
+	f->lost_ns = o->lost_ns;
 	f->mtime.tv_sec = at->mtime_ns / 1000000000;
 	f->mtime.tv_nsec = at->mtime_ns % 1000000000;
 	f->is_done = at->is_done;
@@ -528,6 +532,7 @@ static int resume_file(struct state *s, const char *key, struct position *at, st
 	at->mtime_ns = f->at.mtime_ns;
 	f->at = *at;
 	f->born_ns = o->born_ns;
+	f->lost_ns = o->lost_ns;
 	f->place = o->place;
 	o->place = NULL;
 	f->is_done = at->is_done;

@@ -107,6 +107,7 @@ struct file {
 	char *place;          /* where it is, if that is another name; owned, or NULL */
 	int64_t born_ns;      /* when it was made; 0: the file system does not say */
 	int64_t open_born_ns; /* the same of what is open */
+	int64_t lost_ns;      /* when it got another name than its origin; 0: not known */
 	int64_t was_born_ns, was_mtime_ns; /* of what it was compressed from; 0: not known */
 	int fd;                            /* -1 once it is done */
 	struct position at;                /* behind the last line that was emitted */
@@ -574,7 +575,7 @@ bool generation_has_base(struct state *s, const char *path);
 /* ---- unseen.c ---- */
 
 /* Sets file.n_missed: how many came between `before` and those of the search, and were removed;
- * NULL: not known.  What is not certain yet is file.doubt.
+ * NULL: that one is done with.  What is not certain yet is file.doubt.
  */
 void unseen_count(struct search *q, struct file *f, const struct file *before);
 /* Looks again at what is in doubt, and ends the doubt or has it looked at later. */

@@ -332,7 +332,8 @@ void file_drop(struct state *s, struct file *gone)
 int file_let_go(struct state *s, struct file *f)
 {
 	bool may_come_back = s->options.decompress && f->at.head_len;
-	if (!may_come_back && !position_is_telling(&f->at))
+	/* One that was rotated says what may have come between it and later ones. */
+	if (!may_come_back && !f->lost_ns && !position_is_telling(&f->at))
 		return file_forget(s, f);
 	f->is_done = f->at.is_done = f->is_removed = true;
 	f->vanished_ns = mono_ns();

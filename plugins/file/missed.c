@@ -18,6 +18,11 @@ size_t missed_by_times(int64_t removed_ns, const int64_t *born_ns, size_t n)
 	return n ? n - 1 - first : 0;
 }
 
+size_t missed_by_loss(int64_t lost_ns, int64_t born_ns)
+{
+	return lost_ns && born_ns && born_ns > lost_ns + TOGETHER_NS;
+}
+
 size_t missed_by_numbers(unsigned number, const unsigned *there, size_t n)
 {
 	size_t between = 0;

@@ -193,6 +193,7 @@ int missing_is_gone(struct state *s, struct file *f)
 	f->vanished_ns = mono_ns();
 	if (was_done)
 		return 0;
+	f->lost_ns = 0; /* that gap says it all */
 	f->owes_gap = true;
 	return s->options.decompress ? 0 : tell_gone(s, f);
 }

@@ -9,7 +9,8 @@ enum {
 	FORMAT = 3,
 	FORMAT_OF_STREAMS = 4, /* the same with emitted_to behind what is fixed */
 	FIXED = 2 + 2 + 8 + 8 + 8 + 1 + 8,
-	STREAMS = 2 * 8
+	STREAMS = 2 * 8,
+	TIMES = 2 * 8
 };
 
 /* FNV-1a, 64 bits. */
@@ -23,8 +24,8 @@ uint64_t position_hash(const char *p, size_t n)
 
 /* format u8, done u8, head length u16, head hash u64, offset u64, time i64, tail
  * length u8, tail hash u64, in one format emitted_to 2 * u64, then the name; if there is
- * room, a NUL, the place, a NUL and the birth i64.  In the machine's byte order, for it
- * never leaves it.
+ * room, a NUL, the place, a NUL, the birth i64 and, unless an older sluice wrote it, when the
+ * name was lost i64.  In the machine's byte order, for it never leaves it.
  * Never the bytes themselves: they may hold what is redacted.
  */
 size_t position_encode(const struct position *p, const struct origin *o,
@@ -47,14 +48,15 @@ size_t position_encode(const struct position *p, const struct origin *o,
 		memcpy(out + FIXED, p->emitted_to, STREAMS);
 	memcpy(out + fixed, o->name, len);
 	len += fixed;
-	if (len + place + 2 + sizeof(o->born_ns) > POSITION_VALUE_MAX)
+	if (len + place + 2 + TIMES > POSITION_VALUE_MAX)
 		return len;
 	out[len] = 0;
 	if (place)
 		memcpy(out + len + 1, o->place, place);
 	out[len + 1 + place] = 0;
-	memcpy(out + len + 2 + place, &o->born_ns, sizeof(o->born_ns));
-	return len + 2 + place + sizeof(o->born_ns);
+	memcpy(out + len + 2 + place, &o->born_ns, 8);
+	memcpy(out + len + 2 + place + 8, &o->lost_ns, 8);
+	return len + 2 + place + TIMES;
 }
 
 static int decode_origin(const char *p, size_t n, struct origin *ret)
@@ -63,16 +65,19 @@ static int decode_origin(const char *p, size_t n, struct origin *ret)
 	*ret = (struct origin){.name = strndup(p, name)};
 	if (!ret->name)
 		return -1;
-	if (name + 2 + sizeof(ret->born_ns) > n)
+	if (name == n)
 		return 0;
 	p += name + 1;
-	n -= name + 1 + sizeof(ret->born_ns);
+	n -= name + 1;
 	size_t place = strnlen(p, n);
-	if (place + 1 != n)
+	bool has_lost = n == place + 1 + TIMES;
+	if (!has_lost && n != place + 1 + 8)
 		return 0;
 	if (place)
 		ret->place = strndup(p, place);
-	memcpy(&ret->born_ns, p + n, sizeof(ret->born_ns));
+	memcpy(&ret->born_ns, p + place + 1, 8);
+	if (has_lost)
+		memcpy(&ret->lost_ns, p + place + 1 + 8, 8);
 	return 0;
 }
 

@@ -124,12 +124,40 @@ static size_t missed_since(const struct search *q, const struct file *before, in
 	return ret;
 }
 
+/* The newest file that had the name of `f` before; NULL: none. */
+static const struct file *newest_before(const struct state *s, const struct file *f)
+{
+	const struct file *best = NULL;
+	for (const struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
+		if (o != f && strcmp(o->origin, f->origin) == 0 && !file_is_younger(o, f) &&
+		    (!best || file_is_younger(o, best)))
+			best = o;
+	return best;
+}
+
+/* When the file before was done with, and was removed later: with one to go by, which has been
+ * rotated away since.
+ */
+static size_t missed_since_done(const struct search *q, const struct file *f)
+{
+	const struct file *before = newest_before(q->s, f);
+	if (!before || !before->is_done || !before->vanished_ns || before->is_gz || !q->n ||
+	    q->has_compressed)
+		return 0;
+	for (size_t i = 0; i < q->n; i++)
+		if (before->at.offset && file_is_held_by(before, q->all[i].path, &q->all[i].st))
+			return 0;
+	return missed_by_loss(before->lost_ns, q->all[0].born_ns);
+}
+
 /* Names that change meanwhile are no evidence: one that is left out may be there. */
 void unseen_count(struct search *q, struct file *f, const struct file *before)
 {
 	struct stat st;
 	f->n_missed = 0;
 	unseen_end(f);
+	if (q->is_sure && !before)
+		f->n_missed = missed_since_done(q, f);
 	if (!q->is_sure || !before || before->fd < 0 || before->is_gz || fstat(before->fd, &st) < 0)
 		return;
 	if (!st.st_nlink) {

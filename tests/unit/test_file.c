@@ -167,7 +167,7 @@ END_TEST
 START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 {
 	char path[] = "/tmp/sluice-position-XXXXXX", value[POSITION_VALUE_MAX];
-	struct origin o = {path, path + 4, 42}, origin;
+	struct origin o = {path, path + 4, 42, 43}, origin;
 	int fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "first\nsecond\nthird\n", 19), 19);
@@ -179,12 +179,13 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 	ck_assert_str_eq(origin.name, path);
 	ck_assert_str_eq(origin.place, path + 4);
 	ck_assert_int_eq(origin.born_ns, 42);
+	ck_assert_int_eq(origin.lost_ns, 43);
 	ck_assert(back.offset == 13 && position_fits(&back, fd));
 	for (size_t cut = 0; cut < n; cut++) {
 		struct position none;
 		struct origin part = {0};
 		/* What an older sluice wrote ends behind the name. */
-		bool has_name = cut >= n - 2 * strlen(path) + 4 - 2 - sizeof(int64_t);
+		bool has_name = cut >= n - 2 * strlen(path) + 4 - 2 - 2 * sizeof(int64_t);
 		ck_assert_int_eq(position_decode(value, cut, &none, &part) == 0, has_name);
 		if (has_name)
 			origin_free(&part);
@@ -240,6 +241,17 @@ START_TEST(files_that_were_removed_unread_show_in_when_others_were_made)
 }
 END_TEST
 
+START_TEST(a_file_made_long_after_the_one_before_was_renamed_is_not_the_next)
+{
+	const int64_t s = 1000000000;
+	ck_assert_int_eq(missed_by_loss(10 * s, 10 * s + s / 1000), 0);
+	ck_assert_int_eq(missed_by_loss(10 * s, 10 * s - s / 1000), 0);
+	ck_assert_int_eq(missed_by_loss(10 * s, 10 * s + s / 10), 1);
+	ck_assert_int_eq(missed_by_loss(0, 10 * s), 0);
+	ck_assert_int_eq(missed_by_loss(10 * s, 0), 0);
+}
+END_TEST
+
 START_TEST(files_that_were_removed_unread_leave_their_numbers_out)
 {
 	static const struct {
@@ -258,6 +270,7 @@ START_TEST(files_that_were_removed_unread_leave_their_numbers_out)
 END_TEST
 
 UNIT_MAIN("file", files_that_were_removed_unread_show_in_when_others_were_made,
+	  a_file_made_long_after_the_one_before_was_renamed_is_not_the_next,
 	  files_that_were_removed_unread_leave_their_numbers_out, severity_is_a_word_near_the_start,
 	  escape_sequences_are_removed_and_text_is_kept, a_cut_leaves_characters_whole,
 	  names_of_rotated_files_are_known, names_order_what_was_written_in_one_moment,
