@@ -449,7 +449,8 @@ class Round:
         bad = {log.title: list(complaints(log, self.reader)) for log in self.logs}
         for log in self.logs:
             if bad[log.title]:
-                print("\n".join(["---- what became of " + log.title] + log.history[-400:] + ["----"]))
+                print("\n".join(["---- what became of " + log.title] + log.history[-400:] +
+                                ["gap: " + g for g in self.reader.gaps[log.title]] + ["----"]))
         print("%d logs, %d rotations, %d kills, %d stops, %d lines, %d gaps" % (
             len(self.logs), sum(log.n_rotations for log in self.logs), self.done["kills"], self.done["stops"],
             sum(log.n for log in self.logs), sum(map(len, self.reader.gaps.values()))))
