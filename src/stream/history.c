@@ -204,21 +204,25 @@ static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 	pasts_fini(&pasts);
 }
 
-/* So many lines before an id, whatever they are. */
+/* So many lines before an id, whatever they are.  Where a derived channel lets few of them
+ * pass, only those that are found in a slice of time.
+ */
 static event_id with_context(struct page *p, struct filter_run *run, event_id after)
 {
 	struct tail_search l;
+	bool all_pass = true;
 	struct past_channel *all = mem_zero((p->sub.n_channels + 1) * sizeof(all[0]));
 	for (size_t i = 0; i < p->sub.n_channels; i++) {
 		all[i] = p->channels[i];
 		all[i].filter = all[i].bounds;
+		all_pass &= !all[i].bounds;
 	}
 	tail_search_init(&l, all, p->sub.n_channels, after, p->sub.lines_before);
 	l.is_cancelled = &p->is_cancelled;
 	int found;
 	do {
 		found = tail_search_run(&l, run, clock_mono_ns() + SLICE_NS);
-	} while (!found && !atomic_load(&p->is_cancelled));
+	} while (!found && all_pass && !atomic_load(&p->is_cancelled));
 	event_id ret = found < 0 ? after : tail_search_after(&l);
 	tail_search_fini(&l);
 	free(all);
@@ -238,7 +242,9 @@ static void work(struct helper_job *job)
 		else if (found || (last && p->search.bound <= p->upto)) {
 			p->is_located = true;
 			p->after = tail_search_after(&p->search);
-			p->seen = p->sub.lines_before ? with_context(p, run, p->after) : p->after;
+			p->seen = p->after;
+			if (p->sub.lines_before && tail_search_found(&p->search))
+				p->seen = with_context(p, run, p->after);
 		}
 	}
 	if (!p->slow && (!p->is_backward || p->is_located))
