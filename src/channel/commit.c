@@ -14,7 +14,7 @@
 #define COMMIT_NS (10 * NS_PER_MS)
 #define RETRY_NS  (1 * NS_PER_SEC)
 
-enum { BEHIND_BYTES = 16 * 1024 * 1024 };
+enum { BEHIND_BYTES = 16 * 1024 * 1024, BEHIND_MEMORY = 4 * BEHIND_BYTES };
 
 struct commit {
 	struct commit_config config;
@@ -203,7 +203,7 @@ void commit_put(struct commit *m, struct channel_batch *b)
 
 bool commit_is_behind(const struct commit *m)
 {
-	return m->memory > BEHIND_BYTES || m->has_failed;
+	return m->bytes > BEHIND_BYTES || m->memory > BEHIND_MEMORY || m->has_failed;
 }
 
 bool commit_is_stuck(const struct commit *m)
