@@ -34,6 +34,8 @@ static void on_pace(struct loop_timer *t)
 void hub_drain(struct hub *h, int64_t over_ns)
 {
 	h->drain.is_on = true;
+	admissions_drop_all(
+		&h->admissions); /* who is about to be opened is asked again, and told */
 	h->drain.pace.fn = on_pace;
 	h->drain.ends_ns = loop_now(h->loop) + over_ns;
 	on_pace(&h->drain.pace);

@@ -19,8 +19,10 @@ static void on_housekeeping(struct loop_timer *t)
 		channel_note_time(h->registry.channels[i]);
 	free_space_keep(&h->housekeeping.free_space, &h->registry);
 	revoked_refresh(&h->access.revoked, h->settings->hub.state_dir);
-	if (h->housekeeping.revoked_seen != h->access.revoked.generation)
+	if (h->housekeeping.revoked_seen != h->access.revoked.generation) {
+		admissions_drop_all(&h->admissions);
 		streams_check_access(&h->streams);
+	}
 	h->housekeeping.revoked_seen = h->access.revoked.generation;
 	for (size_t i = 0; i < h->registry.n_channels; i++)
 		journal_tend(&h->registry.channels[i]->journal, now_ms);

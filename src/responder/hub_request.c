@@ -117,7 +117,7 @@ void request_begin_to_ask(struct request *q, char *path_taken)
 /* Its client is gone: the hub need not keep its place. */
 void request_drop(struct request *q)
 {
-	bool may_be_let_in = q->state == ASKING || (q->state == WRITING && q->then_hand_over);
+	bool may_be_let_in = q->state == ASKING || q->then_hand_over;
 	if (!q->is_asked || !may_be_let_in)
 		return;
 	struct handoff_request d = question(q, HANDOFF_DROP);
@@ -133,8 +133,10 @@ void request_hand_over(struct request *q)
 	q->state = HANDING;
 	struct handoff_request d = question(q, HANDOFF_TAKE);
 	loop_remove(q->responder->loop, &q->io);
-	if (hub_client_send(&q->responder->hub, &d, q->fd) == -EAGAIN)
+	if (hub_client_send(&q->responder->hub, &d, q->fd) == -EAGAIN) {
 		resend_later(q->responder);
-	else
-		request_finish(q);
+		return;
+	}
+	q->then_hand_over = false;
+	request_finish(q);
 }
