@@ -211,6 +211,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	}
 	struct file *f = file_add(s, found->path, found->path, &found->st);
 	f->is_seen = true;
+	f->named_ns = s->looked_ns;
 	if (file_open_fd(s, f)) {
 		file_drop(s, f); /* found anew by the next look */
 		return 0;
@@ -281,6 +282,14 @@ int file_reopen(struct state *s, struct file *f, const struct stat *st)
 	return 0;
 }
 
+/* Now, as file systems note it for what is made: by a clock with ticks of milliseconds. */
+static int64_t births_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 /* A file that is known: it may have another name, or have been done with. */
 static int see_again(struct state *s, struct file *f, const struct found *found)
 {
@@ -289,6 +298,8 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 	if (f->fd < 0 && f->is_removed)
 		return file_let_go(s, f); /* another file has its number: it begins as itself */
 	f->is_seen = true;
+	if (strcmp(found->path, f->origin) == 0)
+		f->named_ns = s->looked_ns;
 	file_set_path(f, found->path);
 	if (f->fd >= 0) {
 		f->is_dirty |= f->shrunk_ns != 0;
@@ -381,6 +392,7 @@ int discover(struct state *s)
 	struct finds finds = {0};
 	s->n_unreadable = 0;
 	s->look_at_ns = 0;
+	s->looked_ns = births_ns();
 	int r = look(s, &finds);
 	bool was_quiet = places_were_quiet(s);
 	for (struct file *f = s->files; f; f = f->next)

@@ -108,6 +108,7 @@ struct file {
 	int64_t born_ns;      /* when it was made; 0: the file system does not say */
 	int64_t open_born_ns; /* the same of what is open */
 	int64_t lost_ns;      /* when it got another name than its origin; 0: not known */
+	int64_t named_ns;     /* since 1970: when its name has led to it last; 0: not known */
 	int64_t was_born_ns, was_mtime_ns; /* of what it was compressed from; 0: not known */
 	int fd;                            /* -1 once it is done */
 	struct position at;                /* behind the last line that was emitted */
@@ -223,6 +224,7 @@ struct state {
 	int64_t not_before_ns; /* CLOCK_MONOTONIC: no look because of changed names until then */
 	int64_t disturbed_since_ns; /* CLOCK_MONOTONIC: names have changed in all looks since; 0 */
 	int64_t look_at_ns;         /* CLOCK_MONOTONIC: another look is due then; 0: none */
+	int64_t looked_ns;          /* since 1970: when the last look began */
 	bool is_first;              /* discovery has not been run yet, by any process */
 	bool has_looked;            /* by this one it has */
 	struct complaints complaints;
@@ -234,6 +236,7 @@ struct state {
 struct between {
 	struct position at;        /* of that one */
 	int64_t mtime_ns, born_ns; /* of that one */
+	int64_t named_ns;          /* when the name was seen to be its own last; 0: not known */
 	char *place;               /* where that one was, if not at its name; owned, or NULL */
 	bool is_open;
 	unsigned n_looks; /* that were not sure */

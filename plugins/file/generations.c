@@ -24,6 +24,7 @@ static void remember_before(struct between *b, const struct file *before)
 	b->at = before->at;
 	b->mtime_ns = file_ended_ns(before);
 	b->born_ns = file_began_ns(before);
+	b->named_ns = before->named_ns;
 	b->is_open = before->fd >= 0;
 	if (before->place) {
 		free(b->place);

@@ -246,14 +246,23 @@ static bool numbers_go_up(const struct search *q)
 
 /* ---- a name that is a link ---- */
 
-/* A file that is not known and was made between the two that the name has led to. */
+/* "x.log" ends like "y.log", and "x" like "y". */
+static bool ends_like(const char *name, const char *other)
+{
+	const char *a = strrchr(name, '.'), *b = strrchr(other, '.');
+	return a && b ? strcmp(a, b) == 0 : !a && !b;
+}
+
+/* A file that is not known and was made between the two that the name has led to, and since
+ * it was seen to lead to the first.
+ */
 static bool is_stranger(const struct search *q, const char *path)
 {
 	struct stat st;
 	int64_t born_ns;
 	return file_stat(path, &st, &born_ns) && S_ISREG(st.st_mode) && born_ns &&
-	       born_ns > q->than->born_ns && born_ns < q->until->born_ns &&
-	       !file_by_identity(q->s, st.st_dev, st.st_ino) &&
+	       born_ns > q->than->born_ns && born_ns >= q->than->named_ns &&
+	       born_ns < q->until->born_ns && !file_by_identity(q->s, st.st_dev, st.st_ino) &&
 	       !patterns_match(&q->s->include, path) && !patterns_match(&q->s->exclude, path);
 }
 
@@ -291,7 +300,8 @@ static void search_fork(struct search *q, const char *dir, const char *was, cons
 			continue;
 		if (!is[m] && are_alike && kind)
 			consider(q, dir, names[i], kind, true);
-		else if (!is[m] && !are_alike && !is_of_base(q, names[i]))
+		else if (!is[m] && !are_alike && !is_of_base(q, names[i]) &&
+			 (ends_like(names[i], a + 1) || ends_like(names[i], b + 1)))
 			q->n_strangers += is_stranger(q, path);
 		else if (is[m] && are_alike && kind == PLAIN)
 			search_step(q, path, was + n + 1, is + m + 1);
