@@ -500,10 +500,12 @@ static void remember(struct state *s, const char *key, const struct position *at
 	struct stat nothing = {0};
 	struct file *f = file_add(s, o->name, o->name, &nothing);
 	f->at = *at;
-	f->born_ns = o->born_ns;
+	/* A compressed one counts as what it was. */
+	int64_t mtime_ns = o->was_mtime_ns ? o->was_mtime_ns : at->mtime_ns;
+	f->born_ns = o->was_born_ns ? o->was_born_ns : o->born_ns;
 	f->lost_ns = o->lost_ns;
-	f->mtime.tv_sec = at->mtime_ns / 1000000000;
-	f->mtime.tv_nsec = at->mtime_ns % 1000000000;
+	f->mtime.tv_sec = mtime_ns / 1000000000;
+	f->mtime.tv_nsec = mtime_ns % 1000000000;
 	f->is_done = at->is_done;
 	f->is_missing = !at->is_done;
 	f->vanished_ns = mono_ns();
@@ -545,6 +547,8 @@ static int resume_file(struct state *s, const char *key, struct position *at, st
 	f->at = *at;
 	f->born_ns = o->born_ns;
 	f->lost_ns = o->lost_ns;
+	f->was_born_ns = o->was_born_ns;
+	f->was_mtime_ns = o->was_mtime_ns;
 	f->place = o->place;
 	o->place = NULL;
 	f->is_done = at->is_done;

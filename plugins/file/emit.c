@@ -8,7 +8,8 @@
 
 static struct sluice_cursor cursor_of(const struct file *f, char value[POSITION_VALUE_MAX])
 {
-	const struct origin o = {f->origin, f->place, f->born_ns, f->lost_ns};
+	const struct origin o = {f->origin,  f->place,       f->born_ns,
+				 f->lost_ns, f->was_born_ns, f->was_mtime_ns};
 	return (struct sluice_cursor){f->key, strlen(f->key), value,
 				      position_encode(&f->at, &o, value)};
 }

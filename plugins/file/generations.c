@@ -62,6 +62,8 @@ static int begin_one(struct state *s, struct file *of, const struct candidate *c
 	struct file *f = file_add(s, of->origin, c->path, &c->st);
 	f->is_rotated = f->is_seen = f->is_generation = true;
 	f->older = older;
+	/* Not before that, which is all that is known of it. */
+	f->was_born_ns = f->is_gz ? b->born_ns : 0;
 	int r = file_open_fd(s, f);
 	if (r) {
 		file_drop(s, f);

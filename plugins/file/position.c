@@ -10,7 +10,7 @@ enum {
 	FORMAT_OF_STREAMS = 4, /* the same with emitted_to behind what is fixed */
 	FIXED = 2 + 2 + 8 + 8 + 8 + 1 + 8,
 	STREAMS = 2 * 8,
-	TIMES = 2 * 8
+	TIMES = 4 * 8
 };
 
 /* FNV-1a, 64 bits. */
@@ -25,8 +25,8 @@ uint64_t position_hash(const char *p, size_t n)
 /* format u8, done u8, head length u16, head hash u64, offset u64, time i64, tail
  * length u8, tail hash u64, in one format emitted_to 2 * u64, then the name; if there is
  * room, a NUL, the place, a NUL, the birth i64 and, unless an older sluice wrote it, when the
- * name was lost i64.  In the machine's byte order, for it never leaves it.
- * Never the bytes themselves: they may hold what is redacted.
+ * name was lost i64, and birth i64 and time i64 of what it was compressed from.  In the machine's
+ * byte order, for it never leaves it. Never the bytes themselves: they may hold what is redacted.
  */
 size_t position_encode(const struct position *p, const struct origin *o,
 		       char out[POSITION_VALUE_MAX])
@@ -54,8 +54,8 @@ size_t position_encode(const struct position *p, const struct origin *o,
 	if (place)
 		memcpy(out + len + 1, o->place, place);
 	out[len + 1 + place] = 0;
-	memcpy(out + len + 2 + place, &o->born_ns, 8);
-	memcpy(out + len + 2 + place + 8, &o->lost_ns, 8);
+	const int64_t times[] = {o->born_ns, o->lost_ns, o->was_born_ns, o->was_mtime_ns};
+	memcpy(out + len + 2 + place, times, TIMES);
 	return len + 2 + place + TIMES;
 }
 
@@ -70,14 +70,16 @@ static int decode_origin(const char *p, size_t n, struct origin *ret)
 	p += name + 1;
 	n -= name + 1;
 	size_t place = strnlen(p, n);
-	bool has_lost = n == place + 1 + TIMES;
-	if (!has_lost && n != place + 1 + 8)
+	int64_t times[4] = {0};
+	if (n != place + 1 + TIMES && n != place + 1 + sizeof(times[0]))
 		return 0;
 	if (place)
 		ret->place = strndup(p, place);
-	memcpy(&ret->born_ns, p + place + 1, 8);
-	if (has_lost)
-		memcpy(&ret->lost_ns, p + place + 1 + 8, 8);
+	memcpy(times, p + place + 1, n - place - 1);
+	ret->born_ns = times[0];
+	ret->lost_ns = times[1];
+	ret->was_born_ns = times[2];
+	ret->was_mtime_ns = times[3];
 	return 0;
 }
 

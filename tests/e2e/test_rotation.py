@@ -278,6 +278,33 @@ def compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another
     numbers.until(7)
 
 
+def rotate_as_the_kubelet_does(log, n):
+    """It compresses the older file first, whose time it does not keep."""
+    for name in os.listdir(os.path.dirname(log)):
+        older = os.path.join(os.path.dirname(log), name)
+        if name.startswith("app.log.2026") and not name.endswith(".gz"):
+            compress_as(older, older + ".gz")
+    os.rename(log, log + ".20261128-15000%d" % n)
+
+
+def files_that_wait_for_a_compressed_one_are_read_after_a_kill(site):
+    log = site.path("app.log")
+    write_lines(log, 1, 100)
+    site.up("app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning, decompress: true, "
+            "sweep_interval: 50ms, rotate_wait: 50ms, restart: {backoff: 20ms..100ms, attempts: 0}}")
+    numbers = Numbers(site, "logs")
+    numbers.until(100)
+    site.stop()
+    for n in (1, 2):
+        rotate_as_the_kubelet_does(log, n)
+        write_lines(log, 100 * n + 1, 100 * n + 100)
+    site.start()
+    wait_for(lambda: site.json("/status")["sources"][0]["counters"].get("files") == 3, "all files to be found")
+    site.kill("source")
+    numbers.until(300)
+    check(not numbers.gaps, "false gaps: %r" % numbers.gaps)
+
+
 def late_lines_of_a_compressed_file_come_before_those_of_the_next_file(site):
     """A program writes to a file until it is compressed, when the next one is there already."""
     log = site.path("app.log")
@@ -747,6 +774,7 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     generations_that_came_and_went_unseen_are_read_also_with_reused_inodes,
     files_with_names_of_other_programs_that_came_and_went_are_read_in_order,
     compressed_generations_stop_nothing_when_empty_or_with_the_number_of_another,
+    files_that_wait_for_a_compressed_one_are_read_after_a_kill,
     late_lines_of_a_compressed_file_come_before_those_of_the_next_file,
     files_that_a_link_led_to_unseen_are_read_or_told,
     files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,

@@ -167,7 +167,7 @@ END_TEST
 START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 {
 	char path[] = "/tmp/sluice-position-XXXXXX", value[POSITION_VALUE_MAX];
-	struct origin o = {path, path + 4, 42, 43}, origin;
+	struct origin o = {path, path + 4, 42, 43, 44, 45}, origin;
 	int fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "first\nsecond\nthird\n", 19), 19);
@@ -180,12 +180,13 @@ START_TEST(a_position_is_recognised_only_in_the_file_it_was_taken_in)
 	ck_assert_str_eq(origin.place, path + 4);
 	ck_assert_int_eq(origin.born_ns, 42);
 	ck_assert_int_eq(origin.lost_ns, 43);
+	ck_assert(origin.was_born_ns == 44 && origin.was_mtime_ns == 45);
 	ck_assert(back.offset == 13 && position_fits(&back, fd));
 	for (size_t cut = 0; cut < n; cut++) {
 		struct position none;
 		struct origin part = {0};
 		/* What an older sluice wrote ends behind the name. */
-		bool has_name = cut >= n - 2 * strlen(path) + 4 - 2 - 2 * sizeof(int64_t);
+		bool has_name = cut >= n - 2 * strlen(path) + 4 - 2 - 4 * sizeof(int64_t);
 		ck_assert_int_eq(position_decode(value, cut, &none, &part) == 0, has_name);
 		if (has_name)
 			origin_free(&part);
