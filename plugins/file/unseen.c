@@ -135,19 +135,31 @@ static const struct file *newest_before(const struct state *s, const struct file
 	return best;
 }
 
-/* When the file before was done with, and was removed later: with one to go by, which has been
- * rotated away since.
+/* When it was done with, and was removed later: with one to go by, which has been rotated away
+ * since.
  */
-static size_t missed_since_done(const struct search *q, const struct file *f)
+static size_t missed_since_done(const struct search *q, const struct file *before)
 {
-	const struct file *before = newest_before(q->s, f);
-	if (!before || !before->is_done || !before->vanished_ns || before->is_gz || !q->n ||
-	    q->has_compressed)
+	if (!q->n || q->has_compressed)
 		return 0;
 	for (size_t i = 0; i < q->n; i++)
 		if (before->at.offset && file_is_held_by(before, q->all[i].path, &q->all[i].st))
 			return 0;
 	return missed_by_loss(before->lost_ns, q->all[0].born_ns);
+}
+
+/* When the file before was done with: by where it is now, or when it was there last. */
+static void count_since_done(struct search *q, struct file *f)
+{
+	const struct file *before = newest_before(q->s, f);
+	struct stat st;
+	if (!before || !before->is_done || before->is_gz)
+		return;
+	if (before->vanished_ns)
+		f->n_missed = missed_since_done(q, before);
+	else if (stat(before->path, &st) == 0 && st.st_ino == before->ino &&
+		 st.st_dev == before->dev)
+		count_beside(q, f, before, before->path);
 }
 
 /* Names that change meanwhile are no evidence: one that is left out may be there. */
@@ -157,7 +169,7 @@ void unseen_count(struct search *q, struct file *f, const struct file *before)
 	f->n_missed = 0;
 	unseen_end(f);
 	if (q->is_sure && !before)
-		f->n_missed = missed_since_done(q, f);
+		count_since_done(q, f);
 	if (!q->is_sure || !before || before->fd < 0 || before->is_gz || fstat(before->fd, &st) < 0)
 		return;
 	if (!st.st_nlink) {

@@ -504,12 +504,12 @@ def names_that_are_shifted_slowly_are_no_gap_by_polling(site):
     names_that_are_shifted_slowly_are_no_gap(site, "poll")
 
 
-def files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_gone_too(site):
-    """It was read to its end behind its rotation; then only the times of the others say it."""
+def files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_done_with(site, is_down=True):
+    """It was read to its end behind its rotation.  If it is gone, only the times of the others say it."""
     def rotate_one(log):
         os.rename(log, log + ".bak")
 
-    names = {"lost": rotate_one, "kept": rotate}
+    names = {"lost": rotate_one, "hole": rotate, "kept": rotate}
     for name in names:
         write_lines(site.path(name + ".log"), 1, 1)
     site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, watch: poll, "
@@ -519,7 +519,8 @@ def files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_gone_too
         rotate_it(site.path(name + ".log"))
     wait_for(lambda: all((s["counters"].get("rotated"), s["counters"].get("files")) == (1, 0)
                          for s in site.json("/status")["sources"]), "the rotated files to be done with")
-    site.stop()
+    sources = site.pids("source")
+    site.stop() if is_down else [os.kill(pid, signal.SIGSTOP) for pid in sources]
     for name, rotate_it in names.items():
         log = site.path(name + ".log")
         time.sleep(0.1)
@@ -528,12 +529,18 @@ def files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_gone_too
             time.sleep(0.05)
             rotate_it(log)
         write_lines(log, 4, 4)
-    site.start()
+    os.unlink(site.path("hole.log.2"))
+    site.start() if is_down else [os.kill(pid, signal.SIGCONT) for pid in sources]
     got = {}
     for name in names:
         es = site.stream("channel=%s&earliest=1" % name).until_message("4")
         got[name] = ["gap" if e.type == "gap" else e.json()["message"] for e in es if e.type in ("line", "gap")]
-    check(got == {"lost": ["1", "gap", "3", "4"], "kept": ["1", "2", "3", "4"]}, "got %r" % got)
+    with_gap = ["1", "gap", "3", "4"]
+    check(got == {"lost": with_gap, "hole": with_gap, "kept": ["1", "2", "3", "4"]}, "got %r" % got)
+
+
+def files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_is_done_with(site):
+    files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_done_with(site, False)
 
 
 def a_generation_that_cannot_be_read_is_a_gap(site):
@@ -779,7 +786,8 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     files_that_a_link_led_to_unseen_are_read_or_told,
     files_that_came_and_went_unseen_are_told, files_that_came_and_went_unseen_are_told_by_polling,
     names_that_are_shifted_slowly_are_no_gap, names_that_are_shifted_slowly_are_no_gap_by_polling,
-    files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_gone_too,
+    files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_done_with,
+    files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_is_done_with,
     a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
     what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_that_replace_each_other_are_read_once,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
