@@ -274,10 +274,18 @@ static int give_up(struct state *s, struct file *f)
 	return r ? r : follow_finish(s, f);
 }
 
+/* As gz_holds(), of what is open: its name can be another file's by now. */
+static bool is_held_by_open(const struct file *f, const struct position *p)
+{
+	char head[HEAD_MAX];
+	int n = read_head(open_at(f, 0), head);
+	return has_head(p, head, n) && has_tail(open_at(f, p->offset - p->tail_len), p);
+}
+
 int gz_reopen(struct state *s, struct file *f)
 {
 	struct stat st;
-	if (!f->at.offset || !gz_holds(f->path, &f->at) || fstat(f->fd, &st) < 0)
+	if (!f->at.offset || !is_held_by_open(f, &f->at) || fstat(f->fd, &st) < 0)
 		return file_forget(s, f); /* another one: found anew by the next look */
 	gz_close(f);
 	file_note_time(f, &st);
