@@ -69,12 +69,13 @@ int main(int argc, char **argv)
 		return 2;
 	static char lines[65536];
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", argv[1]);
+	/* Under its name it is there once it listens. */
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s.new", argv[1]);
 	fd_raise_limit();
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int fifo = open(argv[2], O_RDWR | O_CLOEXEC);
 	if (fifo < 0 || bind(listener, (struct sockaddr *)&un, sizeof(un)) < 0 ||
-	    listen(listener, 4096) < 0) {
+	    listen(listener, 4096) < 0 || rename(un.sun_path, argv[1]) < 0) {
 		perror("rawsend");
 		return 1;
 	}
