@@ -743,6 +743,7 @@ def a_file_with_the_inode_and_the_text_of_a_removed_one_is_read(site):
         check(site.source("app")["events"] == n, "more than %d lines" % n)
     arrived(1)
     for n, name in ((2, "job2.log"), (3, "job2.log")):
+        wait_for(lambda: site.source("app")["counters"]["files"] == 1, "it to be counted")
         os.unlink(job)
         wait_for(lambda: site.source("app")["counters"]["files"] == 0, "it to be closed")
         job = site.path("d", name)
@@ -750,6 +751,7 @@ def a_file_with_the_inode_and_the_text_of_a_removed_one_is_read(site):
         os.rename(site.path("d/job"), job)
         arrived(n)
     # The same while nothing runs, after it was rotated and read to its end.
+    wait_for(lambda: site.source("app")["counters"]["files"] == 1, "it to be counted")
     os.rename(job, job + ".1")
     wait_for(lambda: site.source("app")["counters"]["files"] == 0, "it to be closed")
     site.stop()
