@@ -313,13 +313,9 @@ def pages_that_are_cut_by_their_size_leave_nothing_out(site):
     settled(site, n)
     got, before, pages = [], None, 0
     while pages < 20:
-        bounds = {"limit": n, **({"before": before} if before else {})}
-        p = page(site, **bounds)
-        events, before, pages = p["events"], p["older"], pages + 1
-        while not p["complete"]:  # the time for one page was over
-            p = page(site, after=p["newer"], **bounds)
-            events += p["events"]
-        got = [int(m.split()[0]) for m in messages(events)] + got
+        p = page(site, limit=n, **({"before": before} if before else {}))
+        got = [int(m.split()[0]) for m in messages(p["events"])] + got
+        before, pages = p["older"], pages + 1
         if not before:
             break
     check(got == list(range(n)) and pages > 2, "%d in %d pages, %r" % (len(got), pages, got[:3]))
