@@ -192,18 +192,14 @@ class Mount:
         family = children(self.server.pid)
         self.server.send_signal(signo)
         self.server.wait()
-        if signo == signal.SIGKILL and not self.spawns:
-            # Also a child that it was just starting.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.server.pid, signal.SIGKILL)
+        # Also a child that it was just starting: as long as one lives, it holds the port.
+        family += [p for p in session(self.server.pid) if p not in family]
+        own = [p for p in family if program_of(p) == self.program or (signo == signal.SIGKILL and program_of(p) != "sluice")]
         self.server = None
-        if signo == signal.SIGKILL:
-            for p in family:
-                with contextlib.suppress(ProcessLookupError):
-                    if program_of(p) != "sluice":
-                        os.kill(p, signal.SIGKILL)
-            # They hold the port as long as they live.
-            wait_for(lambda: not any(alive(p) and program_of(p) != "sluice" for p in family), "what it has left behind to end")
+        for p in own:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(p, signal.SIGKILL)
+        wait_for(lambda: not any(alive(p) for p in own), "what it has left behind to end")
         # Responders that it has started, too; the hub lingers.
         wait_for(lambda: not any(alive(p) for p in family if role_of(p) is None), "the web server's children to end")
 
@@ -267,6 +263,17 @@ class Proxy(Mount):
         if self.inner:
             self.inner.stop(signo)
         self.inner = None
+
+
+def session(leader):
+    """The processes of a session, which can have lost their parents."""
+    found = []
+    for p in os.listdir("/proc"):
+        if p.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(p)) == leader:
+                    found.append(int(p))
+    return found
 
 
 def program_of(pid):

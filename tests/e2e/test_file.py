@@ -99,12 +99,15 @@ def moved_into_place(site, mode):
 
 
 def a_symlink_that_is_switched(site, mode):
-    append(site, "one.log", numbers_of(1, 50))
-    os.symlink(site.path("one.log"), site.path("app.log"))
+    # In directories of their own: another new log beside them may have had the name, too.
+    os.mkdir(site.path("one"))
+    os.mkdir(site.path("elsewhere"))
+    append(site, "one/one.log", numbers_of(1, 50))
+    os.symlink(site.path("one/one.log"), site.path("app.log"))
     n = follow(site, mode)
     n.until(50)
-    append(site, "elsewhere.log", numbers_of(51, 100))
-    os.symlink(site.path("elsewhere.log"), site.path("new"))
+    append(site, "elsewhere/two.log", numbers_of(51, 100))
+    os.symlink(site.path("elsewhere/two.log"), site.path("new"))
     os.rename(site.path("new"), site.path("app.log"))
     n.until(100)
 
