@@ -2,12 +2,17 @@
  *
  * A file that is not there any more: its rest may be in a copy, or in what it was compressed to.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include "adopt.h"
 
-#include "file.h"
-#include "search.h"
+#include <errno.h>
+
+#include "emit.h"
+#include "files.h"
+#include "gz.h"
+#include "handle.h"
+#include "ignored.h"
+#include "paths.h"
+#include "reopen.h"
 #include "unpack.h"
 
 /* Those that wait for `f` wait for `instead`, unless that waits for them. */
@@ -24,13 +29,13 @@ bool adopt_in_gz(struct state *s, struct file *f, const struct candidate *c,
 	struct file *g = file_add(s, f->origin, c->path, &c->st);
 	g->is_rotated = g->is_seen = g->is_generation = true;
 	g->older = f->older;
-	if (file_open_fd(s, g)) {
+	if (handle_open(s, g)) {
 		file_drop(s, g);
 		return false;
 	}
 	g->at = *at;
 	g->at.is_done = false;
-	follow_seek(g, at->offset);
+	handle_seek(g, at->offset);
 	return true;
 }
 
@@ -40,7 +45,7 @@ static int hand_over(struct state *s, struct file *f, struct file *g)
 	if (!g->is_done && !g->gz && read_offset(g) < f->at.offset) {
 		g->at = f->at;
 		g->at.is_done = false;
-		follow_seek(g, f->at.offset);
+		handle_seek(g, f->at.offset);
 	}
 	file_note_original(g, f);
 	wait_instead(s, f, g);
@@ -83,7 +88,7 @@ static int go_on_in(struct state *s, struct file *f, const struct candidate *c)
 	if (!is_there_still(c))
 		return -EAGAIN;
 	int r = file_become(s, f, c->path, &c->st, c->born_ns);
-	r = r ? r : file_reopen(s, f, &c->st);
+	r = r ? r : reopen(s, f, &c->st);
 	if (r)
 		return r;
 	/* It is gone, and a gap says so, if what it holds has just changed. */
@@ -102,7 +107,7 @@ static int go_on_behind(struct state *s, struct file *p, struct file *f)
 	if (read_offset(p) < f->at.offset) {
 		p->at = f->at;
 		p->at.is_done = false;
-		follow_seek(p, f->at.offset);
+		handle_seek(p, f->at.offset);
 		r = emit_cursor(s, p);
 	}
 	f->is_done = f->at.is_done = true;
@@ -135,7 +140,7 @@ static int adopt_namesake(struct state *s, struct file *f)
 	struct file *p = first_open_behind(s, f);
 	if (p)
 		return !p->is_gz && position_fits(&at, p->fd) ? go_on_behind(s, p, f) : 0;
-	if (!file_stat(f->origin, &c.st, &c.born_ns) || !S_ISREG(c.st.st_mode))
+	if (!path_stat(f->origin, &c.st, &c.born_ns) || !S_ISREG(c.st.st_mode))
 		return 0;
 	p = file_by_identity(s, c.st.st_dev, c.st.st_ino);
 	if (p == f || (p && p->fd < 0 && p->at.offset < f->at.offset) ||

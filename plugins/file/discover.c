@@ -5,20 +5,29 @@
  * has been rotated and is read to its end first, and so are those that came
  * and went between two looks.
  */
+#include "discover.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "emit.h"
+#include "fifo.h"
+#include "files.h"
+#include "follow.h"
+#include "generations.h"
+#include "handle.h"
+#include "ignored.h"
+#include "listing.h"
+#include "missing.h"
 #include "names.h"
-#include "unpack.h"
-
-#define STARTED "started"
+#include "paths.h"
+#include "reading.h"
+#include "resume.h"
+#include "reopen.h"
 
 /* How long a look is waited for during which no name changes. */
 #define DISTURBED_NS (2 * 1000000000LL)
@@ -59,7 +68,7 @@ static void finds_free(struct finds *f)
 static int oldest_first(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
-	int order = compare_times(&x->st.st_mtim, &y->st.st_mtim);
+	int order = times_compare(&x->st.st_mtim, &y->st.st_mtim);
 	return order ? order : name_compare(x->path, y->path);
 }
 
@@ -99,8 +108,8 @@ static void watch_dir(void *ctx, const char *dir)
 				   IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
 					   IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
 	if (wd < 0) {
-		if (errno == ENOSPC && may_complain(s, "inotify watches"))
-			say(s, SLUICE_LOG_WARNING,
+		if (errno == ENOSPC && complaint_begins(&s->complaints, "inotify watches"))
+			say(s->src, SLUICE_LOG_WARNING,
 			    "%s: no inotify watches left (raise "
 			    "fs.inotify.max_user_watches); it is looked at every sweep_interval",
 			    dir);
@@ -177,15 +186,6 @@ static uint64_t first_offset(struct state *s, struct file *f)
 	return follow_find_lines(s, f, s->options.from_lines);
 }
 
-/* Closes a file that may be written to again. */
-void file_rest(struct file *f)
-{
-	close(f->fd);
-	f->fd = -1;
-	f->is_idle = true;
-	f->is_dirty = false;
-}
-
 static int skip_whole(struct state *s, struct file *f)
 {
 	close(f->fd);
@@ -202,7 +202,7 @@ static int begin(struct state *s, const struct found *found, struct file *before
 		return 0; /* until something is written to it */
 	if ((int64_t)s->n_files >= s->options.max_files) {
 		if (!s->is_over_max_files)
-			say(s, SLUICE_LOG_WARNING,
+			say(s->src, SLUICE_LOG_WARNING,
 			    "more than %lld files: %s and further ones are not followed (raise "
 			    "max_files, or name fewer in include)",
 			    (long long)s->options.max_files, found->path);
@@ -212,74 +212,20 @@ static int begin(struct state *s, const struct found *found, struct file *before
 	struct file *f = file_add(s, found->path, found->path, &found->st);
 	f->is_seen = true;
 	f->named_ns = s->looked_ns;
-	if (file_open_fd(s, f)) {
+	if (handle_open(s, f)) {
 		file_drop(s, f); /* found anew by the next look */
 		return 0;
 	}
 	uint64_t at = before && !f->is_gz ? 0 : first_offset(s, f);
 	if (at == UINT64_MAX)
 		return skip_whole(s, f); /* a finished file, of which nothing is wanted */
-	follow_seek(f, too_old ? follow_find_lines(s, f, 0) : at);
+	handle_seek(f, too_old ? follow_find_lines(s, f, 0) : at);
 	if (before)
 		generations_await(f, before);
 	if (too_old)
-		file_rest(f);
+		handle_suspend(f);
 	/* Where it began is remembered even if nothing is ever written. */
 	return f->at.offset ? emit_cursor(s, f) : 0;
-}
-
-/* Whether what was opened has only the number of the file that was followed: it begins as itself
- * then, also if it is a copy of that one.
- */
-static bool has_number_only(const struct file *f)
-{
-	return f->born_ns && f->open_born_ns && f->born_ns != f->open_born_ns;
-}
-
-/* Opens a known file again and goes on in it.  When it holds other content by
- * now, its number has been given to another file, or it was emptied: then it is
- * forgotten, and begins anew as what it is.
- */
-int file_reopen(struct state *s, struct file *f, const struct stat *st)
-{
-	f->is_gz = s->options.decompress && unpack_is_named(f->path);
-	if (file_open_fd(s, f))
-		return 0; /* tried again by the next look */
-	if (f->is_gz)
-		return gz_reopen(s, f);
-	bool is_other = has_number_only(f);
-	if (is_other || (uint64_t)st->st_size < f->at.offset || !position_fits(&f->at, f->fd)) {
-		char message[512];
-		close(f->fd);
-		f->fd = -1;
-		if (f->is_done)
-			return file_let_go(s, f);
-		if (is_other) {
-			/* That one begins as itself; this one is looked for. */
-			f->is_missing = true;
-			return file_lose_identity(s, f);
-		}
-		snprintf(message, sizeof(message),
-			 "%s was replaced or truncated while it could not be read: lines written "
-			 "after it was last read are lost, if there were any",
-			 f->path);
-		int r = emit_gap(s, f, "truncated", message);
-		return r ? r : file_let_go(s, f);
-	}
-	file_note_time(f, st);
-	f->is_missing = false;
-	if (f->is_idle) {
-		/* It has its part and its group still. */
-		f->is_idle = false;
-		f->quiet_since_ns = mono_ns();
-		return 0;
-	}
-	f->is_done = f->at.is_done = false;
-	f->vanished_ns = 0;
-	f->is_rotated = strcmp(f->path, f->origin) != 0;
-	f->quiet_since_ns = mono_ns();
-	follow_seek(f, f->at.offset);
-	return 0;
 }
 
 /* Now, as file systems note it for what is made: by a clock with ticks of milliseconds. */
@@ -309,9 +255,9 @@ static int see_again(struct state *s, struct file *f, const struct found *found)
 		return 0;
 	}
 	if ((f->is_done || f->is_idle) && f->size == found->st.st_size &&
-	    compare_times(&f->mtime, &found->st.st_mtim) == 0)
+	    times_compare(&f->mtime, &found->st.st_mtim) == 0)
 		return 0;
-	return file_reopen(s, f, &found->st);
+	return reopen(s, f, &found->st);
 }
 
 /* A file whose name is no longer in the patterns. */
@@ -326,10 +272,10 @@ static void lose(struct state *s, struct file *f)
 	bool is_known = f->fd >= 0 && fstat(f->fd, &st) == 0, is_removed = is_known && !st.st_nlink;
 	if (is_known && !is_removed)
 		f->lost_ns = ns_of(&st.st_ctim);
-	char *name = is_removed ? NULL : f->fd >= 0 ? file_name_of_open(f) : NULL;
+	char *name = is_removed ? NULL : f->fd >= 0 ? handle_name(f) : NULL;
 	/* One that is closed is looked for together with others, by missing_look(). */
 	if (!name && !is_removed && f->fd >= 0)
-		name = name_of_inode(f->path, f->dev, f->ino);
+		name = path_of_inode(f->path, f->dev, f->ino);
 	if (name) {
 		file_set_path(f, name);
 		free(f->place);
@@ -378,15 +324,6 @@ static int begin_new(struct state *s, const struct finds *finds, bool was_quiet)
 	return r ? r : begin_round(s, finds, false, may);
 }
 
-/* A key of its own among the cursors: from now on every file that appears is
- * read from its beginning, also after a restart.
- */
-static int note_first_start(struct state *s)
-{
-	struct sluice_cursor c = {STARTED, strlen(STARTED), "1", 1};
-	return s->src->host->commit(s->src, &c);
-}
-
 int discover(struct state *s)
 {
 	struct finds finds = {0};
@@ -405,7 +342,7 @@ int discover(struct state *s)
 	}
 	for (struct file *f = s->files; f && !r; f = f->next)
 		if (f->has_copies && f->fd >= 0)
-			r = generation_look_for_copies(s, f);
+			r = reading_late_copies(s, f);
 	/* Before new files begin: they wait for the ones that had their names. */
 	for (struct file *f = s->files; f; f = f->next)
 		if (!f->is_seen || strcmp(f->path, f->origin) != 0)
@@ -417,194 +354,8 @@ int discover(struct state *s)
 	finds_free(&finds);
 	files_index(s);
 	if (!r && s->is_first)
-		r = note_first_start(s);
+		r = resume_note_start(s);
 	s->is_first = false;
-	return r;
-}
-
-/* ---- after a restart ---- */
-
-/* A compressed file does not change; its time says whether it is the same. */
-static int resume_gz(struct state *s, struct file *f, const struct stat *st)
-{
-	int64_t mtime_ns = st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
-	if (mtime_ns != f->at.mtime_ns)
-		return gz_reopen(s, f);
-	file_note_time(f, st);
-	if (!f->at.is_done) {
-		follow_seek(f, f->at.offset);
-		return 0;
-	}
-	close(f->fd);
-	f->fd = -1;
-	f->is_done = true;
-	return 0;
-}
-
-/* A file that is there, under `f->path`. */
-static int resume_found(struct state *s, struct file *f, const struct stat *st)
-{
-	bool was_done = f->at.is_done;
-	int64_t read_ns = f->at.mtime_ns;
-	if (file_open_fd(s, f))
-		return 0; /* tried again by the next look */
-	if (f->is_gz)
-		return resume_gz(s, f, st);
-	bool is_another = has_number_only(f);
-	if (!is_another && position_fits(&f->at, f->fd) && (uint64_t)st->st_size >= f->at.offset) {
-		file_note_time(f, st);
-		f->is_done = was_done && (uint64_t)st->st_size == f->at.offset;
-		if (f->is_done) {
-			close(f->fd);
-			f->fd = -1;
-			return 0;
-		}
-		f->at.is_done = false;
-		follow_seek(f, f->at.offset);
-		/* An empty one that was written to since it was made has been emptied. */
-		f->has_copies =
-			!f->is_rotated && !f->at.offset && read_ns > f->born_ns + PLACE_TICK_NS;
-		f->copied_ns = read_ns;
-		return 0;
-	}
-	bool is_other = f->is_rotated || is_another;
-	if (was_done || is_other) {
-		close(f->fd);
-		f->fd = -1;
-	}
-	if (was_done)
-		return file_let_go(s, f); /* its number has been given to another file */
-	if (is_other) {
-		/* That one begins as itself; this one is looked for. */
-		f->is_missing = true;
-		return file_lose_identity(s, f);
-	}
-	f->is_emptied = true;
-	return 0;
-}
-
-/* A file that was emptied or replaced in the meantime. */
-static int resume_emptied(struct state *s, struct file *f)
-{
-	struct position at = f->at;
-	f->is_emptied = false;
-	follow_seek(f, 0);
-	int r = generation_read_copy(s, f, &at, at.mtime_ns);
-	return r ? r : emit_emptied(s, f);
-}
-
-/* A file whose number belongs to another one: see file_lose_identity(). */
-static void remember(struct state *s, const char *key, const struct position *at,
-		     const struct origin *o)
-{
-	struct stat nothing = {0};
-	struct file *f = file_add(s, o->name, o->name, &nothing);
-	f->at = *at;
-	/* A compressed one counts as what it was. */
-	int64_t mtime_ns = o->was_mtime_ns ? o->was_mtime_ns : at->mtime_ns;
-	f->born_ns = o->was_born_ns ? o->was_born_ns : o->born_ns;
-	f->lost_ns = o->lost_ns;
-	f->mtime.tv_sec = mtime_ns / 1000000000;
-	f->mtime.tv_nsec = mtime_ns % 1000000000;
-	f->is_done = at->is_done;
-	f->is_missing = !at->is_done;
-	f->vanished_ns = mono_ns();
-	snprintf(f->key, sizeof(f->key), "%s", key);
-}
-
-/* A name that leads to it, of those that are known. */
-static const char *known_name(const struct file *f, struct stat *st)
-{
-	const char *names[] = {f->origin, f->place};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i] && stat(names[i], st) == 0 && S_ISREG(st->st_mode) &&
-		    st->st_dev == f->dev && st->st_ino == f->ino)
-			return names[i];
-	return NULL;
-}
-
-/* `key` is what cursors call it. */
-static int resume_file(struct state *s, const char *key, struct position *at, struct origin *o)
-{
-	unsigned maj, min;
-	unsigned long long ino;
-	struct stat st = {0};
-	if (strncmp(key, "was:", 4) == 0) {
-		remember(s, key, at, o);
-		return 0;
-	}
-	/* What the patterns leave out by now is not read, but kept in mind. */
-	if (sscanf(key, "%x:%x:%llu", &maj, &min, &ino) != 3 ||
-	    !patterns_match(&s->include, o->name) || patterns_match(&s->exclude, o->name))
-		return 0;
-	st.st_dev = makedev(maj, min);
-	st.st_ino = (ino_t)ino;
-	st.st_mtim.tv_sec = at->mtime_ns / 1000000000;
-	st.st_mtim.tv_nsec = at->mtime_ns % 1000000000;
-	/* The time is that of the file that was followed, until it is known to be it. */
-	struct file *f = file_add(s, o->name, o->name, &st);
-	at->mtime_ns = f->at.mtime_ns;
-	f->at = *at;
-	f->born_ns = o->born_ns;
-	f->lost_ns = o->lost_ns;
-	f->was_born_ns = o->was_born_ns;
-	f->was_mtime_ns = o->was_mtime_ns;
-	f->place = o->place;
-	o->place = NULL;
-	f->is_done = at->is_done;
-	f->is_noted = true;
-	const char *name = known_name(f, &st);
-	if (name && name != f->origin) {
-		file_set_path(f, name);
-		f->is_rotated = true;
-		f->is_gz = s->options.decompress && unpack_is_named(name);
-		f->is_generation = f->is_gz;
-	}
-	/* One that is not found at once is looked for everywhere, by missing_look(). */
-	f->is_missing = !name && !f->is_done;
-	return name ? resume_found(s, f, &st) : 0;
-}
-
-static int resume_one(struct state *s, const struct sluice_cursor *c)
-{
-	struct position at;
-	struct origin o;
-	char key[48] = "";
-	if (c->key_len >= sizeof(key) || position_decode(c->value, c->value_len, &at, &o))
-		return 0;
-	memcpy(key, c->key, c->key_len);
-	int r = resume_file(s, key, &at, &o);
-	origin_free(&o);
-	return r;
-}
-
-/* Files of one name wait for each other in the order in which they were written. */
-static void chain_resumed(struct state *s)
-{
-	for (struct file *f = s->files; f; f = f->next) {
-		if (f->is_done)
-			continue;
-		for (struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
-			if (o != f && !o->is_done && strcmp(o->origin, f->origin) == 0 &&
-			    file_is_younger(f, o) && (!f->older || file_is_younger(o, f->older)))
-				f->older = o;
-	}
-}
-
-int discover_resume(struct state *s)
-{
-	struct sluice_cursor c;
-	int r = 0;
-	for (size_t i = 0; !r && s->src->host->cursor(s->src, i, &c) == 0; i++) {
-		if (c.key_len == strlen(STARTED) && memcmp(c.key, STARTED, c.key_len) == 0)
-			s->is_first = false;
-		r = resume_one(s, &c);
-	}
-	/* Once all others are known. */
-	for (struct file *f = s->files; f && !r; f = f->next)
-		if (f->is_emptied)
-			r = resume_emptied(s, f);
-	chain_resumed(s);
 	return r;
 }
 

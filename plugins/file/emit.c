@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "emit.h"
+
 #include <string.h>
 
 #include "common/ansi.h"
 #include "common/jsonline.h"
 #include "common/severity.h"
-#include "file.h"
+#include "parse.h"
 
 static struct sluice_cursor cursor_of(const struct file *f, char value[POSITION_VALUE_MAX])
 {
@@ -63,7 +65,7 @@ static void tell_unparsed(struct state *s, const struct file *f, const char *opt
 	s->n_unparsed++;
 	if (s->n_unparsed != ENOUGH || s->n_lines + 1 != ENOUGH)
 		return;
-	say(s, SLUICE_LOG_WARNING,
+	say(s->src, SLUICE_LOG_WARNING,
 	    "%s: none of the first %d lines has the form \"%s\"; the newest is of %s (they are "
 	    "emitted as they are, with the field unparsed; sluice-file(7) lists the forms)",
 	    option, ENOUGH, s->src->host->option(s->src, option, 0), f->path);

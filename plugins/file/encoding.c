@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: MIT */
+#include "encoding.h"
+
 #include <errno.h>
 #include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cut.h"
-#include "file.h"
 
 struct decoder {
 	iconv_t cd;
 	unsigned unit;
 };
+
+/* Big or little endian, it is the unit whose bytes are 0 but for the first or last. */
+bool encoding_is_line_end(const char *p, unsigned unit)
+{
+	if (unit <= 1)
+		return *p == '\n';
+	for (unsigned i = 1; i + 1 < unit; i++)
+		if (p[i])
+			return false;
+	return (p[0] == '\n' && !p[unit - 1]) || (!p[0] && p[unit - 1] == '\n');
+}
 
 unsigned encoding_unit(const char *name)
 {
@@ -29,7 +41,9 @@ unsigned encoding_unit(const char *name)
 	iconv(cd, &from, &left, &to, &room);
 	iconv_close(cd);
 	size_t n = (size_t)(to - second);
-	return (n == 1 || n == 2 || n == 4) && lines_is_end(second, (unsigned)n) ? (unsigned)n : 0;
+	return (n == 1 || n == 2 || n == 4) && encoding_is_line_end(second, (unsigned)n)
+		       ? (unsigned)n
+		       : 0;
 }
 
 /* The encoding that a byte order mark stands for, and the mark's length. */

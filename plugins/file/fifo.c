@@ -8,15 +8,20 @@
  * A line ends with its writer.  One that has opened the FIFO before the end was seen hides it;
  * then inotify tells that a writer has left and another has come since the FIFO was empty.
  */
+#include "fifo.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "emit.h"
+#include "encoding.h"
+#include "files.h"
+#include "handle.h"
+#include "lines.h"
 
 /* How long the rest of a line is waited for when a writer has left, but not the last one. */
 #define REST_NS (1000 * 1000000LL)
@@ -124,7 +129,7 @@ int fifo_found(struct state *s, const char *path, const struct stat *st)
 	f->is_seen = true;
 	snprintf(f->key, sizeof(f->key), "fifo:%016llx",
 		 (unsigned long long)position_hash(path, strlen(path)));
-	if (file_open_fd(s, f)) {
+	if (handle_open(s, f)) {
 		file_free(f); /* found anew by the next look */
 		return 0;
 	}

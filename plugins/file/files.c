@@ -3,88 +3,20 @@
  * The table of files, by what they are and by their names; and the names in a
  * directory.
  */
-#include <dirent.h>
-#include <errno.h>
+#include "files.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "assemble.h"
+#include "emit.h"
+#include "encoding.h"
+#include "handle.h"
+#include "paths.h"
 #include "unpack.h"
-
-int compare_times(const struct timespec *a, const struct timespec *b)
-{
-	if (a->tv_sec != b->tv_sec)
-		return a->tv_sec < b->tv_sec ? -1 : 1;
-	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
-}
-
-char *dir_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return must(slash == path ? strdup("/") : strndup(path, (size_t)(slash - path)));
-}
-
-/* The name of an inode in the directory of `path`: owned, or NULL. */
-char *name_of_inode(const char *path, dev_t dev, ino_t ino)
-{
-	struct stat here;
-	if (stat(path, &here) == 0 && S_ISREG(here.st_mode) && here.st_dev == dev &&
-	    here.st_ino == ino)
-		return must(strdup(path)); /* also through a symbolic link */
-	char *dir = dir_of(path), *ret = NULL;
-	DIR *d = opendir(dir);
-	for (struct dirent *e; d && !ret && (e = readdir(d));) {
-		struct stat st;
-		char name[4096];
-		if (e->d_ino != ino)
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
-		if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == dev &&
-		    st.st_ino == ino)
-			ret = must(strdup(name));
-	}
-	if (d)
-		closedir(d);
-	free(dir);
-	return ret;
-}
-
-bool file_stat(const char *path, struct stat *st, int64_t *born_ns)
-{
-	struct statx x;
-	if (stat(path, st) < 0)
-		return false;
-	*born_ns = 0;
-	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &x) == 0 &&
-	    x.stx_mask & STATX_BTIME && x.stx_ino == st->st_ino)
-		*born_ns = x.stx_btime.tv_sec * 1000000000LL + x.stx_btime.tv_nsec;
-	return true;
-}
-
-static int64_t birth_of_open(int fd)
-{
-	struct statx x;
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) < 0 || !(x.stx_mask & STATX_BTIME))
-		return 0;
-	return x.stx_btime.tv_sec * 1000000000LL + x.stx_btime.tv_nsec;
-}
-
-char *file_name_of_open(const struct file *f)
-{
-	char link[64], name[4096];
-	struct stat st;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	ssize_t n = readlink(link, name, sizeof(name) - 1);
-	if (n <= 0)
-		return NULL;
-	name[n] = 0;
-	if (stat(name, &st) < 0 || st.st_dev != f->dev || st.st_ino != f->ino)
-		return NULL;
-	return must(strdup(name));
-}
 
 void file_set_path(struct file *f, const char *path)
 {
@@ -251,7 +183,7 @@ struct file *file_by_origin(const struct state *s, const char *path)
 
 void file_note_time(struct file *f, const struct stat *st)
 {
-	if (f->size != st->st_size || compare_times(&f->mtime, &st->st_mtim) != 0)
+	if (f->size != st->st_size || times_compare(&f->mtime, &st->st_mtim) != 0)
 		f->nuls_to = 0; /* there may be text where there was none */
 	f->mtime = st->st_mtim;
 	f->size = st->st_size;
@@ -294,11 +226,33 @@ void file_end_wait(struct file *f)
 	f->between = NULL;
 }
 
+void file_end_gz(struct file *f)
+{
+	unpack_close(f->gz);
+	f->gz = NULL;
+	f->nuls = 0;
+}
+
+static void doubt_free(struct doubt *d)
+{
+	if (d)
+		free(d->dir);
+	if (d)
+		free(d->base);
+	free(d);
+}
+
+void file_end_doubt(struct file *f)
+{
+	doubt_free(f->doubt);
+	f->doubt = NULL;
+}
+
 void file_free(struct file *f)
 {
-	gz_close(f);
+	file_end_gz(f);
 	encoding_end(f);
-	group_drop(f);
+	assemble_drop(f);
 	if (f->container)
 		container_fini(f->container);
 	free(f->container);
@@ -308,7 +262,7 @@ void file_free(struct file *f)
 	free(f->path);
 	free(f->place);
 	file_end_wait(f);
-	unseen_end(f);
+	file_end_doubt(f);
 	free(f->origin);
 	free(f);
 }
@@ -347,70 +301,6 @@ int file_forget(struct state *s, struct file *f)
 	int r = s->src->host->commit(s->src, &c);
 	file_drop(s, f);
 	return r;
-}
-
-/* Where an open file is, if that is not the name that it is followed under. */
-static void note_place(struct file *f)
-{
-	char *name = file_name_of_open(f);
-	if (name && strcmp(name, f->origin) == 0) {
-		free(name);
-		name = NULL;
-	}
-	free(f->place);
-	f->place = name;
-}
-
-/* What was opened is what counts: the name may have been given to another file since
- * it was looked at.
- */
-static bool is_itself(const struct file *f)
-{
-	struct stat st;
-	return fstat(f->fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)) &&
-	       st.st_dev == f->dev && st.st_ino == f->ino;
-}
-
-bool file_is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
-int file_cannot_open(struct state *s, const char *path, int error)
-{
-	if (error == ENOENT)
-		return -error;
-	s->n_unreadable++;
-	if (may_complain(s, path))
-		say(s, SLUICE_LOG_WARNING, "%s cannot be read: %s (%s; it is tried again)", path,
-		    strerror(error),
-		    file_is_shortage(error)
-			    ? "raise limits.open_files of this source, or the "
-			      "system's limits"
-			    : "let this source's user read it, or set user or groups");
-	return -error;
-}
-
-int file_open_fd(struct state *s, struct file *f)
-{
-	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (f->fd < 0)
-		return file_cannot_open(s, f->path, errno);
-	no_more_complaint(s, f->path);
-	if (!is_itself(f)) {
-		close(f->fd);
-		f->fd = -1;
-		s->look_at_ns = mono_ns();
-		return -ESTALE;
-	}
-	f->open_born_ns = birth_of_open(f->fd);
-	if (!f->born_ns)
-		f->born_ns = f->open_born_ns;
-	/* Another file that has got its number is elsewhere. */
-	if (f->born_ns == f->open_born_ns)
-		note_place(f);
-	f->is_dirty = true;
-	return 0;
 }
 
 void files_index(struct state *s)

@@ -5,14 +5,25 @@
  * When a name belongs to a new file, others may have had it since the one before.  The new
  * file is open all the while, and is read when it is known what comes before it.
  */
+#include "generations.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "assemble.h"
+#include "emit.h"
+#include "files.h"
+#include "gz.h"
+#include "handle.h"
+#include "ignored.h"
+#include "lines.h"
+#include "paths.h"
+#include "reading.h"
 #include "search.h"
 #include "unpack.h"
+#include "unseen.h"
 
 /* Where names never stop changing, a new file waits so long for those before it. */
 #define LOOKS_NS (2 * 1000000000LL)
@@ -64,14 +75,14 @@ static int begin_one(struct state *s, struct file *of, const struct candidate *c
 	f->older = older;
 	/* Not before that, which is all that is known of it. */
 	f->was_born_ns = f->is_gz ? b->born_ns : 0;
-	int r = file_open_fd(s, f);
+	int r = handle_open(s, f);
 	if (r) {
 		file_drop(s, f);
 		return r;
 	}
 	if (f->is_gz) {
 		goes_before(f, of);
-		follow_seek(f, 0);
+		handle_seek(f, 0);
 		return 0;
 	}
 	/* A copy of what was followed: only what is behind that is new in it. */
@@ -81,7 +92,7 @@ static int begin_one(struct state *s, struct file *of, const struct candidate *c
 		return 0;
 	}
 	goes_before(f, of);
-	follow_seek(f, is_copy ? at.offset : 0);
+	handle_seek(f, is_copy ? at.offset : 0);
 	return 0;
 }
 
@@ -178,18 +189,18 @@ static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 		before->older = before->older->older;
 	if (before->older || before->between || before->doubt)
 		return -EAGAIN;
-	int r = follow_drain(s, before);
+	int r = reading_drain(s, before);
 	struct position at = before->at;
 	if (r || before->fd < 0 || !at.offset || !position_fits(&at, f->fd) ||
 	    !hold_the_same(f->fd, before->fd, at.offset))
 		return r;
 	f->at = at;
-	follow_seek(f, at.offset);
+	handle_seek(f, at.offset);
 	f->older = NULL;
-	group_drop(before);
+	assemble_drop(before);
 	lines_drop(before);
 	r = emit_cursor(s, f);
-	return r ? r : follow_finish(s, before);
+	return r ? r : reading_finish(s, before);
 }
 
 /* The same when those that had its name are closed, and only the hashes of what was read of
@@ -210,7 +221,7 @@ static int go_on_in_copy_of_closed(struct state *s, struct file *f)
 		return 0;
 	f->at = best;
 	f->at.is_done = false;
-	follow_seek(f, best.offset);
+	handle_seek(f, best.offset);
 	return emit_cursor(s, f);
 }
 
@@ -239,7 +250,7 @@ static int begin_all(struct state *s, struct file *f, const struct search *q)
 		bool is_read = !name_is_compressed(c->path) || ignored_reads(s, c->path);
 		int error = is_read ? -begin_one(s, f, c, f->older) : 0;
 		/* It has got another name since it was found, or none. */
-		if (error == ENOENT || error == ESTALE || file_is_shortage(error))
+		if (error == ENOENT || error == ESTALE || is_shortage(error))
 			return -EAGAIN;
 		if ((is_read && !error) || c->order <= f->between->told_ns)
 			continue;

@@ -5,25 +5,24 @@
  * before it was compressed is known by its first bytes, and goes on behind the
  * last line that was read of it.
  */
+#include "gz.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "emit.h"
+#include "encoding.h"
+#include "files.h"
+#include "handle.h"
+#include "holes.h"
+#include "paths.h"
 #include "unpack.h"
 
 /* So long a program that compresses may take before it writes anything. */
 #define EMPTY_NS (60 * 1000000000LL)
-
-void gz_close(struct file *f)
-{
-	unpack_close(f->gz);
-	f->gz = NULL;
-	f->nuls = 0;
-}
 
 /* NULL with errno: EIO when it is damaged. */
 static struct unpacked *open_name_at(const char *path, uint64_t offset)
@@ -77,7 +76,7 @@ static int begin_empty(struct state *s, struct file *f)
 {
 	struct stat st;
 	bool is_whole = fstat(f->fd, &st) == 0 && (st.st_size || is_quiet(&st, EMPTY_NS));
-	return is_whole ? follow_finish(s, f) : 0;
+	return is_whole ? handle_finish(s, f) : 0;
 }
 
 static bool has_head(const struct position *p, const char *head, int n)
@@ -192,7 +191,7 @@ static struct file *find_original(struct state *s, struct file *f, const char *h
 /* The original is done with; where this one goes on is committed with it. */
 static int take_over(struct state *s, struct file *f, struct file *original, uint64_t at)
 {
-	follow_seek(f, at);
+	handle_seek(f, at);
 	if (!original)
 		return 0;
 	bool was_done = original->is_done && !original->is_missing;
@@ -211,9 +210,9 @@ static int skip(struct state *s, struct file *f)
 {
 	char tail[TAIL_MAX];
 	size_t tail_len;
-	follow_seek(f, measure(f, tail, &tail_len));
+	handle_seek(f, measure(f, tail, &tail_len));
 	position_set_tail(&f->at, tail, tail_len);
-	return follow_finish(s, f);
+	return handle_finish(s, f);
 }
 
 /* Opens it to be read from there: NULL with 0 in *r when that is tried again, -EIO when it is
@@ -223,8 +222,8 @@ static struct unpacked *try_to_open(struct state *s, struct file *f, uint64_t of
 {
 	struct unpacked *gz = open_at(f, offset);
 	*r = 0;
-	if (!gz && file_is_shortage(errno))
-		file_cannot_open(s, f->path, errno);
+	if (!gz && is_shortage(errno))
+		handle_refused(s, f->path, errno);
 	else if (!gz)
 		*r = -EIO;
 	return gz;
@@ -265,13 +264,13 @@ static int begin(struct state *s, struct file *f)
 
 static int give_up(struct state *s, struct file *f)
 {
-	if (may_complain(s, f->path))
-		say(s, SLUICE_LOG_WARNING,
+	if (complaint_begins(&s->complaints, f->path))
+		say(s->src, SLUICE_LOG_WARNING,
 		    "%s is damaged: the rest of it is not read (check it with gzip -t, zstd -t or "
 		    "xz -t)",
 		    f->path);
 	int r = emit_gap(s, f, "damaged", "a compressed file is damaged: not all of it was read");
-	return r ? r : follow_finish(s, f);
+	return r ? r : handle_finish(s, f);
 }
 
 /* As gz_holds(), of what is open: its name can be another file's by now. */
@@ -287,11 +286,11 @@ int gz_reopen(struct state *s, struct file *f)
 	struct stat st;
 	if (!f->at.offset || !is_held_by_open(f, &f->at) || fstat(f->fd, &st) < 0)
 		return file_forget(s, f); /* another one: found anew by the next look */
-	gz_close(f);
+	file_end_gz(f);
 	file_note_time(f, &st);
 	f->is_done = f->at.is_done = false;
 	f->vanished_ns = 0;
-	follow_seek(f, f->at.offset);
+	handle_seek(f, f->at.offset);
 	return 0;
 }
 
@@ -309,7 +308,7 @@ int gz_read(struct state *s, struct file *f)
 			return give_up(s, f);
 		if (n == 0) {
 			s->n_nuls += f->nuls;
-			return follow_finish(s, f);
+			return handle_finish(s, f);
 		}
 		s->n_bytes += (size_t)n;
 		f->quiet_since_ns = mono_ns();

@@ -10,11 +10,14 @@
  *
  *	at: the first piece that is held back .. emitted_to[stream] .. held->at: read
  */
+#include "held.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cut.h"
-#include "file.h"
+#include "emit.h"
+#include "group.h"
 
 static void free_text(struct group **g)
 {

@@ -6,11 +6,14 @@
  * behind them is lost.  NULs at the end of a file are left alone until there is
  * something behind them, since it may be written in their place.
  */
+#include "holes.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "emit.h"
+#include "lines.h"
 
 /* Bytes that are looked at before other files have their turn. */
 enum { SCAN_BUDGET = 64 << 20 };
@@ -83,8 +86,8 @@ static int tell_hole(struct state *s, struct file *f, uint64_t from, uint64_t to
 	if (!from) {
 		/* Nothing is missing: it was read before the file was emptied. */
 		snprintf(text, sizeof(text), "%.400s: NULs", f->path);
-		if (may_complain(s, text))
-			say(s, SLUICE_LOG_WARNING,
+		if (complaint_begins(&s->complaints, text))
+			say(s->src, SLUICE_LOG_WARNING,
 			    "%s begins with %llu NUL byte%s, skipped: its writer continued at its "
 			    "old position after a truncation (let the program open the file for "
 			    "appending, or rotate it without copytruncate)",

@@ -4,13 +4,16 @@
  * out silently: each pattern says once for each reason what it is, how many there
  * are, and what to do; the status counts them.
  */
+#include "ignored.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "files.h"
+#include "handle.h"
 #include "unpack.h"
 
 static const struct {
@@ -172,7 +175,7 @@ static void tell_nothing(struct state *s, size_t i)
 			 dir);
 		break;
 	}
-	say(s, SLUICE_LOG_WARNING,
+	say(s->src, SLUICE_LOG_WARNING,
 	    "include: no file matches %s yet%s (files are followed once they appear)", pattern,
 	    why);
 }
@@ -190,7 +193,7 @@ static void tell_one(struct state *s, size_t pattern, int why, bool is_all)
 		snprintf(more, sizeof(more), " (name the files in it: ");
 	/* A few that a pattern matches as well are no reason to warn. */
 	bool is_minor = (why == IGNORED_COMPRESSED || why == IGNORED_FORMAT) && !is_all;
-	say(s, is_minor ? SLUICE_LOG_INFO : reasons[why].level, "include: %s %s%s%s%s", name,
+	say(s->src, is_minor ? SLUICE_LOG_INFO : reasons[why].level, "include: %s %s%s%s%s", name,
 	    reasons[why].text, more, why == IGNORED_DIRECTORY ? name : "",
 	    why == IGNORED_DIRECTORY ? "/*.log)" : "");
 }
@@ -234,7 +237,7 @@ static void check_one(void *ctx, const char *path)
 		return;
 	c->n_found++;
 	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
-		file_cannot_open(c->s, path, errno);
+		handle_refused(c->s, path, errno);
 }
 
 static void check_trouble(void *ctx, enum pattern_trouble what, const char *path)

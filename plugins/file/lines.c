@@ -3,10 +3,14 @@
  * The position moves first: the cursor that goes with an event stands behind
  * the line that it was made of.
  */
+#include "lines.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
+#include "assemble.h"
+#include "emit.h"
+#include "encoding.h"
 
 void lines_drop(struct file *f)
 {
@@ -22,17 +26,6 @@ static void set_tail(struct position *p, const char *end, size_t available)
 	position_set_tail(p, end - n, n);
 }
 
-/* Big or little endian, it is the unit whose bytes are 0 but for the first or last. */
-bool lines_is_end(const char *p, unsigned unit)
-{
-	if (unit <= 1)
-		return *p == '\n';
-	for (unsigned i = 1; i + 1 < unit; i++)
-		if (p[i])
-			return false;
-	return (p[0] == '\n' && !p[unit - 1]) || (!p[0] && p[unit - 1] == '\n');
-}
-
 /* The next line feed, aligned as characters of `unit` bytes are. */
 static const char *find_end(const char *line, const char *scan, const char *end, unsigned unit)
 {
@@ -40,7 +33,7 @@ static const char *find_end(const char *line, const char *scan, const char *end,
 		return memchr(scan, '\n', (size_t)(end - scan));
 	for (const char *p = line + (size_t)(scan - line) / unit * unit; end - p >= (int)unit;
 	     p += unit)
-		if (lines_is_end(p, unit))
+		if (encoding_is_line_end(p, unit))
 			return p;
 	return NULL;
 }
@@ -55,7 +48,7 @@ static int give(struct state *s, struct file *f, const char *line, size_t len, u
 	if (whole > len || len > o->max_line) {
 		s->n_long++;
 		if (o->on_long_line == LONG_SKIP) {
-			int r = group_flush(s, f);
+			int r = assemble_flush(s, f);
 			f->at = *behind;
 			return r ? r
 				 : emit_gap(s, f, "long_line",
@@ -72,7 +65,7 @@ static int give(struct state *s, struct file *f, const char *line, size_t len, u
 		*taken_to(f) = *behind;
 		return 0;
 	}
-	return group_take(s, f, text, len, flags, whole, behind);
+	return assemble_take(s, f, text, len, flags, whole, behind);
 }
 
 /* Keeps the start of a line that has not ended, within max_line. */
@@ -170,5 +163,5 @@ int lines_end(struct state *s, struct file *f)
 		r = give(s, f, f->part, f->part_len, whole, SLUICE_PARTIAL, &behind);
 	}
 	lines_drop(f);
-	return r ? r : group_flush(s, f);
+	return r ? r : assemble_flush(s, f);
 }

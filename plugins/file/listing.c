@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "paths.h"
 
 enum { LISTS_MAX = 3 };
 
@@ -27,7 +28,7 @@ bool place_is_settled(const struct stat *st)
 bool place_is_unchanged(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       compare_times(&a->st_mtim, &b->st_mtim) == 0;
+	       times_compare(&a->st_mtim, &b->st_mtim) == 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -38,7 +39,7 @@ static int by_text(const void *a, const void *b)
 static void list_once(struct listing *l)
 {
 	DIR *d = opendir(l->dir);
-	l->is_short = !d && file_is_shortage(errno);
+	l->is_short = !d && is_shortage(errno);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		if (l->n == l->room) {
 			l->room = l->room ? 2 * l->room : 64;

@@ -9,13 +9,19 @@
  * after a look through all directories during which none of them changed, or,
  * where they never stop changing, after several looks in vain.
  */
+#include "missing.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "file.h"
+#include "adopt.h"
+#include "emit.h"
+#include "files.h"
+#include "paths.h"
+#include "reopen.h"
+#include "search.h"
 
 enum { LOOKS_MIN = 5 };
 
@@ -113,7 +119,7 @@ static bool leads_to(const char *path, const struct file *f, struct stat *st)
 {
 	int64_t born_ns;
 	if (stat(path, st) < 0 || !S_ISREG(st->st_mode) || st->st_dev != f->dev ||
-	    st->st_ino != f->ino || !file_stat(path, st, &born_ns))
+	    st->st_ino != f->ino || !path_stat(path, st, &born_ns))
 		return false;
 	return st->st_ino == f->ino && (!f->born_ns || !born_ns || f->born_ns == born_ns);
 }
@@ -125,7 +131,7 @@ static bool search(struct state *s, const struct place *p)
 {
 	DIR *d = opendir(p->dir);
 	if (!d)
-		return !file_is_shortage(errno);
+		return !is_shortage(errno);
 	for (struct dirent *e; (e = readdir(d));) {
 		struct file *f = file_by_identity(s, p->before.st_dev, e->d_ino);
 		struct stat st;
@@ -230,10 +236,10 @@ static int found(struct state *s, struct file *f, const struct stat *st)
 	f->n_looks = 0;
 	f->vanished_ns = 0;
 	if (f->is_done || (f->is_idle && !f->is_rotated)) {
-		if (f->size == st->st_size && compare_times(&f->mtime, &st->st_mtim) == 0)
+		if (f->size == st->st_size && times_compare(&f->mtime, &st->st_mtim) == 0)
 			return 0;
 	}
-	return file_reopen(s, f, st);
+	return reopen(s, f, st);
 }
 
 /* logrotate's olddir is often below. */
@@ -259,7 +265,7 @@ static void add_places_of(struct state *s, const struct file *f)
 	char *real = realpath(f->origin, NULL);
 	const char *names[] = {f->origin, f->path, f->place, real};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char *dir = names[i] ? dir_of(names[i]) : NULL;
+		char *dir = names[i] ? path_dir(names[i]) : NULL;
 		if (dir)
 			place_add(s, dir);
 		if (dir && f->is_missing && i != 1)

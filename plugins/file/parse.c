@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
+#include "parse.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "common/basics.h"
 #include "common/jsonline.h"
 #include "common/logfmt.h"
-#include "common/basics.h"
 #include "common/stamp.h"
 #include "common/syslogmsg.h"
 #include "common/times.h"
 #include "common/weblog.h"
-#include "file.h"
 
 /* ---- regular expressions ----------------------------------------------------------- */
 

@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "file.h"
+#include "files.h"
+#include "gz.h"
+#include "handle.h"
+#include "paths.h"
 #include "unpack.h"
 
 /* Times that show in which order numbers are given differ by so much. */
@@ -33,13 +35,13 @@ static int oldest_first(const void *a, const void *b)
 		return x->order < y->order ? -1 : 1;
 	if (x->is_alike && y->is_alike)
 		return strverscmp(x->path, y->path);
-	int by_end = compare_times(&x->st.st_mtim, &y->st.st_mtim);
+	int by_end = times_compare(&x->st.st_mtim, &y->st.st_mtim);
 	return by_end ? by_end : name_compare(x->path, y->path);
 }
 
 static void add_dir(struct search *q, const char *path)
 {
-	char *dir = dir_of(path);
+	char *dir = path_dir(path);
 	for (size_t i = 0; i < q->n_dirs; i++)
 		if (strcmp(q->dirs[i], dir) == 0) {
 			free(dir);
@@ -95,7 +97,7 @@ bool candidate_is_still(const struct file *f, const struct candidate *c)
 	bool is_other = f->born_ns && c->born_ns && f->born_ns != c->born_ns;
 	if (f->is_gz)
 		return !is_other && ((f->size == c->st.st_size &&
-				      compare_times(&f->mtime, &c->st.st_mtim) == 0) ||
+				      times_compare(&f->mtime, &c->st.st_mtim) == 0) ||
 				     gz_holds(c->path, &f->at));
 	return !(is_other && !f->at.offset) && file_is_held_by(f, c->path, &c->st);
 }
@@ -168,7 +170,7 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 	char path[NAME_SIZE];
 	struct candidate c = {.path = path, .is_alike = is_alike};
 	snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") ? dir : "", name);
-	if (!file_stat(path, &c.st, &c.born_ns)) {
+	if (!path_stat(path, &c.st, &c.born_ns)) {
 		q->is_sure = false; /* it has just got another name */
 		return;
 	}
@@ -260,7 +262,7 @@ static bool is_stranger(const struct search *q, const char *path)
 {
 	struct stat st;
 	int64_t born_ns;
-	return file_stat(path, &st, &born_ns) && S_ISREG(st.st_mode) && born_ns &&
+	return path_stat(path, &st, &born_ns) && S_ISREG(st.st_mode) && born_ns &&
 	       born_ns > q->than->born_ns && born_ns >= q->than->named_ns &&
 	       born_ns < q->until->born_ns && !file_by_identity(q->s, st.st_dev, st.st_ino) &&
 	       !patterns_match(&q->s->include, path) && !patterns_match(&q->s->exclude, path);
@@ -342,7 +344,7 @@ static void search_links(struct search *q)
 static void find_until(struct search *q)
 {
 	if (q->until && q->until->fd >= 0)
-		q->until_name = file_name_of_open(q->until);
+		q->until_name = handle_name(q->until);
 	if (q->until_name)
 		q->until_rank = rank_of(q, q->until_name);
 	q->is_until_gone = q->until && !q->until_name && is_succeeded(q->s, q->until);

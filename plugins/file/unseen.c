@@ -7,11 +7,15 @@
  * once no name in its directory has changed for a while.  Meanwhile the files behind it
  * are open, and are not read.
  */
+#include "unseen.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
+#include "handle.h"
 #include "missed.h"
-#include "search.h"
+#include "paths.h"
 
 /* Nobody pauses for so long between two renames of one rotation. */
 #define STILL_NS (1000000000LL)
@@ -25,7 +29,7 @@ static bool is_same(const struct doubt *d, const char *path, const struct stat *
 {
 	struct stat now;
 	int64_t born_ns;
-	return st->st_ino == d->ino && st->st_dev == d->dev && file_stat(path, &now, &born_ns) &&
+	return st->st_ino == d->ino && st->st_dev == d->dev && path_stat(path, &now, &born_ns) &&
 	       (!d->born_ns || !born_ns || born_ns == d->born_ns);
 }
 
@@ -66,26 +70,11 @@ static size_t count_numbers(const struct doubt *d, const struct listing *l, long
 	return ret;
 }
 
-static void doubt_free(struct doubt *d)
-{
-	if (d)
-		free(d->dir);
-	if (d)
-		free(d->base);
-	free(d);
-}
-
-void unseen_end(struct file *f)
-{
-	doubt_free(f->doubt);
-	f->doubt = NULL;
-}
-
 /* By the numbers in the directory in which `before` has the name `path` now. */
 static void count_beside(struct search *q, struct file *f, const struct file *before,
 			 const char *path)
 {
-	struct doubt d = {.dir = dir_of(path),
+	struct doubt d = {.dir = path_dir(path),
 			  .dev = before->dev,
 			  .ino = before->ino,
 			  .born_ns = before->born_ns,
@@ -167,7 +156,7 @@ void unseen_count(struct search *q, struct file *f, const struct file *before)
 {
 	struct stat st;
 	f->n_missed = 0;
-	unseen_end(f);
+	file_end_doubt(f);
 	if (q->is_sure && !before)
 		count_since_done(q, f);
 	if (!q->is_sure || !before || before->fd < 0 || before->is_gz || fstat(before->fd, &st) < 0)
@@ -176,7 +165,7 @@ void unseen_count(struct search *q, struct file *f, const struct file *before)
 		f->n_missed = missed_since(q, before, ns_of(&st.st_ctim));
 		return;
 	}
-	char *path = file_name_of_open(before);
+	char *path = handle_name(before);
 	if (path)
 		count_beside(q, f, before, path);
 	free(path);
@@ -194,7 +183,7 @@ void unseen_judge(struct state *s, struct listings *lists, struct file *f)
 	int64_t now = mono_ns(), still_ns = llabs(wall_ns() - ns_of(&l->after.st_mtim));
 	bool is_still = l->is_sure && still_ns > STILL_NS;
 	if (!f->n_missed || is_still || now - d->since_ns > DOUBT_MAX_NS) {
-		unseen_end(f);
+		file_end_doubt(f);
 		return;
 	}
 	int64_t next =

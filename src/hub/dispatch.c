@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "hub/hub.h"
 #include "hub/open_files.h"
 #include "hub/report.h"
+#include "hub/responder_server.h"
 #include "hub/schema.h"
 #include "hub/subscription_parse.h"
 #include "stream/history.h"
@@ -124,7 +126,7 @@ static void put_busy(struct buf *out, struct hub *h, const struct subscription *
 static void answer_busy(struct request_context *a, struct subscription *sub, const char *reason)
 {
 	struct buf out = {0};
-	a->hub->n_refused++;
+	a->hub->dispatch.n_refused++;
 	sub->gzips = false;
 	put_head(a, &out, sub);
 	put_busy(&out, a->hub, sub, reason);
@@ -330,7 +332,7 @@ static void turn_away(struct hub *h, const struct handoff_request *r,
 		      const struct subscription *sub, const char *reason, int fd)
 {
 	struct buf text = {0}, body = {0}, framed = {0};
-	h->n_refused++;
+	h->dispatch.n_refused++;
 	put_busy(&text, h, sub, reason);
 	if (sub->gzips) {
 		gzip_put_header(&body);

@@ -5,8 +5,15 @@
 #ifndef SLUICE_HUB_DISPATCH_H
 #define SLUICE_HUB_DISPATCH_H
 
-#include "hub/hub.h"
-#include "hub/responder_server.h"
+#include <stdint.h>
+
+struct connection;
+struct handoff_request;
+struct hub;
+
+struct dispatch {
+	uint64_t n_refused; /* clients that were told that it is busy */
+};
 
 /* A question: answered through the responder_server at once. */
 void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_request *r);

@@ -19,6 +19,7 @@
 #include "channel/registry.h"
 #include "conf/settings.h"
 #include "hub/admissions.h"
+#include "hub/dispatch.h"
 #include "hub/drain.h"
 #include "hub/housekeeping.h"
 #include "hub/open_files.h"
@@ -42,7 +43,7 @@ struct hub {
 	struct key redact_key;
 	struct responder_server *responders;
 	struct admissions admissions;
-	uint64_t n_refused; /* clients that were told that it is busy; by dispatch.c */
+	struct dispatch dispatch;
 	int64_t started_ns;
 	struct open_files open_files;
 	struct housekeeping housekeeping;

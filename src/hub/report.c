@@ -106,7 +106,7 @@ static void put_hub(struct hub *h, struct json *j)
 	json_int(j, "open", (int64_t)h->streams.n);
 	json_int(j, "ever", (int64_t)h->streams.n_ever);
 	json_int(j, "catching_up", (int64_t)h->streams.n_catching_up);
-	json_int(j, "refused", (int64_t)h->n_refused);
+	json_int(j, "refused", (int64_t)h->dispatch.n_refused);
 	json_int(j, "heartbeats", (int64_t)(h->streams.n_heartbeats + h->views.n_heartbeats));
 	json_int(j, "gaps", (int64_t)(h->streams.n_gaps + h->views.n_gaps));
 	json_int(j, "slow", (int64_t)h->streams.n_slow);

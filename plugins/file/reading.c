@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file that was copied and emptied: what was not read of it is in the copy.
+ * Reading on in a file: a plain one, a compressed one, or one that was copied and emptied.
+ * What was not read of the last is in the copy, which is read as a file itself.
  */
+#include "reading.h"
+
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "adopt.h"
+#include "emit.h"
+#include "encoding.h"
+#include "files.h"
+#include "follow.h"
+#include "gz.h"
+#include "handle.h"
+#include "ignored.h"
 #include "search.h"
 #include "unpack.h"
 
@@ -34,7 +44,7 @@ static int read_copy(struct state *s, struct file *f, const struct candidate *c,
 	struct position copy = *at;
 	struct file *g = file_add(s, f->origin, c->path, &c->st);
 	g->is_rotated = g->is_seen = true;
-	if (file_open_fd(s, g)) {
+	if (handle_open(s, g)) {
 		file_drop(s, g);
 		return 0;
 	}
@@ -50,13 +60,12 @@ static int read_copy(struct state *s, struct file *f, const struct candidate *c,
 	f->copied_ns = g->born_ns;
 	if (is_first)
 		g->at = copy;
-	follow_seek(g, is_first ? copy.offset : 0);
-	int r = follow_drain(s, g);
-	return r ? r : follow_finish(s, g);
+	handle_seek(g, is_first ? copy.offset : 0);
+	int r = reading_drain(s, g);
+	return r ? r : reading_finish(s, g);
 }
 
-int generation_read_copy(struct state *s, struct file *f, const struct position *at,
-			 int64_t since_ns)
+int reading_copies(struct state *s, struct file *f, const struct position *at, int64_t since_ns)
 {
 	struct listings lists = {0};
 	struct between than = {.mtime_ns = at->mtime_ns, .born_ns = f->born_ns, .at = *at};
@@ -82,7 +91,7 @@ int generation_read_copy(struct state *s, struct file *f, const struct position 
 	return r;
 }
 
-int generation_look_for_copies(struct state *s, struct file *f)
+int reading_late_copies(struct state *s, struct file *f)
 {
 	struct position at = f->at;
 	uint64_t n_lines = s->n_lines;
@@ -90,8 +99,54 @@ int generation_look_for_copies(struct state *s, struct file *f)
 		f->has_copies &= !f->is_gz;
 		return 0;
 	}
-	int r = generation_read_copy(s, f, &at, f->copied_ns);
+	int r = reading_copies(s, f, &at, f->copied_ns);
 	if (r || s->n_lines == n_lines)
 		return r;
 	return emit_emptied(s, f);
+}
+
+/* Once: as reading_some(). */
+static int read_plain(struct state *s, struct file *f)
+{
+	struct position at;
+	int r = follow_read(s, f, &at);
+	if (r != FOLLOW_EMPTIED)
+		return r;
+	r = reading_copies(s, f, &at, INT64_MAX);
+	r = r ? r : emit_emptied(s, f);
+	return r ? r : 1;
+}
+
+int reading_some(struct state *s, struct file *f)
+{
+	return f->is_gz ? gz_read(s, f) : read_plain(s, f);
+}
+
+int reading_drain(struct state *s, struct file *f)
+{
+	struct stat st;
+	if (f->fd < 0 || fstat(f->fd, &st) < 0)
+		return 0;
+	for (;;) {
+		int r = reading_some(s, f);
+		if (r <= 0 || (!f->is_gz && read_offset(f) >= (uint64_t)st.st_size))
+			return r < 0 ? r : 0;
+	}
+}
+
+/* A file that is as short as a byte order mark, and may be the start of one. */
+static int read_short(struct state *s, struct file *f)
+{
+	char head[4];
+	ssize_t n = f->unit || f->is_gz ? 0 : pread(f->fd, head, sizeof(head), 0);
+	if (n <= 0)
+		return 0;
+	encoding_begin_whole(s, f, head, (size_t)n);
+	return reading_drain(s, f);
+}
+
+int reading_finish(struct state *s, struct file *f)
+{
+	int r = read_short(s, f);
+	return r ? r : handle_finish(s, f);
 }
