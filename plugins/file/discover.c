@@ -342,7 +342,7 @@ int discover(struct state *s)
 	}
 	for (struct file *f = s->files; f && !r; f = f->next)
 		if (f->has_copies && f->fd >= 0)
-			r = reading_late_copies(s, f);
+			reading_late_copies(s, f);
 	/* Before new files begin: they wait for the ones that had their names. */
 	for (struct file *f = s->files; f; f = f->next)
 		if (!f->is_seen || strcmp(f->path, f->origin) != 0)

@@ -105,6 +105,7 @@ struct file {
 	int64_t copied_ns;       /* when the last copy that was read was made */
 	bool is_emptied;         /* while we did not run: what to do about it is still due */
 	bool has_copies;         /* it has been emptied, and was copied before */
+	bool owes_emptied;       /* that it was emptied is to be told, once the copies are read */
 	bool is_missing;         /* known from before a restart, and not found yet */
 	bool is_sought;          /* by the look under way */
 	unsigned n_looks;        /* that did not find it */

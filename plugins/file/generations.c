@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "assemble.h"
 #include "emit.h"
@@ -108,12 +107,15 @@ static int tell_strangers(struct state *s, struct file *f, size_t n)
 	return emit_gap(s, f, "rotated", message);
 }
 
-int generation_tell_missed(struct state *s, struct file *f)
+int generation_tell_owed(struct state *s, struct file *f)
 {
 	char message[1024];
 	size_t n = f->n_missed, n_strangers = f->n_strangers;
 	f->n_missed = f->n_strangers = 0;
-	int r = n_strangers ? tell_strangers(s, f, n_strangers) : 0;
+	int r = f->owes_emptied ? emit_emptied(s, f) : 0;
+	f->owes_emptied = false;
+	if (!r && n_strangers)
+		r = tell_strangers(s, f, n_strangers);
 	if (!n || r)
 		return r;
 	snprintf(message, sizeof(message),
@@ -148,19 +150,6 @@ static int tell_closed(struct state *s, struct file *of, const char *path, int e
 	return emit_gap(s, of, "rotated", message);
 }
 
-static bool hold_the_same(int a, int b, uint64_t n)
-{
-	char x[8192], y[8192];
-	for (uint64_t at = 0; at < n;) {
-		size_t len = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
-		if (pread(a, x, len, (off_t)at) != (ssize_t)len ||
-		    pread(b, y, len, (off_t)at) != (ssize_t)len || memcmp(x, y, len) != 0)
-			return false;
-		at += len;
-	}
-	return true;
-}
-
 /* Files that begin alike by chance are short: less than HEAD_MAX bytes are a copy only if the
  * file was made before the other one lost its name.
  */
@@ -171,7 +160,7 @@ static bool may_be_copy(const struct file *f, const struct file *before)
 	    fstat(f->fd, &now) < 0)
 		return false;
 	if (st.st_size >= HEAD_MAX)
-		return now.st_size >= HEAD_MAX && hold_the_same(f->fd, before->fd, HEAD_MAX);
+		return now.st_size >= HEAD_MAX && handles_begin_alike(f->fd, before->fd, HEAD_MAX);
 	/* In one tick of the clock it can also have been made afterwards. */
 	int64_t lost_ns = ns_of(&st.st_ctim);
 	return !st.st_nlink &&
@@ -192,7 +181,7 @@ static int go_on_in_copy(struct state *s, struct file *f, struct file *before)
 	int r = reading_drain(s, before);
 	struct position at = before->at;
 	if (r || before->fd < 0 || !at.offset || !position_fits(&at, f->fd) ||
-	    !hold_the_same(f->fd, before->fd, at.offset))
+	    !handles_begin_alike(f->fd, before->fd, at.offset))
 		return r;
 	f->at = at;
 	handle_seek(f, at.offset);

@@ -11,10 +11,10 @@
 void generations_await(struct file *f, struct file *before);
 /* Looks for what came between, for all that wait for it.  0 or -ECANCELED. */
 int generations_settle(struct state *s);
-/* The gap of files that may have been removed unread, when what came before has been read.
- * 0 or -ECANCELED.
+/* The gaps that a file owes once what came before has been read: that it was emptied, and of
+ * files that may have been removed unread.  0 or -ECANCELED.
  */
-int generation_tell_missed(struct state *s, struct file *f);
+int generation_tell_owed(struct state *s, struct file *f);
 /* Whether it is looked after by generations_settle(). */
 bool generation_is_awaited(struct state *s, const char *path);
 /* Whether the name is that of an older generation of a file that is followed. */

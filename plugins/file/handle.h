@@ -19,5 +19,7 @@ void handle_seek(struct file *f, uint64_t offset);
 int handle_finish(struct state *s, struct file *f);
 /* Closes a file that may be written to again. */
 void handle_suspend(struct file *f);
+/* Whether the first `n` bytes of two open files are the same. */
+bool handles_begin_alike(int a, int b, uint64_t n);
 
 #endif

@@ -92,8 +92,10 @@ static bool must_wait(struct file *f)
 	struct stat st;
 	while (f->older && f->older->is_done)
 		f->older = f->older->older;
+	/* Those that come before an empty file may be written to still, but copies may not. */
 	if (f->between || f->doubt ||
-	    (f->older && !f->is_rotated && (fstat(f->fd, &st) < 0 || !st.st_size)))
+	    (f->older && !f->is_rotated && !f->owes_emptied &&
+	     (fstat(f->fd, &st) < 0 || !st.st_size)))
 		return true;
 	/* One that is being compressed still is read in its own time, and one that is
 	 * looked for may be found.
@@ -119,9 +121,12 @@ static struct file *last_to_wait(struct file *f)
 static int drain_oldest(struct state *s, struct file *f)
 {
 	struct file *oldest = last_to_wait(f)->older;
-	int r = generation_tell_missed(s, oldest);
-	r = r ? r : reading_drain(s, oldest);
-	r = r ? r : assemble_flush(s, oldest);
+	int r = 0;
+	do {
+		r = generation_tell_owed(s, oldest);
+		r = r ? r : reading_drain(s, oldest);
+		r = r ? r : assemble_flush(s, oldest);
+	} while (!r && oldest->owes_emptied && !oldest->older);
 	if (!oldest->older)
 		last_to_wait(f)->older = NULL;
 	return r;
@@ -178,7 +183,7 @@ static int read_round(struct state *s)
 		if (wait && !r)
 			continue;
 		if (!r)
-			r = generation_tell_missed(s, f);
+			r = generation_tell_owed(s, f);
 		if (!r)
 			r = reading_some(s, f);
 		if (r < 0)
@@ -212,7 +217,7 @@ static int finish_rotated(struct state *s)
 		    now - f->quiet_since_ns < wait_of(s, f))
 			continue;
 		int r = reading_drain(s, f);
-		if (!r && mono_ns() - f->quiet_since_ns >= wait_of(s, f))
+		if (!r && !f->is_dirty && mono_ns() - f->quiet_since_ns >= wait_of(s, f))
 			r = reading_finish(s, f);
 		if (r)
 			return r;

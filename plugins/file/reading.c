@@ -5,7 +5,7 @@
  */
 #include "reading.h"
 
-#include <string.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "adopt.h"
@@ -19,90 +19,141 @@
 #include "search.h"
 #include "unpack.h"
 
-/* A copy that was made when `f` had been emptied before: all of it is new. */
-static bool is_later_copy(const struct file *f, const struct position *at, int64_t since_ns)
+/* What is looked for when a file has been emptied. */
+struct emptied {
+	struct file *f;
+	const struct position *at; /* up to where it had been read */
+	int64_t since_ns;          /* copies made later hold something else; INT64_MAX: none do */
+	bool has_first;            /* that which goes on behind `at` has been found */
+	bool is_any;               /* some are to be read */
+};
+
+/* `g` is read before the file, and behind the copies that were found before it. */
+static void read_before(struct emptied *e, struct file *g)
+{
+	if (!g->older && !file_waits_for(e->f->older, g))
+		g->older = e->f->older;
+	e->f->older = g;
+	e->is_any = true;
+}
+
+static void note_copy(struct emptied *e, const struct candidate *c)
+{
+	e->has_first = e->f->has_copies = true;
+	e->f->copied_ns = c->born_ns;
+}
+
+static bool holds(const struct candidate *c, const struct position *at)
+{
+	struct position p = *at;
+	if (unpack_is_named(c->path))
+		return gz_holds(c->path, at);
+	int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool ret = fd >= 0 && position_fits(&p, fd);
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* A copy that an earlier run has begun to read, or has read. */
+static void take_known(struct emptied *e, const struct candidate *c)
+{
+	struct file *g = c->file;
+	bool is_first =
+		!e->has_first && e->at->offset && g->at.offset >= e->at->offset && holds(c, e->at);
+	if (g == e->f || !(is_first || e->has_first || c->born_ns > e->since_ns))
+		return;
+	note_copy(e, c);
+	if (file_is_pending(g, e->f))
+		read_before(e, g);
+}
+
+/* A copy that was made when the file had been emptied before: all of it is new. */
+static bool is_later_copy(const struct emptied *e, const struct file *g)
 {
 	char head[HEAD_MAX];
-	if (f->born_ns <= since_ns || f->size < at->head_len)
+	size_t n = e->at->head_len;
+	if (g->born_ns <= e->since_ns)
 		return false;
-	return !at->head_len || (pread(f->fd, head, at->head_len, 0) == at->head_len &&
-				 position_hash(head, at->head_len) != at->head_hash);
+	return !n || (size_t)g->size < n ||
+	       (pread(g->fd, head, n, 0) == (ssize_t)n &&
+		position_hash(head, n) != e->at->head_hash);
 }
 
-static bool begin_alike(const struct file *f, const struct file *g)
+/* Whether it has been made just now, of what is there. */
+static bool is_of_present(const struct file *f, const struct file *g)
 {
-	char a[HEAD_MAX], b[HEAD_MAX];
-	ssize_t n = pread(f->fd, a, sizeof(a), 0), m = pread(g->fd, b, sizeof(b), 0);
-	ssize_t least = n < m ? n : m;
-	return least > 0 && memcmp(a, b, (size_t)least) == 0;
+	struct stat st;
+	return fstat(f->fd, &st) == 0 && g->size <= st.st_size &&
+	       handles_begin_alike(f->fd, g->fd, (uint64_t)g->size);
 }
 
-/* *has_first: the copy that goes on behind `at` has been read.  0 or -ECANCELED. */
-static int read_copy(struct state *s, struct file *f, const struct candidate *c,
-		     const struct position *at, int64_t since_ns, bool *has_first)
+static void take_plain(struct state *s, struct emptied *e, const struct candidate *c)
 {
-	struct position copy = *at;
-	struct file *g = file_add(s, f->origin, c->path, &c->st);
-	g->is_rotated = g->is_seen = true;
+	struct position copy = *e->at;
+	struct file *g = file_add(s, e->f->origin, c->path, &c->st);
+	g->is_rotated = g->is_seen = g->is_generation = true;
 	if (handle_open(s, g)) {
 		file_drop(s, g);
-		return 0;
+		return;
 	}
-	bool is_first = !*has_first && at->offset && (uint64_t)g->size >= at->offset &&
+	bool is_first = !e->has_first && copy.offset && (uint64_t)g->size >= copy.offset &&
 			position_fits(&copy, g->fd);
-	bool is_new = is_first || *has_first || is_later_copy(g, at, since_ns);
-	/* It may be made just now, of what is there. */
-	if (!is_new || begin_alike(f, g)) {
+	bool is_new = e->has_first || is_later_copy(e, g);
+	if (!is_first && (!is_new || is_of_present(e->f, g))) {
 		file_drop(s, g);
-		return 0;
+		return;
 	}
-	*has_first = f->has_copies = true;
-	f->copied_ns = g->born_ns;
+	note_copy(e, c);
 	if (is_first)
 		g->at = copy;
 	handle_seek(g, is_first ? copy.offset : 0);
-	int r = reading_drain(s, g);
-	return r ? r : reading_finish(s, g);
+	read_before(e, g);
 }
 
-int reading_copies(struct state *s, struct file *f, const struct position *at, int64_t since_ns)
+static void take_gz(struct state *s, struct emptied *e, const struct candidate *c)
+{
+	const struct position start = {0};
+	bool is_first = !e->has_first && gz_holds(c->path, e->at);
+	bool is_new = c->born_ns > e->since_ns && !gz_is_of_known(s, c->path) &&
+		      !gz_begins_like(c->path, e->f);
+	if (!is_first && !e->has_first && !is_new)
+		return;
+	if (!adopt_in_gz(s, e->f, c, is_first ? e->at : &start))
+		return;
+	note_copy(e, c);
+	e->f->older = s->last_file;
+	e->is_any = true;
+}
+
+bool reading_copies(struct state *s, struct file *f, const struct position *at, int64_t since_ns)
 {
 	struct listings lists = {0};
 	struct between than = {.mtime_ns = at->mtime_ns, .born_ns = f->born_ns, .at = *at};
-	struct search q = {.s = s, .lists = &lists, .than = &than};
-	bool has_first = false;
-	int r = 0;
+	struct search q = {.s = s, .lists = &lists, .than = &than, .wants_all = true};
+	struct emptied e = {.f = f, .at = at, .since_ns = since_ns};
 	search_run(&q, f);
-	for (size_t i = 0; i < q.n && !r; i++) {
+	for (size_t i = 0; i < q.n; i++) {
 		const struct candidate *c = &q.all[i];
-		bool is_gz = unpack_is_named(c->path) && ignored_reads(s, c->path);
-		bool is_first = is_gz && !has_first && gz_holds(c->path, at);
-		if (is_first || (is_gz && has_first)) {
-			struct position start = {0};
-			has_first = true;
-			if (adopt_in_gz(s, f, c, is_first ? at : &start))
-				f->older = s->last_file;
-		} else if (!name_is_compressed(c->path)) {
-			r = read_copy(s, f, c, at, since_ns, &has_first);
-		}
+		if (c->file)
+			take_known(&e, c);
+		else if (!name_is_compressed(c->path))
+			take_plain(s, &e, c);
+		else if (unpack_is_named(c->path) && ignored_reads(s, c->path))
+			take_gz(s, &e, c);
 	}
 	search_free(&q);
 	listings_free(&lists);
-	return r;
+	return e.is_any;
 }
 
-int reading_late_copies(struct state *s, struct file *f)
+void reading_late_copies(struct state *s, struct file *f)
 {
 	struct position at = f->at;
-	uint64_t n_lines = s->n_lines;
-	if (read_offset(f) || f->is_gz) {
+	if (read_offset(f) || f->is_gz)
 		f->has_copies &= !f->is_gz;
-		return 0;
-	}
-	int r = reading_copies(s, f, &at, f->copied_ns);
-	if (r || s->n_lines == n_lines)
-		return r;
-	return emit_emptied(s, f);
+	else if (reading_copies(s, f, &at, f->copied_ns))
+		f->owes_emptied = f->is_dirty = true;
 }
 
 /* Once: as reading_some(). */
@@ -112,9 +163,9 @@ static int read_plain(struct state *s, struct file *f)
 	int r = follow_read(s, f, &at);
 	if (r != FOLLOW_EMPTIED)
 		return r;
-	r = reading_copies(s, f, &at, INT64_MAX);
-	r = r ? r : emit_emptied(s, f);
-	return r ? r : 1;
+	reading_copies(s, f, &at, INT64_MAX);
+	f->owes_emptied = f->is_dirty = true;
+	return 1;
 }
 
 int reading_some(struct state *s, struct file *f)
@@ -129,7 +180,8 @@ int reading_drain(struct state *s, struct file *f)
 		return 0;
 	for (;;) {
 		int r = reading_some(s, f);
-		if (r <= 0 || (!f->is_gz && read_offset(f) >= (uint64_t)st.st_size))
+		bool is_end = !f->is_gz && read_offset(f) >= (uint64_t)st.st_size;
+		if (r <= 0 || is_end || f->owes_emptied)
 			return r < 0 ? r : 0;
 	}
 }
@@ -148,5 +200,8 @@ static int read_short(struct state *s, struct file *f)
 int reading_finish(struct state *s, struct file *f)
 {
 	int r = read_short(s, f);
+	if (!r && f->owes_emptied)
+		r = emit_emptied(s, f);
+	f->owes_emptied = false;
 	return r ? r : handle_finish(s, f);
 }

@@ -79,13 +79,13 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 }
 
 /* A file that was emptied or replaced in the meantime. */
-static int resume_emptied(struct state *s, struct file *f)
+static void resume_emptied(struct state *s, struct file *f)
 {
 	struct position at = f->at;
 	f->is_emptied = false;
 	handle_seek(f, 0);
-	int r = reading_copies(s, f, &at, at.mtime_ns);
-	return r ? r : emit_emptied(s, f);
+	reading_copies(s, f, &at, at.mtime_ns);
+	f->owes_emptied = true;
 }
 
 /* A file whose number belongs to another one: see file_lose_identity(). */
@@ -153,7 +153,7 @@ static int resume_file(struct state *s, const char *key, struct position *at, st
 		file_set_path(f, name);
 		f->is_rotated = true;
 		f->is_gz = s->options.decompress && unpack_is_named(name);
-		f->is_generation = f->is_gz;
+		f->is_generation = true;
 	}
 	/* One that is not found at once is looked for everywhere, by missing_look(). */
 	f->is_missing = !name && !f->is_done;
@@ -181,7 +181,8 @@ static void chain_resumed(struct state *s)
 			continue;
 		for (struct file *o = file_first_by_origin(s, f->origin); o; o = o->next_by_origin)
 			if (o != f && !o->is_done && strcmp(o->origin, f->origin) == 0 &&
-			    file_is_younger(f, o) && (!f->older || file_is_younger(o, f->older)))
+			    file_is_younger(f, o) && !file_waits_for(o, f) &&
+			    (!f->older || file_is_younger(o, f->older)))
 				f->older = o;
 	}
 }
@@ -198,7 +199,7 @@ int resume(struct state *s)
 	/* Once all others are known. */
 	for (struct file *f = s->files; f && !r; f = f->next)
 		if (f->is_emptied)
-			r = resume_emptied(s, f);
+			resume_emptied(s, f);
 	chain_resumed(s);
 	return r;
 }

@@ -187,7 +187,8 @@ static void consider(struct search *q, const char *dir, const char *name, enum k
 	q->has_compressed |= kind == COMPRESSED;
 	if (!(q->wants_known && kind == COMPRESSED) && is_known(q->s, &c)) {
 		c.file = file_by_identity(q->s, c.st.st_dev, c.st.st_ino);
-		if (!q->until || !file_is_pending(c.file, q->until))
+		bool is_wanted = q->until ? file_is_pending(c.file, q->until) : q->wants_all;
+		if (!is_wanted)
 			return;
 	}
 	for (size_t i = 0; i < q->n; i++)

@@ -28,7 +28,7 @@ struct candidate {
 	int64_t order;     /* when it began, or, of one that was compressed, when it ended */
 	struct rank rank;  /* by its name */
 	bool is_alike;     /* a link may have led to it: numbers in such names go up */
-	struct file *file; /* it is followed already, and not over; else NULL */
+	struct file *file; /* it is followed already; else NULL */
 };
 
 struct search {
@@ -44,6 +44,7 @@ struct search {
 	struct rank until_rank;   /* by that */
 	bool is_until_gone;       /* it has none, and others have come after it */
 	bool wants_known;         /* compressed ones that are known, too */
+	bool wants_all;           /* all that are known, too, but the file itself */
 	bool has_compressed;      /* there are some, also such that are known or came later */
 	struct candidate *all;
 	size_t n;
@@ -51,7 +52,7 @@ struct search {
 };
 
 /* Files that are done with, and whose number others have by now, can be dropped.  Fills in what
- * is below `wants_known`; then search_free().
+ * is below `wants_all`; then search_free().
  */
 void search_run(struct search *q, const struct file *of);
 void search_free(struct search *q);

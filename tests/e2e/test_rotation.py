@@ -605,6 +605,107 @@ def what_a_rotated_file_of_a_container_held_back_is_not_lost_silently(site):
           any(e.type == "line" and e.json()["message"] == "half" for e in got), "lost silently: %r" % got)
 
 
+def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="auto"):
+    """copytruncate three times unseen; then the source is killed at each of the copies."""
+    require("strace")
+    moments = [("openat", 1, "app.log.3"), ("preadv", 2, "app.log.3"), ("openat", 1, "app.log.2"),
+               ("openat", 1, "app.log.1"), ("preadv", 2, "app.log.1"), ("openat", 1, "app.log")]
+    last = 200000
+
+    def log(i):
+        return site.path("logs", str(i), "app.log")
+
+    def copy_and_empty(path):
+        for k in (2, 1):
+            if os.path.exists("%s.%d" % (path, k)):
+                os.rename("%s.%d" % (path, k), "%s.%d" % (path, k + 1))
+        shutil.copyfile(path, path + ".1")
+        os.truncate(path, 0)
+
+    for i in range(len(moments)):
+        os.makedirs(site.path("logs", str(i)))
+        write_lines(log(i), 1, 1000)
+    site.up("".join("s%d: {type: file, channel: c%d, include: [DIR/logs/%d/app.log], read_from: beginning, watch: %s, "
+                    "restart: {backoff: 400ms..400ms, attempts: 0}}\n" % (i, i, i, mode) for i in range(len(moments))))
+    bad = []
+    for i, (call, when, name) in enumerate(moments):
+        numbers = Numbers(site, "c%d" % i)
+        numbers.until(1000)
+        source = site.source("s%d" % i)["pid"]
+        os.kill(source, signal.SIGSTOP)
+        # The second one is shorter than what is known of the first.
+        for first, to in ((1001, 100000), (100001, 100005), (100006, last)):
+            write_lines(log(i), first, to)
+            copy_and_empty(log(i))
+        write_lines(log(i), last + 1, last + 5)
+        trace = site.path("trace.%d" % i)
+        strace = subprocess.Popen(["strace", "-q", "-f", "-p", str(site.pids("nursery")[0]), "-o", trace,
+                                   "-P", site.path("logs", str(i), name), "-e", "trace=" + call, "-e",
+                                   "inject=%s:signal=SIGKILL:when=%d" % (call, when)])
+        wait_for(lambda: "TracerPid:\t%d" % strace.pid in open("/proc/%d/status" % site.pids("nursery")[0]).read(), "strace")
+        os.kill(source, signal.SIGKILL)
+        wait_for(lambda: "SIGKILL" in open(trace).read(), "the source to be killed at %s of %s" % (call, name))
+        strace.terminate()
+        strace.wait()
+        try:
+            numbers.until(last + 5, also=numbers.gaps.clear)  # the gap says that there may be more
+        except Failed as e:
+            bad.append("killed at %s %d of %s: %s" % (call, when, name, e))
+    check(not bad, "\n  ".join(bad))
+
+
+def copies_are_read_once_and_in_order_wherever_the_source_is_killed_by_polling(site):
+    copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, "poll")
+
+
+def copies_that_are_compressed_unseen_are_read_in_order(site):
+    """copytruncate with compress and delaycompress; the second time of a file that is empty."""
+    ways = {"compress": 1, "delay": 2, "plain": 9}  # from which number on they are compressed
+
+    def copy_and_empty(path, way):
+        for k in range(5, 0, -1):
+            for end in ("", ".gz"):
+                if os.path.exists("%s.%d%s" % (path, k, end)):
+                    os.rename("%s.%d%s" % (path, k, end), "%s.%d%s" % (path, k + 1, end))
+        shutil.copyfile(path, path + ".1")
+        os.truncate(path, 0)
+        oldest = "%s.%d" % (path, ways[way])
+        if os.path.exists(oldest):
+            subprocess.check_call(["gzip", "-q", oldest])
+
+    for way in ways:
+        os.mkdir(site.path(way))
+        write_lines(site.path(way, "app.log"), 1, 400)
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s/app.log], read_from: beginning, decompress: true, "
+                    "sweep_interval: 100ms, rotate_wait: 300ms}\n" % (w, w, w) for w in ways))
+    all_numbers = {way: Numbers(site, way) for way in ways}
+    last = 400
+
+    def arrive():
+        for way, numbers in all_numbers.items():
+            try:
+                numbers.until(last, also=numbers.gaps.clear)
+            except Failed as e:
+                raise Failed("%s: %s" % (way, e)) from e
+    arrive()
+    for _ in range(2):
+        for signo in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in site.pids("source"):
+                os.kill(pid, signo)
+            if signo == signal.SIGSTOP:
+                for k in range(3):
+                    for way in ways:
+                        write_lines(site.path(way, "app.log"), last + 1, last + 5)
+                    last += 5
+                    for way in ways:
+                        copy_and_empty(site.path(way, "app.log"), way)
+        arrive()
+    for way in ways:
+        write_lines(site.path(way, "app.log"), last + 1, last + 5)
+    last += 5
+    arrive()
+
+
 def copies_that_replace_each_other_are_read_once(site):
     """One copy is kept, so the next one gets its inode; names are looked at late."""
     log = site.path("app.log")
@@ -791,7 +892,9 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_done_with,
     files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_is_done_with,
     a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
-    what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_that_replace_each_other_are_read_once,
+    what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_are_read_once_and_in_order_wherever_the_source_is_killed,
+    copies_are_read_once_and_in_order_wherever_the_source_is_killed_by_polling,
+    copies_that_are_compressed_unseen_are_read_in_order, copies_that_replace_each_other_are_read_once,
     a_copy_beside_a_recreated_file_is_not_read_again, a_file_that_is_excluded_by_now_is_not_read_any_more,
     a_source_goes_on_in_another_channel, a_channel_that_becomes_a_derived_one, a_directory_switched_and_switched_back,
     a_file_with_the_inode_and_the_text_of_a_removed_one_is_read, the_last_lines_are_read_when_asked_for)
