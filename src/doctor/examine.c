@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "base/unit.h"
 
+/* How long a first frame is waited for. */
+#define ANSWER_NS (20 * NS_PER_SEC)
+
 enum { HEAD_MAX = 32 * 1024 };
 
 /* One fetch. */
@@ -281,14 +284,21 @@ int examine_at_once(const struct examine_how *how, int n)
 		curl_easy_setopt(handles[i], CURLOPT_PIPEWAIT, 1L);
 		curl_multi_add_handle(m, handles[i]);
 	}
-	int64_t until = clock_mono_ns() + how->frames * how->interval_ms * NS_PER_MS / 2;
-	int running = 1, started = 0;
+	/* From the first frame on: until then, how long an answer takes says nothing. */
+	int64_t half_ns = how->frames * how->interval_ms * NS_PER_MS / 2;
+	int64_t until = clock_mono_ns() + ANSWER_NS;
+	int running = 1, started = 0, first = n;
 	while (running && clock_mono_ns() < until) {
 		curl_multi_perform(m, &running);
+		for (int i = 0; first == n && i < n; i++)
+			if (results[i].n) {
+				first = i;
+				until = clock_mono_ns() + half_ns;
+			}
 		curl_multi_poll(m, NULL, 0, 20, NULL);
 	}
 	long version = 0;
-	curl_easy_getinfo(handles[0], CURLINFO_HTTP_VERSION, &version);
+	curl_easy_getinfo(handles[first % n], CURLINFO_HTTP_VERSION, &version);
 	for (int i = 0; i < n; i++) {
 		started += results[i].n > 0;
 		curl_multi_remove_handle(m, handles[i]);
