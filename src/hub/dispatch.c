@@ -64,6 +64,8 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	if (use == USE_HISTORY)
 		return pages_are_full(&h->pages, who->address) ? "too many pages of history at once"
 							       : NULL;
+	if (use == USE_SEARCH)
+		return searches_limit(&h->searches, who);
 	if (h->drain.is_on)
 		return "draining: it is about to stop, or to be replaced";
 	if (h->streams.n + h->streams.n_admitted >= (size_t)s->max_streams)
@@ -83,7 +85,7 @@ static const char *limit_reached_since(struct hub *h, const struct admission *a,
 {
 	if (!open_files_admit(h, fd))
 		return OPEN_FILES_LIMIT;
-	return use != USE_HISTORY && view_is_one_too_many(&h->views, &a->sub)
+	return !is_of_past(use) && view_is_one_too_many(&h->views, &a->sub)
 		       ? "hub.limits.subscriptions"
 		       : NULL;
 }
@@ -93,6 +95,9 @@ static void count(struct hub *h, struct admission *a, enum subscription_use use)
 {
 	if (use == USE_HISTORY)
 		admission_count(a, h->pages.addresses, NULL, &h->pages.n_admitted);
+	else if (use == USE_SEARCH)
+		admission_count(a, h->searches.addresses, h->searches.users,
+				&h->searches.n_admitted);
 	else
 		admission_count(a, h->streams.addresses, h->streams.users, &h->streams.n_admitted);
 }
@@ -164,7 +169,7 @@ static void ask_for_events(struct request_context *a, enum subscription_use use)
 		answer_busy(a, &sub, "a regex of the channel's filter is switched off");
 	else if (status)
 		answer_document(a, status, "text/plain; charset=utf-8", buf_str(&why));
-	else if (limit && use == USE_HISTORY)
+	else if (limit && is_of_past(use))
 		answer_page_later(a, limit);
 	else if (limit)
 		answer_busy(a, &sub, limit);
@@ -230,7 +235,10 @@ static void ask_about_stream(struct request_context *a, struct str token)
 static const struct {
 	const char *route;
 	enum subscription_use use;
-} event_routes[] = {{"/events", USE_STREAM}, {"/poll", USE_POLL}, {"/history", USE_HISTORY}};
+} event_routes[] = {{"/events", USE_STREAM},
+		    {"/poll", USE_POLL},
+		    {"/history", USE_HISTORY},
+		    {"/search", USE_SEARCH}};
 
 /* The use of a route that is answered on its descriptor; -1 for any other. */
 static int use_of(struct str route)
@@ -398,6 +406,8 @@ void dispatch_take(struct hub *h, const struct connection *c, const struct hando
 		turn_away(h, r, &a.sub, limit, fd);
 	else if (use == USE_HISTORY)
 		history_open(&h->pages, fd, r, &a);
+	else if (use == USE_SEARCH)
+		search_open(&h->searches, fd, r, &a);
 	else
 		stream_open(&h->streams, fd, r, &a);
 	admission_fini(&a);

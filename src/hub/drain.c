@@ -54,6 +54,7 @@ static void on_look(struct loop_timer *t)
 	struct hub *h = container_of(t, struct hub, drain.look);
 	int64_t now = loop_now(h->loop);
 	int64_t moved_ns = MAX(streams_moved_ns(&h->streams), pages_moved_ns(&h->pages));
+	moved_ns = MAX(moved_ns, searches_moved_ns(&h->searches));
 	bool is_over = !h->streams.n && !h->pages.n_open;
 	if (is_over || now - moved_ns > DEAF_NS || now > h->drain.gives_up_ns)
 		h->drain.done(h->drain.ctx);

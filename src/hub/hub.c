@@ -61,6 +61,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_f
 	views_init(&h->views, &h->registry, &h->readers);
 	streams_init(&h->streams, &h->views, &h->access);
 	pages_init(&h->pages, &h->registry, &h->readers);
+	searches_init(&h->searches, &h->registry, &h->readers);
 	admissions_init(&h->admissions, l);
 	r = responder_server_open(&h->responders, l, &s->hub, responders_fd, &calls, why);
 	if (r)
@@ -125,10 +126,12 @@ void hub_close(struct hub *h)
 	admissions_fini(&h->admissions);
 	streams_end_all(&h->streams);
 	pages_end_all(&h->pages);
+	searches_end_all(&h->searches);
 	readers_stop(&h->readers);
 	loop_settle(h->loop);
 	streams_fini(&h->streams);
 	pages_fini(&h->pages);
+	searches_fini(&h->searches);
 	views_fini(&h->views);
 	channels_close(&h->registry);
 	access_close(&h->access);

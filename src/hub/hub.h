@@ -26,6 +26,7 @@
 #include "loop/loop.h"
 #include "past/readers.h"
 #include "stream/history.h"
+#include "stream/search.h"
 #include "stream/streams.h"
 #include "stream/views.h"
 
@@ -39,6 +40,7 @@ struct hub {
 	struct views views;
 	struct streams streams;
 	struct pages pages;
+	struct searches searches;
 	struct access access;
 	struct key redact_key;
 	struct responder_server *responders;

@@ -129,6 +129,8 @@ static void put_hub(struct hub *h, struct json *j)
 	json_int(j, "views_put_aside", (int64_t)h->views.n_put_aside);
 	regexes_report(h->registry.regexes, j);
 	json_int(j, "pages", (int64_t)h->pages.n_ever);
+	json_int(j, "searches", (int64_t)h->searches.n_open);
+	json_int(j, "searches_ever", (int64_t)h->searches.n_ever);
 	json_int(j, "segments_given_way", (int64_t)h->housekeeping.free_space.n_given_way);
 	json_int(j, "notices_lost", (int64_t)h->registry.n_internal_lost);
 }

@@ -178,7 +178,7 @@ int builder_make_filters(struct subscription_builder *a)
 	int status = 0;
 	for (size_t i = 0; i < s->n_channels && !status; i++) {
 		text.len = 0;
-		if (!a->of[i].all && a->use == USE_HISTORY)
+		if (!a->of[i].all && is_of_past(a->use))
 			s->channels[i].bounds =
 				filter_compose(regexes_pool(a->hub->registry.regexes),
 					       buf_str(&a->of[i].text), a->why);

@@ -13,9 +13,16 @@
 #include "channel/channel.h"
 #include "channel/regexes.h"
 #include "hub/subscription_builder.h"
+#include "past/searcher.h"
 #include "wire/query.h"
 
-enum { TAIL_MAX = 100000, LIMIT_DEFAULT = 100, LIMIT_MAX = 5000, CONTEXT_MAX = 100 };
+enum {
+	TAIL_MAX = 100000,
+	LIMIT_DEFAULT = 100,
+	LIMIT_MAX = 5000,
+	SEARCH_LIMIT_DEFAULT = 1000,
+	CONTEXT_MAX = SEARCHER_CONTEXT_MAX
+};
 
 /* ---- where it starts ------------------------------------------------------------------------ */
 
@@ -170,11 +177,11 @@ static int set_switch(struct subscription_builder *a, const char *key, const cha
 	return 0;
 }
 
-static const char *const known[] = {"channel",  "filter",  "grep",   "exclude",   "severity",
-				    "type",     "source",  "format", "data",      "event",
-				    "batch",    "gzip",    "after",  "since",     "tail",
-				    "earliest", "timeout", "before", "until",     "limit",
-				    "context",  "add",     "drop",   "heartbeat", NULL};
+static const char *const known[] = {
+	"channel", "filter",   "grep",      "exclude", "severity", "type",  "source",
+	"format",  "data",     "event",     "batch",   "gzip",     "after", "since",
+	"tail",    "earliest", "timeout",   "before",  "until",    "limit", "context",
+	"add",     "drop",     "heartbeat", "order",   NULL};
 
 /* Names that other tools use for the same parameter. */
 static const char *const synonyms[][2] = {
@@ -243,7 +250,14 @@ static int one_of_history(struct subscription_builder *a, const char *key, const
 	if (strcmp(key, "until") == 0)
 		return id_of_time(a, key, str_of(value), &a->s->until);
 	if (strcmp(key, "limit") == 0)
-		return set_number(a, key, value, LIMIT_MAX, &a->s->limit);
+		return set_number(a, key, value, a->use == USE_SEARCH ? INT64_MAX : LIMIT_MAX,
+				  &a->s->limit);
+	if (strcmp(key, "order") == 0 && a->use == USE_SEARCH) {
+		if (!is_one_of(value, "newest", "oldest"))
+			return builder_refuse(a, "\"order\" is newest (first) or oldest.");
+		a->s->is_oldest_first = strcmp(value, "oldest") == 0;
+		return 0;
+	}
 	if (strcmp(key, "context") == 0) {
 		int status = set_number(a, key, value, CONTEXT_MAX, &a->s->lines_before);
 		a->s->lines_after = a->s->lines_before;
@@ -298,8 +312,7 @@ static int one_parameter(struct subscription_builder *a, const char *key, const 
 		buf_puts(&a->last_event_id, value);
 		return 0;
 	}
-	status =
-		a->use == USE_HISTORY ? one_of_history(a, key, value) : one_of_start(a, key, value);
+	status = is_of_past(a->use) ? one_of_history(a, key, value) : one_of_start(a, key, value);
 	if (status < 0)
 		status = set_switch(a, key, value);
 	return status < 0 ? unknown(a, key, str_of(value)) : status;
@@ -383,6 +396,8 @@ static int choose_format(struct subscription_builder *a, struct str accept)
 	}
 	if (a->use == USE_HISTORY && strcmp(a->format, "sse") == 0)
 		return builder_refuse(a, "History is json, ndjson or text.");
+	if (a->use == USE_SEARCH && is_json)
+		return builder_refuse(a, "A search is sse, ndjson or text.");
 	if (a->use == USE_STREAM && is_json)
 		return builder_refuse(
 			a, "A stream is sse, ndjson or text (format=ndjson: a JSON object "
@@ -444,15 +459,30 @@ static int check_replay(struct subscription_builder *a)
 		}
 		return 0;
 	}
-	bool has_id = s->start == START_AFTER && !a->is_since && a->use != USE_HISTORY;
+	bool has_id = s->start == START_AFTER && !a->is_since && !is_of_past(a->use);
 	for (size_t i = 0; has_id && i < s->n_channels; i++)
 		if (!channel_is_live_from(s->channels[i].channel, s->after))
 			s->start = START_BARRED;
-	if (a->use != USE_HISTORY && (has_id || s->start == START_BARRED ||
-				      s->start == START_UNKNOWN || s->start == START_NOW))
+	if (!is_of_past(a->use) && (has_id || s->start == START_BARRED ||
+				    s->start == START_UNKNOWN || s->start == START_NOW))
 		return 0;
 	buf_printf(a->why, "You may follow \"%s\", but not see its past.\n", barred);
 	return 403;
+}
+
+/* A search whose connection was lost goes on behind the last event that came. */
+static int go_on_behind(struct subscription_builder *a, struct str last)
+{
+	struct subscription before = {0}, *s = a->s;
+	a->s = s->is_oldest_first ? s : &before;
+	int status = set_cursor(a, last, "Last-Event-ID");
+	a->s = s;
+	if (!status && before.start == START_UNKNOWN)
+		return builder_refuse(a, "Last-Event-ID is an id of journals that are lost (ask "
+					 "without it).");
+	if (before.after)
+		s->before = before.after;
+	return status;
 }
 
 int subscription_parse(struct hub *h, const struct handoff_request *r, const struct identity *who,
@@ -461,7 +491,8 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 	struct subscription_builder *a = mem_zero(sizeof(*a));
 	*ret = (struct subscription){.framing = r->framing,
 				     .gzips = r->takes_gzip,
-				     .limit = LIMIT_DEFAULT,
+				     .limit = use == USE_SEARCH ? SEARCH_LIMIT_DEFAULT
+								: LIMIT_DEFAULT,
 				     .timeout_ns = 25 * NS_PER_SEC};
 	a->hub = h;
 	a->who = who;
@@ -474,7 +505,8 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 	if (!last.len)
 		last = buf_str(&a->last_event_id);
 	if (!status && last.len && use != USE_HISTORY)
-		status = set_cursor(a, last, "Last-Event-ID");
+		status = use == USE_SEARCH ? go_on_behind(a, last)
+					   : set_cursor(a, last, "Last-Event-ID");
 	if (!status && !ret->n_channels && !a->n_names) {
 		buf_puts(why, "Which channel?  Write channel=NAME (see /channels).\n");
 		status = 400;
@@ -483,7 +515,7 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 		status = choose_format(a, r->accept);
 	if (!status)
 		status = builder_make_filters(a);
-	ret->gzips &= ret->format != FORMAT_PAGE && use != USE_HISTORY;
+	ret->gzips &= ret->format != FORMAT_PAGE && !is_of_past(use);
 	if (r->kind == HANDOFF_TAKE) /* promised, whatever the settings are by now */
 		ret->gzips = r->takes_gzip;
 	if (!status)

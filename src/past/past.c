@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-static void past_init(struct past *p, const struct past_channel *c, event_id after)
+void past_init(struct past *p, const struct past_channel *c, event_id after)
 {
 	*p = (struct past){.channel = c,
 			   .after = after,
@@ -17,6 +17,7 @@ static void past_init(struct past *p, const struct past_channel *c, event_id aft
 	while (p->part + 1 < c->snapshot.n && c->snapshot.parts[p->part + 1].n_places &&
 	       c->snapshot.parts[p->part + 1].places[0].first <= after)
 		p->part++;
+	p->first_part = p->part;
 }
 
 static void open_part(struct past *p, const struct journal_part *part)
@@ -33,7 +34,7 @@ static void open_part(struct past *p, const struct journal_part *part)
 	p->is_open = true;
 }
 
-static void past_fini(struct past *p)
+void past_fini(struct past *p)
 {
 	if (p->is_open)
 		batch_reader_fini(&p->reader);

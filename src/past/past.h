@@ -26,7 +26,7 @@ struct past_channel {
 struct past {
 	const struct past_channel *channel;
 	event_id after;
-	size_t part;
+	size_t first_part, part;
 	bool is_open; /* `reader` stands in that part */
 	struct batch_reader reader;
 	struct str records; /* of the batch being read */
@@ -43,6 +43,12 @@ struct past {
 	struct event event;
 };
 
+/* Stands before the first event behind `after`: past_advance() moves there. */
+void past_init(struct past *p, const struct past_channel *c, event_id after);
+void past_fini(struct past *p);
+/* Moves to the next event or gap; past.id is 0 when there is none. */
+void past_advance(struct past *p);
+
 struct pasts {
 	struct past *all;
 	size_t n;
@@ -53,7 +59,6 @@ void pasts_fini(struct pasts *p);
 
 /* The channel whose next event or gap is the first of all, if that is not after `upto`; or NULL. */
 struct past *pasts_first(const struct pasts *p, event_id upto) must_check;
-void past_advance(struct past *p);
 
 /* Whether its event may stand beside one that was asked for: 1, 0 or -ELIMIT. */
 int past_is_context(const struct past *p, struct filter_run *run) must_check;

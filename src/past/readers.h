@@ -26,7 +26,7 @@ void readers_stop(struct readers *r);
 /* What a client needs the readers for.  Each kind has turns of its own, so a page does not wait
  * for all streams of the same client, or of all clients behind one proxy.
  */
-enum reading { READS_PAGE, READS_STREAM, READS_VIEW };
+enum reading { READS_PAGE, READS_STREAM, READS_VIEW, READS_SEARCH };
 uint64_t reader_owner(const struct identity *who, enum reading what) must_check;
 
 #endif

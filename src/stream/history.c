@@ -14,6 +14,7 @@
 #include "past/replay.h"
 #include "past/tail_search.h"
 #include "stream/outlet.h"
+#include "stream/past_range.h"
 #include "stream/quota.h"
 
 #define SLICE_NS        (20 * NS_PER_MS)
@@ -264,9 +265,7 @@ static void reap(struct loop_task *t)
 	struct page *p = container_of(t, struct page, reaper);
 	if (p->is_running)
 		return; /* done() comes here again */
-	for (size_t i = 0; i < p->sub.n_channels; i++)
-		journal_snapshot_fini(&p->channels[i].snapshot);
-	free(p->channels);
+	past_range_free(p->channels, p->sub.n_channels);
 	tail_search_fini(&p->search);
 	subscription_release(&p->sub);
 	subscription_fini(&p->sub);
@@ -445,25 +444,6 @@ static void done(struct helper_job *job)
 	respond(p);
 }
 
-static void set_range(struct page *p)
-{
-	const struct subscription *s = &p->sub;
-	p->upto = p->all->registry->newest_id;
-	for (size_t i = 0; i < s->n_channels; i++) {
-		event_id waiting = s->channels[i].channel->unpublished;
-		if (waiting && waiting <= p->upto)
-			p->upto = waiting - 1;
-	}
-	if (s->before)
-		p->upto = MIN(p->upto, s->before - 1);
-	if (s->until)
-		p->upto = MIN(p->upto, s->until);
-	p->is_backward = !s->has_after && s->start != START_EARLIEST;
-	p->after = p->seen = s->start == START_AFTER ? s->after : 0;
-	if (s->start == START_UNKNOWN)
-		p->after = p->seen = 0;
-}
-
 void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a)
 {
 	struct page *p = mem_zero(sizeof(*p));
@@ -476,19 +456,10 @@ void history_open(struct pages *all, int fd, const struct handoff_request *r, st
 	p->deadline.fn = on_deadline;
 	list_init(&p->reaper.link);
 	list_append(&all->all, &p->link);
-	p->channels = mem_zero((p->sub.n_channels + 1) * sizeof(p->channels[0]));
-	set_range(p);
-	for (size_t i = 0; i < p->sub.n_channels; i++) {
-		const struct channel *c = p->sub.channels[i].channel;
-		struct past_channel *of = &p->channels[i];
-		event_id low = journal_low_watermark(&c->journal);
-		of->name = str_of(c->settings.name);
-		of->filter = p->sub.channels[i].filter;
-		of->bounds = p->sub.channels[i].bounds;
-		journal_snapshot_back(&c->journal, p->upto, &of->snapshot);
-		if (!p->is_backward && p->sub.has_after && low > p->after && low <= p->upto)
-			of->gap_to = low;
-	}
+	p->is_backward = !p->sub.has_after && p->sub.start != START_EARLIEST;
+	p->upto = past_range_upto(all->registry, &p->sub);
+	p->after = p->seen = past_range_after(&p->sub);
+	p->channels = past_range_channels(&p->sub, p->upto, !p->is_backward);
 	if (p->is_backward)
 		tail_search_init(&p->search, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
 	p->search.is_cancelled = &p->is_cancelled;

@@ -52,6 +52,7 @@ struct subscription {
 	event_id before, until;
 	bool has_after;
 	uint64_t limit, lines_before, lines_after;
+	bool is_oldest_first; /* of a search */
 	/* Equal for all who get the very same bytes. */
 	struct buf key;
 };
