@@ -100,6 +100,7 @@ struct file {
 	bool is_noted;           /* a restart knows of it, and of all that come before it */
 	bool is_generation;      /* found as an older one of a file that has its name */
 	bool is_rotated;         /* its name belongs to another file, or to none */
+	bool is_copy;            /* of a file that was emptied: nothing is added to it */
 	bool is_done;            /* rotated, read to its end, closed; only remembered */
 	bool owes_gap;           /* gone while we did not run, unless it comes back compressed */
 	int64_t copied_ns;       /* when the last copy that was read was made */

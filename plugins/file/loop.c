@@ -126,6 +126,9 @@ static int drain_oldest(struct state *s, struct file *f)
 		r = generation_tell_owed(s, oldest);
 		r = r ? r : reading_drain(s, oldest);
 		r = r ? r : assemble_flush(s, oldest);
+		/* From then on it is known, and nothing of it comes behind the file. */
+		if (!r && oldest->is_copy && !oldest->owes_emptied && oldest->fd >= 0)
+			r = reading_finish(s, oldest);
 	} while (!r && oldest->owes_emptied && !oldest->older);
 	if (!oldest->older)
 		last_to_wait(f)->older = NULL;

@@ -64,8 +64,10 @@ static void take_known(struct emptied *e, const struct candidate *c)
 	if (g == e->f || !(is_first || e->has_first || c->born_ns > e->since_ns))
 		return;
 	note_copy(e, c);
-	if (file_is_pending(g, e->f))
+	if (file_is_pending(g, e->f)) {
+		g->is_copy = true;
 		read_before(e, g);
+	}
 }
 
 /* A copy that was made when the file had been emptied before: all of it is new. */
@@ -92,7 +94,7 @@ static void take_plain(struct state *s, struct emptied *e, const struct candidat
 {
 	struct position copy = *e->at;
 	struct file *g = file_add(s, e->f->origin, c->path, &c->st);
-	g->is_rotated = g->is_seen = g->is_generation = true;
+	g->is_rotated = g->is_seen = g->is_generation = g->is_copy = true;
 	if (handle_open(s, g)) {
 		file_drop(s, g);
 		return;

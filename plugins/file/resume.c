@@ -82,7 +82,11 @@ static int resume_found(struct state *s, struct file *f, const struct stat *st)
 static void resume_emptied(struct state *s, struct file *f)
 {
 	struct position at = f->at;
+	struct stat st;
 	f->is_emptied = false;
+	/* Copies that are made from now on are later than these. */
+	if (fstat(f->fd, &st) == 0)
+		file_note_time(f, &st);
 	handle_seek(f, 0);
 	reading_copies(s, f, &at, at.mtime_ns);
 	f->owes_emptied = true;

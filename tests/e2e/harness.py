@@ -377,13 +377,13 @@ class Event:
 class Stream:
     """A client of /events through the front server, which parses SSE by the book."""
 
-    def __init__(self, site, query, headers=None, rcvbuf=None, port=None):
+    def __init__(self, site, query, headers=None, rcvbuf=None, port=None, path="/events"):
         self.sock = socket.socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(20 * PATIENCE)
         self.sock.connect(("127.0.0.1", port or site.port))
-        lines = ["GET %s/events?%s HTTP/1.0" % (site.prefix, query), "Host: localhost"]
+        lines = ["GET %s%s?%s HTTP/1.0" % (site.prefix, path, query), "Host: localhost"]
         lines += ["%s: %s" % h for h in {"Accept": "text/event-stream", **(headers or {})}.items()]
         self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.buffer = b""

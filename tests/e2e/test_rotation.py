@@ -605,12 +605,14 @@ def what_a_rotated_file_of_a_container_held_back_is_not_lost_silently(site):
           any(e.type == "line" and e.json()["message"] == "half" for e in got), "lost silently: %r" % got)
 
 
-def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="auto"):
-    """copytruncate three times unseen; then the source is killed at each of the copies."""
+def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="auto", unread=True):
+    """copytruncate three times unseen; then the source is killed at each of the copies, of which the
+    first holds something that is new, or nothing."""
     require("strace")
-    moments = [("openat", 1, "app.log.3"), ("preadv", 2, "app.log.3"), ("openat", 1, "app.log.2"),
-               ("openat", 1, "app.log.1"), ("preadv", 2, "app.log.1"), ("openat", 1, "app.log")]
-    last = 200000
+    moments = [("openat", 1, "app.log.3"), ("preadv", 2 if unread else 1, "app.log.3"), ("openat", 1, "app.log.2"),
+               ("openat", 1, "app.log.1"), ("preadv", 2, "app.log.1"), ("openat", 1, "app.log"), ("preadv", 1, "app.log")]
+    first_copy = 60000 if unread else 1000
+    last = first_copy + 60000
 
     def log(i):
         return site.path("logs", str(i), "app.log")
@@ -634,7 +636,7 @@ def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="
         source = site.source("s%d" % i)["pid"]
         os.kill(source, signal.SIGSTOP)
         # The second one is shorter than what is known of the first.
-        for first, to in ((1001, 100000), (100001, 100005), (100006, last)):
+        for first, to in ((1001, first_copy), (first_copy + 1, first_copy + 5), (first_copy + 6, last)):
             write_lines(log(i), first, to)
             copy_and_empty(log(i))
         write_lines(log(i), last + 1, last + 5)
@@ -655,7 +657,7 @@ def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="
 
 
 def copies_are_read_once_and_in_order_wherever_the_source_is_killed_by_polling(site):
-    copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, "poll")
+    copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, "poll", unread=False)
 
 
 def copies_that_are_compressed_unseen_are_read_in_order(site):

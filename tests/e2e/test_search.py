@@ -1,19 +1,221 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""/search: everything that matches, as it is found."""
+"""/search: everything that matches, as it is found, against all that the channels hold."""
+import itertools
+import random
+import urllib.parse
+
 from harness import *
 
-
-def first_try(site):
-    os.mkdir(site.path("a"))
-    write_lines(site.path("a/app.log"), 1, 200000)
-    site.up("a: {type: file, channel: a, include: [DIR/a/app.log], read_from: beginning}\n")
-    wait_for(lambda: site.source("a")["events"] >= 200000, "all")
-    for q in ("channel=a&grep=12345", "channel=a&grep=777&limit=3&context=1&format=ndjson", "channel=a&grep=777&limit=3&order=oldest&format=text"):
-        t = time.monotonic()
-        status, head, body = site.get("/search?" + q)
-        print(q, status, time.monotonic() - t)
-        print(body[-1500:])
+WORDS = "amber blue coral dune ember fern gold hazel iris jade".split()
+LEVELS = ("error", "warning", "notice", "info")
 
 
-run(first_try)
+def two_channels(site, n):
+    """JSON lines in two channels at once; how many."""
+    rng = random.Random(n)
+    for name in ("a", "b"):
+        with open(site.path(name + ".log"), "w") as f:
+            for i in range(n):
+                f.write(json.dumps({"level": rng.choice(LEVELS), "message": "%s %s number %d" % (rng.choice(WORDS), name, i),
+                                    "status": rng.choice((200, 200, 200, 404, 500)), "path": "/" + rng.choice(WORDS)}) + "\n")
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, parse: json}\n" % (c, c, c) for c in "ab"),
+            channels="a: {history: {size: 4MiB}}\nb: {history: {size: 400MiB}}")
+    wait_for(lambda: all(c["events"] >= n for c in site.json("/channels")["channels"] if c["name"] in "ab"), "all lines", 60)
+
+
+def everything(site):
+    """What a plain reading of both channels brings, oldest first."""
+    s = site.stream("channel=a,b&earliest=1&format=ndjson")
+    last = max(c["head"] for c in site.json("/channels")["channels"])
+    got = []
+    while True:
+        check(s.fill(10), "the stream has ended")
+        whole, _, s.buffer = s.buffer.rpartition(b"\n")
+        for line in filter(None, whole.split(b"\n")):
+            try:
+                e = json.loads(line)
+            except ValueError as error:
+                raise Failed("no JSON: %r of %r" % (line[:300], whole[:100])) from error
+            if e["event"] in ("line", "gap"):
+                got.append(e)
+        if got and got[-1]["id"] == last:
+            s.close()
+            return got
+
+
+def search(site, **query):
+    """The events of a whole search, with what was said at its end; context and gaps are events."""
+    status, _, body = site.get("/search?" + urllib.parse.urlencode({"format": "ndjson", **query}), timeout=60 * PATIENCE)
+    check(status == 200, "%d: %r" % (status, body[:500]))
+    got = [json.loads(line) for line in body.splitlines()]
+    check(got and got[-1]["event"] == "done", "no done: %r" % got[-1:])
+    return [e for e in got if e["event"] not in ("progress", "done")], got[-1]
+
+
+def ids(events):
+    return [e["id"] for e in events if e["event"] == "line" and not e.get("context")]
+
+
+FILTERS = (
+    ("", lambda e: True),
+    ("message contains \"coral\"", lambda e: "coral" in e["message"]),
+    ("message contains \"nowhere\"", lambda e: False),
+    ("severity <= warning", lambda e: e["severity"] in ("error", "warning")),
+    ("fields.status >= 500 and message ~ /number \\d*7$/", lambda e: e["fields"]["status"] == 500 and e["message"].endswith("7")),
+    ("not (fields.path == \"/jade\" or severity == info)", lambda e: e["fields"]["path"] != "/jade" and e["severity"] != "info"),
+)
+
+
+def a_search_brings_what_a_plain_reading_does(site):
+    two_channels(site, 20000)
+    everything_there = everything(site)
+    lines = [e for e in everything_there if e["event"] == "line"]
+    rng = random.Random(4711)
+    for channels, (text, matches), order in itertools.product(("a", "b", "a,b"), FILTERS, ("newest", "oldest")):
+        query = {"channel": channels, "order": order, "limit": rng.choice((0, 1, 7, 1000))}
+        if text:
+            query["filter"] = text
+        want = [e for e in lines if e["channel"] in channels and matches(e)]
+        if rng.random() < 0.5:
+            first = rng.choice(lines)["id"]
+            query["after"] = first
+            want = [e for e in want if place(e["id"]) > place(first)]
+        if rng.random() < 0.5:
+            last = rng.choice(lines)["id"]
+            query["before"] = last
+            want = [e for e in want if place(e["id"]) < place(last)]
+        want = ids(want)[::-1 if order == "newest" else 1]
+        if query["limit"]:
+            want, rest = want[:query["limit"]], want[query["limit"]:]
+        else:
+            rest = []
+        got, done = search(site, **query)
+        check(ids(got) == want, "%r: got %d events, not %d: %r" % (query, len(ids(got)), len(want), done))
+        check(done["matches"] == len(want) and (done["complete"] or not query["limit"] > len(want)), "%r: %r" % (query, done))
+        if rest and rng.random() < 0.5:
+            # It goes on where it stopped.
+            query["before" if order == "newest" else "after"] = done["next"]
+            got, _ = search(site, **query)
+            check(ids(got) == rest[:query["limit"]], "%r: not what follows" % query)
+    # What retention has dropped of channel a is said.
+    got, _ = search(site, channel="a", since="1h", limit=0)
+    check([e["reason"] for e in got if e["event"] == "gap"] == ["expired"] and got[-1]["event"] == "gap", "no gap: %r" % got[-2:])
+
+
+def place(text):
+    ms, n = text.split(".")[1].split("-")
+    return int(ms), int(n)
+
+
+def context_stands_around_each_match(site):
+    two_channels(site, 3000)
+    lines = [e for e in everything(site) if e["event"] == "line"]
+    at = [i for i, e in enumerate(lines) if e["message"].endswith(" 777")]
+    for order in ("newest", "oldest"):
+        got, _ = search(site, channel="a,b", filter="message ~ / 777$/", context=2, order=order)
+        want = sorted({k for i in at for k in range(i - 2, i + 3)}, reverse=order == "newest")
+        check([e["id"] for e in got] == [lines[k]["id"] for k in want], "not these: %r" % got)
+        check([not e.get("context") for e in got] == [k in at for k in want], "context is not marked: %r" % got)
+
+
+def it_says_how_far_it_has_come_and_ends_when_the_client_goes(site):
+    two_channels(site, 150000)
+    # A filter that takes its time.
+    slow = " or ".join("message ~ /([a-z]+ )*[%s]+.*q%d$/" % (w, i) for i, w in enumerate(WORDS))
+    s = Stream(site, urllib.parse.urlencode({"channel": "b", "filter": slow, "limit": 0}), path="/search")
+    times, last = [time.monotonic()], 0
+    for _ in range(3):
+        e = s.until_type("progress").json()
+        times.append(time.monotonic())
+        check(e["scanned"] >= last and e["scanned"] <= e["total"], "it does not get on: %r" % e)
+        last = e["scanned"]
+    check(last > 0, "nothing was read")
+    check(max(b - a for a, b in zip(times, times[1:])) < 1.0 * PATIENCE, "too seldom: %r" % times)
+    check(site.json("/status")["searches"] == 1, "it is not counted")
+    s.close()
+    wait_for(lambda: site.json("/status")["searches"] == 0, "the search to end with its client", 5)
+
+
+def nobody_searches_for_all_others(site):
+    two_channels(site, 100)
+    slow_readers = []
+    for _ in range(4):
+        slow_readers.append(socket.create_connection(("127.0.0.1", site.port)))
+    two = "channel=b&limit=0&filter=" + urllib.parse.quote(" or ".join("message ~ /(%s|x)+ q%d$/" % (w, i) for i, w in enumerate(WORDS)))
+    with open(site.path("b.log"), "a") as f:
+        f.write("".join('{"message": "%s"}\n' % ("filler " * 20) for _ in range(300000)))
+    wait_for(lambda: site.source("b")["events"] >= 300100, "all lines", 60)
+    for c in slow_readers:
+        c.sendall(b"GET /logs/search?%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % two.encode())
+    wait_for(lambda: site.json("/status")["searches"] == 4, "four searches")
+    status, head, body = site.get("/search?channel=b")
+    check(status == 503 and b"too many searches at once from this address" in body, "%d %r" % (status, body))
+    # Streams and pages go on, and so does what comes in.
+    check(site.get("/history?channel=b&limit=1")[0] == 200, "no page")
+    live = site.stream("channel=a")
+    live.until_type("hello")
+    with open(site.path("a.log"), "a") as f:
+        f.write('{"message": "live"}\n')
+    live.until_message("live")
+    for c in slow_readers:
+        c.close()
+    wait_for(lambda: site.json("/status")["searches"] == 0, "their end", 10)
+    check(site.get("/search?channel=b&limit=1")[0] == 200, "not again")
+
+
+def a_client_that_does_not_read_holds_up_nothing(site):
+    two_channels(site, 200000)
+    c = socket.socket()
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.connect(("127.0.0.1", site.port))
+    before = rss_kib(site.pids("hub")[0])
+    c.sendall(b"GET /logs/search?channel=b&limit=0&format=ndjson HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_for(lambda: site.json("/status")["searches"] == 1, "the search")
+    time.sleep(1)
+    grown = rss_kib(site.pids("hub")[0]) - before
+    check(grown < 16384, "the hub has grown by %d KiB" % grown)
+    got = b""
+    while b'"event":"done"' not in got[-4096:]:
+        data = c.recv(1 << 20)
+        check(data, "it ended early")
+        got += data
+    check(got.count(b'"event":"line"') == 200000, "got %d lines" % got.count(b'"event":"line"'))
+    c.close()
+
+
+def a_killed_hub_ends_it_and_the_last_id_goes_on(site):
+    two_channels(site, 60000)
+    lines = ids(e for e in everything(site) if e["event"] == "line")[::-1]
+    got, last = [], None
+    for turn in range(4):
+        s = Stream(site, "channel=a,b&limit=0", path="/search", headers={"Last-Event-ID": last} if last else {})
+        want = len(got) + 20000 if turn < 3 else len(lines)
+        try:
+            for e in s.events(lambda e: e.type == "done" or len(got) + 1 >= want):
+                if e.type == "line":
+                    got.append(e.id)
+                    last = e.id
+        except (OSError, Failed):
+            pass
+        s.close()
+        if turn < 3:
+            site.kill("hub")
+    check(got[:len(lines)] == lines, "lost or doubled: %d of %d" % (len(got), len(lines)))
+
+
+def what_makes_no_sense_is_refused_with_a_sentence(site):
+    two_channels(site, 10)
+    for query, says in (("", b"Which channel?"), ("channel=a&order=up", b'"order" is newest (first) or oldest'),
+                        ("channel=a&limit=-1", b'"limit" is a number'), ("channel=a&context=1000", b'"context" is a number'),
+                        ("channel=a&format=json", b"A search is sse, ndjson or text"), ("channel=a&filter=nonsense", b"nonsense"),
+                        ("channel=a&before=yesterday+25:00", b'"before" is no time'), ("channel=a&tail=5", b"tail")):
+        status, _, body = site.get("/search?" + query)
+        check(status == 400 and says in body, "%s: %d %r" % (query, status, body))
+    check(site.get("/search?channel=nosuch")[0] in (400, 403, 404), "a channel that is not there")
+
+
+run(a_search_brings_what_a_plain_reading_does, context_stands_around_each_match,
+    it_says_how_far_it_has_come_and_ends_when_the_client_goes, nobody_searches_for_all_others,
+    a_client_that_does_not_read_holds_up_nothing, a_killed_hub_ends_it_and_the_last_id_goes_on,
+    what_makes_no_sense_is_refused_with_a_sentence)
