@@ -61,10 +61,12 @@ static void take_known(struct emptied *e, const struct candidate *c)
 	struct file *g = c->file;
 	bool is_first =
 		!e->has_first && e->at->offset && g->at.offset >= e->at->offset && holds(c, e->at);
-	if (g == e->f || !(is_first || e->has_first || c->born_ns > e->since_ns))
+	bool is_new = is_first || e->has_first;
+	if (g == e->f)
 		return;
-	note_copy(e, c);
-	if (file_is_pending(g, e->f)) {
+	if (is_new)
+		note_copy(e, c);
+	if ((is_new || c->born_ns > e->since_ns) && file_is_pending(g, e->f)) {
 		g->is_copy = true;
 		read_before(e, g);
 	}
