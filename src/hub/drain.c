@@ -55,7 +55,7 @@ static void on_look(struct loop_timer *t)
 	int64_t now = loop_now(h->loop);
 	int64_t moved_ns = MAX(streams_moved_ns(&h->streams), pages_moved_ns(&h->pages));
 	moved_ns = MAX(moved_ns, searches_moved_ns(&h->searches));
-	bool is_over = !h->streams.n && !h->pages.n_open;
+	bool is_over = !h->streams.n && !h->pages.n_open && !h->searches.n_open;
 	if (is_over || now - moved_ns > DEAF_NS || now > h->drain.gives_up_ns)
 		h->drain.done(h->drain.ctx);
 	else
@@ -69,6 +69,7 @@ void hub_shutdown(struct hub *h, void (*done)(void *ctx), void *ctx)
 	h->responders = NULL;
 	views_flush_all(&h->views);
 	streams_say_bye(&h->streams, SIZE_MAX, "shutdown");
+	searches_say_bye(&h->searches, "shutdown");
 	h->drain.done = done;
 	h->drain.ctx = ctx;
 	h->drain.look.fn = on_look;

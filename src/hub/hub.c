@@ -61,7 +61,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_f
 	views_init(&h->views, &h->registry, &h->readers);
 	streams_init(&h->streams, &h->views, &h->access);
 	pages_init(&h->pages, &h->registry, &h->readers);
-	searches_init(&h->searches, &h->registry, &h->readers);
+	searches_init(&h->searches, &h->registry, &h->readers, &h->access);
 	admissions_init(&h->admissions, l);
 	r = responder_server_open(&h->responders, l, &s->hub, responders_fd, &calls, why);
 	if (r)

@@ -38,6 +38,9 @@ struct search {
 	atomic_bool is_cancelled; /* the helper need not go on */
 	uint64_t owner;
 
+	const char *bye, *bye_why; /* it is to end, for that reason; borrowed, or NULL */
+
+	struct identity who;     /* owned */
 	struct subscription sub; /* owned */
 	struct past_channel *channels;
 	struct searcher searcher;
@@ -72,6 +75,7 @@ static void reap(struct loop_task *t)
 	searcher_fini(&s->searcher);
 	subscription_release(&s->sub);
 	subscription_fini(&s->sub);
+	identity_fini(&s->who);
 	free(s);
 }
 
@@ -96,7 +100,7 @@ static void end(struct search *s)
 
 static void search_on(struct search *s)
 {
-	if (s->is_running || s->is_over || s->is_found)
+	if (s->is_running || s->is_over || s->is_found || s->bye)
 		return;
 	s->is_running = true;
 	helper_submit(s->all->readers->helper, &s->job); /* behind all that wait */
@@ -184,6 +188,37 @@ static void say_done(struct search *s)
 	buf_fini(&data);
 }
 
+/* Instead of `done`: it can go on from there, by itself for an EventSource. */
+static void say_bye(struct search *s)
+{
+	const struct searcher *r = &s->searcher;
+	struct buf data = {0};
+	struct json j = {&data, false};
+	json_open(&j, NULL, '{');
+	json_cstr(&j, "reason", s->bye);
+	if (s->bye_why)
+		json_cstr(&j, "message", s->bye_why);
+	put_cursor(s, &j, "next", r->next);
+	json_close(&j, '}');
+	say(s, "bye", &data);
+	outlet_end(&s->outlet);
+	s->is_found = true;
+	buf_fini(&data);
+}
+
+static void stop(struct search *s, const char *reason, const char *why)
+{
+	if (s->is_over || s->is_found || s->bye)
+		return;
+	s->bye = reason;
+	s->bye_why = why;
+	atomic_store(&s->is_cancelled, true);
+	if (s->is_running && helper_take_back(s->all->readers->helper, &s->job))
+		s->is_running = false;
+	if (!s->is_running)
+		say_bye(s);
+}
+
 /* A client that takes nothing is let go. */
 static void on_tick(struct loop_timer *t)
 {
@@ -193,6 +228,10 @@ static void on_tick(struct loop_timer *t)
 		end(s);
 		return;
 	}
+	const char *lost =
+		access_lost(s->all->access, &s->who, buf_str(&s->sub.names), RIGHT_REPLAY);
+	if (lost)
+		stop(s, s->who.ticket ? "ticket" : "access", lost);
 	if (!s->is_found && outlet_is_clear(&s->outlet) && now - s->said_ns >= PROGRESS_NS)
 		say_progress(s);
 	loop_timer_set(loop_of(s), t, now + PROGRESS_NS);
@@ -217,7 +256,9 @@ static void done(struct helper_job *job)
 		r->out.len = 0;
 	}
 	s->is_found = r->is_complete || r->is_full || r->slow;
-	if (s->is_found) {
+	if (!s->is_found && s->bye) {
+		say_bye(s);
+	} else if (s->is_found) {
 		say_done(s);
 		outlet_end(&s->outlet);
 	} else if (loop_now(loop_of(s)) - s->said_ns >= PROGRESS_NS) {
@@ -250,6 +291,8 @@ void search_open(struct searches *all, int fd, const struct handoff_request *r, 
 	s->all = all;
 	s->sub = a->sub;
 	a->sub = (struct subscription){0};
+	s->who = a->who;
+	a->who = (struct identity){0};
 	subscription_hold(&s->sub);
 	s->reaper.fn = reap;
 	s->ticker.fn = on_tick;
@@ -267,7 +310,7 @@ void search_open(struct searches *all, int fd, const struct handoff_request *r, 
 	}
 	loop_timer_set(loop_of(s), &s->ticker, s->begun_ns + PROGRESS_NS);
 	s->job = (struct helper_job){
-		.work = work, .done = done, .owner = reader_owner(&a->who, READS_SEARCH)};
+		.work = work, .done = done, .owner = reader_owner(&s->who, READS_SEARCH)};
 	search_on(s);
 }
 
@@ -279,6 +322,12 @@ int64_t searches_moved_ns(const struct searches *all)
 		last = MAX(last, s->is_found ? s->outlet.moved_ns : loop_now(loop_of(s)));
 	}
 	return last;
+}
+
+void searches_say_bye(struct searches *all, const char *reason)
+{
+	list_each_safe (e, &all->all)
+		stop(list_entry(e, struct search, link), reason, NULL);
 }
 
 void searches_end_all(struct searches *all)
@@ -300,10 +349,14 @@ const char *searches_limit(const struct searches *all, const struct identity *wh
 	return NULL;
 }
 
-void searches_init(struct searches *all, struct registry *r, const struct readers *readers)
+void searches_init(struct searches *all, struct registry *r, const struct readers *readers,
+		   const struct access *access)
 {
-	*all = (struct searches){
-		.registry = r, .readers = readers, .addresses = quota_new(), .users = quota_new()};
+	*all = (struct searches){.registry = r,
+				 .access = access,
+				 .readers = readers,
+				 .addresses = quota_new(),
+				 .users = quota_new()};
 	list_init(&all->all);
 }
 

@@ -11,6 +11,7 @@
 #ifndef SLUICE_STREAM_SEARCH_H
 #define SLUICE_STREAM_SEARCH_H
 
+#include "access/access.h"
 #include "channel/registry.h"
 #include "past/readers.h"
 #include "stream/admission.h"
@@ -20,6 +21,7 @@ struct quota;
 /* All searches of a hub, and what they share. */
 struct searches {
 	struct registry *registry;
+	const struct access *access;
 	const struct readers *readers;
 	struct quota *addresses, *users; /* owned */
 	struct list all;                 /* of struct search */
@@ -28,8 +30,9 @@ struct searches {
 	uint64_t n_ever, n_matches, n_bytes;
 };
 
-/* Borrows both. */
-void searches_init(struct searches *all, struct registry *r, const struct readers *readers);
+/* Borrows all of them. */
+void searches_init(struct searches *all, struct registry *r, const struct readers *readers,
+		   const struct access *access);
 /* Once all have ended, and their memory is gone. */
 void searches_fini(struct searches *all);
 
@@ -43,7 +46,10 @@ void search_open(struct searches *all, int fd, const struct handoff_request *r,
 /* Loop time at which one last did something; 0 while there is none. */
 int64_t searches_moved_ns(const struct searches *all) must_check;
 
-/* Ends all; for the end of the hub. */
+/* Ends all with `bye`, which says where to go on; `reason` is borrowed. */
+void searches_say_bye(struct searches *all, const char *reason);
+
+/* Ends all at once; for the end of the hub. */
 void searches_end_all(struct searches *all);
 
 #endif

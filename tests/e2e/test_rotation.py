@@ -633,6 +633,13 @@ def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="
     for i, (call, when, name) in enumerate(moments):
         numbers = Numbers(site, "c%d" % i)
         numbers.until(1000)
+        trace = site.path("trace.%d" % i)
+        wait_for(lambda: site.pids("nursery"), "the nursery")
+        nursery = site.pids("nursery")[0]
+        strace = subprocess.Popen(["strace", "-q", "-f", "-p", str(nursery), "-o", trace,
+                                   "-P", site.path("logs", str(i), name), "-e", "trace=" + call, "-e",
+                                   "inject=%s:signal=SIGKILL:when=%d" % (call, when)])
+        wait_for(lambda: "TracerPid:\t%d" % strace.pid in open("/proc/%d/status" % nursery).read(), "strace")
         source = site.source("s%d" % i)["pid"]
         os.kill(source, signal.SIGSTOP)
         # The second one is shorter than what is known of the first.
@@ -640,11 +647,6 @@ def copies_are_read_once_and_in_order_wherever_the_source_is_killed(site, mode="
             write_lines(log(i), first, to)
             copy_and_empty(log(i))
         write_lines(log(i), last + 1, last + 5)
-        trace = site.path("trace.%d" % i)
-        strace = subprocess.Popen(["strace", "-q", "-f", "-p", str(site.pids("nursery")[0]), "-o", trace,
-                                   "-P", site.path("logs", str(i), name), "-e", "trace=" + call, "-e",
-                                   "inject=%s:signal=SIGKILL:when=%d" % (call, when)])
-        wait_for(lambda: "TracerPid:\t%d" % strace.pid in open("/proc/%d/status" % site.pids("nursery")[0]).read(), "strace")
         os.kill(source, signal.SIGKILL)
         wait_for(lambda: "SIGKILL" in open(trace).read(), "the source to be killed at %s of %s" % (call, name))
         strace.terminate()

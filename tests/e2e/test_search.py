@@ -20,17 +20,19 @@ def two_channels(site, n):
                 f.write(json.dumps({"level": rng.choice(LEVELS), "message": "%s %s number %d" % (rng.choice(WORDS), name, i),
                                     "status": rng.choice((200, 200, 200, 404, 500)), "path": "/" + rng.choice(WORDS)}) + "\n")
     site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, parse: json}\n" % (c, c, c) for c in "ab"),
-            channels="a: {history: {size: 4MiB}}\nb: {history: {size: 400MiB}}")
+            channels="a: {history: {size: 1MiB}}\nb: {history: {size: 400MiB}}")
     wait_for(lambda: all(c["events"] >= n for c in site.json("/channels")["channels"] if c["name"] in "ab"), "all lines", 60)
 
 
 def everything(site):
     """What a plain reading of both channels brings, oldest first."""
-    s = site.stream("channel=a,b&earliest=1&format=ndjson")
+    s = site.stream("channel=a&channel=b&earliest=1&format=ndjson")
     last = max(c["head"] for c in site.json("/channels")["channels"])
     got = []
     while True:
         check(s.fill(10), "the stream has ended")
+        if s.head is None:
+            continue
         whole, _, s.buffer = s.buffer.rpartition(b"\n")
         for line in filter(None, whole.split(b"\n")):
             try:
@@ -46,7 +48,7 @@ def everything(site):
 
 def search(site, **query):
     """The events of a whole search, with what was said at its end; context and gaps are events."""
-    status, _, body = site.get("/search?" + urllib.parse.urlencode({"format": "ndjson", **query}), timeout=60 * PATIENCE)
+    status, _, body = site.get("/search?" + urllib.parse.urlencode({"format": "ndjson", **query}, doseq=True), timeout=60 * PATIENCE)
     check(status == 200, "%d: %r" % (status, body[:500]))
     got = [json.loads(line) for line in body.splitlines()]
     check(got and got[-1]["event"] == "done", "no done: %r" % got[-1:])
@@ -72,8 +74,8 @@ def a_search_brings_what_a_plain_reading_does(site):
     everything_there = everything(site)
     lines = [e for e in everything_there if e["event"] == "line"]
     rng = random.Random(4711)
-    for channels, (text, matches), order in itertools.product(("a", "b", "a,b"), FILTERS, ("newest", "oldest")):
-        query = {"channel": channels, "order": order, "limit": rng.choice((0, 1, 7, 1000))}
+    for channels, (text, matches), order in itertools.product(("a", "b", "ab"), FILTERS, ("newest", "oldest")):
+        query = {"channel": list(channels), "order": order, "limit": rng.choice((0, 1, 7, 1000))}
         if text:
             query["filter"] = text
         want = [e for e in lines if e["channel"] in channels and matches(e)]
@@ -113,7 +115,7 @@ def context_stands_around_each_match(site):
     lines = [e for e in everything(site) if e["event"] == "line"]
     at = [i for i, e in enumerate(lines) if e["message"].endswith(" 777")]
     for order in ("newest", "oldest"):
-        got, _ = search(site, channel="a,b", filter="message ~ / 777$/", context=2, order=order)
+        got, _ = search(site, channel=["a", "b"], filter="message ~ / 777$/", context=2, order=order)
         want = sorted({k for i in at for k in range(i - 2, i + 3)}, reverse=order == "newest")
         check([e["id"] for e in got] == [lines[k]["id"] for k in want], "not these: %r" % got)
         check([not e.get("context") for e in got] == [k in at for k in want], "context is not marked: %r" % got)
@@ -122,7 +124,7 @@ def context_stands_around_each_match(site):
 def it_says_how_far_it_has_come_and_ends_when_the_client_goes(site):
     two_channels(site, 150000)
     # A filter that takes its time.
-    slow = " or ".join("message ~ /([a-z]+ )*[%s]+.*q%d$/" % (w, i) for i, w in enumerate(WORDS))
+    slow = " or ".join("message ~ /([a-z]+ )+[0-9]+[a-f]{%d}$/" % i for i in range(1, 31))
     s = Stream(site, urllib.parse.urlencode({"channel": "b", "filter": slow, "limit": 0}), path="/search")
     times, last = [time.monotonic()], 0
     for _ in range(3):
@@ -142,7 +144,7 @@ def nobody_searches_for_all_others(site):
     slow_readers = []
     for _ in range(4):
         slow_readers.append(socket.create_connection(("127.0.0.1", site.port)))
-    two = "channel=b&limit=0&filter=" + urllib.parse.quote(" or ".join("message ~ /(%s|x)+ q%d$/" % (w, i) for i, w in enumerate(WORDS)))
+    two = "channel=b&limit=0&filter=" + urllib.parse.quote(" or ".join("message ~ /([a-z]+ )+[0-9]+[a-f]{%d}$/" % i for i in range(1, 31)))
     with open(site.path("b.log"), "a") as f:
         f.write("".join('{"message": "%s"}\n' % ("filler " * 20) for _ in range(300000)))
     wait_for(lambda: site.source("b")["events"] >= 300100, "all lines", 60)
@@ -165,22 +167,24 @@ def nobody_searches_for_all_others(site):
 
 
 def a_client_that_does_not_read_holds_up_nothing(site):
-    two_channels(site, 200000)
+    n = 100000
+    two_channels(site, n)
     c = socket.socket()
-    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.settimeout(20 * PATIENCE)
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
     c.connect(("127.0.0.1", site.port))
     before = rss_kib(site.pids("hub")[0])
-    c.sendall(b"GET /logs/search?channel=b&limit=0&format=ndjson HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    c.sendall(b"GET /logs/search?channel=b&limit=0&format=ndjson HTTP/1.0\r\nHost: localhost\r\n\r\n")
     wait_for(lambda: site.json("/status")["searches"] == 1, "the search")
     time.sleep(1)
     grown = rss_kib(site.pids("hub")[0]) - before
-    check(grown < 16384, "the hub has grown by %d KiB" % grown)
+    check(grown < 16384 or not MEASURES_MEMORY, "the hub has grown by %d KiB" % grown)
     got = b""
     while b'"event":"done"' not in got[-4096:]:
         data = c.recv(1 << 20)
         check(data, "it ended early")
         got += data
-    check(got.count(b'"event":"line"') == 200000, "got %d lines" % got.count(b'"event":"line"'))
+    check(got.count(b'"event":"line"') == n, "got %d lines" % got.count(b'"event":"line"'))
     c.close()
 
 
@@ -189,7 +193,7 @@ def a_killed_hub_ends_it_and_the_last_id_goes_on(site):
     lines = ids(e for e in everything(site) if e["event"] == "line")[::-1]
     got, last = [], None
     for turn in range(4):
-        s = Stream(site, "channel=a,b&limit=0", path="/search", headers={"Last-Event-ID": last} if last else {})
+        s = Stream(site, "channel=a&channel=b&limit=0", path="/search", headers={"Last-Event-ID": last} if last else {})
         want = len(got) + 20000 if turn < 3 else len(lines)
         try:
             for e in s.events(lambda e: e.type == "done" or len(got) + 1 >= want):
