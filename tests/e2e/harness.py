@@ -74,10 +74,15 @@ def free_port():
 
 
 def drift(times, interval):
-    """By how much ticks run away from their schedule, whatever delays single ones."""
+    """By how much ticks run away from their schedule, whatever delays single ones.  On a busy machine
+    some are left out: then by how much the last third misses the grid of the first."""
+    third = len(times) // 3
     late = [t - i * interval for i, t in enumerate(times)]
-    third = len(late) // 3
-    return min(late[-third:]) - min(late[:third])
+    by = min(late[-third:]) - min(late[:third])
+    if by < interval / 2 or max(b - a for a, b in zip(times, times[1:])) < 1.6 * interval:
+        return by
+    first = min(times[:third], key=lambda c: sum((t - c) % interval for t in times[:third]))
+    return min((((t - first + interval / 2) % interval) - interval / 2 for t in times[-third:]), key=abs)
 
 
 class Skipped(SystemExit):

@@ -171,7 +171,7 @@ def a_client_that_does_not_read_holds_up_nothing(site):
     two_channels(site, n)
     c = socket.socket()
     c.settimeout(20 * PATIENCE)
-    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
     c.connect(("127.0.0.1", site.port))
     before = rss_kib(site.pids("hub")[0])
     c.sendall(b"GET /logs/search?channel=b&limit=0&format=ndjson HTTP/1.0\r\nHost: localhost\r\n\r\n")

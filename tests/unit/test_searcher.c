@@ -225,7 +225,7 @@ static void compare(const struct searcher *asked, bool in_slices)
 	struct buf want = {0}, got;
 	expect(&s, &want);
 	search(&s, in_slices, &got);
-	if (got.len != want.len || memcmp(got.data, want.data, got.len) != 0) {
+	if (!str_eq(buf_str(&got), buf_str(&want))) {
 		size_t i = 0;
 		while (i < got.len && i < want.len && got.data[i] == want.data[i])
 			i++;
