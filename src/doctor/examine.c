@@ -14,7 +14,7 @@
 /* How long a first frame is waited for. */
 #define ANSWER_NS (20 * NS_PER_SEC)
 
-enum { HEAD_MAX = 32 * 1024 };
+enum { HEAD_MAX = 32 * 1024, AT_ONCE_MS = 4000 };
 
 /* One fetch. */
 struct fetch {
@@ -276,6 +276,8 @@ int examine_at_once(const struct examine_how *how, int n)
 	CURLM *m = curl_multi_init();
 	struct examine_how one = *how;
 	one.http2 = true;
+	/* Long enough that a busy machine starts all that may start before the first one ends. */
+	one.interval_ms = MAX(how->interval_ms, AT_ONCE_MS / how->frames);
 	curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
 	for (int i = 0; i < n; i++) {
@@ -285,22 +287,24 @@ int examine_at_once(const struct examine_how *how, int n)
 		curl_multi_add_handle(m, handles[i]);
 	}
 	/* From the first frame on: until then, how long an answer takes says nothing. */
-	int64_t half_ns = how->frames * how->interval_ms * NS_PER_MS / 2;
+	int64_t window_ns = one.frames * one.interval_ms * NS_PER_MS * 3 / 4;
 	int64_t until = clock_mono_ns() + ANSWER_NS;
 	int running = 1, started = 0, first = n;
-	while (running && clock_mono_ns() < until) {
+	while (running && started < n && clock_mono_ns() < until) {
 		curl_multi_perform(m, &running);
-		for (int i = 0; first == n && i < n; i++)
-			if (results[i].n) {
+		started = 0;
+		for (int i = 0; i < n; i++) {
+			started += results[i].n > 0;
+			if (results[i].n && first == n) {
 				first = i;
-				until = clock_mono_ns() + half_ns;
+				until = clock_mono_ns() + window_ns;
 			}
+		}
 		curl_multi_poll(m, NULL, 0, 20, NULL);
 	}
 	long version = 0;
 	curl_easy_getinfo(handles[first % n], CURLINFO_HTTP_VERSION, &version);
 	for (int i = 0; i < n; i++) {
-		started += results[i].n > 0;
 		curl_multi_remove_handle(m, handles[i]);
 		curl_easy_cleanup(handles[i]);
 		buf_fini(&all[i].line);

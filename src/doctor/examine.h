@@ -55,8 +55,8 @@ bool examine_field(const struct examination *e, const char *name, char *ret, siz
 int64_t examine_number(const struct examination *e, const char *key) must_check;
 void examine_text(const struct examination *e, const char *key, char *ret, size_t size);
 
-/* `n` probes at once over one HTTP/2 connection: how many had their first frame within half
- * the time that one takes, from the first of all on; negative when that protocol is not spoken.
+/* `n` probes at once over one HTTP/2 connection: how many had their first frame before the
+ * first of them can have ended; negative when that protocol is not spoken.
  */
 int examine_at_once(const struct examine_how *how, int n) must_check;
 
