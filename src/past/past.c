@@ -20,6 +20,9 @@ void past_init(struct past *p, const struct past_channel *c, event_id after)
 	p->first_part = p->part;
 }
 
+/* A reader looks at the clock meanwhile. */
+enum { MILESTONE_EVERY = 1024 * 1024 };
+
 static void open_part(struct past *p, const struct journal_part *part)
 {
 	uint64_t start = part->start, ordinal = part->ordinal;
@@ -79,6 +82,7 @@ static bool take_batch(struct past *p, const struct journal_part *part, const st
 	else if (!is_known || b->ordinal + b->n_events > p->next)
 		p->next = b->ordinal + b->n_events;
 	p->records = b->last > p->after ? b->records : (struct str){NULL, 0};
+	p->place = (struct scan_place){0};
 	return has_hole;
 }
 
@@ -132,10 +136,26 @@ static int next_batch(struct past *p)
 	return ends_early(p, damaged) ? 2 : 0;
 }
 
+/* Hops to the next record that may hold what is looked for. */
+static void hop(struct past *p)
+{
+	struct str *rest = &p->records;
+	const char *end = rest->data + rest->len;
+	bool must_look;
+	size_t n;
+	while (rest->len && (n = record_hop(*rest, &must_look)) && !must_look &&
+	       filter_scan_next(p->channel->scan, &p->place, rest->data, end) >= rest->data + n) {
+		rest->data += n;
+		rest->len -= n;
+		p->n_hopped += n;
+	}
+}
+
 void past_advance(struct past *p)
 {
 	p->id = 0;
 	p->gap_reason = NULL;
+	p->is_milestone = false;
 	if (!p->gap_done && p->channel->gap_to) {
 		p->gap_done = true;
 		yield_gap(p, p->after, p->channel->gap_to, -1, "expired");
@@ -144,7 +164,11 @@ void past_advance(struct past *p)
 	}
 	for (;;) {
 		struct record rec;
-		while (record_next(&p->records, &rec) == 1) {
+		for (;;) {
+			if (p->channel->scan)
+				hop(p);
+			if (record_next(&p->records, &rec) != 1)
+				break;
 			if (rec.kind != RECORD_EVENT || rec.event.id <= p->after)
 				continue;
 			p->event = rec.event;
@@ -153,6 +177,12 @@ void past_advance(struct past *p)
 			return;
 		}
 		p->records.len = 0;
+		if (p->n_hopped >= MILESTONE_EVERY) {
+			p->n_hopped = 0;
+			p->is_milestone = true;
+			p->id = p->upto = p->seen;
+			return;
+		}
 		if (next_batch(p) != 1)
 			return;
 	}

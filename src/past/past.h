@@ -11,13 +11,15 @@
 #ifndef SLUICE_PAST_PAST_H
 #define SLUICE_PAST_PAST_H
 
-#include "filter/filter.h"
+#include "filter/scan.h"
 #include "journal/journal.h"
 
 struct past_channel {
 	struct str name;       /* borrowed */
 	struct filter *filter; /* counted by whoever made it; NULL: all match */
 	struct filter *bounds; /* what may be shown beside matches; the same way */
+	/* Events that cannot match by it may be left out; borrowed, or NULL: all are read. */
+	const struct filter_scan *scan; /* with it milestones come, too */
 	struct journal_snapshot snapshot;
 	event_id gap_to; /* 0, or: what lies in (after, gap_to] is gone */
 };
@@ -29,10 +31,11 @@ struct past {
 	size_t first_part, part;
 	bool is_open; /* `reader` stands in that part */
 	struct batch_reader reader;
-	struct str records; /* of the batch being read */
-	event_id seen;      /* everything up to here was read, or reported as a gap */
-	event_id own;       /* the newest id of these that is certain to be from this journal */
-	uint64_t next;      /* ordinal of the event that should follow, or ORDINAL_UNKNOWN */
+	struct str records;      /* of the batch being read */
+	struct scan_place place; /* in these */
+	event_id seen;           /* everything up to here was read, or reported as a gap */
+	event_id own;  /* the newest id of these that is certain to be from this journal */
+	uint64_t next; /* ordinal of the event that should follow, or ORDINAL_UNKNOWN */
 	bool gap_done;
 	/* the next event or gap; id 0: there is none */
 	event_id id;   /* of a gap: the lowest id that may be missing */
@@ -40,6 +43,8 @@ struct past {
 	event_id gap_from, gap_to;
 	const char *gap_reason; /* NULL for an event */
 	int64_t gap_count;      /* events that are missing, or -1: not known */
+	bool is_milestone;      /* it is neither: nothing is wanted up to there */
+	size_t n_hopped;        /* bytes read since the last of these */
 	struct event event;
 };
 

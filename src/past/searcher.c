@@ -19,6 +19,8 @@ static int wants(struct searcher *s, const struct past *p)
 {
 	if (p->gap_reason)
 		return IS_GAP;
+	if (p->is_milestone)
+		return NOT_WANTED;
 	int is = past_matches(p, s->run);
 	if (is)
 		return is < 0 ? is : IS_MATCH;

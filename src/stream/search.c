@@ -43,6 +43,7 @@ struct search {
 	struct identity who;     /* owned */
 	struct subscription sub; /* owned */
 	struct past_channel *channels;
+	struct filter_scan *scans; /* owned: of these, one for each */
 	struct searcher searcher;
 	struct quota_entry *quotas[2]; /* of its address and user; or NULL */
 	int64_t begun_ns, said_ns;     /* loop time: of all, and of the last progress */
@@ -72,6 +73,7 @@ static void reap(struct loop_task *t)
 	if (s->is_running)
 		return; /* done() comes here again */
 	past_range_free(s->channels, s->sub.n_channels);
+	free(s->scans);
 	searcher_fini(&s->searcher);
 	subscription_release(&s->sub);
 	subscription_fini(&s->sub);
@@ -268,6 +270,19 @@ static void done(struct helper_job *job)
 		search_on(s);
 }
 
+/* Without context, what cannot match is of no interest. */
+static void set_scans(struct search *s)
+{
+	if (s->sub.lines_before || s->sub.lines_after)
+		return;
+	s->scans = mem_zero((s->sub.n_channels + 1) * sizeof(s->scans[0]));
+	for (size_t i = 0; i < s->sub.n_channels; i++) {
+		struct past_channel *c = &s->channels[i];
+		if (c->filter && filter_scan_init(&s->scans[i], c->filter))
+			c->scan = &s->scans[i];
+	}
+}
+
 static void set_searcher(struct search *s)
 {
 	struct searcher *r = &s->searcher;
@@ -299,6 +314,7 @@ void search_open(struct searches *all, int fd, const struct handoff_request *r, 
 	list_init(&s->reaper.link);
 	list_append(&all->all, &s->link);
 	s->channels = past_range_channels(&s->sub, past_range_upto(all->registry, &s->sub), true);
+	set_scans(s);
 	set_searcher(s);
 	admission_give_quotas(a, s->quotas);
 	all->n_ever++;

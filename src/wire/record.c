@@ -96,6 +96,15 @@ static int get_cursor(struct reader *r, struct cursor *c)
 	return 1;
 }
 
+size_t record_hop(struct str rest, bool *must_look)
+{
+	if (rest.len < 5 + EVENT_FIXED)
+		return 0;
+	size_t n = (size_t)get_u32(rest.data) + 4;
+	*must_look = rest.data[4] == RECORD_EVENT && rest.data[22] & EVENT_GAP;
+	return n <= rest.len ? n : 0;
+}
+
 int record_next(struct str *rest, struct record *ret)
 {
 	if (!rest->len)

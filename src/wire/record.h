@@ -86,6 +86,12 @@ struct record {
 	struct cursor cursor;
 };
 
+/* How many bytes the first record of `rest` has, without a look at what is in it: 0 when that is
+ * none, or not whole.  *must_look: it can be of interest whatever it holds, for it says that
+ * something was lost.
+ */
+size_t record_hop(struct str rest, bool *must_look) must_check;
+
 /* Takes the next record from *rest, borrowing from it: 1, 0 at the end,
  * -EBADMSG for bytes that are none.
  */

@@ -66,7 +66,8 @@ static void append_some(void)
 		for (long pad = random() % (random() % 20 ? 100 : 20000); pad > 0; pad--)
 			buf_putc(&text, 'x');
 		record_put_event(&b, &(struct event){.id = newest,
-						     .severity = (int)(random() % 8),
+						     .severity = (uint8_t)(random() % 8),
+						     .flags = random() % 100 ? 0 : EVENT_GAP,
 						     .type = STR("line"),
 						     .source = STR("s"),
 						     .message = buf_str(&text)});
@@ -251,8 +252,16 @@ static event_id random_id(void)
 
 static void search_at_random(void)
 {
-	static const char *const filters[] = {NULL, "message contains \"77\"", "severity <= 1",
-					      "message == \"none\"", "not message contains \"7\""};
+	static const char *const filters[] = {
+		NULL,
+		"message contains \"77\"",
+		"severity <= 1",
+		"message == \"none\"",
+		"not message contains \"7\"",
+		"message icontains \"5 XXX\" and severity <= 4",
+		"message ~ /7[0-9]7/ or message ~ /123.*xxx/",
+		"message ~ /^99/ or message contains \"11 \"",
+	};
 	const char *text = filters[(size_t)random() % array_size(filters)];
 	struct buf why = {0};
 	struct filter *f = text ? filter_parse(NULL, str_of(text), &why) : NULL;
@@ -281,6 +290,10 @@ static void search_at_random(void)
 			channels[i].gap_to = low;
 	}
 	read_plainly(s.after, s.upto);
+	struct filter_scan scan;
+	if (f && !s.lines_before && !s.lines_after && random() % 4 && filter_scan_init(&scan, f))
+		for (int i = 0; i < CHANNELS; i++)
+			channels[i].scan = &scan;
 	compare(&s, false);
 	compare(&s, true);
 	for (int i = 0; i < CHANNELS; i++)

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "filter/scan.h"
+
+#include "filter/internal.h"
+
+/* ---- what every match holds ------------------------------------------------------------ */
+
+/* By how often they are in logs, roughly; what is not here is rare. */
+static const char common[] = " e0t1a2io3n4s5r6l7d8c9uhmpg/-.:f,bywv=kxjq\"z_[]()";
+
+static size_t rarest_of(const struct scan_literal *l)
+{
+	size_t best = 0, best_rank = 0;
+	for (size_t i = 0; i < l->len; i++) {
+		const char *p = memchr(common, l->text[i], sizeof(common) - 1);
+		size_t rank = p ? (size_t)(p - common) : sizeof(common);
+		if (rank > best_rank || !i) {
+			best = i;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+static bool add(struct filter_scan *s, struct str text, bool is_any_case)
+{
+	if (text.len < SCAN_LITERAL_MIN || s->n == SCAN_LITERALS_MAX)
+		return false;
+	struct scan_literal *l = &s->literals[s->n++];
+	*l = (struct scan_literal){.is_any_case = is_any_case,
+				   .len = MIN(text.len, (size_t)SCAN_LITERAL_MAX)};
+	memcpy(l->text, text.data, l->len);
+	l->rarest = rarest_of(l);
+	return true;
+}
+
+/* Other characters than these fold to k and s, and what is not ASCII folds by tables: of a folded
+ * text the longest part without them.
+ */
+static bool is_plain(char c)
+{
+	return (unsigned char)c < 0x80 && c != 'k' && c != 's';
+}
+
+static bool add_folded(struct filter_scan *s, struct str folded)
+{
+	struct str best = {NULL, 0};
+	for (size_t i = 0; i < folded.len;) {
+		size_t n = 0;
+		while (i + n < folded.len && is_plain(folded.data[i + n]))
+			n++;
+		if (n > best.len)
+			best = (struct str){folded.data + i, n};
+		i += n + 1;
+	}
+	return add(s, best, true);
+}
+
+static bool add_node(struct filter_scan *s, const struct node *n);
+
+static bool add_values(struct filter_scan *s, const struct node *n)
+{
+	for (size_t i = 0; i < n->n_values; i++)
+		if (n->values[i].type != VALUE_STRING || !add(s, n->values[i].string, false))
+			return false;
+	return n->n_values;
+}
+
+static size_t shortest(const struct filter_scan *s)
+{
+	size_t ret = s->n ? SIZE_MAX : 0;
+	for (size_t i = 0; i < s->n; i++)
+		ret = MIN(ret, s->literals[i].len);
+	return ret;
+}
+
+/* The operand of which most is known, which is that with the longest literals. */
+static bool add_best(struct filter_scan *s, const struct node *n)
+{
+	struct filter_scan best = {.n = 0};
+	for (size_t i = 0; i < n->n_children; i++) {
+		struct filter_scan one = {.n = 0};
+		if (add_node(&one, n->children[i]) && shortest(&one) > shortest(&best))
+			best = one;
+	}
+	if (!best.n || s->n + best.n > SCAN_LITERALS_MAX)
+		return false;
+	memcpy(&s->literals[s->n], best.literals, best.n * sizeof(best.literals[0]));
+	s->n += best.n;
+	return true;
+}
+
+/* Fields are stored in forms of their own, so that only the message counts. */
+static bool add_node(struct filter_scan *s, const struct node *n)
+{
+	if (n->kind == NODE_AND)
+		return add_best(s, n);
+	if (n->kind == NODE_OR) {
+		for (size_t i = 0; i < n->n_children; i++)
+			if (!add_node(s, n->children[i]))
+				return false;
+		return true;
+	}
+	if (n->subject != SUBJECT_MESSAGE)
+		return false;
+	switch (n->kind) {
+	case NODE_EQ:
+	case NODE_IN:
+	case NODE_CONTAINS:
+	case NODE_STARTSWITH:
+	case NODE_ENDSWITH: return add_values(s, n);
+	case NODE_ICONTAINS: return add_folded(s, buf_str(&n->folded));
+	case NODE_MATCHES:
+		return n->regex->literal_len &&
+		       add(s, (struct str){n->regex->literal, n->regex->literal_len}, false);
+	default: return false;
+	}
+}
+
+bool filter_scan_init(struct filter_scan *s, const struct filter *f)
+{
+	*s = (struct filter_scan){.n = 0};
+	return add_node(s, f->root);
+}
+
+/* ---- looking for it -------------------------------------------------------------------- */
+
+static char small(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static bool is_here(const struct scan_literal *l, const char *p)
+{
+	for (size_t i = 0; i < l->len; i++)
+		if (small(p[i]) != l->text[i])
+			return false;
+	return true;
+}
+
+static const char *find_byte(const char *from, const char *end, char c)
+{
+	const char *p = from < end ? memchr(from, c, (size_t)(end - from)) : NULL;
+	return p ? p : end;
+}
+
+static const char *find_any_case(const struct scan_literal *l, const char *from, const char *end)
+{
+	if ((size_t)(end - from) < l->len)
+		return end;
+	char lower = l->text[l->rarest];
+	bool is_letter = lower >= 'a' && lower <= 'z';
+	char upper = is_letter ? (char)(lower & ~0x20) : lower;
+	const char *first = from + l->rarest, *last = end - (l->len - l->rarest) + 1;
+	const char *low = find_byte(first, last, lower);
+	const char *up = is_letter ? find_byte(first, last, upper) : last;
+	while (low < last || up < last) {
+		const char *at = MIN(low, up);
+		if (is_here(l, at - l->rarest))
+			return at - l->rarest;
+		if (at == low)
+			low = find_byte(at + 1, last, lower);
+		else
+			up = find_byte(at + 1, last, upper);
+	}
+	return end;
+}
+
+static const char *find(const struct scan_literal *l, const char *from, const char *end)
+{
+	if (l->is_any_case)
+		return find_any_case(l, from, end);
+	const char *p = memmem(from, (size_t)(end - from), l->text, l->len);
+	return p ? p : end;
+}
+
+const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,
+			     const char *end)
+{
+	const char *first = end;
+	for (size_t i = 0; i < s->n; i++) {
+		if (!at->next[i] || at->next[i] < from)
+			at->next[i] = find(&s->literals[i], from, end);
+		first = MIN(first, at->next[i]);
+	}
+	return first;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * scan - where in a row of records a filter can match at all.
+ *
+ * Most filters let through only events whose message holds certain bytes.  These are looked for
+ * in the records as they stand, many events at once; what they are in is then matched.  Never
+ * decides that something matches.
+ */
+#ifndef SLUICE_FILTER_SCAN_H
+#define SLUICE_FILTER_SCAN_H
+
+#include "filter/filter.h"
+
+enum { SCAN_LITERALS_MAX = 8, SCAN_LITERAL_MAX = 64, SCAN_LITERAL_MIN = 2 };
+
+struct scan_literal {
+	char text[SCAN_LITERAL_MAX]; /* with is_any_case in small letters */
+	size_t len;
+	bool is_any_case; /* of ASCII letters */
+	size_t rarest;    /* which of its bytes is expected least */
+};
+
+/* Every event that matches holds one of these, or is a gap (EVENT_GAP). */
+struct filter_scan {
+	struct scan_literal literals[SCAN_LITERALS_MAX];
+	size_t n;
+};
+
+/* False when nothing is known that every match holds. */
+bool filter_scan_init(struct filter_scan *s, const struct filter *f) must_check;
+
+/* Where each literal is next; all zero at the beginning of other bytes. */
+struct scan_place {
+	const char *next[SCAN_LITERALS_MAX];
+};
+
+/* The next place from `from` on where one of them is; `end` when there is none.  `from` never
+ * goes back.
+ */
+const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,
+			     const char *end) must_check;
+
+#endif
