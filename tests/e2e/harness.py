@@ -137,6 +137,15 @@ def cpu_seconds(pid):
     return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def open_names(pid):
+    """What its descriptors lead to, as far as they stay open meanwhile."""
+    found = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+    return found
+
+
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 

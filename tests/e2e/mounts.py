@@ -155,6 +155,8 @@ class Mount:
         return run + [path]
 
     def start(self, site, extra=""):
+        # One that has just ended holds its port until the last of its threads is gone.
+        wait_for(lambda: is_free(site.port), "port %d to be given back" % site.port)
         log = open(site.path(self.program + ".out"), "ab")
         # In a session of its own: Apache ends its whole process group.
         self.server = subprocess.Popen(self.command(site, extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -263,6 +265,16 @@ class Proxy(Mount):
         if self.inner:
             self.inner.stop(signo)
         self.inner = None
+
+
+def is_free(port):
+    """Whether a server can listen there."""
+    with contextlib.suppress(OSError), socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", port))
+        s.listen()
+        return True
+    return False
 
 
 def session(leader):

@@ -455,8 +455,7 @@ def inactive_files_are_closed_and_opened_again(site, mode):
     pid = site.source("f")["pid"]
 
     def is_open():
-        return any(os.readlink("/proc/%d/fd/%s" % (pid, fd)) == site.path("x/app.log")
-                   for fd in os.listdir("/proc/%d/fd" % pid))
+        return site.path("x/app.log") in open_names(pid)
     wait_for(lambda: not is_open(), "the file to be closed")
     append(site, "x/app.log", b"lf\n" + numbers_of(12, 20))
     s = site.stream("channel=f&earliest=1")
@@ -502,8 +501,7 @@ def compressed_when_its_number_has_been_reused(site, mode):
     write_lines(site.path("app.log"), 1001, 1001)
     n.until(1001)
     pid = site.source("f")["pid"]
-    wait_for(lambda: not any(os.readlink("/proc/%d/fd/%s" % (pid, fd)).endswith("app.log.1")
-                             for fd in os.listdir("/proc/%d/fd" % pid)), "the old one to be closed")
+    wait_for(lambda: not any(name.endswith("app.log.1") for name in open_names(pid)), "the old one to be closed")
     subprocess.check_call(["gzip", site.path("app.log.1")])
     os.makedirs(site.path("x"))
     for i in range(2000):  # until a new file gets the number

@@ -167,8 +167,7 @@ def what_comes_in_between(site):
     check(site.sluice.poll() is None, "it has ended")
     # Its lock is held by all who come from it.
     for pid in [site.sluice.pid] + site.pids("hub"):
-        check(any(os.readlink("/proc/%d/fd/%s" % (pid, f)).endswith("/state/lock") for f in os.listdir("/proc/%d/fd" % pid)
-                  if os.path.islink("/proc/%d/fd/%s" % (pid, f))), "%d does not hold the lock" % pid)
+        check(any(name.endswith("/state/lock") for name in open_names(pid)), "%d does not hold the lock" % pid)
     # What cannot be taken over is refused beforehand.
     text = open(site.path("sluice.yaml")).read()
     for old, new, says in (("state_dir: %s/state" % site.dir, "state_dir: %s/other" % site.dir, "no sluice runs"),
