@@ -259,16 +259,26 @@ static const char *escape(struct state *s, const char *p, size_t *n)
 	return out;
 }
 
+static bool is_ascii(const char *p, size_t n)
+{
+	uint64_t all = 0, word;
+	size_t i = 0;
+	for (; i + sizeof(word) <= n; i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
+		all |= word;
+	}
+	for (; i < n; i++)
+		all |= (unsigned char)p[i];
+	return !(all & 0x8080808080808080);
+}
+
 /* The hub replaces them, but does not say how many. */
 static void count_invalid(struct state *s, const char *p, size_t n)
 {
-	static const uint64_t high_bits = 0x8080808080808080;
+	if (is_ascii(p, n))
+		return;
 	for (size_t i = 0; i < n;) {
-		uint64_t word = high_bits;
-		if (n - i >= sizeof(word))
-			memcpy(&word, p + i, sizeof(word));
-		size_t k = word & high_bits ? sequence((const unsigned char *)p + i, n - i)
-					    : sizeof(word);
+		size_t k = sequence((const unsigned char *)p + i, n - i);
 		s->n_invalid += !k;
 		i += k ? k : 1;
 	}

@@ -75,15 +75,19 @@ void format_end(struct buf *out, enum format f, struct str epoch, event_id last)
 
 /* Those that EventSource uses stand last. */
 const char *const format_renamed[] = {
-	"event.hello", "event.changed",   "event.bye",  "event.busy", "event.ping",  "event.gap",
-	"event.batch", "event.heartbeat", "event.page", "event.open", "event.error", NULL};
+	"event.hello", "event.changed", "event.bye",       "event.busy", "event.ping",
+	"event.gap",   "event.batch",   "event.heartbeat", "event.page", "event.progress",
+	"event.done",  "event.open",    "event.error",     NULL};
 
 struct str format_type(struct str type)
 {
-	static const char prefix[] = "event.";
-	for (size_t i = 0; format_renamed[i]; i++)
-		if (str_is(type, format_renamed[i] + strlen(prefix)))
+	enum { PREFIX = 6 }; /* "event." */
+	for (size_t i = 0; type.len && format_renamed[i]; i++) {
+		const char *own = format_renamed[i] + PREFIX;
+		/* This is asked of every event. */
+		if (own[0] == type.data[0] && str_is(type, own))
 			return str_of(format_renamed[i]);
+	}
 	return type;
 }
 

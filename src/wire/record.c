@@ -183,35 +183,40 @@ struct names {
 	size_t n;
 	struct str seen[FIELDS_MAX];
 	uint8_t next[FIELDS_MAX]; /* the number that the next one of this name gets */
-	uint8_t slots[256];       /* an index into seen, plus 1; 0: free */
+	uint64_t used[4];         /* a bit for each slot */
+	uint8_t slots[256];       /* an index into seen */
 };
 
 static void names_init(struct names *names)
 {
 	names->n = 0;
-	memset(names->slots, 0, sizeof(names->slots));
+	memset(names->used, 0, sizeof(names->used));
 }
 
-/* Names differ at their beginnings or ends. */
+static bool is_used(const struct names *names, size_t slot)
+{
+	return names->used[slot / 64] >> slot % 64 & 1;
+}
+
+/* Names differ at their beginnings, ends or middles; this is asked for each field. */
 static size_t slot_of(struct str name)
 {
-	uint64_t head = 0, tail = 0;
-	size_t n = MIN(name.len, sizeof(head));
-	memcpy(&head, name.data, n);
-	memcpy(&tail, name.data + name.len - n, n);
-	return ((head ^ (tail << 29 | tail >> 35) ^ name.len) * 0x9e3779b97f4a7c15u) >> 56;
+	const unsigned char *p = (const unsigned char *)name.data;
+	size_t n = name.len;
+	return n ? (p[0] * 167u + p[n / 2] * 59u + p[n - 1] * 13u + n * 101u) % 256 : 0;
 }
 
 /* Takes up a name that is new: -1; else the index of the one that is the same. */
 static int names_add(struct names *names, struct str name)
 {
 	size_t slot = slot_of(name);
-	for (; names->slots[slot]; slot = (slot + 1) % sizeof(names->slots))
-		if (str_eq(names->seen[names->slots[slot] - 1], name))
-			return names->slots[slot] - 1;
+	for (; is_used(names, slot); slot = (slot + 1) % sizeof(names->slots))
+		if (str_eq(names->seen[names->slots[slot]], name))
+			return names->slots[slot];
+	names->used[slot / 64] |= (uint64_t)1 << slot % 64;
+	names->slots[slot] = (uint8_t)names->n;
 	names->next[names->n] = 2;
 	names->seen[names->n++] = name;
-	names->slots[slot] = (uint8_t)names->n;
 	return -1;
 }
 
