@@ -219,7 +219,8 @@ static const struct sluice_plugin plugin = {
 SLUICE_PLUGIN(plugin)
 """
 # Those of src/wire/format.c, and some that nobody reserves.
-RESERVED_NAMES = ("hello", "changed", "bye", "busy", "ping", "gap", "batch", "heartbeat", "page", "open", "error")
+RESERVED_NAMES = ("hello", "changed", "bye", "busy", "ping", "gap", "batch", "heartbeat", "page", "progress",
+                  "done", "open", "error")
 FREE_NAMES = ("line", "message", "opened", "end")
 
 
