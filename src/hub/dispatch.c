@@ -39,19 +39,33 @@ static void answer(struct request_context *a, enum handoff_verdict verdict, stru
 	responder_server_answer(a->connection, a->request->serial, verdict, bytes);
 }
 
+static void put_document(struct hub *h, const struct handoff_request *r, struct buf *out,
+			 int status, const char *type, struct str body)
+{
+	buf_printf(out,
+		   "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		   "Cache-Control: no-store\r\nVary: Origin\r\n" SAFE_HEADERS "%s",
+		   status, type, body.len, status == 503 ? "Retry-After: 5\r\n" : "");
+	safety_put_headers(&h->access, r, out);
+	buf_puts(out, "\r\n");
+	buf_put_str(out, body);
+}
+
 static void answer_document(struct request_context *a, int status, const char *type,
 			    struct str body)
 {
 	struct buf out = {0};
-	buf_printf(&out,
-		   "Status: %d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		   "Cache-Control: no-store\r\nVary: Origin\r\n" SAFE_HEADERS "%s",
-		   status, type, body.len, status == 503 ? "Retry-After: 5\r\n" : "");
-	safety_put_headers(&a->hub->access, a->request, &out);
-	buf_puts(&out, "\r\n");
-	buf_put_str(&out, body);
+	put_document(a->hub, a->request, &out, status, type, body);
 	answer(a, HANDOFF_RESPOND, buf_str(&out));
 	buf_fini(&out);
+}
+
+/* A page begins with its head, which says how long it is; of all else the head is written before
+ * the descriptor comes.
+ */
+static bool is_whole(enum subscription_use use)
+{
+	return use == USE_HISTORY;
 }
 
 /* The limit that one more of these would exceed, or NULL. */
@@ -102,7 +116,9 @@ static void count(struct hub *h, struct admission *a, enum subscription_use use)
 		admission_count(a, h->streams.addresses, h->streams.users, &h->streams.n_admitted);
 }
 
-static void put_head(struct request_context *a, struct buf *out, const struct subscription *sub)
+/* Without the empty line at its end. */
+static void put_headers(struct hub *h, const struct handoff_request *r, struct buf *out,
+			const struct subscription *sub)
 {
 	buf_printf(out,
 		   "Status: 200 OK\r\nContent-Type: %s\r\n%s"
@@ -110,7 +126,12 @@ static void put_head(struct request_context *a, struct buf *out, const struct su
 		   "X-Accel-Buffering: no\r\n"
 		   "Vary: Accept, Accept-Encoding, Origin\r\n" SAFE_HEADERS,
 		   format_media_type(sub->format), sub->gzips ? "Content-Encoding: gzip\r\n" : "");
-	safety_put_headers(&a->hub->access, a->request, out);
+	safety_put_headers(&h->access, r, out);
+}
+
+static void put_head(struct request_context *a, struct buf *out, const struct subscription *sub)
+{
+	put_headers(a->hub, a->request, out, sub);
 	buf_puts(out, "\r\n");
 }
 
@@ -122,8 +143,6 @@ static void put_busy(struct buf *out, struct hub *h, const struct subscription *
 	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
 	format_control(out, sub->format, registry_epoch(&h->registry), FORMAT_NO_ID, "busy",
 		       buf_str(&data));
-	if (sub->format == FORMAT_PAGE)
-		buf_printf(out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
 	buf_fini(&data);
 }
 
@@ -139,12 +158,21 @@ static void answer_busy(struct request_context *a, struct subscription *sub, con
 	buf_fini(&out);
 }
 
-static void answer_page_later(struct request_context *a, const char *reason)
+static void put_later(struct hub *h, const struct handoff_request *r, struct buf *out,
+		      const char *reason)
 {
 	struct buf body = {0};
 	buf_printf(&body, "Busy: %s. Ask again in a moment.\n", reason);
-	answer_document(a, 503, "text/plain; charset=utf-8", buf_str(&body));
+	put_document(h, r, out, 503, "text/plain; charset=utf-8", buf_str(&body));
 	buf_fini(&body);
+}
+
+static void answer_later(struct request_context *a, const char *reason)
+{
+	struct buf out = {0};
+	put_later(a->hub, a->request, &out, reason);
+	answer(a, HANDOFF_RESPOND, buf_str(&out));
+	buf_fini(&out);
 }
 
 /* It counts, and is kept until its descriptor comes: takes who asks, and what he asks for. */
@@ -170,12 +198,14 @@ static void ask_for_events(struct request_context *a, enum subscription_use use)
 	else if (status)
 		answer_document(a, status, "text/plain; charset=utf-8", buf_str(&why));
 	else if (limit && is_of_past(use))
-		answer_page_later(a, limit);
+		answer_later(a, limit);
 	else if (limit)
 		answer_busy(a, &sub, limit);
 	else {
-		put_head(a, &head, &sub);
-		if (!str_is(r->method, "HEAD")) /* of which no descriptor comes */
+		bool is_head = str_is(r->method, "HEAD"); /* of which no descriptor comes */
+		if (is_head || !is_whole(use))
+			put_head(a, &head, &sub);
+		if (!is_head)
 			let_in(a, &sub, use);
 		answer(a, HANDOFF_STREAM, buf_str(&head));
 	}
@@ -307,6 +337,7 @@ void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_requ
 	struct request_context a = {.hub = h, .connection = c, .request = r};
 	struct buf why = {0};
 	int use = use_of(r->route);
+	h->idle.used_ns = loop_now(h->loop);
 	struct str token = behind(r->route, "/streams/");
 	/* Answered for any client and any Host: a load balancer needs it, and it tells only
 	 * whether the hub is ready.
@@ -333,53 +364,80 @@ void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_requ
 	buf_fini(&why);
 }
 
-/* Ends a response with `busy`.  The head is written already, and the rest fits into any socket
- * buffer.
- */
-static void turn_away(struct hub *h, const struct handoff_request *r,
-		      const struct subscription *sub, const char *reason, int fd)
+/* Whole, and closed: it fits into any socket buffer. */
+static void send_last(const struct handoff_request *r, struct str body, int fd)
 {
-	struct buf text = {0}, body = {0}, framed = {0};
-	h->dispatch.n_refused++;
-	put_busy(&text, h, sub, reason);
-	if (sub->gzips) {
-		gzip_put_header(&body);
-		gzip_put_stored(&body, buf_str(&text));
-	} else {
-		buf_put_str(&body, buf_str(&text));
-	}
+	struct buf framed = {0};
 	if (r->framing == HANDOFF_FCGI) {
-		fcgi_put_stdout(&framed, r->fcgi_id, buf_str(&body));
+		fcgi_put_stdout(&framed, r->fcgi_id, body);
 		fcgi_put_end(&framed, r->fcgi_id);
+		body = buf_str(&framed);
 	}
-	const struct buf *out = r->framing == HANDOFF_FCGI ? &framed : &body;
-	if (fd_send(fd, out->data, out->len) < 0)
+	if (fd_send(fd, body.data, body.len) < 0)
 		log_debug("a client that was turned away is gone");
 	fd_close(&fd);
-	buf_fini(&text);
-	buf_fini(&body);
 	buf_fini(&framed);
 }
 
+/* Answers instead of what was asked for: with `busy` where the head is written already. */
+static void turn_away(struct hub *h, const struct handoff_request *r,
+		      const struct subscription *sub, enum subscription_use use, const char *reason,
+		      int fd)
+{
+	struct buf text = {0}, body = {0};
+	h->dispatch.n_refused++;
+	if (is_whole(use)) {
+		put_later(h, r, &body, reason);
+	} else {
+		put_busy(&text, h, sub, reason);
+		if (sub->gzips) {
+			gzip_put_header(&body);
+			gzip_put_stored(&body, buf_str(&text));
+		} else {
+			buf_put_str(&body, buf_str(&text));
+		}
+	}
+	send_last(r, buf_str(&body), fd);
+	buf_fini(&text);
+	buf_fini(&body);
+}
+
+/* It may not have any more what it was promised.  Who has the head comes back, and is told then. */
+static void refuse(struct hub *h, const struct handoff_request *r, enum subscription_use use,
+		   int status, struct str why, int fd)
+{
+	struct buf body = {0};
+	if (is_whole(use))
+		put_document(h, r, &body, status, "text/plain; charset=utf-8", why);
+	send_last(r, buf_str(&body), fd);
+	buf_fini(&body);
+}
+
 /* For a TAKE whose ASK was answered by an earlier hub, or by this one under other settings: checks
- * the request again.  Returns 0, also when a limit is reached (*limit is set); -EACCES when the
- * request is no longer valid.
+ * the request again.  Returns 0, also when a limit is reached (*limit is set); or the status to
+ * refuse it with, and *why.
  */
 static int let_in_again(struct hub *h, const struct handoff_request *r, enum subscription_use use,
-			struct admission *a, const char **limit)
+			struct admission *a, const char **limit, struct buf *why)
 {
-	struct buf why = {0};
 	*a = (struct admission){0};
-	int status = identity_of(&h->access, r, &a->who, &why);
+	int status = identity_of(&h->access, r, &a->who, why);
 	if (!status)
-		status = subscription_parse(h, r, &a->who, use, &a->sub, &why);
-	buf_fini(&why);
+		status = subscription_parse(h, r, &a->who, use, &a->sub, why);
 	if (status)
-		return -EACCES;
+		return status;
 	*limit = limit_reached(h, &a->who, &a->sub, use);
 	if (!*limit)
 		count(h, a, use);
 	return 0;
+}
+
+static void open_page(struct hub *h, const struct handoff_request *r, struct admission *a, int fd)
+{
+	struct buf headers = {0};
+	put_headers(h, r, &headers, &a->sub);
+	history_open(&h->pages, fd, r, a, &headers);
+	buf_fini(&headers);
 }
 
 void dispatch_take(struct hub *h, const struct connection *c, const struct handoff_request *r,
@@ -387,6 +445,7 @@ void dispatch_take(struct hub *h, const struct connection *c, const struct hando
 {
 	struct admission a;
 	const char *limit = NULL;
+	struct buf why = {0};
 	int use = use_of(r->route), status = 0;
 	if (fd < 0) {
 		open_files_lost_one(h);
@@ -396,19 +455,21 @@ void dispatch_take(struct hub *h, const struct connection *c, const struct hando
 		fd_close(&fd);
 		return;
 	}
+	h->idle.used_ns = loop_now(h->loop);
 	if (!admissions_claim(&h->admissions, c, r->serial, &a))
-		status = let_in_again(h, r, (enum subscription_use)use, &a, &limit);
+		status = let_in_again(h, r, (enum subscription_use)use, &a, &limit, &why);
 	if (!status && !limit)
 		limit = limit_reached_since(h, &a, (enum subscription_use)use, fd);
 	if (status)
-		fd_close(&fd); /* the client comes back */
+		refuse(h, r, (enum subscription_use)use, status, buf_str(&why), fd);
 	else if (limit)
-		turn_away(h, r, &a.sub, limit, fd);
+		turn_away(h, r, &a.sub, (enum subscription_use)use, limit, fd);
 	else if (use == USE_HISTORY)
-		history_open(&h->pages, fd, r, &a);
+		open_page(h, r, &a, fd);
 	else if (use == USE_SEARCH)
 		search_open(&h->searches, fd, r, &a);
 	else
 		stream_open(&h->streams, fd, r, &a);
 	admission_fini(&a);
+	buf_fini(&why);
 }

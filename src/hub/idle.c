@@ -10,7 +10,8 @@ static void on_look(struct loop_timer *t)
 {
 	struct hub *h = container_of(t, struct hub, idle.timer);
 	int64_t now = loop_now(h->loop), linger_ns = h->settings->hub.linger_ns;
-	if (h->streams.n || h->pages.n_open || !responder_server_is_idle(h->responders))
+	if (h->streams.n || h->pages.n_open || h->searches.n_open ||
+	    !responder_server_is_idle(h->responders))
 		h->idle.used_ns = now;
 	if (now - h->idle.used_ns >= linger_ns)
 		h->idle.on_unused(h);

@@ -319,18 +319,39 @@ int responder_server_open(struct responder_server **ret, struct loop *l,
 	return r;
 }
 
+/* Questions will be asked again, but a descriptor that was passed is passed for good. */
+static void take_last(struct responder_server *srv, struct connection *c, struct str packet, int fd)
+{
+	struct handoff_request r;
+	if (handoff_get_request(packet, &r) == 0 && r.kind == HANDOFF_TAKE)
+		srv->calls.take(srv->calls.ctx, c, &r, fd);
+	else
+		fd_close(&fd);
+}
+
+static void take_rest(struct connection *c)
+{
+	struct responder_server *srv = c->server;
+	int passed;
+	ssize_t n;
+	while ((n = fd_recv_packet(c->fd, srv->packet, sizeof(srv->packet), &passed)) > 0)
+		take_last(srv, c, (struct str){srv->packet, (size_t)n}, passed);
+	fd_close(&passed);
+}
+
 void responder_server_close(struct responder_server *srv)
 {
 	if (!srv)
 		return;
+	for (struct question *q; (q = next_question(srv)); free(q))
+		take_last(srv, q->connection, (struct str){q->packet, q->len}, q->fd);
 	list_each_safe (e, &srv->connections) {
 		struct connection *c = list_entry(e, struct connection, link);
+		take_rest(c);
 		cut_off(c);
 		list_remove(&c->reaper.link);
 		free(c);
 	}
-	for (struct question *q; (q = next_question(srv)); free(q))
-		fd_close(&q->fd);
 	lanes_fini(&srv->waiting);
 	list_remove(&srv->serving.link);
 	loop_remove(srv->loop, &srv->io);

@@ -125,18 +125,40 @@ void request_drop(struct request *q)
 		log_debug("the hub learns later that a client is gone");
 }
 
-/* The head is written: the descriptor becomes the hub's.  Should the hub be
- * gone just now, the client has its 200 and will reconnect.
+/* The hub is gone, and nothing is written yet: the next one is asked. */
+static void ask_again(struct request *q)
+{
+	q->state = ASKING;
+	q->then_hand_over = false;
+	request_set_deadline(q, HUB_PATIENCE_NS);
+}
+
+void request_lost_hub(struct request *q)
+{
+	q->is_asked = false;
+	q->answer.len = 0;
+	if (q->state != HANDING)
+		return;
+	if (q->out.len)
+		request_finish(q); /* the client has its 200, and will reconnect */
+	else
+		ask_again(q);
+}
+
+/* The descriptor becomes the hub's: the head of a stream is written, of a page the hub writes it
+ * itself.
  */
 void request_hand_over(struct request *q)
 {
 	q->state = HANDING;
 	struct handoff_request d = question(q, HANDOFF_TAKE);
-	loop_remove(q->responder->loop, &q->io);
-	if (hub_client_send(&q->responder->hub, &d, q->fd) == -EAGAIN) {
+	int r = hub_client_send(&q->responder->hub, &d, q->fd);
+	if (r == -EAGAIN)
 		resend_later(q->responder);
+	else if (r && q->state == HANDING)
+		request_lost_hub(q);
+	if (r)
 		return;
-	}
 	q->then_hand_over = false;
 	request_finish(q);
 }

@@ -76,9 +76,7 @@ static void write_out(struct request *q)
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0 && errno == EAGAIN) {
-			loop_change(
-				q->responder->loop, &q->io,
-				EPOLLOUT | (q->framing == HANDOFF_FCGI ? EPOLLIN | EPOLLRDHUP : 0));
+			loop_change(q->responder->loop, &q->io, EPOLLOUT | wait_events(q));
 			return;
 		}
 		if (w < 0) {
@@ -87,12 +85,13 @@ static void write_out(struct request *q)
 		}
 		q->out_at += (size_t)w;
 	}
-	if (q->then_hand_over)
-		q->ops->hand_over(q);
-	else if (!q->stays && !q->lingers)
+	if (!q->then_hand_over && !q->stays && !q->lingers) {
 		request_finish(q);
-	else
+	} else {
 		loop_change(q->responder->loop, &q->io, wait_events(q));
+		if (q->then_hand_over)
+			q->ops->hand_over(q);
+	}
 	if (q->lingers)
 		shutdown(q->fd, SHUT_WR);
 }
@@ -120,8 +119,8 @@ void request_respond(struct request *q, struct str answer, bool is_stream)
 			answer.len = (size_t)(end - answer.data) + 4;
 	}
 	q->then_hand_over = is_stream && !is_head;
-	q->promised_gzip =
-		is_stream && memmem(answer.data, answer.len, "Content-Encoding: gzip", 22);
+	q->promised_gzip = is_stream && answer.len &&
+			   memmem(answer.data, answer.len, "Content-Encoding: gzip", 22);
 	q->state = WRITING;
 	request_set_deadline(q, WRITE_PATIENCE_NS);
 	if (q->framing == HANDOFF_PLAIN) {

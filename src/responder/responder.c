@@ -95,10 +95,7 @@ static void on_broken(void *ctx)
 	struct responder *r = ctx;
 	list_each_safe (e, &r->requests) {
 		struct request *q = list_entry(e, struct request, link);
-		q->is_asked = false;
-		q->answer.len = 0;
-		if (q->state == HANDING)
-			request_finish(q);
+		request_lost_hub(q);
 	}
 }
 

@@ -137,6 +137,7 @@ void request_route(struct request *q);
 void request_begin_to_ask(struct request *q, char *path_taken);
 void request_ask(struct request *q);
 void request_hand_over(struct request *q);
+void request_lost_hub(struct request *q);
 void request_drop(struct request *q);
 
 /* Sends header fields and body, which is cut for HEAD; ends the request unless it

@@ -46,6 +46,7 @@ struct page {
 	atomic_bool is_cancelled; /* the helper need not go on */
 
 	struct subscription sub; /* owned */
+	struct buf headers;      /* of the response */
 	struct str epoch;        /* borrowed */
 	struct past_channel *channels;
 	bool is_backward;
@@ -269,6 +270,7 @@ static void reap(struct loop_task *t)
 	tail_search_fini(&p->search);
 	subscription_release(&p->sub);
 	subscription_fini(&p->sub);
+	buf_fini(&p->headers);
 	buf_fini(&p->lines);
 	free(p->found);
 	free(p);
@@ -408,8 +410,11 @@ static void respond(struct page *p)
 	p->found = NULL;
 	for (size_t i = 0; i < p->sub.n_channels; i++)
 		journal_snapshot_fini(&p->channels[i].snapshot);
+	buf_printf(&p->headers, "Content-Length: %zu\r\n\r\n", out.len);
+	outlet_put(&p->outlet, buf_str(&p->headers));
 	outlet_put(&p->outlet, buf_str(&out));
 	outlet_end(&p->outlet);
+	buf_fini(&p->headers);
 	buf_fini(&out);
 }
 
@@ -444,12 +449,15 @@ static void done(struct helper_job *job)
 	respond(p);
 }
 
-void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a)
+void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a,
+		  struct buf *headers)
 {
 	struct page *p = mem_zero(sizeof(*p));
 	p->all = all;
 	p->sub = a->sub;
 	a->sub = (struct subscription){0};
+	p->headers = *headers;
+	*headers = (struct buf){0};
 	subscription_hold(&p->sub);
 	p->epoch = registry_epoch(all->registry);
 	p->reaper.fn = reap;

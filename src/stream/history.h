@@ -40,8 +40,11 @@ void pages_fini(struct pages *all);
  */
 bool pages_are_full(const struct pages *all, const char *address) must_check;
 
-/* Takes `fd`, whose response head is written already, and what `a` holds. */
-void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a);
+/* Takes `fd`, to which nothing is written yet, what `a` holds, and the response's `headers`, to
+ * which it adds its length.
+ */
+void history_open(struct pages *all, int fd, const struct handoff_request *r, struct admission *a,
+		  struct buf *headers);
 
 /* Loop time at which a client last took something of a page; now while one is read. */
 int64_t pages_moved_ns(const struct pages *all) must_check;

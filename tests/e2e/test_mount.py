@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Under every web server, with the configuration that contrib/mount holds."""
+import threading
+
 from mounts import *
 
 SOURCE = "lines: {type: file, channel: lines, include: [DIR/lines.log], read_from: beginning}"
@@ -292,6 +294,71 @@ def a_start_that_ends_at_once_is_not_tried_for_ever(site):
         m.stop()
 
 
+def pages_without_pause(site, until, got):
+    """Asks for the whole past, again and again; each answer is one of `got`."""
+    while not until():
+        status, head, body = site.get("/history?channel=lines&limit=10")
+        whole = status != 200 or int(head.get("content-length", len(body))) == len(body)
+        got.append((status, whole, body))
+
+
+def a_page_is_whole_or_an_error(name, signo):
+    """Whenever the hub ends, and by its own will nobody notices."""
+    m = mount(name)
+
+    def fn(site):
+        require(m.program)
+        begin(site, m)
+        until, got = time.monotonic() + (60 if LONG else 8), []
+        askers = [threading.Thread(target=pages_without_pause, args=(site, lambda: time.monotonic() > until, got)) for _ in range(4)]
+        try:
+            wait_for(lambda: len(site.json("/history?channel=lines&limit=10")["events"]) == 5, "the lines")
+            for a in askers:
+                a.start()
+            ended = 0
+            while time.monotonic() < until:
+                time.sleep(0.3 + random.random() / 2)
+                boss = hub_pid(site) if m.spawns else site.sluice.pid
+                for p in [boss] if m.spawns and signo == signal.SIGTERM else [c for c in children(boss) if role_of(c) == "hub"] if boss else []:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(p, signo)
+                        ended += 1
+            check(ended > 2, "the hub was ended %d times" % ended)
+        finally:
+            for a in askers:
+                a.join()
+            finish(site, m)
+        print("# %d pages, %d answered with an error, while the hub was ended %d times" % (
+            len(got), sum(s != 200 for s, _, _ in got), ended))
+        for status, whole, body in got:
+            if status == 200:
+                check(whole and body.endswith(b"}\n") and len(json.loads(body)["events"]) == 5, "200, and %r" % body)
+            else:
+                check(signo == signal.SIGKILL and status in (500, 502, 503), "%d %r" % (status, body))
+    fn.__name__ = "a_page_is_whole_%s_%s" % (m.name.replace(" ", "_").lower(), signal.Signals(signo).name.lower())
+    return fn
+
+
+def a_search_outlives_the_linger(site):
+    """As CGI, for a client that reads slowly: a search is use, as a stream is."""
+    m = mount("lighttpd CGI")
+    prepare(site, m)
+    with open(site.path("lines.log"), "a") as f:
+        f.write("".join("%d %s\n" % (i, "x" * 200) for i in range(6, 20001)))
+    ask = lambda path, query: subprocess.Popen(
+        [site.path("sluice.fcgi")], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        env={**os.environ, "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/x", "PATH_INFO": path,
+             "QUERY_STRING": query, "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"})
+    try:
+        wait_for(lambda: b'"message":"20000 ' in ask("/history", "channel=lines&limit=1").communicate()[0], "the lines")
+        slow = ask("/search", "channel=lines&limit=20000")
+        time.sleep(4)
+        text = slow.communicate(timeout=60 * PATIENCE)[0]
+        check(b"event: done" in text and text.count(b"\nevent: line\n") == 20000, "ended with %r" % text[-200:])
+    finally:
+        finish(site, m)
+
+
 def scenario(m):
     def fn(site):
         require(m.program)
@@ -311,4 +378,6 @@ def scenario(m):
 
 
 run(*[scenario(m) for m in MOUNTS], a_state_dir_of_another_user_is_told_at_once, a_start_that_ends_at_once_is_not_tried_for_ever,
-    streams_outlive_fcgids_patience, apache_that_ends_says_goodbye)
+    streams_outlive_fcgids_patience, apache_that_ends_says_goodbye, a_search_outlives_the_linger,
+    *[a_page_is_whole_or_an_error(name, signo) for name in ("lighttpd", "lighttpd CGI", "Apache mod_cgid")
+      for signo in (signal.SIGTERM, signal.SIGKILL)])
