@@ -411,8 +411,8 @@ static void respond(struct page *p)
 	for (size_t i = 0; i < p->sub.n_channels; i++)
 		journal_snapshot_fini(&p->channels[i].snapshot);
 	buf_printf(&p->headers, "Content-Length: %zu\r\n\r\n", out.len);
+	buf_put_str(&p->headers, buf_str(&out));
 	outlet_put(&p->outlet, buf_str(&p->headers));
-	outlet_put(&p->outlet, buf_str(&out));
 	outlet_end(&p->outlet);
 	buf_fini(&p->headers);
 	buf_fini(&out);
