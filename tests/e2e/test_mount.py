@@ -309,7 +309,7 @@ def a_page_is_whole_or_an_error(name, signo):
     def fn(site):
         require(m.program)
         begin(site, m)
-        until, got = time.monotonic() + (60 if LONG else 8), []
+        until, got = time.monotonic() + (60 if LONG else 4), []
         askers = [threading.Thread(target=pages_without_pause, args=(site, lambda: time.monotonic() > until, got)) for _ in range(4)]
         try:
             wait_for(lambda: len(site.json("/history?channel=lines&limit=10")["events"]) == 5, "the lines")
