@@ -88,8 +88,10 @@ static bool month_of(const char **p, const char *end, int *ret)
 static int likely_year(int mon, int d, int64_t now_ns)
 {
 	static int64_t cached_day = INT64_MIN;
-	static int year;
+	static int year, last_mon, last_d, last;
 	int64_t day = now_ns / (86400 * SEC);
+	if (day == cached_day && mon == last_mon && d == last_d)
+		return last;
 	if (day != cached_day) {
 		time_t now = (time_t)(now_ns / SEC);
 		struct tm tm;
@@ -97,14 +99,27 @@ static int likely_year(int mon, int d, int64_t now_ns)
 		year = tm.tm_year + 1900;
 		cached_day = day;
 	}
-	for (int y = year + 1; y >= year - 8; y--)
-		if (is_date(y, mon, d) && stamp_days(y, mon, d) - day <= AHEAD_MAX)
-			return y;
-	return 0;
+	int y = year + 1;
+	while (y >= year - 8 && !(is_date(y, mon, d) && stamp_days(y, mon, d) - day <= AHEAD_MAX))
+		y--;
+	last_mon = mon;
+	last_d = d;
+	last = y >= year - 8 ? y : 0;
+	return last;
 }
+
+/* "Nov 21 06:00:00" and what ends it. */
+enum { BSD_LEN = 15, KNOWN_LEN = BSD_LEN + 1 };
 
 size_t stamp_read_bsd(const char *p, size_t n, struct stamp *ret)
 {
+	/* Many messages come within one second. */
+	static char known[KNOWN_LEN];
+	static struct stamp last;
+	if (n >= KNOWN_LEN && memcmp(p, known, KNOWN_LEN) == 0) {
+		*ret = last;
+		return BSD_LEN;
+	}
 	const char *at = p, *end = p + n;
 	struct stamp t = {0};
 	if (!month_of(&at, end, &t.month) || !stamp_take(&at, end, ' '))
@@ -120,6 +135,10 @@ size_t stamp_read_bsd(const char *p, size_t n, struct stamp *ret)
 		at++;
 	if (!clock_of(&at, end, true, &t.hour, &t.minute, &t.second, &t.part_ns))
 		return 0;
+	if (at - p == BSD_LEN && at < end && *at == ' ') {
+		memcpy(known, p, KNOWN_LEN);
+		last = t;
+	}
 	*ret = t;
 	return (size_t)(at - p);
 }

@@ -14,18 +14,16 @@ void buf_fini(struct buf *b)
 	*b = (struct buf){0};
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+/* Out of line: it is rare. */
+void buf_grow(struct buf *b, size_t n)
 {
-	if (b->cap - b->len < n) {
-		size_t cap = b->cap ? b->cap : 64;
-		if (n > SIZE_MAX / 4)
-			abort(); /* a length that was worked out wrong */
-		while (cap - b->len < n)
-			cap *= 2;
-		b->data = mem_resize(b->data, cap);
-		b->cap = cap;
-	}
-	return b->data + b->len;
+	size_t cap = b->cap ? b->cap : 64;
+	if (n > SIZE_MAX / 4)
+		abort(); /* a length that was worked out wrong */
+	while (cap - b->len < n)
+		cap *= 2;
+	b->data = mem_resize(b->data, cap);
+	b->cap = cap;
 }
 
 void buf_drop(struct buf *b, size_t n)

@@ -47,8 +47,15 @@ struct buf {
 
 void buf_fini(struct buf *b);
 
+void buf_grow(struct buf *b, size_t n);
+
 /* Room for `n` more bytes; returns where they go.  Valid until the next put. */
-char *buf_reserve(struct buf *b, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+	if (b->cap - b->len < n)
+		buf_grow(b, n);
+	return b->data + b->len;
+}
 
 /* Drops the first `n` bytes. */
 void buf_drop(struct buf *b, size_t n);

@@ -40,18 +40,48 @@ static size_t one_char(const unsigned char *p, size_t left, size_t *bad)
 	return want;
 }
 
+/* Of fewer than eight bytes: names of fields, short values, the ends of all others. */
+static bool is_short_ascii(const char *s, size_t n)
+{
+	uint32_t first, last;
+	if (n < 4)
+		return !n || !((s[0] | s[n / 2] | s[n - 1]) & 0x80);
+	memcpy(&first, s, 4);
+	memcpy(&last, s + n - 4, 4);
+	return !((first | last) & 0x80808080U);
+}
+
+static size_t ascii_prefix(const char *s, size_t n)
+{
+	const uint64_t high = 0x8080808080808080ULL;
+	uint64_t a, b;
+	size_t i = 0;
+	for (; n - i >= 16; i += 16) {
+		memcpy(&a, s + i, 8);
+		memcpy(&b, s + i + 8, 8);
+		if ((a | b) & high)
+			return i;
+	}
+	if (n - i >= 8) {
+		memcpy(&a, s + i, 8);
+		if (a & high)
+			return i;
+		i += 8;
+	}
+	return is_short_ascii(s + i, n - i) ? n : i;
+}
+
+bool utf8_is_ascii(const char *s, size_t n)
+{
+	return ascii_prefix(s, n) == n;
+}
+
 size_t utf8_valid_prefix(const char *s, size_t n)
 {
 	size_t i = 0;
 	while (i < n) {
-		uint64_t eight;
-		while (n - i >= 8) {
-			memcpy(&eight, s + i, 8);
-			if (eight & 0x8080808080808080ULL)
-				break;
-			i += 8;
-		}
-		if (i >= n)
+		i += ascii_prefix(s + i, n - i);
+		if (i == n)
 			break;
 		size_t bad;
 		size_t len = one_char((const unsigned char *)s + i, n - i, &bad);

@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 
+bool utf8_is_ascii(const char *s, size_t n) must_check;
+
 /* Length of the longest valid prefix of `s`. */
 size_t utf8_valid_prefix(const char *s, size_t n) must_check;
 

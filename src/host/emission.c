@@ -88,11 +88,20 @@ static int check_cursor(struct host *h, const struct sluice_cursor *c)
 	return 0;
 }
 
+/* Looked at for every event. */
+static bool is_type(const char *s)
+{
+	size_t n = 0;
+	for (; s[n] && n <= NAME_MAX_LEN; n++)
+		if (!((s[n] >= 'a' && s[n] <= 'z') || (s[n] >= '0' && s[n] <= '9') || s[n] == '_' ||
+		      s[n] == '.' || s[n] == '-'))
+			return false;
+	return n && n <= NAME_MAX_LEN;
+}
+
 static int check_event(struct host *h, const struct sluice_event *ev)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
-	size_t n = ev->type ? strnlen(ev->type, NAME_MAX_LEN + 1) : 0;
-	if (!n || n > NAME_MAX_LEN || strspn(ev->type, allowed) < n)
+	if (!ev->type || !is_type(ev->type))
 		return mistake(h, "an event's type must be [a-z0-9_.-]{1,64}",
 			       ev->type ? ev->type : "NULL");
 	return ev->cursor ? check_cursor(h, ev->cursor) : 0;

@@ -143,6 +143,8 @@ static void put_busy(struct buf *out, struct hub *h, const struct subscription *
 	buf_printf(&data, "{\"reason\":\"%s\"}", reason);
 	format_control(out, sub->format, registry_epoch(&h->registry), FORMAT_NO_ID, "busy",
 		       buf_str(&data));
+	if (sub->format == FORMAT_PAGE)
+		buf_printf(out, "{\"events\":[],\"busy\":\"%s\"}\n", reason);
 	buf_fini(&data);
 }
 

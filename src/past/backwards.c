@@ -33,7 +33,8 @@ struct back_place {
 	struct journal_part cut; /* of the journal: that piece alone */
 	struct past_channel of;
 	struct past past;
-	event_id start; /* before everything in it */
+	event_id start;   /* before everything in it */
+	uint64_t counted; /* bytes of it that are in backwards.read */
 
 	/* what is wanted of it, in order; the last are taken first */
 	struct sighting *seen;
@@ -192,6 +193,7 @@ static void begin_piece(struct backwards *b, size_t i)
 	const struct past_channel *c = &b->channels[i];
 	p->of = *c;
 	p->n_seen = p->text.len = 0;
+	p->counted = 0;
 	p->is_reading = true;
 	if (p->is_expired) {
 		p->start = b->after;
@@ -293,6 +295,13 @@ static bool is_interrupted(const struct backwards *b, int64_t deadline_ns)
 	return clock_mono_ns() > deadline_ns || (b->is_cancelled && atomic_load(b->is_cancelled));
 }
 
+static void count_read(struct backwards *b, struct back_place *p, uint64_t upto)
+{
+	uint64_t n = MIN(upto, p->cut.size) - p->cut.start;
+	b->read += n - p->counted;
+	p->counted = n;
+}
+
 /* 1 when it has been read, 0 when it was interrupted, or -ELIMIT. */
 static int read_piece(struct backwards *b, size_t i, int64_t deadline_ns)
 {
@@ -304,8 +313,11 @@ static int read_piece(struct backwards *b, size_t i, int64_t deadline_ns)
 	if (!p->is_reading)
 		begin_piece(b, i);
 	for (unsigned n = 1; p->past.id && p->past.id <= b->upto; n++) {
-		if (n % LOOK_AT_THE_CLOCK_EVERY == 0 && is_interrupted(b, deadline_ns))
+		if (n % LOOK_AT_THE_CLOCK_EVERY == 0 && is_interrupted(b, deadline_ns)) {
+			if (p->past.is_open)
+				count_read(b, p, p->past.reader.offset);
 			return 0;
+		}
 		int wanted = b->taker->wants(b->taker->ctx, &p->past);
 		if (wanted < 0)
 			return wanted;
@@ -316,7 +328,7 @@ static int read_piece(struct backwards *b, size_t i, int64_t deadline_ns)
 	join_carried(b, p);
 	past_fini(&p->past);
 	p->is_reading = false;
-	b->read += p->cut.size - p->cut.start;
+	count_read(b, p, p->cut.size);
 	p->below = p->start + 1;
 	if (p->piece)
 		p->piece--;

@@ -124,11 +124,14 @@ int record_next(struct str *rest, struct record *ret)
 	return -EBADMSG;
 }
 
+enum { FIELD_OVERHEAD = 2 + 1 + 8 };
+
 void field_put(struct buf *out, const struct field *f)
 {
+	uint64_t bits;
+	buf_reserve(out, FIELD_OVERHEAD + f->name.len + f->string.len);
 	buf_put_short(out, f->name);
 	buf_put_u8(out, (uint8_t)f->type);
-	uint64_t bits;
 	switch (f->type) {
 	case FIELD_STRING:
 	case FIELD_JSON:
@@ -187,6 +190,9 @@ struct names {
 	uint8_t slots[256];       /* an index into seen */
 };
 
+/* So many are looked through one by one; only more than these go into the hash. */
+enum { FEW_NAMES = 8 };
+
 static void names_init(struct names *names)
 {
 	names->n = 0;
@@ -206,17 +212,46 @@ static size_t slot_of(struct str name)
 	return n ? (p[0] * 167u + p[n / 2] * 59u + p[n - 1] * 13u + n * 101u) % 256 : 0;
 }
 
+static int find_in_hash(const struct names *names, struct str name, size_t *slot)
+{
+	*slot = slot_of(name);
+	for (; is_used(names, *slot); *slot = (*slot + 1) % sizeof(names->slots))
+		if (str_eq(names->seen[names->slots[*slot]], name))
+			return names->slots[*slot];
+	return -1;
+}
+
+static void put_in_hash(struct names *names, size_t i)
+{
+	size_t slot;
+	if (find_in_hash(names, names->seen[i], &slot) >= 0)
+		return; /* each stands there once */
+	names->used[slot / 64] |= (uint64_t)1 << slot % 64;
+	names->slots[slot] = (uint8_t)i;
+}
+
+static int names_find(struct names *names, struct str name)
+{
+	size_t slot;
+	if (names->n > FEW_NAMES)
+		return find_in_hash(names, name, &slot);
+	for (size_t i = 0; i < names->n; i++)
+		if (str_eq(names->seen[i], name))
+			return (int)i;
+	return -1;
+}
+
 /* Takes up a name that is new: -1; else the index of the one that is the same. */
 static int names_add(struct names *names, struct str name)
 {
-	size_t slot = slot_of(name);
-	for (; is_used(names, slot); slot = (slot + 1) % sizeof(names->slots))
-		if (str_eq(names->seen[names->slots[slot]], name))
-			return names->slots[slot];
-	names->used[slot / 64] |= (uint64_t)1 << slot % 64;
-	names->slots[slot] = (uint8_t)names->n;
+	int same = names_find(names, name);
+	if (same >= 0)
+		return same;
 	names->next[names->n] = 2;
 	names->seen[names->n++] = name;
+	for (size_t i = names->n == FEW_NAMES + 1 ? 0 : names->n - 1;
+	     names->n > FEW_NAMES && i < names->n; i++)
+		put_in_hash(names, i);
 	return -1;
 }
 
@@ -226,12 +261,14 @@ static int check_fields(struct str fields, bool *clean)
 	struct field f;
 	struct names names;
 	int got, n = 0;
+	/* Mostly all of them are ASCII, lengths and types included. */
+	bool is_ascii = utf8_is_ascii(fields.data, fields.len);
 	*clean = true;
 	names_init(&names);
 	while ((got = field_next(&fields, &f)) == 1) {
 		if (++n > FIELDS_MAX)
 			return -EBADMSG;
-		*clean = *clean && is_utf8(f.name) && is_utf8(f.string) &&
+		*clean = *clean && (is_ascii || (is_utf8(f.name) && is_utf8(f.string))) &&
 			 (f.type != FIELD_JSON || json_check(f.string)) &&
 			 names_add(&names, f.name) < 0;
 	}
