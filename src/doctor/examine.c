@@ -284,28 +284,31 @@ int examine_at_once(const struct examine_how *how, int n)
 		all[i].e = &results[i];
 		handles[i] = prepare(&one, &all[i]);
 		curl_easy_setopt(handles[i], CURLOPT_PIPEWAIT, 1L);
-		curl_multi_add_handle(m, handles[i]);
 	}
-	/* From the first frame on: until then, how long an answer takes says nothing. */
+	/* One alone at first: until its first frame, how long an answer takes says nothing, and by
+	 * then libcurl knows how many streams the server allows.
+	 */
 	int64_t window_ns = one.frames * one.interval_ms * NS_PER_MS * 3 / 4;
 	int64_t until = clock_mono_ns() + ANSWER_NS;
-	int running = 1, started = 0, first = n;
+	int running = 1, started = 0, asked = 1;
+	curl_multi_add_handle(m, handles[0]);
 	while (running && started < n && clock_mono_ns() < until) {
 		curl_multi_perform(m, &running);
 		started = 0;
-		for (int i = 0; i < n; i++) {
+		for (int i = 0; i < n; i++)
 			started += results[i].n > 0;
-			if (results[i].n && first == n) {
-				first = i;
-				until = clock_mono_ns() + window_ns;
-			}
+		if (started && asked == 1) {
+			until = clock_mono_ns() + window_ns;
+			while (asked < n)
+				curl_multi_add_handle(m, handles[asked++]);
 		}
 		curl_multi_poll(m, NULL, 0, 20, NULL);
 	}
 	long version = 0;
-	curl_easy_getinfo(handles[first % n], CURLINFO_HTTP_VERSION, &version);
+	curl_easy_getinfo(handles[0], CURLINFO_HTTP_VERSION, &version);
 	for (int i = 0; i < n; i++) {
-		curl_multi_remove_handle(m, handles[i]);
+		if (i < asked)
+			curl_multi_remove_handle(m, handles[i]);
 		curl_easy_cleanup(handles[i]);
 		buf_fini(&all[i].line);
 		examination_fini(&results[i]);
