@@ -709,9 +709,13 @@ def rsyslog_forwards_to_us(site):
                 'action(type="omfwd" target="127.0.0.1" port="%d" protocol="tcp" TCP_Framing="octet-counted")\n'
                 % (site.path("in.log"), l.ports["tcp"]))
     os.makedirs(site.path("work"))
+    open(site.path("in.log"), "w").close()
     p = subprocess.Popen(["rsyslogd", "-n", "-iNONE", "-f", site.path("rsyslog.conf")],
                          env={**os.environ, "TMPDIR": site.dir}, stderr=subprocess.DEVNULL, cwd=site.path("work"))
     try:
+        # What is written before it watches the file, it may not notice until more is written.
+        wait_for(lambda: site.path("in.log") in open_names(p.pid), "rsyslog to follow the file")
+        time.sleep(0.5)
         write_lines(site.path("in.log"), 1, 5000)
         numbers = Numbers(site, "s")
         numbers.until(5000, 60)
