@@ -18,6 +18,7 @@
 
 #define SEGMENT_MIN (256LL * 1024)
 #define SEGMENT_MAX (64LL * 1024 * 1024)
+#define OPEN_MAX    (256LL * 1024 * 1024) /* of those that will be sealed */
 #define AHEAD_MIN   (16ULL * 1024)
 #define AHEAD_MAX   (4ULL * 1024 * 1024)
 #define RESERVE     (64 * 1024)
@@ -132,7 +133,8 @@ static bool drop_for_room(struct journal *j)
 
 static uint64_t usual_size(const struct journal *j)
 {
-	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), SEGMENT_MAX);
+	int64_t most = j->config.seals ? OPEN_MAX : SEGMENT_MAX;
+	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), most);
 }
 
 /* Segments are small on a small disk, so that the oldest can be dropped before it is full. */
@@ -205,7 +207,7 @@ static int create_segment(struct journal *j, event_id first, struct segment **re
 static void remove_empty(struct journal *j)
 {
 	struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
-	if (!s || s->size > segment_start(s))
+	if (!s || s->sealed || s->size > segment_start(s))
 		return;
 	if (s->path)
 		unlink(s->path);
@@ -236,6 +238,11 @@ static bool drop_for_file(struct journal *j, int r)
 			    j->config.dir ? j->config.dir : "a journal in memory", strerror(-r));
 	j->is_short_of_files = true;
 	return is_dropped || had_spare;
+}
+
+static bool is_writable(const struct segment *s)
+{
+	return s->version == SEGMENT_VERSION && !s->sealed;
 }
 
 /* Begins a new segment; on a full disk, or without a descriptor, the oldest goes for it. */
@@ -322,7 +329,7 @@ static struct segment *current(struct journal *j, size_t n, event_id first, int6
 		look_for_files(j, now_ms);
 	struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
 	/* The newest segment may have been removed; writing to its file would be in vain. */
-	bool ends = !s || s->last < j->last || s->version != SEGMENT_VERSION ||
+	bool ends = !s || s->last < j->last || !is_writable(s) ||
 		    (s->size > segment_start(s) &&
 		     (s->size + n > j->segment_size || is_aged(j, now_ms)));
 	*error = ends ? roll(j, first) : 0;
@@ -532,7 +539,7 @@ int journal_expire(struct journal *j, int64_t now_ms)
 /* Removes files that a killed process left unfinished. */
 static void remove_leftovers(const struct journal *j)
 {
-	static const char *const names[] = {"reserve", "replacement", "cursors.new"};
+	static const char *const names[] = {"reserve", "replacement", "cursors.new", SEALING_NAME};
 	for (size_t i = 0; i < array_size(names); i++) {
 		char *path = mem_printf("%s/%s", j->config.dir, names[i]);
 		unlink(path);
@@ -560,7 +567,7 @@ int journal_begin(struct journal *j, char **why)
 		drop_oldest(j);
 	const struct segment *s = j->n ? j->segments[j->n - 1] : NULL;
 	/* Ids of another epoch do not share a segment. */
-	bool rolls = !s || s->last < j->last || s->version != SEGMENT_VERSION ||
+	bool rolls = !s || s->last < j->last || !is_writable(s) ||
 		     strcmp(s->epoch, j->config.epoch) != 0;
 	int r = rolls ? roll(j, j->last + 1) : 0;
 	j->segment_size = size_for_disk(j);
@@ -576,6 +583,42 @@ int journal_begin(struct journal *j, char **why)
 	if (!r && j->config.dir)
 		journal_vouch(j, j->last, j->n_events);
 	return r;
+}
+
+/* ---- sealing ----------------------------------------------------------------------------- */
+
+struct segment *journal_next_to_seal(const struct journal *j)
+{
+	/* What the disk may still refuse is not sealed: it would have to be cut. */
+	for (size_t i = 0; j->config.dir && i + 1 < j->n; i++) {
+		struct segment *s = j->segments[i];
+		bool is_open = !s->sealed || s->sealed->is_rebuilt;
+		if (is_open && !s->stays && s->version == SEGMENT_VERSION &&
+		    s->last <= j->known.last && s->size > segment_start(s))
+			return s;
+	}
+	return NULL;
+}
+
+int journal_put_sealed(struct journal *j, const struct segment *old, struct segment *fresh)
+{
+	size_t i = 0;
+	while (i < j->n && j->segments[i] != old)
+		i++;
+	int r = i == j->n ? -ENOENT : rename(fresh->path, old->path) < 0 ? -errno : 0;
+	if (r) {
+		unlink(fresh->path);
+		segment_unref(fresh);
+		return r;
+	}
+	free(fresh->path);
+	fresh->path = mem_strdup(old->path);
+	j->bytes += segment_bytes(fresh);
+	j->bytes -= segment_bytes(old);
+	j->has_new_file = true;
+	segment_unref(j->segments[i]);
+	j->segments[i] = fresh;
+	return 0;
 }
 
 int journal_sync(struct journal *j)

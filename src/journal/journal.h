@@ -28,6 +28,7 @@ struct journal_config {
 	 * (journal_place_checkpoint()).
 	 */
 	bool syncs;
+	bool seals;              /* its segments are sealed when they are full */
 	struct witness *witness; /* borrowed; NULL: there is none */
 	int *spare_fd;           /* borrowed; closed when there is no other descriptor; or NULL */
 	const char *name;        /* by which the witness knows it */
@@ -51,7 +52,7 @@ struct journal {
 	struct journal_config config;
 	struct segment **segments; /* oldest first; refs; never empty once begun */
 	size_t n;
-	uint64_t bytes;
+	uint64_t bytes;        /* on the disk */
 	uint64_t segment_size; /* bytes at which the one being written ends */
 	uint64_t n_events;     /* ever, the dropped ones included */
 	event_id last;         /* of the newest batch */
@@ -100,6 +101,18 @@ int journal_list(const char *dir, char ***ret, size_t *n) must_check;
  */
 int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
 		   uint32_t n_events, int64_t now_ms) must_check;
+
+/* The oldest segment that can be sealed (journal/seal.h), to `SEALING_NAME` in its directory; or
+ * NULL.
+ */
+#define SEALING_NAME "sealing"
+struct segment *journal_next_to_seal(const struct journal *j);
+
+/* Puts the sealed form of `old` in its place, and takes `fresh`.  -ENOENT when `old` is not in the
+ * journal any more, or another negative errno: then the file of `fresh` is removed.
+ */
+int journal_put_sealed(struct journal *j, const struct segment *old,
+		       struct segment *fresh) must_check;
 
 /* Keeps so much from now on; 0 for any age. */
 void journal_keep(struct journal *j, int64_t max_bytes, int64_t max_age_ms);

@@ -61,7 +61,7 @@ static void quarantine(const struct segment *s, uint64_t from, uint64_t to)
 	char *path = mem_printf("%s.damaged-at-%llu", s->path, (unsigned long long)from);
 	size_t n = (size_t)MIN(to - from, (uint64_t)QUARANTINE_MAX);
 	char *bytes = mem_zero(n);
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = s->sealed ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd >= 0) {
 		ssize_t got = pread(s->fd, bytes, n, (off_t)from);
 		if (got < 0 || write(fd, bytes, (size_t)got) != got)
@@ -127,7 +127,7 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 					 "bytes are damaged and are"));
 			continue;
 		}
-		if (is_newest) {
+		if (is_newest && !s->sealed) {
 			j->torn_bytes += s->size - bad;
 			if (ftruncate(s->fd, (off_t)bad) < 0)
 				ret = -errno;
@@ -142,6 +142,20 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 	}
 	batch_reader_fini(&r);
 	return ret;
+}
+
+/* A sealed segment has all in its directory; damage among its events shows when they are read. */
+static int recover_sealed(struct journal *j, const struct segment *s)
+{
+	struct buf entries = {0};
+	struct cursor cur;
+	event_id at;
+	int r = sealed_read_cursors(s->sealed, s->fd, &entries);
+	struct str rest = buf_str(&entries);
+	while (!r && j->config.on_cursor && checkpoint_next(&rest, &at, &cur))
+		j->config.on_cursor(j->config.ctx, &cur, at);
+	buf_fini(&entries);
+	return r;
 }
 
 /* A file without a usable header: an empty one is a creation that was cut off;
@@ -197,7 +211,8 @@ static int recover_file(struct journal *j, const char *path, bool is_newest, cha
 			j->low_ordinal = s->ordinal;
 		}
 		join_segment(j, s);
-		r = recover_segment(j, s, is_newest);
+		r = s->sealed && !s->sealed->is_rebuilt ? recover_sealed(j, s)
+							: recover_segment(j, s, is_newest);
 		if (r)
 			segment_unref(s);
 	}
@@ -207,7 +222,7 @@ static int recover_file(struct journal *j, const char *path, bool is_newest, cha
 	}
 	set_times(s);
 	journal_add_segment(j, s);
-	j->bytes += s->size;
+	j->bytes += segment_bytes(s);
 	j->n_events = s->ordinal + s->n_events;
 	j->last = MAX(j->last, s->last);
 	return 0;

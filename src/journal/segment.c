@@ -25,6 +25,14 @@ enum {
 	BATCH_HEADER_1 = 32, /* of version 1 */
 };
 
+static void add_mark(struct segment *s, const struct segment_mark *m)
+{
+	if ((s->n_marks & (s->n_marks - 1)) == 0)
+		s->marks =
+			mem_resize(s->marks, MAX(s->n_marks * 2, (size_t)1) * sizeof(s->marks[0]));
+	s->marks[s->n_marks++] = *m;
+}
+
 /* Covers the magic, the version, and everything after the checksum: no part of a header
  * is used unchecked.  Every later version keeps these 64 bytes.
  */
@@ -33,11 +41,12 @@ static uint32_t header_crc(const char *h)
 	return crc32c(crc32c(0, h, 12), h + 16, HEADER_COPY - 16);
 }
 
-static void put_header(char h[HEADER_COPY], const struct segment *s, int64_t created_ms)
+static void put_header(char h[HEADER_COPY], const struct segment *s, uint32_t version,
+		       int64_t created_ms)
 {
 	memset(h, 0, HEADER_COPY);
 	memcpy(h, segment_magic, 8);
-	put_u32(h + 8, SEGMENT_VERSION);
+	put_u32(h + 8, version);
 	memcpy(h + 16, s->epoch, strlen(s->epoch));
 	put_u64(h + 32, s->first);
 	put_u64(h + 40, s->before);
@@ -46,12 +55,12 @@ static void put_header(char h[HEADER_COPY], const struct segment *s, int64_t cre
 	put_u32(h + 12, header_crc(h));
 }
 
-static int write_header(struct segment *s)
+int segment_write_header(const struct segment *s, int fd, uint32_t version)
 {
 	char h[SEGMENT_HEADER];
-	put_header(h, s, s->written_ms);
+	put_header(h, s, version, s->written_ms);
 	memcpy(h + HEADER_COPY, h, HEADER_COPY);
-	ssize_t w = pwrite(s->fd, h, sizeof(h), 0);
+	ssize_t w = pwrite(fd, h, sizeof(h), 0);
 	return w < 0 ? -errno : w != sizeof(h) ? -ENOSPC : 0;
 }
 
@@ -80,7 +89,7 @@ int segment_create(const char *dir, const char *at, const char *epoch, event_id 
 	const char *path = at ? at : s->path;
 	s->fd = dir ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)
 		    : memfd_create("sluice-journal", MFD_CLOEXEC);
-	int r = s->fd < 0 ? -errno : write_header(s);
+	int r = s->fd < 0 ? -errno : segment_write_header(s, s->fd, SEGMENT_VERSION);
 	if (r) {
 		if (path && s->fd >= 0)
 			unlink(path);
@@ -101,7 +110,7 @@ static int take_header(const char *h, bool is_first, struct segment *s)
 	bool is_old = is_first && s->version == 1 && crc == crc32c(0, h + 16, HEADER_COPY - 16);
 	if (!is_old && crc != header_crc(h))
 		return -EBADMSG;
-	if (s->version > SEGMENT_VERSION)
+	if (s->version > SEALED_VERSION)
 		return -EPROTO;
 	memcpy(s->epoch, h + 16, EPOCH_MAX);
 	s->first = get_u64(h + 32);
@@ -132,6 +141,29 @@ static int read_header(struct segment *s, bool writable)
 	return r;
 }
 
+/* What the directory says of it; without one, its batches have to be read. */
+static int open_sealed(struct segment *s)
+{
+	s->version = SEGMENT_VERSION;
+	int r = sealed_open(s->fd, SEGMENT_HEADER, &s->sealed);
+	if (r)
+		return r;
+	const struct sealed *z = s->sealed;
+	s->size = s->allocated = z->text_end;
+	for (size_t i = 0; i < z->n && !z->is_rebuilt; i++)
+		if (z->blocks[i].holds.first)
+			add_mark(s, &(struct segment_mark){z->blocks[i].holds.first,
+							   z->blocks[i].place,
+							   z->blocks[i].holds.ordinal});
+	if (z->is_rebuilt)
+		return 0;
+	s->n_events = z->n_events;
+	s->last = MAX(s->before, z->last);
+	s->begun_ms = z->begun_ms;
+	s->written_ms = (int64_t)id_ms(s->last);
+	return 0;
+}
+
 int segment_open(const char *path, bool writable, struct segment **ret)
 {
 	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
@@ -150,8 +182,17 @@ int segment_open(const char *path, bool writable, struct segment **ret)
 	}
 	s->path = mem_strdup(path);
 	s->size = s->allocated = MAX((uint64_t)st.st_size, segment_start(s));
+	if (s->version == SEALED_VERSION && (r = open_sealed(s))) {
+		segment_unref(s);
+		return r;
+	}
 	*ret = s;
 	return 0;
+}
+
+uint64_t segment_bytes(const struct segment *s)
+{
+	return s->sealed ? s->sealed->file_size : s->size;
 }
 
 uint64_t segment_start(const struct segment *s)
@@ -206,19 +247,17 @@ void segment_unref(struct segment *s)
 		close(s->fd);
 	free(s->path);
 	free(s->marks);
+	sealed_free(s->sealed);
 	free(s);
 }
 
 void segment_note(struct segment *s, const struct batch *b)
 {
-	if (!s->n_marks || b->offset - s->marks[s->n_marks - 1].offset >= MARK_EVERY) {
-		if ((s->n_marks & (s->n_marks - 1)) == 0)
-			s->marks = mem_resize(s->marks,
-					      MAX(s->n_marks * 2, (size_t)1) * sizeof(s->marks[0]));
-		s->marks[s->n_marks++] = (struct segment_mark){
-			b->first, b->offset,
-			b->ordinal == ORDINAL_UNKNOWN ? s->ordinal + s->n_events : b->ordinal};
-	}
+	if (!s->n_marks || b->offset - s->marks[s->n_marks - 1].offset >= MARK_EVERY)
+		add_mark(s, &(struct segment_mark){b->first, b->offset,
+						   b->ordinal == ORDINAL_UNKNOWN
+							   ? s->ordinal + s->n_events
+							   : b->ordinal});
 	if (b->ordinal == ORDINAL_UNKNOWN)
 		s->n_events += b->n_events;
 	else if (b->ordinal + b->n_events > s->ordinal + s->n_events)
@@ -288,6 +327,7 @@ void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t
 		       uint64_t limit)
 {
 	*r = (struct batch_reader){.fd = s->fd,
+				   .sealed = s->sealed,
 				   .header = s->version == 1 ? BATCH_HEADER_1 : BATCH_HEADER,
 				   .offset = offset,
 				   .limit = limit};
@@ -296,6 +336,44 @@ void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t
 void batch_reader_fini(struct batch_reader *r)
 {
 	buf_fini(&r->window);
+	unpacker_fini(&r->unpacker);
+}
+
+static int fill_from_file(struct batch_reader *r, uint64_t at, size_t n)
+{
+	size_t want = (size_t)MIN(MAX((uint64_t)n, (uint64_t)WINDOW), r->limit - at);
+	r->window.len = 0;
+	buf_reserve(&r->window, want);
+	r->window_at = at;
+	while (r->window.len < want) {
+		ssize_t got = pread(r->fd, r->window.data + r->window.len, want - r->window.len,
+				    (off_t)(at + r->window.len));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		r->window.len += (size_t)got;
+	}
+	return 0;
+}
+
+/* The blocks that these bytes are in, which for a batch is one. */
+static int fill_from_blocks(struct batch_reader *r, uint64_t at, size_t n)
+{
+	const struct sealed *z = r->sealed;
+	size_t i = sealed_find(z, at);
+	r->window.len = 0;
+	if (i == z->n)
+		return 0;
+	r->window_at = z->blocks[i].place;
+	while (i < z->n && r->window_at + r->window.len < at + n) {
+		int err = sealed_read(z, r->fd, i++, &r->unpacker, &r->window);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* `n` bytes of the file at `at`, from the window where they are in it: 1, 0
@@ -306,22 +384,12 @@ static int fetch(struct batch_reader *r, uint64_t at, size_t n, const char **ret
 	if (at > r->limit || r->limit - at < n)
 		return 0;
 	if (at < r->window_at || at + n > r->window_at + r->window.len) {
-		size_t want = (size_t)MIN(MAX((uint64_t)n, (uint64_t)WINDOW), r->limit - at);
-		r->window.len = 0;
-		buf_reserve(&r->window, want);
-		r->window_at = at;
-		while (r->window.len < want) {
-			ssize_t got = pread(r->fd, r->window.data + r->window.len,
-					    want - r->window.len, (off_t)(at + r->window.len));
-			if (got < 0 && errno == EINTR)
-				continue;
-			if (got < 0)
-				return -errno;
-			if (!got)
-				break;
-			r->window.len += (size_t)got;
+		int err = r->sealed ? fill_from_blocks(r, at, n) : fill_from_file(r, at, n);
+		if (err) {
+			r->window.len = 0;
+			return err;
 		}
-		if (r->window.len < n)
+		if (r->window_at + r->window.len < at + n)
 			return 0;
 	}
 	*ret = r->window.data + (at - r->window_at);
@@ -354,31 +422,65 @@ int batch_next(struct batch_reader *r, struct batch *ret)
 	return 1;
 }
 
-int batch_resync(struct batch_reader *r)
+int batch_reader_text(struct batch_reader *r, uint64_t begin, uint64_t end, struct str *ret)
+{
+	const char *p = NULL;
+	int got = fetch(r, begin, (size_t)(end - begin), &p);
+	*ret = (struct str){p, (size_t)(end - begin)};
+	return got == 1 ? 0 : got < 0 ? got : -EBADMSG;
+}
+
+/* Whether a whole batch stands at `at`; if so, it is the next. */
+static bool is_batch(struct batch_reader *r, uint64_t at)
+{
+	struct batch b;
+	uint64_t before = r->offset;
+	r->offset = at;
+	bool is = batch_next(r, &b) == 1;
+	r->offset = is ? at : before;
+	return is;
+}
+
+/* Looks for one in [at, end), where one may also begin that goes on behind it. */
+static bool find_batch(struct batch_reader *r, uint64_t at, uint64_t end)
 {
 	char magic[4];
+	const char *p;
 	put_u32(magic, batch_magic);
-	for (uint64_t at = r->offset + 1; at < r->limit;) {
-		const char *p;
-		size_t n = (size_t)MIN((uint64_t)WINDOW, r->limit - at);
-		if (fetch(r, at, n, &p) <= 0)
-			return 0;
-		const char *hit = memmem(p, n, magic, sizeof(magic));
-		if (!hit) {
-			at += n > 3 ? n - 3 : n;
-			if (n <= 3)
-				return 0;
-			continue;
-		}
+	while (at < end && fetch(r, at, (size_t)(end - at), &p) == 1) {
+		const char *hit = memmem(p, (size_t)(end - at), magic, sizeof(magic));
+		if (!hit)
+			return false;
 		at += (uint64_t)(hit - p);
-		struct batch b;
-		uint64_t before = r->offset;
-		r->offset = at;
-		int good = batch_next(r, &b);
-		r->offset = good == 1 ? at : before;
-		if (good == 1)
-			return 1;
+		if (is_batch(r, at))
+			return true;
 		at++;
+	}
+	return false;
+}
+
+/* Up to where it is looked at once: blocks begin with a batch, and one that is damaged says
+ * nothing of the others.
+ */
+static uint64_t stretch_end(const struct batch_reader *r, uint64_t at)
+{
+	uint64_t end = at + WINDOW;
+	if (r->sealed) {
+		size_t i = sealed_find(r->sealed, at);
+		end = i < r->sealed->n ? r->sealed->blocks[i].place + r->sealed->blocks[i].text_size
+				       : r->limit;
+	}
+	return MIN(end, r->limit);
+}
+
+int batch_resync(struct batch_reader *r)
+{
+	for (uint64_t at = r->offset + 1; at < r->limit;) {
+		uint64_t end = stretch_end(r, at);
+		if (find_batch(r, at, end))
+			return 1;
+		/* A magic may lie across two stretches. */
+		at = r->sealed || end == r->limit ? end : MAX(end - 3, at + 1);
 	}
 	return 0;
 }

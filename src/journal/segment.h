@@ -11,7 +11,9 @@
  * An ordinal is the number of events of the channel that were ever written before.
  * So whatever does not follow on what stands before it shows how many are missing.
  *
- * Version 1 had one header and no ordinals in its batches; it is still read.
+ * Version 1 had one header and no ordinals in its batches; it is still read.  Version 3 is
+ * one that was sealed (journal/sealed.h): offsets in it are those of the file that it was, and
+ * what reads it finds the same batches there.
  *
  * Written with pwrite by the hub's loop, read with pread by the helper thread;
  * a reader never looks beyond the size that it was told.  A segment in memory
@@ -21,6 +23,7 @@
 #define SLUICE_JOURNAL_SEGMENT_H
 
 #include "base/buf.h"
+#include "journal/sealed.h"
 #include "wire/id.h"
 
 enum {
@@ -39,17 +42,19 @@ struct segment_mark {
 };
 
 struct segment {
-	int refs;   /* the journal's and those of readers; loop thread only */
-	int fd;     /* owned */
-	char *path; /* owned; NULL: in memory */
-	uint32_t version;
+	int refs;              /* the journal's and those of readers; loop thread only */
+	int fd;                /* owned */
+	char *path;            /* owned; NULL: in memory */
+	uint32_t version;      /* of its batches */
+	struct sealed *sealed; /* owned; NULL: it is as it was written */
+	bool stays;            /* sealing it has failed for good */
 	char epoch[EPOCH_MAX + 1];
 	event_id first;             /* names the file; ids in it are not smaller */
 	event_id last;              /* of the last batch; `before` while there is none */
 	event_id before;            /* the last id of the channel before this segment */
 	uint64_t ordinal;           /* events of the channel before this segment */
 	uint64_t n_events;          /* written to it, those that are damaged included */
-	uint64_t size;              /* bytes that are whole batches */
+	uint64_t size;              /* bytes that are whole batches, unpacked */
 	uint64_t allocated;         /* bytes for which the disk has room set aside */
 	int64_t begun_ms;           /* wall clock of its first event; 0: none yet */
 	int64_t written_ms;         /* of the last batch */
@@ -77,6 +82,12 @@ int segment_create(const char *dir, const char *at, const char *epoch, event_id 
  * header; -EPROTO: written by a newer version.
  */
 int segment_open(const char *path, bool writable, struct segment **ret) must_check;
+
+/* Writes both copies of a segment's header, with that version.  0 or a negative errno. */
+int segment_write_header(const struct segment *s, int fd, uint32_t version) must_check;
+
+/* Bytes that it takes on the disk. */
+uint64_t segment_bytes(const struct segment *s) must_check;
 
 /* Where the first batch begins. */
 uint64_t segment_start(const struct segment *s) must_check;
@@ -111,7 +122,9 @@ uint64_t segment_seek(const struct segment *s, event_id after, uint64_t *ordinal
 /* ---- reading --------------------------------------------------------------- */
 
 struct batch_reader {
-	int fd;          /* borrowed */
+	int fd;                      /* borrowed */
+	const struct sealed *sealed; /* borrowed; or NULL */
+	struct unpacker unpacker;
 	size_t header;   /* bytes of a batch's header */
 	uint64_t offset; /* of the next batch */
 	uint64_t limit;  /* bytes of the file that may be read */
@@ -127,6 +140,12 @@ void batch_reader_fini(struct batch_reader *r);
  * stands there is none (r->offset stays), or another negative errno.
  */
 int batch_next(struct batch_reader *r, struct batch *ret) must_check;
+
+/* The bytes from `begin` to `end` as they stand, borrowed until the next call; 0 or a negative
+ * errno.
+ */
+int batch_reader_text(struct batch_reader *r, uint64_t begin, uint64_t end,
+		      struct str *ret) must_check;
 
 /* After -EBADMSG: moves to the next place where a whole batch stands.  1, or 0
  * when there is none before the limit.

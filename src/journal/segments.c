@@ -13,7 +13,7 @@ void journal_add_segment(struct journal *j, struct segment *s)
 
 void journal_forget_segment(struct journal *j, size_t i)
 {
-	j->bytes -= j->segments[i]->size;
+	j->bytes -= segment_bytes(j->segments[i]);
 	segment_unref(j->segments[i]);
 	memmove(j->segments + i, j->segments + i + 1, (--j->n - i) * sizeof(j->segments[0]));
 }

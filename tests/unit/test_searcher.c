@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "journal/seal.h"
 #include "past/searcher.h"
 
 enum { CHANNELS = 3, LINES_MAX = 200000 };
@@ -75,6 +76,21 @@ static void append_some(void)
 	ck_assert_int_eq(journal_append(j, &b, first, newest, n, (int64_t)id_ms(newest)), 0);
 	buf_fini(&b);
 	buf_fini(&text);
+}
+
+/* Some of the segments that are full. */
+static void seal_some(void)
+{
+	static const atomic_bool never;
+	for (int i = 0; i < CHANNELS; i++) {
+		struct segment *s, *sealed;
+		char path[256];
+		snprintf(path, sizeof(path), "%s/" SEALING_NAME, dirs[i]);
+		while (random() % 4 && (s = journal_next_to_seal(&journals[i]))) {
+			ck_assert_int_eq(segment_seal(s, path, &never, &sealed), 0);
+			ck_assert_int_eq(journal_put_sealed(&journals[i], s, sealed), 0);
+		}
+	}
 }
 
 /* One thing that may happen to a file while nothing runs. */
@@ -321,6 +337,8 @@ START_TEST(newest_first_is_the_reverse_of_oldest_first_and_both_are_a_plain_read
 			open_journals();
 			for (long n = random() % 400; n > 0; n--)
 				append_some();
+			if (random() % 2)
+				seal_some();
 			for (int i = 0; i < 6; i++)
 				search_at_random();
 			close_journals();
