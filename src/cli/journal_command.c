@@ -53,7 +53,8 @@ struct look {
 
 /* What was found of one channel. */
 struct found {
-	uint64_t n_segments, n_events, n_cursors, bytes, damaged, unfinished, unread;
+	uint64_t n_segments, n_compressed, n_events, n_cursors, damaged, unfinished, unread;
+	uint64_t bytes, whole; /* on the disk, and before they were compressed */
 	uint64_t next,
 		n_missing; /* ordinal of the event that should follow; events that are gone */
 	bool knows_next;
@@ -176,7 +177,7 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 		uint64_t bad = reader.offset;
 		bool goes_on = got == -EBADMSG && batch_resync(&reader) == 1;
 		uint64_t to = goes_on ? reader.offset : s->size;
-		if (!goes_on && is_newest) {
+		if (!goes_on && is_newest && !s->sealed) {
 			f->unfinished += to - bad;
 		} else {
 			f->damaged += to - bad;
@@ -187,7 +188,9 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	}
 	batch_reader_fini(&reader);
 	f->n_segments++;
-	f->bytes += s->size;
+	f->n_compressed += s->sealed != NULL;
+	f->bytes += segment_bytes(s);
+	f->whole += s->size;
 	segment_unref(s);
 }
 
@@ -213,6 +216,9 @@ static void print_found(const struct look *l, const char *channel, const struct 
 	put_count(&b, f->n_segments, "segment", "segments");
 	buf_puts(&b, ", ");
 	put_count(&b, f->bytes, "byte", "bytes");
+	if (f->n_compressed)
+		buf_printf(&b, " (%llu compressed; %llu bytes before)",
+			   (unsigned long long)f->n_compressed, (unsigned long long)f->whole);
 	if (f->n_events && strcmp(l->verb, "stat") == 0) {
 		buf_puts(&b, "\n  oldest ");
 		put_when(&b, f->epoch, f->first);

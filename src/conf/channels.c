@@ -25,6 +25,10 @@ const struct setting channel_rows[] = {
 	{{"history.age", SLUICE_DURATION, 0, NULL, NULL, NS_PER_SEC, 3650 * DAY,
 	  "how long events are kept; default: as long as the size allows", NULL, NULL},
 	 AS_NUMBER(struct channel_settings, history_age_ns)},
+	{{"history.compress", SLUICE_BOOL, 0, "true", NULL, 0, 0,
+	  "compress the history: the same size on the disk then holds many times as many events",
+	  NULL, NULL},
+	 AS_BOOL(struct channel_settings, compresses)},
 	{{"durability", SLUICE_ENUM, 0, "process", durabilities, 0, 0,
 	  "memory: events are lost when the hub exits. process: they survive any crash. disk: they "
 	  "also survive power loss",
@@ -103,7 +107,8 @@ struct channel_settings *settings_channel(struct settings *s, const char *name)
 /* What only a channel that sources feed has. */
 static void refuse_own(const struct option_values *v, const char *where, struct errors *e)
 {
-	static const char *const fed_only[] = {"history.size", "history.age", "durability"};
+	static const char *const fed_only[] = {"history.size", "history.age", "history.compress",
+					       "durability"};
 	for (size_t i = 0; i < array_size(fed_only); i++) {
 		const struct option_value *set = option_find(v, fed_only[i]);
 		if (set)

@@ -15,6 +15,7 @@ struct channel_settings {
 	char *name;
 	int64_t history_size;   /* bytes */
 	int64_t history_age_ns; /* 0: any age */
+	bool compresses;        /* its history */
 	enum durability durability;
 	int64_t heartbeat_ns;
 	int64_t retry_ns;

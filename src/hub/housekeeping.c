@@ -34,14 +34,16 @@ static void on_housekeeping(struct loop_timer *t)
 	loop_timer_set(h->loop, t, loop_now(h->loop) + EVERY_NS);
 }
 
-void housekeeping_start(struct hub *h)
+int housekeeping_start(struct hub *h, char **why)
 {
 	expiry_init(&h->housekeeping.expiry);
 	h->housekeeping.timer.fn = on_housekeeping;
 	loop_timer_set(h->loop, &h->housekeeping.timer, clock_mono_ns() + EVERY_NS);
+	return sealing_start(&h->housekeeping.sealing, &h->registry, why);
 }
 
 void housekeeping_stop(struct hub *h)
 {
 	loop_timer_cancel(h->loop, &h->housekeeping.timer);
+	sealing_stop(&h->housekeeping.sealing);
 }

@@ -8,6 +8,7 @@
 
 #include "channel/expiry.h"
 #include "channel/free_space.h"
+#include "channel/sealing.h"
 #include "loop/loop.h"
 
 struct hub;
@@ -16,12 +17,14 @@ struct housekeeping {
 	struct loop_timer timer;
 	struct expiry expiry;
 	struct free_space free_space;
+	struct sealing sealing;
 	uint64_t revoked_seen;   /* generation that the streams were checked against */
 	int64_t longest_turn_ns; /* of the loop in the last interval; CPU */
 	size_t held_bytes;       /* of memory, after it was given back last */
 };
 
-void housekeeping_start(struct hub *h);
+/* 0, or a negative errno with *why an owned sentence. */
+int housekeeping_start(struct hub *h, char **why) must_check;
 void housekeeping_stop(struct hub *h);
 
 #endif

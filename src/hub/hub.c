@@ -68,8 +68,7 @@ int hub_open(struct hub *h, struct loop *l, struct settings *s, int responders_f
 		return r;
 	schema_note(h);
 	open_files_look(h);
-	housekeeping_start(h);
-	return 0;
+	return housekeeping_start(h, why);
 }
 
 static void put_derived(struct buf *out, const struct settings *s)

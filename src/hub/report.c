@@ -131,6 +131,9 @@ static void put_hub(struct hub *h, struct json *j)
 	json_int(j, "pages", (int64_t)h->pages.n_ever);
 	json_int(j, "searches", (int64_t)h->searches.n_open);
 	json_int(j, "searches_ever", (int64_t)h->searches.n_ever);
+	json_int(j, "segments_compressed", (int64_t)h->housekeeping.sealing.n_sealed);
+	json_int(j, "compressed_from_bytes", (int64_t)h->housekeeping.sealing.bytes_before);
+	json_int(j, "compressed_to_bytes", (int64_t)h->housekeeping.sealing.bytes_after);
 	json_int(j, "segments_given_way", (int64_t)h->housekeeping.free_space.n_given_way);
 	json_int(j, "notices_lost", (int64_t)h->registry.n_internal_lost);
 }

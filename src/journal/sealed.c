@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "journal/delta.h"
 
 static const char footer_magic[8] = "SLUICEZ";
 static const uint32_t block_magic = 0x5ea1b10cu;
@@ -18,11 +19,14 @@ enum {
 	BLOCK_HEADER = 32,
 	ENTRY = 96,
 	FOOTER = 72,
-	LEVEL = 1,
+	LEVEL = 3,
 	TEXT_MAX = 512 * 1024 * 1024, /* of a block; more is corruption */
 	DIRECTORY_MAX = 1024 * 1024 * 1024,
 	FIND_WINDOW = 256 * 1024,
 };
+
+/* Flags of a block: a reader refuses those that it does not know. */
+enum { DELTA = 1 };
 
 /* ---- files ------------------------------------------------------------------------------- */
 
@@ -65,7 +69,7 @@ static void put_block_header(char h[BLOCK_HEADER], const struct sealed_block *b)
 	put_u32(h + 8, b->size);
 	put_u32(h + 12, b->text_size);
 	put_u32(h + 16, b->crc);
-	put_u32(h + 20, 0);
+	put_u32(h + 20, b->flags);
 	put_u64(h + 24, b->place);
 	put_u32(h + 4, crc32c(0, h + 8, BLOCK_HEADER - 8));
 }
@@ -79,6 +83,7 @@ static bool get_block_header(const char h[BLOCK_HEADER], uint64_t at, struct sea
 				     .size = get_u32(h + 8),
 				     .text_size = get_u32(h + 12),
 				     .crc = get_u32(h + 16),
+				     .flags = get_u32(h + 20),
 				     .place = get_u64(h + 24)};
 	return ret->size && ret->text_size && ret->text_size <= TEXT_MAX;
 }
@@ -99,6 +104,7 @@ static void put_entry(struct buf *out, const struct sealed_block *b)
 	buf_put_u64(out, (uint64_t)s->from_ns);
 	buf_put_u64(out, (uint64_t)s->to_ns);
 	buf_put_u32(out, s->severities);
+	buf_put_u32(out, b->flags);
 	memset(buf_reserve(out, ENTRY), 0, ENTRY);
 	out->len = begun + ENTRY;
 }
@@ -118,6 +124,7 @@ static struct sealed_block get_entry(struct reader *r)
 	b.holds.from_ns = (int64_t)get_long(&e);
 	b.holds.to_ns = (int64_t)get_long(&e);
 	b.holds.severities = get_word(&e);
+	b.flags = get_word(&e);
 	return b;
 }
 
@@ -289,7 +296,8 @@ int sealed_read(const struct sealed *s, int fd, size_t i, struct unpacker *u, st
 		return -ENOMEM;
 	char *p = buf_reserve(text, b->text_size);
 	size_t n = ZSTD_decompressDCtx(u->context, p, b->text_size, u->packed.data, b->size);
-	if (ZSTD_isError(n) || n != b->text_size || crc32c(0, p, n) != b->crc)
+	if (ZSTD_isError(n) || n != b->text_size || b->flags & ~(uint32_t)DELTA ||
+	    (b->flags & DELTA && !delta_undo(p, n)) || crc32c(0, p, n) != b->crc)
 		return -EBADMSG;
 	text->len += n;
 	return 0;
@@ -316,6 +324,7 @@ void sealed_writer_fini(struct sealed_writer *w)
 	ZSTD_freeCCtx(w->context);
 	buf_fini(&w->directory);
 	buf_fini(&w->packed);
+	buf_fini(&w->text);
 }
 
 int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text,
@@ -328,8 +337,11 @@ int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text,
 	size_t room = ZSTD_compressBound(text.len);
 	w->packed.len = 0;
 	char *h = buf_reserve(&w->packed, BLOCK_HEADER + room);
-	size_t n =
-		ZSTD_compressCCtx(w->context, h + BLOCK_HEADER, room, text.data, text.len, LEVEL);
+	w->text.len = 0;
+	buf_put_str(&w->text, text);
+	bool is_delta = delta_make(w->text.data, text.len);
+	size_t n = ZSTD_compressCCtx(w->context, h + BLOCK_HEADER, room, w->text.data, text.len,
+				     LEVEL);
 	if (ZSTD_isError(n))
 		return -ENOMEM;
 	struct sealed_block b = {.at = w->offset + BLOCK_HEADER,
@@ -337,6 +349,7 @@ int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text,
 				 .size = (uint32_t)n,
 				 .text_size = (uint32_t)text.len,
 				 .crc = crc32c(0, text.data, text.len),
+				 .flags = is_delta ? DELTA : 0,
 				 .holds = *holds};
 	put_block_header(h, &b);
 	put_entry(&w->directory, &b);

@@ -3,7 +3,8 @@
  * sealed - a segment that is not written to any more, compressed.
  *
  *	header     as in segment.h, with version 3
- *	block      header (magic, crc, sizes, crc of its text, place), then one zstd frame
+ *	block      header (magic, crc, sizes, crc of its text, flags, place), then one zstd frame,
+ *	           mostly of the text with its numbers as differences (journal/delta.h)
  *	block      ...
  *	directory  the cursors, as entries of a checkpoint; then an entry for each block
  *	footer     magic, crc, where the directory is, what the segment holds
@@ -37,7 +38,7 @@ enum { SEALED_NO_SEVERITY = 1 << 8, SEALED_GAP = 1 << 9 };
 struct sealed_block {
 	uint64_t at;    /* of its frame in the file */
 	uint64_t place; /* of its text */
-	uint32_t size, text_size, crc;
+	uint32_t size, text_size, crc, flags;
 	struct sealed_summary holds; /* all zero when the directory was lost */
 };
 
@@ -81,7 +82,7 @@ int sealed_read_cursors(const struct sealed *s, int fd, struct buf *entries) mus
 struct sealed_writer {
 	int fd;          /* borrowed; its header is written */
 	uint64_t offset; /* where the next block goes */
-	struct buf directory, packed;
+	struct buf directory, packed, text;
 	struct ZSTD_CCtx_s *context;
 	uint32_t n_blocks;
 };

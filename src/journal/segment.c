@@ -15,14 +15,11 @@
 #include "base/mem.h"
 
 static const char segment_magic[8] = "SLUICEJ";
-static const uint32_t batch_magic = 0x42a7c15bu;
 
 enum {
 	WINDOW = 256 * 1024,
 	MARK_EVERY = 64 * 1024,
-	CRC_FROM = 8, /* magic and crc themselves are not covered */
 	HEADER_COPY = 64,
-	BATCH_HEADER_1 = 32, /* of version 1 */
 };
 
 static void add_mark(struct segment *s, const struct segment_mark *m)
@@ -273,13 +270,13 @@ int segment_append(struct segment *s, struct buf *b, event_id first, event_id la
 {
 	char *h = b->data;
 	uint64_t ordinal = s->ordinal + s->n_events;
-	put_u32(h, batch_magic);
-	put_u32(h + 8, (uint32_t)(b->len - BATCH_HEADER));
-	put_u32(h + 12, n_events);
-	put_u64(h + 16, first);
-	put_u64(h + 24, last);
-	put_u64(h + 32, ordinal);
-	put_u32(h + 4, crc32c(0, h + CRC_FROM, b->len - CRC_FROM));
+	put_u32(h, BATCH_MAGIC);
+	put_u32(h + BATCH_SIZE_AT, (uint32_t)(b->len - BATCH_HEADER));
+	put_u32(h + BATCH_EVENTS_AT, n_events);
+	put_u64(h + BATCH_FIRST_AT, first);
+	put_u64(h + BATCH_LAST_AT, last);
+	put_u64(h + BATCH_ORDINAL_AT, ordinal);
+	put_u32(h + BATCH_CRC_AT, crc32c(0, h + BATCH_CRC_FROM, b->len - BATCH_CRC_FROM));
 	size_t done = 0;
 	while (done < b->len) {
 		ssize_t w = pwrite(s->fd, h + done, b->len - done, (off_t)(s->size + done));
@@ -404,18 +401,19 @@ int batch_next(struct batch_reader *r, struct batch *ret)
 	int got = fetch(r, r->offset, r->header, &h);
 	if (got <= 0)
 		return got < 0 ? got : -EBADMSG;
-	uint32_t len = get_u32(h + 8);
-	if (get_u32(h) != batch_magic || len > BATCH_MAX)
+	uint32_t len = get_u32(h + BATCH_SIZE_AT);
+	if (get_u32(h) != BATCH_MAGIC || len > BATCH_MAX)
 		return -EBADMSG;
 	got = fetch(r, r->offset, r->header + (size_t)len, &h);
 	if (got <= 0)
 		return got < 0 ? got : -EBADMSG;
-	if (get_u32(h + 4) != crc32c(0, h + CRC_FROM, r->header - CRC_FROM + (size_t)len))
+	if (get_u32(h + BATCH_CRC_AT) !=
+	    crc32c(0, h + BATCH_CRC_FROM, r->header - BATCH_CRC_FROM + (size_t)len))
 		return -EBADMSG;
-	ret->n_events = get_u32(h + 12);
-	ret->first = get_u64(h + 16);
-	ret->last = get_u64(h + 24);
-	ret->ordinal = r->header == BATCH_HEADER ? get_u64(h + 32) : ORDINAL_UNKNOWN;
+	ret->n_events = get_u32(h + BATCH_EVENTS_AT);
+	ret->first = get_u64(h + BATCH_FIRST_AT);
+	ret->last = get_u64(h + BATCH_LAST_AT);
+	ret->ordinal = r->header == BATCH_HEADER ? get_u64(h + BATCH_ORDINAL_AT) : ORDINAL_UNKNOWN;
 	ret->offset = r->offset;
 	ret->records = (struct str){h + r->header, len};
 	r->offset += r->header + (uint64_t)len;
@@ -446,7 +444,7 @@ static bool find_batch(struct batch_reader *r, uint64_t at, uint64_t end)
 {
 	char magic[4];
 	const char *p;
-	put_u32(magic, batch_magic);
+	put_u32(magic, BATCH_MAGIC);
 	while (at < end && fetch(r, at, (size_t)(end - at), &p) == 1) {
 		const char *hit = memmem(p, (size_t)(end - at), magic, sizeof(magic));
 		if (!hit)

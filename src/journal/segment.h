@@ -23,13 +23,13 @@
 #define SLUICE_JOURNAL_SEGMENT_H
 
 #include "base/buf.h"
+#include "journal/batch_layout.h"
 #include "journal/sealed.h"
 #include "wire/id.h"
 
 enum {
 	SEGMENT_HEADER = 128, /* where the first batch begins */
 	SEGMENT_VERSION = 2,
-	BATCH_HEADER = 40,
 	BATCH_MAX = 256 * 1024 * 1024, /* bytes of records; more is corruption */
 };
 

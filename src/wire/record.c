@@ -10,7 +10,7 @@
  * length u8, fields length u32, then type, source, fields, and the message to
  * the end.
  */
-enum { EVENT_FIXED = 8 + 8 + 4 + 4 };
+enum { EVENT_FIXED = RECORD_EVENT_MIN - RECORD_ID_AT };
 
 void record_put_event(struct buf *out, const struct event *ev)
 {

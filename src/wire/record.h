@@ -14,6 +14,11 @@
 
 enum record_kind { RECORD_EVENT = 1, RECORD_CURSOR = 2 };
 
+/* Where things stand in a record, for what looks at the bytes of many: the length (u32, of all
+ * behind it) and the kind (u8) come first.
+ */
+enum { RECORD_ID_AT = 5, RECORD_TIME_AT = 13, RECORD_EVENT_MIN = 29 };
+
 enum event_flag {
 	EVENT_PARTIAL = 1,   /* a piece of something longer, or an end without a line end */
 	EVENT_TRUNCATED = 2, /* the message was cut */

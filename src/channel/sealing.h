@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sealing - compresses the segments of all journals that are full, one after the other, in a
+ * thread that leaves the processor to the loop.
+ *
+ *	idle -> working (thread) -> put in place (loop) -> idle ...
+ *
+ * The original stays until its sealed form is whole and on the disk, so whatever happens
+ * meanwhile loses nothing.
+ */
+#ifndef SLUICE_CHANNEL_SEALING_H
+#define SLUICE_CHANNEL_SEALING_H
+
+#include <stdatomic.h>
+
+#include "channel/registry.h"
+#include "loop/helper.h"
+
+struct segment;
+
+struct sealing {
+	struct registry *registry; /* borrowed */
+	struct helper *helper;     /* owned */
+	struct helper_job job;
+	struct loop_timer timer;
+	bool is_working, has_failed; /* of the last one: told already */
+	atomic_bool is_cancelled;
+	/* what is worked on */
+	struct channel *channel;         /* held */
+	struct segment *segment, *fresh; /* refs */
+	char *path;
+	int error;
+	uint64_t n_sealed, bytes_before, bytes_after; /* ever */
+};
+
+/* 0, or a negative errno with *why an owned sentence. */
+int sealing_start(struct sealing *s, struct registry *r, char **why) must_check;
+
+/* Gives up what it is at. */
+void sealing_stop(struct sealing *s);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "journal/delta.h"
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "journal/batch_layout.h"
+#include "wire/record.h"
+
+/* The numbers that stand before; all of them start at zero. */
+struct before {
+	uint64_t id, time, ordinal;
+};
+
+/* Behind a number's place; `is_undone`: it is there already as a difference. */
+static void change(char *p, uint64_t *before, bool is_undone)
+{
+	uint64_t v = get_u64(p);
+	if (is_undone) {
+		*before += v;
+		put_u64(p, *before);
+	} else {
+		put_u64(p, v - *before);
+		*before = v;
+	}
+}
+
+static bool change_records(char *p, const char *end, struct before *b, bool undoes)
+{
+	while (p < end) {
+		size_t left = (size_t)(end - p);
+		if (left < 5)
+			return false;
+		size_t n = (size_t)get_u32(p) + 4;
+		bool is_event = p[4] == RECORD_EVENT;
+		if (n > left || n < 5 || (is_event && n < RECORD_EVENT_MIN))
+			return false;
+		if (is_event) {
+			change(p + RECORD_ID_AT, &b->id, undoes);
+			change(p + RECORD_TIME_AT, &b->time, undoes);
+		}
+		p += n;
+	}
+	return true;
+}
+
+static uint32_t crc_of(const char *h, size_t n)
+{
+	return crc32c(0, h + BATCH_CRC_FROM, n - BATCH_CRC_FROM);
+}
+
+/* Bytes of the batch that begins here, or 0. */
+static size_t whole_batch(const char *h, size_t left)
+{
+	if (left < BATCH_HEADER || get_u32(h) != BATCH_MAGIC)
+		return 0;
+	size_t n = BATCH_HEADER + (size_t)get_u32(h + BATCH_SIZE_AT);
+	return n <= left ? n : 0;
+}
+
+static bool change_batch(char *h, size_t n, struct before *b, bool undoes)
+{
+	uint64_t first = 0;
+	change(h + BATCH_FIRST_AT, &b->id, undoes);
+	first = b->id;
+	change(h + BATCH_LAST_AT, &first, undoes);
+	change(h + BATCH_ORDINAL_AT, &b->ordinal, undoes);
+	b->ordinal += get_u32(h + BATCH_EVENTS_AT);
+	return change_records(h + BATCH_HEADER, h + n, b, undoes);
+}
+
+static bool are_whole(const char *p, size_t left)
+{
+	size_t n;
+	for (; left; p += n, left -= n)
+		if (!(n = whole_batch(p, left)) || get_u32(p + BATCH_CRC_AT) != crc_of(p, n))
+			return false;
+	return true;
+}
+
+static bool are_records(const char *p, const char *end)
+{
+	while (p < end) {
+		size_t left = (size_t)(end - p);
+		size_t n = left < 5 ? 0 : (size_t)get_u32(p) + 4;
+		if (n < 5 || n > left || (p[4] == RECORD_EVENT && n < RECORD_EVENT_MIN))
+			return false;
+		p += n;
+	}
+	return true;
+}
+
+bool delta_make(char *p, size_t n)
+{
+	struct before b = {0};
+	if (!are_whole(p, n))
+		return false;
+	for (size_t at = 0, size; at < n; at += size) {
+		size = whole_batch(p + at, n - at);
+		if (!are_records(p + at + BATCH_HEADER, p + at + size))
+			return false;
+	}
+	for (size_t at = 0, size; at < n; at += size) {
+		size = whole_batch(p + at, n - at);
+		put_u32(p + at + BATCH_CRC_AT, 0);
+		if (!change_batch(p + at, size, &b, false))
+			return false;
+	}
+	return true;
+}
+
+bool delta_undo(char *p, size_t n)
+{
+	struct before b = {0};
+	for (size_t at = 0, size; at < n; at += size) {
+		size = whole_batch(p + at, n - at);
+		if (!size || !change_batch(p + at, size, &b, true))
+			return false;
+		put_u32(p + at + BATCH_CRC_AT, crc_of(p + at, size));
+	}
+	return true;
+}

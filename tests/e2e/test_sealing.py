@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""History is compressed while it is written, read and killed: every line once, in order."""
+import random
+
+from harness import *
+
+SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning}"
+
+
+def channel(site):
+    return [c for c in site.json("/channels")["channels"] if c["name"] == "logs"][0]
+
+
+def journal(site, verb, *args):
+    p = subprocess.run([SLUICE, "journal", verb, "--state", site.path("state"), *args], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True)
+    return p.returncode, p.stdout
+
+
+def take_in(site, first, last):
+    write_lines(site.path("app.log"), first, last)
+    wait_for(lambda: channel(site)["events"] >= last, "%d lines" % last, 60)
+
+
+def compressed(site, at_least=1):
+    wait_for(lambda: site.json("/status")["segments_compressed"] >= at_least, "segments to be compressed", 60)
+
+
+def everything(site, n):
+    """Read by a stream, by pages and by the command: each once."""
+    Numbers(site, "logs").until(n, 60)
+    status, text = journal(site, "verify")
+    check(status == 0 and text.count("good") == 2, text)
+    status, text = journal(site, "cat", "--format", "ndjson", "logs")
+    got = [int(json.loads(line)["message"]) for line in text.splitlines()]
+    check(got == list(range(1, n + 1)), "cat: %d lines" % len(got))
+    page = site.json("/history?channel=logs&limit=3")["events"]
+    check([int(e["message"]) for e in page] == [n - 2, n - 1, n], repr(page))
+
+
+def the_same_size_holds_many_times_as_much(site):
+    n = 400000
+    site.up(SOURCE, "logs: {history: {size: 4MiB}}")
+    take_in(site, 1, 1000)
+    # Somebody who reads from before on.
+    early = Numbers(site, "logs")
+    early.take()
+    # Faster than it is compressed, the oldest would have to go.
+    for first in range(1001, n + 1, 9000):
+        last = min(first + 8999, n)
+        take_in(site, first, last)
+        wait_for(lambda: channel(site)["bytes"] < 2500000, "the history to be compressed", 60)
+    check(channel(site)["held"] == n and channel(site)["bytes"] < 4 << 20, repr(channel(site)))
+    early.until(n, 60)
+    everything(site, n)
+    status, text = journal(site, "stat", "logs")
+    took, before = map(int, re.search(r", ([0-9]+) bytes \([0-9]+ compressed; ([0-9]+) bytes before\)", text).groups())
+    check(before > 5 * took, text)
+    # Another start reads the directories alone, and goes on.
+    site.stop()
+    site.start()
+    take_in(site, n + 1, n + 1000)
+    everything(site, n + 1000)
+
+
+def switched_on_and_off(site):
+    """What was written before is compressed then; what is compressed stays so."""
+    n = 100000
+    off = "logs: {history: {size: 16MiB, compress: false}}"
+    site.up(SOURCE, off)
+    take_in(site, 1, n // 2)
+    time.sleep(2.5)
+    check(not site.json("/status")["segments_compressed"] and "compressed" not in journal(site, "stat")[1], "it compresses")
+    site.write_config(SOURCE, "logs: {history: {size: 16MiB}}")
+    site.sluice.send_signal(signal.SIGHUP)
+    compressed(site, 2)
+    site.write_config(SOURCE, off)
+    site.sluice.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    done = site.json("/status")["segments_compressed"]
+    take_in(site, n // 2 + 1, n)
+    time.sleep(2.5)
+    check(site.json("/status")["segments_compressed"] <= done + 1, "it goes on")
+    everything(site, n)
+
+
+def killed_at_any_time(site):
+    n = 3000000 if LONG else 400000
+    site.up(SOURCE, "logs: {history: {size: 8MiB}, retry: 50ms}")
+    seed = random.randrange(1 << 30)
+    print("# seed %d" % seed)
+    chance = random.Random(seed)
+    numbers = Numbers(site, "logs")
+    numbers.take()
+    writer = in_background(write_lines, site.path("app.log"), 1, n, [], block=200, pause=0.004)
+    due, kills = [0], [0]
+
+    def strike():
+        if time.monotonic() >= due[0] and site.pids("hub"):
+            kills[0] += site.kill("hub") > 0
+            due[0] = time.monotonic() + chance.uniform(0.2, 2.5)
+    numbers.until(n, 300, strike)
+    join(writer)
+    check(not numbers.gaps, repr(numbers.gaps))
+    time.sleep(1)
+    status, text = journal(site, "verify")
+    check(status == 0 and text.count("good") == 2, text)
+    _, text = journal(site, "stat", "logs")
+    print("# %d kills; %s" % (kills[0], text.splitlines()[0]))
+    check("compressed" in text, text)
+    check(not [f for f in os.listdir(site.path("state/journal/logs")) if "damaged" in f], "damage")
+
+
+def a_damaged_one_is_a_gap(site):
+    n = 60000
+    site.up(SOURCE, "logs: {history: {size: 16MiB}}")
+    take_in(site, 1, n)
+    compressed(site, 2)
+    site.stop()
+    folder = site.path("state/journal/logs")
+    path = os.path.join(folder, sorted(f for f in os.listdir(folder) if f.endswith(".seg"))[1])
+    size = os.path.getsize(path)
+    with open(path, "r+b") as f:
+        f.seek(size // 2)
+        f.write(b"damaged")
+    status, text = journal(site, "verify", "logs")
+    check(status == 1 and "damaged" in text and "missing" in text, text)
+    site.start()
+    s = site.stream("channel=logs&earliest=1")
+    got, lost = [], 0
+    for e in s.until_message(str(n), 60):
+        if e.type == "line":
+            got.append(int(e.json()["message"]))
+        elif e.type == "gap":
+            check(e.json()["reason"] == "damaged", e.data)
+            lost += e.json()["count"]
+    check(lost and len(got) + lost == n and got == sorted(set(got)), "%d lines, %d lost" % (len(got), lost))
+    # Cut, its directory is gone: what is there is found all the same.
+    site.stop()
+    with open(path, "r+b") as f:
+        f.truncate(size - 10)
+    site.start()
+    s = site.stream("channel=logs&earliest=1")
+    again = [int(e.json()["message"]) for e in s.until_message(str(n), 60) if e.type == "line"]
+    check(again == got, "%d lines, then %d" % (len(got), len(again)))
+
+
+def on_a_full_disk_the_originals_stay(site):
+    require_root("a file system of its own")
+    state = site.path("state")
+    os.mkdir(state)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", state], check=True)
+    try:
+        site.up(SOURCE, "logs: {history: {size: 64MiB, compress: false}}", "free_space: 64KiB")
+        n = 50000
+        take_in(site, 1, n)
+        held = channel(site)["held"]
+        filler = open(os.path.join(state, "filler"), "wb", buffering=0)
+        with contextlib.suppress(OSError):
+            while True:
+                filler.write(b"x" * 4096)
+        filler.close()
+        site.write_config(SOURCE, "logs: {history: {size: 64MiB}}", "free_space: 64KiB")
+        site.sluice.send_signal(signal.SIGHUP)
+        time.sleep(3)
+        status, text = journal(site, "verify", "logs")
+        check(status == 0 and "good" in text, text)
+        os.unlink(os.path.join(state, "filler"))
+        compressed(site)
+        check(channel(site)["events"] == n and channel(site)["held"] <= held, repr(channel(site)))
+        first = n - channel(site)["held"] + 1
+        s = site.stream("channel=logs&earliest=1")
+        got = [int(e.json()["message"]) for e in s.until_message(str(n), 60) if e.type == "line"]
+        check(got == list(range(first, n + 1)), "%d lines from %d" % (len(got), got[0]))
+        site.stop()
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+run(the_same_size_holds_many_times_as_much, switched_on_and_off, killed_at_any_time, a_damaged_one_is_a_gap,
+    on_a_full_disk_the_originals_stay)
