@@ -31,6 +31,7 @@ static bool add(struct filter_scan *s, struct str text, bool is_any_case)
 				   .len = MIN(text.len, (size_t)SCAN_LITERAL_MAX)};
 	memcpy(l->text, text.data, l->len);
 	l->rarest = rarest_of(l);
+	l->n_grams = grams_of((struct str){l->text, l->len}, l->grams);
 	return true;
 }
 

@@ -10,14 +10,22 @@
 #define SLUICE_FILTER_SCAN_H
 
 #include "filter/filter.h"
+#include "filter/grams.h"
 
-enum { SCAN_LITERALS_MAX = 8, SCAN_LITERAL_MAX = 64, SCAN_LITERAL_MIN = 2 };
+enum {
+	SCAN_LITERALS_MAX = 8,
+	SCAN_LITERAL_MAX = 64,
+	SCAN_LITERAL_MIN = 2,
+	SCAN_GRAMS_MAX = SCAN_LITERAL_MAX - GRAMS_MIN + 1
+};
 
 struct scan_literal {
 	char text[SCAN_LITERAL_MAX]; /* with is_any_case in small letters */
 	size_t len;
 	bool is_any_case; /* of ASCII letters */
 	size_t rarest;    /* which of its bytes is expected least */
+	uint32_t grams[SCAN_GRAMS_MAX];
+	size_t n_grams; /* 0 when it is too short to have any */
 };
 
 /* Every event that matches holds one of these, or is a gap (EVENT_GAP). */

@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "filter/grams.h"
+#include "journal/bloom.h"
 #include "journal/checkpoint.h"
 #include "wire/record.h"
 
@@ -27,6 +29,8 @@ struct sealer {
 	struct sealed_writer writer;
 	uint64_t begun; /* where the block at hand begins */
 	struct sealed_summary holds;
+	struct bloom_keys keys;
+	struct buf grams, bloom;
 	struct table cursors;
 };
 
@@ -34,12 +38,20 @@ struct sealer {
 
 static void note_event(struct sealed_summary *h, const struct event *ev)
 {
-	bool is_first = !h->severities;
+	bool is_first = !(h->severities & ~(uint32_t)SEALED_HOLE);
 	h->from_ns = is_first ? ev->time_ns : MIN(h->from_ns, ev->time_ns);
 	h->to_ns = is_first ? ev->time_ns : MAX(h->to_ns, ev->time_ns);
 	h->severities |= ev->severity == SEVERITY_NONE ? SEALED_NO_SEVERITY : 1u << ev->severity;
 	if (ev->flags & EVENT_GAP)
 		h->severities |= SEALED_GAP;
+}
+
+static void note_message(struct sealer *s, struct str message)
+{
+	uint32_t *grams = (void *)buf_reserve(&s->grams, grams_max(message.len) * sizeof(*grams));
+	size_t n = grams_of(message, grams);
+	for (size_t i = 0; i < n; i++)
+		bloom_keys_add(&s->keys, grams[i]);
 }
 
 static struct newest *find_newest(struct sealer *s, const struct cursor *c)
@@ -80,13 +92,17 @@ static void note_batch(struct sealer *s, const struct batch *b)
 		h->first = b->first;
 		h->ordinal = b->ordinal;
 	}
+	if (b->ordinal != h->ordinal + h->n_events)
+		h->severities |= SEALED_HOLE;
 	h->last = MAX(h->last, b->last);
 	h->n_events += b->n_events;
 	while (record_next(&rest, &rec) == 1) {
-		if (rec.kind == RECORD_EVENT)
+		if (rec.kind == RECORD_EVENT) {
 			note_event(h, &rec.event);
-		else
+			note_message(s, rec.event.message);
+		} else {
 			note_cursor(s, &rec.cursor, b->last);
+		}
 	}
 }
 
@@ -111,10 +127,13 @@ static int end_block(struct sealer *s, uint64_t end)
 	if (end == s->begun)
 		return 0;
 	int r = batch_reader_text(&s->reader, s->begun, end, &text);
+	s->bloom.len = 0;
+	bloom_put(&s->bloom, &s->keys);
 	if (!r)
-		r = sealed_put_block(&s->writer, s->begun, text, &s->holds);
+		r = sealed_put_block(&s->writer, s->begun, text, buf_str(&s->bloom), &s->holds);
 	s->begun = end;
 	s->holds = (struct sealed_summary){0};
+	bloom_keys_clear(&s->keys);
 	return r;
 }
 
@@ -126,16 +145,23 @@ static int put_blocks(struct sealer *s, const atomic_bool *is_cancelled)
 	while ((got = batch_next(r, &b)) != 0) {
 		if (atomic_load(is_cancelled))
 			return -ECANCELED;
+		if (got == -EBADMSG)
+			s->holds.severities |= SEALED_HOLE;
 		if (got == -EBADMSG && batch_resync(r) == 1)
 			continue;
 		if (got == -EBADMSG)
 			break;
 		if (got < 0)
 			return got;
-		note_batch(s, &b);
-		int err = r->offset - s->begun >= SEALED_BLOCK ? end_block(s, r->offset) : 0;
+		if (b.offset - s->begun < SEALED_BLOCK) {
+			note_batch(s, &b);
+			continue;
+		}
+		/* A block begins with a whole batch; what is damaged before it ends the last one. */
+		int err = end_block(s, b.offset);
 		if (err)
 			return err;
+		r->offset = b.offset;
 	}
 	return end_block(s, s->from->size);
 }
@@ -184,6 +210,9 @@ static int write_sealed(const struct segment *from, int fd, const atomic_bool *i
 		free(n);
 	}
 	table_fini(&s.cursors);
+	bloom_keys_fini(&s.keys);
+	buf_fini(&s.grams);
+	buf_fini(&s.bloom);
 	batch_reader_fini(&s.reader);
 	sealed_writer_fini(&s.writer);
 	return r;

@@ -16,7 +16,7 @@ static const char footer_magic[8] = "SLUICEZ";
 static const uint32_t block_magic = 0x5ea1b10cu;
 
 enum {
-	BLOCK_HEADER = 32,
+	BLOCK_HEADER = 40,
 	ENTRY = 96,
 	FOOTER = 72,
 	LEVEL = 3,
@@ -71,6 +71,8 @@ static void put_block_header(char h[BLOCK_HEADER], const struct sealed_block *b)
 	put_u32(h + 16, b->crc);
 	put_u32(h + 20, b->flags);
 	put_u64(h + 24, b->place);
+	put_u32(h + 32, b->filter_size);
+	put_u32(h + 36, b->filter_crc);
 	put_u32(h + 4, crc32c(0, h + 8, BLOCK_HEADER - 8));
 }
 
@@ -84,7 +86,9 @@ static bool get_block_header(const char h[BLOCK_HEADER], uint64_t at, struct sea
 				     .text_size = get_u32(h + 12),
 				     .crc = get_u32(h + 16),
 				     .flags = get_u32(h + 20),
-				     .place = get_u64(h + 24)};
+				     .place = get_u64(h + 24),
+				     .filter_size = get_u32(h + 32),
+				     .filter_crc = get_u32(h + 36)};
 	return ret->size && ret->text_size && ret->text_size <= TEXT_MAX;
 }
 
@@ -105,6 +109,8 @@ static void put_entry(struct buf *out, const struct sealed_block *b)
 	buf_put_u64(out, (uint64_t)s->to_ns);
 	buf_put_u32(out, s->severities);
 	buf_put_u32(out, b->flags);
+	buf_put_u32(out, b->filter_size);
+	buf_put_u32(out, b->filter_crc);
 	memset(buf_reserve(out, ENTRY), 0, ENTRY);
 	out->len = begun + ENTRY;
 }
@@ -125,6 +131,8 @@ static struct sealed_block get_entry(struct reader *r)
 	b.holds.to_ns = (int64_t)get_long(&e);
 	b.holds.severities = get_word(&e);
 	b.flags = get_word(&e);
+	b.filter_size = get_word(&e);
+	b.filter_crc = get_word(&e);
 	return b;
 }
 
@@ -146,7 +154,7 @@ static bool are_sound(const struct sealed *s, uint64_t start, uint64_t end)
 		if (b->at != at + BLOCK_HEADER || b->place != place || !b->size || !b->text_size ||
 		    b->text_size > TEXT_MAX)
 			return false;
-		at = b->at + b->size;
+		at = b->at + b->size + b->filter_size;
 		place += b->text_size;
 	}
 	return at == end && place == s->text_end;
@@ -229,7 +237,7 @@ static void find_blocks(int fd, uint64_t start, struct sealed *s)
 									(uint64_t)UINT32_MAX)});
 		add_block(s, &b);
 		s->text_end = b.place + b.text_size;
-		at = b.at + b.size;
+		at = b.at + b.size; /* not behind its filter, which may have been cut off */
 	}
 }
 
@@ -303,6 +311,18 @@ int sealed_read(const struct sealed *s, int fd, size_t i, struct unpacker *u, st
 	return 0;
 }
 
+int sealed_read_filter(const struct sealed *s, int fd, size_t i, struct buf *bloom)
+{
+	const struct sealed_block *b = &s->blocks[i];
+	bloom->len = 0;
+	int r = read_at(fd, b->at + b->size, buf_reserve(bloom, b->filter_size + 1u),
+			b->filter_size);
+	if (r)
+		return r;
+	bloom->len = b->filter_size;
+	return crc32c(0, bloom->data, bloom->len) == b->filter_crc ? 0 : -EBADMSG;
+}
+
 int sealed_read_cursors(const struct sealed *s, int fd, struct buf *entries)
 {
 	int r = read_at(fd, s->cursors_at, buf_reserve(entries, s->cursors_size + 1u),
@@ -327,7 +347,7 @@ void sealed_writer_fini(struct sealed_writer *w)
 	buf_fini(&w->text);
 }
 
-int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text,
+int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, struct str bloom,
 		     const struct sealed_summary *holds)
 {
 	if (!w->context && !(w->context = ZSTD_createCCtx()))
@@ -350,11 +370,15 @@ int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text,
 				 .text_size = (uint32_t)text.len,
 				 .crc = crc32c(0, text.data, text.len),
 				 .flags = is_delta ? DELTA : 0,
+				 .filter_size = (uint32_t)bloom.len,
+				 .filter_crc = crc32c(0, bloom.data, bloom.len),
 				 .holds = *holds};
 	put_block_header(h, &b);
 	put_entry(&w->directory, &b);
-	int r = write_at(w->fd, w->offset, h, BLOCK_HEADER + n);
-	w->offset += BLOCK_HEADER + n;
+	w->packed.len = BLOCK_HEADER + n;
+	buf_put_str(&w->packed, bloom);
+	int r = write_at(w->fd, w->offset, w->packed.data, w->packed.len);
+	w->offset += w->packed.len;
 	w->n_blocks++;
 	return r;
 }

@@ -4,7 +4,8 @@
  *
  *	header     as in segment.h, with version 3
  *	block      header (magic, crc, sizes, crc of its text, flags, place), then one zstd frame,
- *	           mostly of the text with its numbers as differences (journal/delta.h)
+ *	           mostly of the text with its numbers as differences (journal/delta.h), then a
+ *	           Bloom filter of the grams of all messages (filter/grams.h)
  *	block      ...
  *	directory  the cursors, as entries of a checkpoint; then an entry for each block
  *	footer     magic, crc, where the directory is, what the segment holds
@@ -33,13 +34,18 @@ struct sealed_summary {
 	int64_t from_ns, to_ns; /* the times of its events lie between these */
 };
 
-enum { SEALED_NO_SEVERITY = 1 << 8, SEALED_GAP = 1 << 9 };
+enum {
+	SEALED_NO_SEVERITY = 1 << 8,
+	SEALED_GAP = 1 << 9,  /* one of the events says that something was lost */
+	SEALED_HOLE = 1 << 10 /* something is missing or damaged within the block */
+};
 
 struct sealed_block {
 	uint64_t at;    /* of its frame in the file */
 	uint64_t place; /* of its text */
 	uint32_t size, text_size, crc, flags;
-	struct sealed_summary holds; /* all zero when the directory was lost */
+	uint32_t filter_size, filter_crc; /* of what follows on the frame */
+	struct sealed_summary holds;      /* all zero when the directory was lost */
 };
 
 /* Never changes once it is open, so that other threads may read it. */
@@ -74,6 +80,9 @@ void unpacker_fini(struct unpacker *u);
 int sealed_read(const struct sealed *s, int fd, size_t i, struct unpacker *u,
 		struct buf *text) must_check;
 
+/* Replaces *bloom with the filter of block `i`; errors as above. */
+int sealed_read_filter(const struct sealed *s, int fd, size_t i, struct buf *bloom) must_check;
+
 /* Appends the cursors; errors as above. */
 int sealed_read_cursors(const struct sealed *s, int fd, struct buf *entries) must_check;
 
@@ -89,7 +98,7 @@ struct sealed_writer {
 
 void sealed_writer_init(struct sealed_writer *w, int fd, uint64_t offset);
 void sealed_writer_fini(struct sealed_writer *w);
-int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text,
+int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, struct str bloom,
 		     const struct sealed_summary *holds) must_check;
 /* What stands behind the blocks; of `whole` the numbers of all. */
 int sealed_finish(struct sealed_writer *w, struct str cursors,

@@ -248,6 +248,13 @@ static void join_carried(struct backwards *b, struct back_place *p)
 			c->reason = last->reason;
 		p->text.len = last->at;
 		p->n_seen--;
+	} else {
+		c->from = MIN(c->from, p->past.seen);
+	}
+	/* Of the piece behind the range, it may begin there. */
+	if (p->past.id || c->from >= b->upto) {
+		c->reason = NULL;
+		return;
 	}
 	const struct past gap = {.channel = &p->of,
 				 .id = c->from + 1,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "journal/bloom.h"
 
 void past_init(struct past *p, const struct past_channel *c, event_id after)
 {
@@ -41,6 +42,7 @@ void past_fini(struct past *p)
 {
 	if (p->is_open)
 		batch_reader_fini(&p->reader);
+	buf_fini(&p->bloom);
 }
 
 static void yield_gap(struct past *p, event_id from, event_id to, int64_t count, const char *reason)
@@ -103,6 +105,45 @@ static bool ends_early(struct past *p, bool damaged)
 	return true;
 }
 
+/* Whether a block whose messages have these grams may hold one of the texts that are looked for. */
+static bool may_hold(const struct filter_scan *scan, struct str bloom)
+{
+	for (size_t i = 0; i < scan->n; i++) {
+		const struct scan_literal *l = &scan->literals[i];
+		size_t k = 0;
+		while (k < l->n_grams && bloom_may_hold(bloom, l->grams[k]))
+			k++;
+		if (k == l->n_grams)
+			return true;
+	}
+	return false;
+}
+
+/* Passes over a whole block of a sealed segment in which nothing can match.  Of one with a hole in
+ * or before it, all is read.
+ */
+static bool skip_block(struct past *p, const struct journal_part *part)
+{
+	const struct sealed *z = part->segment->sealed;
+	if (!p->channel->scan || !z)
+		return false;
+	size_t i = sealed_find(z, p->reader.offset);
+	const struct sealed_block *b = i < z->n ? &z->blocks[i] : NULL;
+	if (!b || b->place != p->reader.offset || b->place + b->text_size > part->size ||
+	    !b->holds.first || b->holds.ordinal != p->next ||
+	    b->holds.severities & (SEALED_GAP | SEALED_HOLE) ||
+	    sealed_read_filter(z, part->segment->fd, i, &p->bloom) ||
+	    may_hold(p->channel->scan, buf_str(&p->bloom)))
+		return false;
+	p->reader.offset += b->text_size;
+	p->next += b->holds.n_events;
+	p->own = MAX(p->own, b->holds.last);
+	p->seen = MAX(p->seen, b->holds.last);
+	p->n_hopped += b->text_size;
+	p->n_skipped += b->text_size;
+	return true;
+}
+
 /* Moves to the next batch that has something after `after`.  Returns 1, 0 at the end, or 2 when
  * events are missing before that batch, so that the gap has to be reported first.
  */
@@ -114,6 +155,11 @@ static int next_batch(struct past *p)
 		const struct journal_part *part = &snap->parts[p->part];
 		if (!p->is_open)
 			open_part(p, part);
+		if (!damaged && skip_block(p, part)) {
+			if (p->n_hopped >= MILESTONE_EVERY)
+				return 1; /* a milestone comes first */
+			continue;
+		}
 		struct batch b;
 		int got = batch_next(&p->reader, &b);
 		if (got == 1) {

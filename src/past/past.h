@@ -45,6 +45,8 @@ struct past {
 	int64_t gap_count;      /* events that are missing, or -1: not known */
 	bool is_milestone;      /* it is neither: nothing is wanted up to there */
 	size_t n_hopped;        /* bytes read since the last of these */
+	uint64_t n_skipped;     /* bytes of blocks that were not even unpacked */
+	struct buf bloom;
 	struct event event;
 };
 
