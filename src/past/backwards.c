@@ -333,9 +333,11 @@ static int read_piece(struct backwards *b, size_t i, int64_t deadline_ns)
 		past_advance(&p->past);
 	}
 	join_carried(b, p);
+	uint64_t skipped = p->past.n_skipped;
 	past_fini(&p->past);
 	p->is_reading = false;
 	count_read(b, p, p->cut.size);
+	b->skipped += skipped;
 	p->below = p->start + 1;
 	if (p->piece)
 		p->piece--;

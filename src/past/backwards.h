@@ -35,6 +35,7 @@ struct backwards {
 	event_id after, upto; /* exclusive, inclusive */
 	event_id bound;       /* everything from here to upto has been taken */
 	uint64_t total, read; /* bytes of the journals in that range, and those of them read */
+	uint64_t skipped;     /* of these, bytes that were not even unpacked */
 	const atomic_bool *is_cancelled; /* or NULL */
 };
 

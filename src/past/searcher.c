@@ -193,6 +193,7 @@ static bool run_backwards(struct searcher *s, int64_t deadline_ns, size_t enough
 	int r = backwards_run(&s->backwards, deadline_ns);
 	s->read = s->backwards.read;
 	s->total = s->backwards.total;
+	s->skipped = s->backwards.skipped;
 	s->reached = s->backwards.bound;
 	s->is_complete = r == 1;
 	if (r < 0) {
@@ -212,10 +213,11 @@ static bool is_interrupted(const struct searcher *s, int64_t deadline_ns)
 /* Bytes of the journals up to where each stands. */
 static void count_read(struct searcher *s)
 {
-	s->read = s->total = 0;
+	s->read = s->total = s->skipped = 0;
 	for (size_t i = 0; i < s->n_channels; i++) {
 		const struct journal_snapshot *snap = &s->channels[i].snapshot;
 		const struct past *p = &s->pasts.all[i];
+		s->skipped += p->n_skipped;
 		for (size_t k = p->first_part; k < snap->n; k++) {
 			const struct journal_part *part = &snap->parts[k];
 			uint64_t n = part->size - part->start;

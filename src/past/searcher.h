@@ -33,6 +33,7 @@ struct searcher {
 	event_id reached;     /* everything beyond has been searched; 0: nothing yet */
 	event_id next;        /* to go on with: before= or after= */
 	uint64_t read, total; /* bytes of journals; the first is exact once it is over */
+	uint64_t skipped;     /* of those read, what the index has ruled out */
 	bool is_full, is_complete;
 	struct regex *slow; /* the regex that would not end: it stopped there; borrowed */
 

@@ -49,7 +49,7 @@ struct search {
 	int64_t begun_ns, said_ns;     /* loop time: of all, and of the last progress */
 	/* What the helper has come to, as of its last slice. */
 	struct progress {
-		uint64_t read, total, n_matches;
+		uint64_t read, total, skipped, n_matches;
 		event_id reached;
 	} progress;
 };
@@ -145,6 +145,7 @@ static void put_progress(const struct search *s, struct json *j)
 	const struct progress *p = &s->progress;
 	json_int(j, "matches", (int64_t)p->n_matches);
 	json_int(j, "scanned", (int64_t)p->read);
+	json_int(j, "skipped", (int64_t)p->skipped);
 	json_int(j, "total", (int64_t)p->total);
 	if (p->reached)
 		put_time(j, "time", p->reached);
@@ -250,7 +251,7 @@ static void done(struct helper_job *job)
 		loop_defer(loop_of(s), &s->reaper);
 		return;
 	}
-	s->progress = (struct progress){r->read, r->total, r->n_matches, r->reached};
+	s->progress = (struct progress){r->read, r->total, r->skipped, r->n_matches, r->reached};
 	if (r->slow)
 		regexes_switch_off(s->all->registry->regexes, r->slow);
 	if (r->out.len) {

@@ -34,6 +34,17 @@ def the_short_benchmark_of_sources_loses_nothing(site):
             check(r["received"] + r.get("dropped", 0) == r["sent"], "%r" % r)
 
 
+def the_short_benchmark_of_searches_finds_what_the_others_find(site):
+    require("rg", "zstd")
+    done = subprocess.run([sys.executable, os.path.join(SRC, "tests/bench/search.py"), "--short"],
+                          capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr + done.stdout)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    check(len(results) == 6, "%d results" % len(results))
+    for r in results:
+        print("# %s" % json.dumps(r))
+
+
 def the_short_benchmark_of_streams_loses_nothing(site):
     require("nginx", "node")
     done = subprocess.run([sys.executable, os.path.join(SRC, "tests/bench/streams.py"), "--short"],
@@ -49,4 +60,5 @@ def the_short_benchmark_of_streams_loses_nothing(site):
 
 
 run(the_short_benchmark_runs_and_loses_nothing, the_short_benchmark_of_sources_loses_nothing,
+    the_short_benchmark_of_searches_finds_what_the_others_find,
     the_short_benchmark_of_streams_loses_nothing)

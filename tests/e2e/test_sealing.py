@@ -64,6 +64,21 @@ def the_same_size_holds_many_times_as_much(site):
     everything(site, n + 1000)
 
 
+def it_can_be_read_by_others(site):
+    """contrib/read-journal knows nothing but doc/journal-format.md."""
+    require("zstd")
+    n = 50000
+    site.up(SOURCE, "logs: {history: {size: 16MiB}}")
+    take_in(site, 1, n)
+    compressed(site, 2)
+    site.stop()
+    folder = site.path("state/journal/logs")
+    segments = sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".seg"))
+    text = subprocess.check_output([sys.executable, os.path.join(SRC, "contrib/read-journal"), *segments], text=True)
+    ids = [json.loads(line)["id"] for line in journal(site, "cat", "--format", "ndjson", "logs")[1].splitlines()]
+    check(text.splitlines() == ["%s %d" % (i, k + 1) for k, i in enumerate(ids)] and len(ids) == n, text[:300])
+
+
 def switched_on_and_off(site):
     """What was written before is compressed then; what is compressed stays so."""
     n = 100000
@@ -178,5 +193,5 @@ def on_a_full_disk_the_originals_stay(site):
         subprocess.run(["umount", "-l", state], check=True)
 
 
-run(the_same_size_holds_many_times_as_much, switched_on_and_off, killed_at_any_time, a_damaged_one_is_a_gap,
+run(the_same_size_holds_many_times_as_much, it_can_be_read_by_others, switched_on_and_off, killed_at_any_time, a_damaged_one_is_a_gap,
     on_a_full_disk_the_originals_stay)
