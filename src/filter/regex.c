@@ -61,10 +61,10 @@ static size_t quantifier(const char *p, bool *optional)
 }
 
 /* The longest run of plain characters on the top level of the pattern, for a
- * quick look before the regex is run.  Knows the plainest patterns only: an
- * alternative, an option or anything odd, and there is none.
+ * quick look before the regex is run; *all gets each run behind its length.  Knows the
+ * plainest patterns only: an alternative, an option or anything odd, and there is none.
  */
-static struct str find_literal(const char *pattern, struct buf *run)
+static struct str find_literal(const char *pattern, struct buf *run, struct buf *all)
 {
 	struct str best = {NULL, 0};
 	struct buf found = {0};
@@ -104,6 +104,10 @@ static struct str find_literal(const char *pattern, struct buf *run)
 		if (literal && !depth && !q) {
 			buf_putc(run, literal);
 		} else {
+			if (run->len >= LITERAL_MIN && run->len <= UINT8_MAX) {
+				buf_putc(all, (char)run->len);
+				buf_put_str(all, buf_str(run));
+			}
 			if (run->len > best.len) {
 				found.len = 0;
 				buf_put_str(&found, buf_str(run));
@@ -121,6 +125,7 @@ static struct str find_literal(const char *pattern, struct buf *run)
 	return run->len >= LITERAL_MIN ? buf_str(run) : (struct str){NULL, 0};
 none:
 	buf_fini(&found);
+	all->len = 0;
 	return (struct str){NULL, 0};
 }
 
@@ -220,7 +225,7 @@ int regex_get(struct regex_pool *pool, struct str pattern, const char *flags, st
 	list_init(&r->link);
 	if (!strpbrk(sorted, "ix")) {
 		struct buf run = {0};
-		struct str literal = find_literal(r->pattern, &run);
+		struct str literal = find_literal(r->pattern, &run, &r->literals);
 		r->literal = literal.len ? mem_strndup(literal.data, literal.len) : NULL;
 		r->literal_len = literal.len;
 		buf_fini(&run);
@@ -248,6 +253,7 @@ void regex_unref(struct regex *r)
 	pcre2_code_free(r->code);
 	pcre2_code_free(r->watched);
 	free(r->literal);
+	buf_fini(&r->literals);
 	free(r->pattern);
 	free(r);
 }

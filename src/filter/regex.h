@@ -31,8 +31,9 @@ struct regex {
 	/* Every match holds these bytes; owned, empty when none are known. */
 	char *literal;
 	size_t literal_len;
-	int slot;   /* of its pool, small; REGEX_NO_SLOT without one */
-	int in_set; /* its number in the pool's regex_set, or -1 */
+	struct buf literals; /* and all of these, each behind its length in one byte */
+	int slot;            /* of its pool, small; REGEX_NO_SLOT without one */
+	int in_set;          /* its number in the pool's regex_set, or -1 */
 	bool has_group;
 	atomic_bool is_slow; /* it went over the limit once: not run any more */
 };

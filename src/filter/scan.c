@@ -91,6 +91,24 @@ static bool add_best(struct filter_scan *s, const struct node *n)
 	return true;
 }
 
+/* All that a match of a regex holds is asked for together in an index; its longest part is looked
+ * for in the text.
+ */
+static bool add_regex(struct filter_scan *s, const struct regex *r)
+{
+	if (!r->literal_len || !add(s, (struct str){r->literal, r->literal_len}, false))
+		return false;
+	struct scan_literal *l = &s->literals[s->n - 1];
+	for (size_t at = 0; at < r->literals.len;) {
+		size_t n = (unsigned char)r->literals.data[at];
+		struct str text = {r->literals.data + at + 1, MIN(n, (size_t)SCAN_LITERAL_MAX)};
+		if (l->n_grams + grams_max(text.len) <= SCAN_GRAMS_MAX)
+			l->n_grams += grams_of(text, l->grams + l->n_grams);
+		at += 1 + n;
+	}
+	return true;
+}
+
 /* Fields are stored in forms of their own, so that only the message counts. */
 static bool add_node(struct filter_scan *s, const struct node *n)
 {
@@ -111,9 +129,7 @@ static bool add_node(struct filter_scan *s, const struct node *n)
 	case NODE_STARTSWITH:
 	case NODE_ENDSWITH: return add_values(s, n);
 	case NODE_ICONTAINS: return add_folded(s, buf_str(&n->folded));
-	case NODE_MATCHES:
-		return n->regex->literal_len &&
-		       add(s, (struct str){n->regex->literal, n->regex->literal_len}, false);
+	case NODE_MATCHES: return add_regex(s, n->regex);
 	default: return false;
 	}
 }

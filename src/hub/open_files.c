@@ -15,6 +15,7 @@ enum {
 	OF_A_CHANNEL = 3, /* its segment, the next one, a sync of the directory */
 	OF_A_SOURCE = 8,  /* both ends of what connects its process, while that is started */
 	CLIENTS_MIN = 8,
+	SEALED_RATIO = 8, /* by which segments shrink when they are compressed, about */
 };
 
 static size_t n_journals(const struct settings *s)
@@ -40,6 +41,8 @@ static int64_t wanted_reserve(const struct hub *h)
 	for (size_t i = 0; i < h->registry.n_channels; i++) {
 		const struct journal *j = &h->registry.channels[i]->journal;
 		int64_t segments = j->config.max_bytes / (int64_t)MAX(j->segment_size, 1u) + 2;
+		if (j->config.seals)
+			segments *= SEALED_RATIO;
 		n += OF_A_CHANNEL + MAX(segments - (int64_t)j->n, (int64_t)0);
 	}
 	return n;

@@ -18,7 +18,6 @@
 
 #define SEGMENT_MIN (256LL * 1024)
 #define SEGMENT_MAX (64LL * 1024 * 1024)
-#define OPEN_MAX    (256LL * 1024 * 1024) /* of those that will be sealed */
 #define AHEAD_MIN   (16ULL * 1024)
 #define AHEAD_MAX   (4ULL * 1024 * 1024)
 #define RESERVE     (64 * 1024)
@@ -133,8 +132,7 @@ static bool drop_for_room(struct journal *j)
 
 static uint64_t usual_size(const struct journal *j)
 {
-	int64_t most = j->config.seals ? OPEN_MAX : SEGMENT_MAX;
-	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), most);
+	return (uint64_t)MIN(MAX(j->config.max_bytes / 8, SEGMENT_MIN), SEGMENT_MAX);
 }
 
 /* Segments are small on a small disk, so that the oldest can be dropped before it is full. */

@@ -14,7 +14,11 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/mem.h"
+#include "filter/grams.h"
+#include "journal/bloom.h"
+#include "journal/delta.h"
 #include "journal/seal.h"
 #include "past/past.h"
 
@@ -377,7 +381,114 @@ START_TEST(a_segment_that_is_gone_meanwhile_is_not_put_back)
 }
 END_TEST
 
-UNIT_MAIN("sealed", a_sealed_segment_reads_as_before_and_is_smaller,
+START_TEST(differences_are_undone_and_damage_only_refused)
+{
+	struct buf row = {0}, text = {0};
+	make_dir();
+	for (int round = 0; round < 300; round++) {
+		row.len = 0;
+		uint64_t ordinal = (uint64_t)random();
+		for (long n = random() % 5; n >= 0; n--) {
+			size_t begun = row.len;
+			memset(buf_reserve(&row, BATCH_HEADER), 0, BATCH_HEADER);
+			row.len += BATCH_HEADER;
+			event_id first = newest + 1;
+			uint32_t events = 0;
+			for (long k = random() % 20; k > 0; k--, events++) {
+				text.len = 0;
+				buf_printf(&text, "%ld", random());
+				record_put_event(
+					&row,
+					&(struct event){.id = newest += (event_id)random() % 99 + 1,
+							.time_ns = random() - random(),
+							.type = STR("line"),
+							.message = buf_str(&text)});
+				if (random() % 4 == 0)
+					record_put_cursor(&row, &(struct cursor){STR("s"), STR("k"),
+										 buf_str(&text)});
+			}
+			char *h = row.data + begun;
+			put_u32(h, BATCH_MAGIC);
+			put_u32(h + BATCH_SIZE_AT, (uint32_t)(row.len - begun - BATCH_HEADER));
+			put_u32(h + BATCH_EVENTS_AT, events);
+			put_u64(h + BATCH_FIRST_AT, first);
+			put_u64(h + BATCH_LAST_AT, newest);
+			put_u64(h + BATCH_ORDINAL_AT, ordinal);
+			ordinal += events;
+			put_u32(h + BATCH_CRC_AT,
+				crc32c(0, h + BATCH_CRC_FROM, row.len - begun - BATCH_CRC_FROM));
+		}
+		char *whole = mem_strndup(row.data, row.len),
+		     *work = mem_strndup(row.data, row.len);
+		ck_assert(delta_make(work, row.len));
+		ck_assert(delta_undo(work, row.len));
+		ck_assert_mem_eq(work, whole, row.len);
+		/* Something else than batches stays as it is. */
+		work[random() % (long)row.len] ^= 1;
+		char *damaged = mem_strndup(work, row.len);
+		if (!delta_make(work, row.len))
+			ck_assert_mem_eq(work, damaged, row.len);
+		/* Nothing is read or written outside, whatever stands there. */
+		for (int i = 0; i < 5; i++)
+			work[random() % (long)row.len] = (char)random();
+		bool ignored = delta_undo(work, row.len);
+		(void)ignored;
+		free(damaged);
+		free(whole);
+		free(work);
+	}
+	buf_fini(&row);
+	buf_fini(&text);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(what_a_text_holds_is_in_its_filter)
+{
+	struct bloom_keys keys = {0};
+	struct buf bloom = {0};
+	uint32_t grams[400], part[400];
+	int absent = 0;
+	for (int round = 0; round < 2000; round++) {
+		char text[300];
+		int letters = round % 3 ? 40 : 2;
+		size_t n = (size_t)random() % sizeof(text);
+		for (size_t i = 0; i < n; i++)
+			text[i] = (char)('A' + random() % letters);
+		size_t n_grams = grams_of((struct str){text, n}, grams);
+		ck_assert_uint_le(n_grams, grams_max(n));
+		ck_assert(n < GRAMS_MIN || n_grams);
+		bloom_keys_clear(&keys);
+		bloom.len = 0;
+		for (size_t i = 0; i < n_grams; i++)
+			bloom_keys_add(&keys, grams[i]);
+		bloom_put(&bloom, &keys);
+		for (int k = 0; k < 20 && n; k++) {
+			size_t from = (size_t)random() % n, len = (size_t)random() % (n - from + 1);
+			char small[300];
+			for (size_t i = 0; i < len; i++)
+				small[i] = text[from + i] <= 'Z' ? (char)(text[from + i] | 0x20)
+								 : text[from + i];
+			size_t m = grams_of((struct str){small, len}, part);
+			for (size_t i = 0; i < m; i++) {
+				size_t at = 0;
+				while (at < n_grams && grams[at] != part[i])
+					at++;
+				ck_assert_uint_lt(at, n_grams);
+				ck_assert(bloom_may_hold(buf_str(&bloom), part[i]));
+			}
+		}
+		absent += n_grams > 20 && !bloom_may_hold(buf_str(&bloom), (uint32_t)random());
+	}
+	ck_assert_int_gt(absent, 1000);
+	ck_assert(!bloom_may_hold((struct str){NULL, 0}, 1));
+	bloom_keys_fini(&keys);
+	buf_fini(&bloom);
+}
+END_TEST
+
+UNIT_MAIN("sealed", differences_are_undone_and_damage_only_refused,
+	  what_a_text_holds_is_in_its_filter, a_sealed_segment_reads_as_before_and_is_smaller,
 	  whatever_byte_is_wrong_an_event_is_right_or_missing,
 	  damage_that_was_there_before_stays_what_it_was,
 	  a_segment_that_is_gone_meanwhile_is_not_put_back)
