@@ -24,11 +24,6 @@ def two_channels(site, n):
     wait_for(lambda: all(c["events"] >= n for c in site.json("/channels")["channels"] if c["name"] in "ab"), "all lines", 60)
 
 
-def place(text):
-    """What ids are ordered by."""
-    return tuple(map(int, text.partition(".")[2].split("-")))
-
-
 def everything(site):
     """What a plain reading of both channels brings, oldest first."""
     s = site.stream("channel=a&channel=b&earliest=1&format=ndjson")
