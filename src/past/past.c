@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "journal/bloom.h"
+#include "past/skip.h"
 
 void past_init(struct past *p, const struct past_channel *c, event_id after)
 {
@@ -105,35 +105,14 @@ static bool ends_early(struct past *p, bool damaged)
 	return true;
 }
 
-/* Whether a block whose messages have these grams may hold one of the texts that are looked for. */
-static bool may_hold(const struct filter_scan *scan, struct str bloom)
-{
-	for (size_t i = 0; i < scan->n; i++) {
-		const struct scan_literal *l = &scan->literals[i];
-		size_t k = 0;
-		while (k < l->n_grams && bloom_may_hold(bloom, l->grams[k]))
-			k++;
-		if (k == l->n_grams)
-			return true;
-	}
-	return false;
-}
-
-/* Passes over a whole block of a sealed segment in which nothing can match.  Of one with a hole in
- * or before it, all is read.
+/* Passes over a whole block of a sealed segment in which nothing can match.  One with a hole before
+ * it is read.
  */
-static bool skip_block(struct past *p, const struct journal_part *part)
+static bool pass_block(struct past *p, const struct journal_part *part)
 {
-	const struct sealed *z = part->segment->sealed;
-	if (!p->channel->scan || !z)
-		return false;
-	size_t i = sealed_find(z, p->reader.offset);
-	const struct sealed_block *b = i < z->n ? &z->blocks[i] : NULL;
-	if (!b || b->place != p->reader.offset || b->place + b->text_size > part->size ||
-	    !b->holds.first || b->holds.ordinal != p->next ||
-	    b->holds.severities & (SEALED_GAP | SEALED_HOLE) ||
-	    sealed_read_filter(z, part->segment->fd, i, &p->bloom) ||
-	    may_hold(p->channel->scan, buf_str(&p->bloom)))
+	const struct sealed_block *b = skip_block(p->channel->scan, part->segment, p->reader.offset,
+						  part->size, &p->bloom);
+	if (!b || b->holds.ordinal != p->next)
 		return false;
 	p->reader.offset += b->text_size;
 	p->next += b->holds.n_events;
@@ -155,7 +134,7 @@ static int next_batch(struct past *p)
 		const struct journal_part *part = &snap->parts[p->part];
 		if (!p->is_open)
 			open_part(p, part);
-		if (!damaged && skip_block(p, part)) {
+		if (!damaged && pass_block(p, part)) {
 			if (p->n_hopped >= MILESTONE_EVERY)
 				return 1; /* a milestone comes first */
 			continue;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "past/tail_search.h"
 
+#include "past/skip.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -53,6 +55,7 @@ void tail_search_fini(struct tail_search *l)
 {
 	free(l->places);
 	free(l->ids);
+	buf_fini(&l->bloom);
 	*l = (struct tail_search){0};
 }
 
@@ -126,8 +129,18 @@ static int read_piece(struct tail_search *l, size_t i, struct filter_run *run, i
 	if (!p->offset)
 		p->lowest = p->below;
 	batch_reader_init(&r, part->segment, p->offset ? p->offset : from, to);
-	for (uint64_t at = r.offset; !ret && (got = batch_next(&r, &b)) != 0; at = r.offset) {
+	for (uint64_t at = r.offset; !ret; at = r.offset) {
+		const struct sealed_block *none =
+			skip_block(c->scan, part->segment, at, to, &l->bloom);
 		p->offset = at;
+		if (none) {
+			p->lowest = MIN(p->lowest, none->holds.first);
+			r.offset += none->text_size;
+			continue;
+		}
+		got = batch_next(&r, &b);
+		if (!got)
+			break;
 		if (got == 1)
 			ret = take_batch(l, c, &b, run, deadline_ns, p);
 		else if (got != -EBADMSG || batch_resync(&r) != 1)

@@ -23,6 +23,7 @@ struct tail_search {
 	uint64_t want;
 	event_id *ids; /* of the matches seen, in no order */
 	size_t n_ids, room;
+	struct buf bloom;                /* scratch */
 	event_id bound;                  /* every match from here to upto is among them */
 	const atomic_bool *is_cancelled; /* or NULL */
 };

@@ -49,6 +49,7 @@ struct page {
 	struct buf headers;      /* of the response */
 	struct str epoch;        /* borrowed */
 	struct past_channel *channels;
+	struct filter_scan *scans; /* owned: of these; NULL with context */
 	bool is_backward;
 	event_id after, upto;
 	struct tail_search search;
@@ -187,6 +188,11 @@ static void read_on(struct page *p, struct filter_run *run, int64_t deadline_ns)
 		if (!behind_gap && ++n % LOOK_AT_THE_CLOCK_EVERY == 0 &&
 		    (clock_mono_ns() > deadline_ns || atomic_load(&p->is_cancelled)))
 			break;
+		if (e->is_milestone) {
+			p->seen = e->upto;
+			behind_gap = false;
+			continue;
+		}
 		behind_gap = e->gap_reason != NULL;
 		event_id end = e->gap_reason ? e->gap_to : e->id;
 		int is = end > first_wanted(p) ? past_matches(e, run) : 0;
@@ -267,6 +273,7 @@ static void reap(struct loop_task *t)
 	if (p->is_running)
 		return; /* done() comes here again */
 	past_range_free(p->channels, p->sub.n_channels);
+	free(p->scans);
 	tail_search_fini(&p->search);
 	subscription_release(&p->sub);
 	subscription_fini(&p->sub);
@@ -468,6 +475,8 @@ void history_open(struct pages *all, int fd, const struct handoff_request *r, st
 	p->upto = past_range_upto(all->registry, &p->sub);
 	p->after = p->seen = past_range_after(&p->sub);
 	p->channels = past_range_channels(&p->sub, p->upto, !p->is_backward);
+	if (!p->sub.lines_before && !p->sub.lines_after)
+		p->scans = past_range_scan(p->channels, p->sub.n_channels);
 	if (p->is_backward)
 		tail_search_init(&p->search, p->channels, p->sub.n_channels, p->upto, p->sub.limit);
 	p->search.is_cancelled = &p->is_cancelled;

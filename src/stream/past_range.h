@@ -19,6 +19,10 @@ event_id past_range_after(const struct subscription *s) must_check;
  */
 struct past_channel *past_range_channels(const struct subscription *s, event_id upto,
 					 bool tells_expired) must_check;
+/* Has them read only where something can match by their filters, which is of use to a reader that
+ * wants no context; the result is freed by the caller, after its last reading.
+ */
+struct filter_scan *past_range_scan(struct past_channel *channels, size_t n) must_check;
 void past_range_free(struct past_channel *channels, size_t n);
 
 #endif

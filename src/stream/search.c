@@ -271,19 +271,6 @@ static void done(struct helper_job *job)
 		search_on(s);
 }
 
-/* Without context, what cannot match is of no interest. */
-static void set_scans(struct search *s)
-{
-	if (s->sub.lines_before || s->sub.lines_after)
-		return;
-	s->scans = mem_zero((s->sub.n_channels + 1) * sizeof(s->scans[0]));
-	for (size_t i = 0; i < s->sub.n_channels; i++) {
-		struct past_channel *c = &s->channels[i];
-		if (c->filter && filter_scan_init(&s->scans[i], c->filter))
-			c->scan = &s->scans[i];
-	}
-}
-
 static void set_searcher(struct search *s)
 {
 	struct searcher *r = &s->searcher;
@@ -315,7 +302,8 @@ void search_open(struct searches *all, int fd, const struct handoff_request *r, 
 	list_init(&s->reaper.link);
 	list_append(&all->all, &s->link);
 	s->channels = past_range_channels(&s->sub, past_range_upto(all->registry, &s->sub), true);
-	set_scans(s);
+	if (!s->sub.lines_before && !s->sub.lines_after)
+		s->scans = past_range_scan(s->channels, s->sub.n_channels);
 	set_searcher(s);
 	admission_give_quotas(a, s->quotas);
 	all->n_ever++;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """History is compressed while it is written, read and killed: every line once, in order."""
 import random
+import urllib.parse
 
 from harness import *
 
@@ -62,6 +63,57 @@ def the_same_size_holds_many_times_as_much(site):
     site.start()
     take_in(site, n + 1, n + 1000)
     everything(site, n + 1000)
+
+
+def pages(site, **query):
+    """All pages of the history, the newest first; how many there were."""
+    found, before, n = [], None, 0
+    while True:
+        more = {"before": before} if before else {}
+        page = site.json("/history?" + urllib.parse.urlencode({"channel": "logs", **query, **more}))
+        found += [e["message"] for e in reversed(page["events"]) if e["event"] == "line"]
+        n += 1
+        before = page["older"]
+        check(page["complete"] or before, "a page that is not complete and says not where it goes on: %r" % page)
+        if not before:
+            return found, n
+
+
+def searched(site, **query):
+    status, _, body = site.get("/search?" + urllib.parse.urlencode({"channel": "logs", "format": "ndjson", "limit": 0, **query}))
+    events = [json.loads(line) for line in body.splitlines()]
+    check(status == 200 and events[-1]["event"] == "done" and events[-1]["complete"], "%d %r" % (status, events[-1:]))
+    return [e["message"] for e in events if e["event"] == "line"], events[-1]
+
+
+def what_is_rare_is_found_and_what_is_not_there_is_not(site):
+    n, chance = 60000, random.Random(7)
+    lines = ["%d request %016x of %s" % (i, chance.getrandbits(64), chance.choice(("alice", "bob"))) for i in range(1, n + 1)]
+    with open(site.path("app.log"), "w") as f:
+        f.write("".join(line + "\n" for line in lines))
+    site.up(SOURCE, "logs: {history: {size: 16MiB}}")
+    wait_for(lambda: channel(site)["events"] == n, "the lines", 60)
+    compressed(site, 3)
+    some = [lines[0], lines[-1]] + chance.sample(lines, 20)
+    for line in some:
+        text = line.split()[2]
+        for query in ({"grep": text}, {"filter": 'message contains "%s"' % text}, {"filter": 'message icontains "%s"' % text.upper()},
+                      {"filter": "message ~ /request %s of [a-z]+/" % text}, {"grep": text, "order": "oldest"}):
+            got, done = searched(site, **query)
+            check(got == [line], "%r: %r" % (query, got))
+        check(done["skipped"] > done["total"] // 3, "nothing is skipped: %r" % done)
+        got, _ = pages(site, grep=text)
+        check(got == [line], "a page of %r: %r" % (text, got))
+    for text in ("%016x" % chance.getrandbits(64), "nobody has this"):
+        check(searched(site, grep=text)[0] == [] and pages(site, grep=text) == ([], 1), text)
+    # What is too short for the index, or everywhere.
+    for text in ("77", " of bob", "request "):
+        want = [line for line in reversed(lines) if text in line]
+        got, _ = searched(site, grep=text)
+        check(got == want, "%r: %d, not %d" % (text, len(got), len(want)))
+        if len(want) < 20000:
+            got, _ = pages(site, grep=text, limit=1000)
+            check(got == want, "pages of %r: %d, not %d" % (text, len(got), len(want)))
 
 
 def it_can_be_read_by_others(site):
@@ -193,5 +245,5 @@ def on_a_full_disk_the_originals_stay(site):
         subprocess.run(["umount", "-l", state], check=True)
 
 
-run(the_same_size_holds_many_times_as_much, it_can_be_read_by_others, switched_on_and_off, killed_at_any_time, a_damaged_one_is_a_gap,
+run(the_same_size_holds_many_times_as_much, what_is_rare_is_found_and_what_is_not_there_is_not, it_can_be_read_by_others, switched_on_and_off, killed_at_any_time, a_damaged_one_is_a_gap,
     on_a_full_disk_the_originals_stay)
