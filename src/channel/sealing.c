@@ -19,7 +19,7 @@
 static void work(struct helper_job *job)
 {
 	struct sealing *s = container_of(job, struct sealing, job);
-	s->error = segment_seal(s->segment, s->path, &s->is_cancelled, &s->fresh);
+	s->error = segment_seal(&s->seen, s->path, &s->is_cancelled, &s->fresh);
 }
 
 /* ---- in the loop ------------------------------------------------------------------------ */
@@ -41,9 +41,12 @@ static void tell_failure(struct sealing *s)
 		s->segment->stays = true; /* it would fail again */
 	if (s->has_failed)
 		return;
-	log_warning("%s cannot be compressed: %s; nothing is lost, and the rest is tried again",
+	log_warning("cannot compress %s: %s (the file is unchanged; it will %sbe tried again)",
 		    s->segment->path,
-		    s->error == -EBADMSG ? "part of it is damaged" : strerror(-s->error));
+		    s->error == -EBADMSG ? "part of it is damaged"
+		    : s->error == -EIO ? "the compressed file does not match, or cannot be written"
+				       : strerror(-s->error),
+		    s->segment->stays ? "not " : "");
 	s->has_failed = true;
 }
 
@@ -71,8 +74,8 @@ static void done(struct helper_job *job)
 		begin_next(s);
 }
 
-/* Whether there is room for its sealed form beside it, whatever it compresses to: history must not
- * be dropped for that.
+/* Whether the disk has room for a second file as large as the segment: history must not be dropped
+ * to make room for it.
  */
 static bool has_room(const struct sealing *s, const struct segment *of)
 {
@@ -95,6 +98,7 @@ static void begin_next(struct sealing *s)
 		s->channel = c;
 		channel_hold(c);
 		s->segment = segment_ref(next);
+		s->seen = *next;
 		s->path = mem_printf("%s/" SEALING_NAME, c->journal.config.dir);
 		helper_submit(s->helper, &s->job);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * sealing - compresses the segments of all journals that are full, one after the other, in a
- * thread that leaves the processor to the loop.
+ * sealing - compresses the full segments of all journals, one after the other, in a thread that
+ * leaves the processor to the loop.
  *
  *	idle -> working (thread) -> put in place (loop) -> idle ...
  *
@@ -14,20 +14,21 @@
 #include <stdatomic.h>
 
 #include "channel/registry.h"
+#include "journal/segment.h"
 #include "loop/helper.h"
-
-struct segment;
 
 struct sealing {
 	struct registry *registry; /* borrowed */
 	struct helper *helper;     /* owned */
 	struct helper_job job;
 	struct loop_timer timer;
-	bool is_working, has_failed; /* of the last one: told already */
+	bool is_working;
+	bool has_failed; /* a failure was logged since the last success */
 	atomic_bool is_cancelled;
 	/* what is worked on */
 	struct channel *channel;         /* held */
 	struct segment *segment, *fresh; /* refs */
+	struct segment seen;             /* `segment` as the thread sees it; borrows what it has */
 	char *path;
 	int error;
 	uint64_t n_sealed, bytes_before, bytes_after; /* ever */
@@ -36,7 +37,7 @@ struct sealing {
 /* 0, or a negative errno with *why an owned sentence. */
 int sealing_start(struct sealing *s, struct registry *r, char **why) must_check;
 
-/* Gives up what it is at. */
+/* Cancels the current job. */
 void sealing_stop(struct sealing *s);
 
 #endif

@@ -214,11 +214,12 @@ static void print_found(const struct look *l, const char *channel, const struct 
 	put_count(&b, f->n_events, "event", "events");
 	buf_puts(&b, " in ");
 	put_count(&b, f->n_segments, "segment", "segments");
+	if (f->n_compressed)
+		buf_printf(&b, " (%llu compressed)", (unsigned long long)f->n_compressed);
 	buf_puts(&b, ", ");
 	put_count(&b, f->bytes, "byte", "bytes");
 	if (f->n_compressed)
-		buf_printf(&b, " (%llu compressed; %llu bytes before)",
-			   (unsigned long long)f->n_compressed, (unsigned long long)f->whole);
+		buf_printf(&b, " on the disk, %llu uncompressed", (unsigned long long)f->whole);
 	if (f->n_events && strcmp(l->verb, "stat") == 0) {
 		buf_puts(&b, "\n  oldest ");
 		put_when(&b, f->epoch, f->first);

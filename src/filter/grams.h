@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * grams - short pieces of a text that tell what it holds.
+ * grams - selected short pieces of a text, for an index.
  *
- * Of each GRAMS_WINDOW pieces that begin one behind the other, the one whose hash is the smallest
- * is taken (a minimizer).  Every text within another has all of its grams there, too.  ASCII
- * letters count as small ones.
+ * Of every GRAMS_WINDOW consecutive pieces, the one with the smallest hash is taken (a minimizer).
+ * If one text contains another, its grams include all grams of the other.  ASCII letters are
+ * lower-cased.
  */
 #ifndef SLUICE_FILTER_GRAMS_H
 #define SLUICE_FILTER_GRAMS_H
@@ -15,7 +15,7 @@
 
 enum { GRAMS_SIZE = 5, GRAMS_WINDOW = 6, GRAMS_MIN = GRAMS_SIZE + GRAMS_WINDOW - 1 };
 
-/* At most so many of a text of `n` bytes. */
+/* The largest number of grams of a text of `n` bytes. */
 static inline size_t grams_max(size_t n)
 {
 	return n < GRAMS_MIN ? 0 : n - GRAMS_MIN + 1;

@@ -61,8 +61,8 @@ static size_t quantifier(const char *p, bool *optional)
 }
 
 /* The longest run of plain characters on the top level of the pattern, for a
- * quick look before the regex is run; *all gets each run behind its length.  Knows the
- * plainest patterns only: an alternative, an option or anything odd, and there is none.
+ * quick look before the regex is run.  Appends every run to *all, each after a byte with its
+ * length.  Gives up, with no literal, on alternatives, options and unusual syntax.
  */
 static struct str find_literal(const char *pattern, struct buf *run, struct buf *all)
 {

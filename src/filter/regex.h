@@ -31,7 +31,7 @@ struct regex {
 	/* Every match holds these bytes; owned, empty when none are known. */
 	char *literal;
 	size_t literal_len;
-	struct buf literals; /* and all of these, each behind its length in one byte */
+	struct buf literals; /* all such runs, each after a byte with its length */
 	int slot;            /* of its pool, small; REGEX_NO_SLOT without one */
 	int in_set;          /* its number in the pool's regex_set, or -1 */
 	bool has_group;

@@ -91,8 +91,8 @@ static bool add_best(struct filter_scan *s, const struct node *n)
 	return true;
 }
 
-/* All that a match of a regex holds is asked for together in an index; its longest part is looked
- * for in the text.
+/* An index is asked for all literal parts of the regex together; the text is searched only for the
+ * longest.
  */
 static bool add_regex(struct filter_scan *s, const struct regex *r)
 {

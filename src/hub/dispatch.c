@@ -60,8 +60,8 @@ static void answer_document(struct request_context *a, int status, const char *t
 	buf_fini(&out);
 }
 
-/* A page begins with its head, which says how long it is; of all else the head is written before
- * the descriptor comes.
+/* Whether the hub writes the whole response, head included, because the head contains its length.
+ * For other uses, the head is written before the descriptor arrives.
  */
 static bool is_whole(enum subscription_use use)
 {
@@ -366,7 +366,7 @@ void dispatch_ask(struct hub *h, struct connection *c, const struct handoff_requ
 	buf_fini(&why);
 }
 
-/* Whole, and closed: it fits into any socket buffer. */
+/* Sends all that is left and closes `fd`; it fits into any socket buffer. */
 static void send_last(const struct handoff_request *r, struct str body, int fd)
 {
 	struct buf framed = {0};
@@ -404,7 +404,9 @@ static void turn_away(struct hub *h, const struct handoff_request *r,
 	buf_fini(&body);
 }
 
-/* It may not have any more what it was promised.  Who has the head comes back, and is told then. */
+/* The request is no longer valid.  A client that already has its head reconnects, and gets the
+ * reason then.
+ */
 static void refuse(struct hub *h, const struct handoff_request *r, enum subscription_use use,
 		   int status, struct str why, int fd)
 {

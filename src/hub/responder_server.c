@@ -319,7 +319,9 @@ int responder_server_open(struct responder_server **ret, struct loop *l,
 	return r;
 }
 
-/* Questions will be asked again, but a descriptor that was passed is passed for good. */
+/* An ASK may be dropped: the responder asks the next hub.  A TAKE may not: its descriptor is
+ * passed only once.
+ */
 static void take_last(struct responder_server *srv, struct connection *c, struct str packet, int fd)
 {
 	struct handoff_request r;

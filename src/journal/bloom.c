@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 
-/* With few bits for each key one key alone is found in a filter that does not have it one time in
- * six; but mostly several are asked for together.
+/* With 4 bits a key, one absent key is reported as present one time in six; but usually several are
+ * looked up together.
  */
 enum { BITS_OF_KEY = 4, HASHES = 2, SLOTS_MIN = 1024 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * bloom - a Bloom filter: which keys are certainly not among those that it was made of.
+ * bloom - a Bloom filter: tells which keys are certainly not in a set.
  */
 #ifndef SLUICE_JOURNAL_BLOOM_H
 #define SLUICE_JOURNAL_BLOOM_H

@@ -6,16 +6,16 @@
 #include "journal/batch_layout.h"
 #include "wire/record.h"
 
-/* The numbers that stand before; all of them start at zero. */
+/* The last number of each kind; all start at 0. */
 struct before {
 	uint64_t id, time, ordinal;
 };
 
-/* Behind a number's place; `is_undone`: it is there already as a difference. */
-static void change(char *p, uint64_t *before, bool is_undone)
+/* Replaces the number at `p` by its difference from *before; with `undoes`, the reverse. */
+static void change(char *p, uint64_t *before, bool undoes)
 {
 	uint64_t v = get_u64(p);
-	if (is_undone) {
+	if (undoes) {
 		*before += v;
 		put_u64(p, *before);
 	} else {

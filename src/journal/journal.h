@@ -102,8 +102,8 @@ int journal_list(const char *dir, char ***ret, size_t *n) must_check;
 int journal_append(struct journal *j, struct buf *batch, event_id first, event_id last,
 		   uint32_t n_events, int64_t now_ms) must_check;
 
-/* The oldest segment that can be sealed (journal/seal.h), to `SEALING_NAME` in its directory; or
- * NULL.
+/* The oldest segment that can be sealed (journal/seal.h), or NULL.  Its sealed form is written to
+ * SEALING_NAME in the journal's directory.
  */
 #define SEALING_NAME "sealing"
 struct segment *journal_next_to_seal(const struct journal *j);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a journal does when it is opened: it reads everything once, cuts off what was
- * never published, and finds out what is missing.
+ * What a journal does when it is opened: it reads everything that is not sealed once, cuts off what
+ * was never published, and finds out what is missing.
  */
 #include <dirent.h>
 #include <errno.h>

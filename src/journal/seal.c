@@ -157,7 +157,7 @@ static int put_blocks(struct sealer *s, const atomic_bool *is_cancelled)
 			note_batch(s, &b);
 			continue;
 		}
-		/* A block begins with a whole batch; what is damaged before it ends the last one. */
+		/* Damaged bytes before that batch go into the block before. */
 		int err = end_block(s, b.offset);
 		if (err)
 			return err;
@@ -182,7 +182,7 @@ static int put_all(struct sealer *s, const atomic_bool *is_cancelled)
 	return r;
 }
 
-/* The time of the file says how old it is where the clock was wrong. */
+/* Recovery needs the file's time in case the clock was wrong. */
 static int keep_time(const struct segment *from, int fd)
 {
 	struct stat st;
@@ -228,7 +228,7 @@ int segment_seal(const struct segment *s, const char *path, const atomic_bool *i
 	close(fd);
 	if (!r)
 		r = segment_open(path, false, ret);
-	/* Written otherwise than meant: nothing is replaced by that. */
+	/* The new file does not match the original, so do not use it. */
 	if (!r && ((*ret)->size != s->size || (*ret)->n_events != s->n_events ||
 		   (*ret)->last != s->last)) {
 		segment_unref(*ret);

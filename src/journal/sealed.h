@@ -10,9 +10,10 @@
  *	directory  the cursors, as entries of a checkpoint; then an entry for each block
  *	footer     magic, crc, where the directory is, what the segment holds
  *
- * A block's text is a run of whole batches, as they stood in the file before it was sealed;
- * `place` is where.  So all that knows offsets in a segment goes on as before.  Each block can
- * be read alone, and without the directory all of them are found by their headers.
+ * A block's text is a run of batches, as they stood in the file before it was sealed; `place` is
+ * its offset there.  So offsets in a segment keep their meaning.  Each block can be read alone, and
+ * without the directory all of them are found by their headers.  doc/journal-format.md has it byte
+ * by byte.
  */
 #ifndef SLUICE_JOURNAL_SEALED_H
 #define SLUICE_JOURNAL_SEALED_H
@@ -44,7 +45,7 @@ struct sealed_block {
 	uint64_t at;    /* of its frame in the file */
 	uint64_t place; /* of its text */
 	uint32_t size, text_size, crc, flags;
-	uint32_t filter_size, filter_crc; /* of what follows on the frame */
+	uint32_t filter_size, filter_crc; /* of the Bloom filter behind the frame */
 	struct sealed_summary holds;      /* all zero when the directory was lost */
 };
 
@@ -100,7 +101,7 @@ void sealed_writer_init(struct sealed_writer *w, int fd, uint64_t offset);
 void sealed_writer_fini(struct sealed_writer *w);
 int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, struct str bloom,
 		     const struct sealed_summary *holds) must_check;
-/* What stands behind the blocks; of `whole` the numbers of all. */
+/* Writes the directory and the footer; `whole` has the totals of the segment. */
 int sealed_finish(struct sealed_writer *w, struct str cursors,
 		  const struct sealed *whole) must_check;
 

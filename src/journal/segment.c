@@ -356,7 +356,7 @@ static int fill_from_file(struct batch_reader *r, uint64_t at, size_t n)
 	return 0;
 }
 
-/* The blocks that these bytes are in, which for a batch is one. */
+/* Unpacks the blocks that contain these bytes (one, for a batch). */
 static int fill_from_blocks(struct batch_reader *r, uint64_t at, size_t n)
 {
 	const struct sealed *z = r->sealed;
@@ -439,7 +439,7 @@ static bool is_batch(struct batch_reader *r, uint64_t at)
 	return is;
 }
 
-/* Looks for one in [at, end), where one may also begin that goes on behind it. */
+/* Looks for a batch that begins in [at, end); it may end behind `end`. */
 static bool find_batch(struct batch_reader *r, uint64_t at, uint64_t end)
 {
 	char magic[4];
@@ -457,8 +457,8 @@ static bool find_batch(struct batch_reader *r, uint64_t at, uint64_t end)
 	return false;
 }
 
-/* Up to where it is looked at once: blocks begin with a batch, and one that is damaged says
- * nothing of the others.
+/* Where one step of the search ends.  In a sealed segment that is the end of the block, so that an
+ * unreadable block does not hide the ones after it.
  */
 static uint64_t stretch_end(const struct batch_reader *r, uint64_t at)
 {

@@ -251,7 +251,7 @@ static void join_carried(struct backwards *b, struct back_place *p)
 	} else {
 		c->from = MIN(c->from, p->past.seen);
 	}
-	/* Of the piece behind the range, it may begin there. */
+	/* One that is carried from the piece beyond the range may lie wholly beyond it. */
 	if (p->past.id || c->from >= b->upto) {
 		c->reason = NULL;
 		return;

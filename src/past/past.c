@@ -105,8 +105,8 @@ static bool ends_early(struct past *p, bool damaged)
 	return true;
 }
 
-/* Passes over a whole block of a sealed segment in which nothing can match.  One with a hole before
- * it is read.
+/* Passes over a whole block of a sealed segment in which nothing can match.  A block with a hole
+ * before it is not skipped.
  */
 static bool pass_block(struct past *p, const struct journal_part *part)
 {

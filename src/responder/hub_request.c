@@ -145,8 +145,8 @@ void request_lost_hub(struct request *q)
 		ask_again(q);
 }
 
-/* The descriptor becomes the hub's: the head of a stream is written, of a page the hub writes it
- * itself.
+/* Passes the descriptor to the hub.  The head of a stream is already written; the hub writes the
+ * head of a page.
  */
 void request_hand_over(struct request *q)
 {

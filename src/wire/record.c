@@ -190,7 +190,7 @@ struct names {
 	uint8_t slots[256];       /* an index into seen */
 };
 
-/* So many are looked through one by one; only more than these go into the hash. */
+/* Up to this many names are compared one by one; beyond that, the hash is used. */
 enum { FEW_NAMES = 8 };
 
 static void names_init(struct names *names)
@@ -261,7 +261,7 @@ static int check_fields(struct str fields, bool *clean)
 	struct field f;
 	struct names names;
 	int got, n = 0;
-	/* Mostly all of them are ASCII, lengths and types included. */
+	/* Usually the whole encoding is ASCII, so fields need no check of their own. */
 	bool is_ascii = utf8_is_ascii(fields.data, fields.len);
 	*clean = true;
 	names_init(&names);

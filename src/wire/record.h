@@ -14,8 +14,8 @@
 
 enum record_kind { RECORD_EVENT = 1, RECORD_CURSOR = 2 };
 
-/* Where things stand in a record, for what looks at the bytes of many: the length (u32, of all
- * behind it) and the kind (u8) come first.
+/* Offsets in an event record, for code that works on raw bytes.  The length (u32, of all behind it)
+ * and the kind (u8) come first.
  */
 enum { RECORD_ID_AT = 5, RECORD_TIME_AT = 13, RECORD_EVENT_MIN = 29 };
 

@@ -119,7 +119,7 @@ def main():
         def is_compressed():
             time.sleep(0.5)
             line = subprocess.check_output([SLUICE, "journal", "stat", "--state", site.path("state"), "b"], text=True)
-            segments, done = re.search("in ([0-9]+) segments?, [0-9]+ bytes(?: .([0-9]+) compressed)?", line).groups()
+            segments, done = re.search("in ([0-9]+) segments?(?: .([0-9]+) compressed)?", line).groups()
             return int(done or 0) >= int(segments) - 1
         wait_for(is_compressed, "the history to be compressed", 600)
         c, text = channel(), os.path.getsize(path)

@@ -303,7 +303,7 @@ def pages_without_pause(site, until, got):
 
 
 def a_page_is_whole_or_an_error(name, signo):
-    """Whenever the hub ends, and by its own will nobody notices."""
+    """However the hub ends; if it exits normally, clients see no error."""
     m = mount(name)
 
     def fn(site):
@@ -342,7 +342,7 @@ def a_page_is_whole_or_an_error(name, signo):
 
 
 def a_search_outlives_the_linger(site):
-    """As CGI, for a client that reads slowly: a search is use, as a stream is."""
+    """A search keeps the hub alive, as a stream does (CGI, slow client)."""
     m = mount("lighttpd CGI")
     prepare(site, m)
     with open(site.path("lines.log"), "a") as f:

@@ -713,7 +713,7 @@ def rsyslog_forwards_to_us(site):
     p = subprocess.Popen(["rsyslogd", "-n", "-iNONE", "-f", site.path("rsyslog.conf")],
                          env={**os.environ, "TMPDIR": site.dir}, stderr=subprocess.DEVNULL, cwd=site.path("work"))
     try:
-        # What is written before it watches the file, it may not notice until more is written.
+        # rsyslog may miss lines that are written before it watches the file, until more are written.
         wait_for(lambda: site.path("in.log") in open_names(p.pid), "rsyslog to follow the file")
         time.sleep(0.5)
         write_lines(site.path("in.log"), 1, 5000)
