@@ -7,12 +7,15 @@
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "channel/channel.h"
 #include "journal/seal.h"
 
 #define LOOK_NS NS_PER_SEC
+
+enum { FILES_SPARED = 8 };
 
 /* ---- in the thread ---------------------------------------------------------------------- */
 
@@ -66,7 +69,7 @@ static void done(struct helper_job *job)
 		s->n_sealed++;
 		s->bytes_before += before;
 		s->bytes_after += after;
-	} else if (s->error != -ECANCELED && s->error != -ENOENT) {
+	} else if (s->error != -ECANCELED && s->error != -ENOENT && !fd_is_shortage(s->error)) {
 		tell_failure(s);
 	}
 	let_go(s);
@@ -87,6 +90,10 @@ static bool has_room(const struct sealing *s, const struct segment *of)
 
 static void begin_next(struct sealing *s)
 {
+	/* A journal that has no descriptor for its next segment drops the oldest one. */
+	int free_fd = fd_lowest_free();
+	if (free_fd < 0 || free_fd + FILES_SPARED > fd_limit())
+		return;
 	for (size_t i = 0; !s->is_working && i < s->registry->n_channels; i++) {
 		struct channel *c = s->registry->channels[i];
 		struct segment *next =
