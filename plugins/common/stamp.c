@@ -114,7 +114,7 @@ enum { BSD_LEN = 15, KNOWN_LEN = BSD_LEN + 1 };
 size_t stamp_read_bsd(const char *p, size_t n, struct stamp *ret)
 {
 	/* Many messages come within one second. */
-	static char known[KNOWN_LEN];
+	static char known[KNOWN_LEN] = "no month yet";
 	static struct stamp last;
 	if (n >= KNOWN_LEN && memcmp(p, known, KNOWN_LEN) == 0) {
 		*ret = last;

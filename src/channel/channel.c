@@ -89,7 +89,6 @@ int channel_open(struct registry *r, const struct channel_settings *settings, st
 		.max_age_ms = settings->history_age_ns / NS_PER_MS,
 		.start = dir ? 0 : registry_next_id(r, clock_wall_ns() / NS_PER_MS),
 		.syncs = settings->durability == DURABILITY_DISK,
-		.seals = settings->compresses,
 		.witness = dir ? r->witness : NULL,
 		.spare_fd = &r->spare_fd,
 		.name = c->settings.name,
@@ -205,7 +204,6 @@ void channel_change(struct channel *c, const struct channel_settings *settings)
 	char *name = c->settings.name;
 	c->settings = *settings;
 	c->settings.name = name;
-	c->journal.config.seals = settings->compresses;
 	journal_keep(&c->journal, settings->history_size, settings->history_age_ns / NS_PER_MS);
 }
 

@@ -22,7 +22,7 @@ static struct channel *largest(const struct registry *r)
 /* Drops the oldest history until hub.free_space is free.  If there is nothing left to drop, this
  * is logged once.
  */
-void free_space_keep(struct free_space *f, const struct registry *r)
+void free_space_keep(struct free_space *f, const struct registry *r, uint64_t taken)
 {
 	struct statvfs fs;
 	if (statvfs(r->settings->hub.state_dir, &fs) < 0)
@@ -31,8 +31,8 @@ void free_space_keep(struct free_space *f, const struct registry *r)
 	uint64_t want = MIN((uint64_t)r->settings->hub.free_space,
 			    (uint64_t)fs.f_blocks * fs.f_frsize / 20);
 	/* Counted here, because a dropped file that is still open does not free its space yet. */
-	uint64_t given = 0;
-	bool is_short = free_now < want;
+	uint64_t given = taken;
+	bool is_short = free_now + taken < want;
 	if (is_short != f->is_short)
 		for (size_t i = 0; i < r->n_channels; i++)
 			journal_spare(&r->channels[i]->journal, is_short);

@@ -12,7 +12,7 @@ struct free_space {
 	uint64_t n_given_way; /* segments that were dropped, ever */
 };
 
-/* To be called every few seconds. */
-void free_space_keep(struct free_space *f, const struct registry *r);
+/* To be called every few seconds.  `taken`: bytes of the disk that will be free again in a moment. */
+void free_space_keep(struct free_space *f, const struct registry *r, uint64_t taken);
 
 #endif

@@ -15,7 +15,9 @@
 
 #define LOOK_NS NS_PER_SEC
 
-enum { FILES_SPARED = 8 };
+#define PAUSE_MAX_NS (600 * NS_PER_SEC)
+
+enum { FILES_SPARED = 8, ROOM_LEFT = 1024 * 1024 };
 
 /* ---- in the thread ---------------------------------------------------------------------- */
 
@@ -38,22 +40,27 @@ static void let_go(struct sealing *s)
 	s->is_working = false;
 }
 
-static void tell_failure(struct sealing *s)
+static void begin_next(struct sealing *s);
+
+/* It is tried again, each time after twice as long, unless it would fail for ever. */
+static void take_failure(struct sealing *s)
 {
-	if (s->error == -EBADMSG || s->error == -EIO)
-		s->segment->stays = true; /* it would fail again */
-	if (s->has_failed)
+	bool is_known = s->error == -E2BIG || fd_is_shortage(s->error);
+	s->segment->stays = s->error == -EBADMSG || s->error == -EIO || s->error == -E2BIG;
+	if (!s->segment->stays) {
+		s->pause_ns = MIN(MAX(2 * s->pause_ns, LOOK_NS), PAUSE_MAX_NS);
+		s->from_ns = loop_now(s->registry->loop) + s->pause_ns;
+	}
+	if (is_known || s->has_failed)
 		return;
 	log_warning("cannot compress %s: %s (the file is unchanged; it will %sbe tried again)",
 		    s->segment->path,
 		    s->error == -EBADMSG ? "part of it is damaged"
-		    : s->error == -EIO ? "the compressed file does not match, or cannot be written"
-				       : strerror(-s->error),
+		    : s->error == -EIO   ? "the compressed file does not match it"
+					 : strerror(-s->error),
 		    s->segment->stays ? "not " : "");
 	s->has_failed = true;
 }
-
-static void begin_next(struct sealing *s);
 
 static void done(struct helper_job *job)
 {
@@ -66,48 +73,67 @@ static void done(struct helper_job *job)
 	bool is_well = !s->error;
 	if (is_well) {
 		s->has_failed = false;
+		s->pause_ns = 0;
 		s->n_sealed++;
 		s->bytes_before += before;
 		s->bytes_after += after;
-	} else if (s->error != -ECANCELED && s->error != -ENOENT && !fd_is_shortage(s->error)) {
-		tell_failure(s);
+	} else if (s->error != -ECANCELED && s->error != -ENOENT) {
+		take_failure(s);
 	}
 	let_go(s);
 	if (is_well && !helper_is_ending(s->helper))
 		begin_next(s);
 }
 
-/* Whether the disk has room for a second file as large as the segment: history must not be dropped
- * to make room for it.
+uint64_t sealing_bytes(const struct sealing *s)
+{
+	return s->is_working ? seal_most(&s->seen) : 0;
+}
+
+/* Whether the disk has room for the sealed form beside the segment: history must not be dropped to
+ * make room for it.
  */
 static bool has_room(const struct sealing *s, const struct segment *of)
 {
 	const struct settings *settings = s->registry->settings;
 	struct statvfs fs;
 	return statvfs(settings->hub.state_dir, &fs) == 0 &&
-	       (uint64_t)fs.f_bavail * fs.f_frsize > of->size;
+	       (uint64_t)fs.f_bavail * fs.f_frsize > seal_most(of) + ROOM_LEFT;
 }
 
+static struct segment *wanted_of(const struct sealing *s, const struct channel *c)
+{
+	if (c->is_removed || !c->settings.compresses)
+		return NULL;
+	struct segment *next = journal_next_to_seal(&c->journal);
+	return next && has_room(s, next) ? next : NULL;
+}
+
+static void begin(struct sealing *s, struct channel *c, struct segment *of)
+{
+	s->is_working = true;
+	s->error = -ECANCELED; /* until it has been done */
+	s->channel = c;
+	channel_hold(c);
+	s->segment = segment_ref(of);
+	s->seen = *of;
+	s->path = mem_printf("%s/" SEALING_NAME, c->journal.config.dir);
+	helper_submit(s->helper, &s->job);
+}
+
+/* The channels take turns. */
 static void begin_next(struct sealing *s)
 {
+	const struct registry *r = s->registry;
 	/* A journal that has no descriptor for its next segment drops the oldest one. */
 	int free_fd = fd_lowest_free();
-	if (free_fd < 0 || free_fd + FILES_SPARED > fd_limit())
+	if (free_fd < 0 || free_fd + FILES_SPARED > fd_limit() || loop_now(r->loop) < s->from_ns)
 		return;
-	for (size_t i = 0; !s->is_working && i < s->registry->n_channels; i++) {
-		struct channel *c = s->registry->channels[i];
-		struct segment *next =
-			c->settings.compresses ? journal_next_to_seal(&c->journal) : NULL;
-		if (!next || !has_room(s, next))
-			continue;
-		s->is_working = true;
-		s->error = -ECANCELED; /* until it has been done */
-		s->channel = c;
-		channel_hold(c);
-		s->segment = segment_ref(next);
-		s->seen = *next;
-		s->path = mem_printf("%s/" SEALING_NAME, c->journal.config.dir);
-		helper_submit(s->helper, &s->job);
+	for (size_t i = 0; !s->is_working && i < r->n_channels; i++) {
+		struct channel *c = r->channels[s->turn++ % r->n_channels];
+		struct segment *of = wanted_of(s, c);
+		if (of)
+			begin(s, c, of);
 	}
 }
 

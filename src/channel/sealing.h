@@ -31,11 +31,16 @@ struct sealing {
 	struct segment seen;             /* `segment` as the thread sees it; borrows what it has */
 	char *path;
 	int error;
+	size_t turn;               /* of which channel it is */
+	int64_t pause_ns, from_ns; /* after a failure: how long, and until when (loop time) */
 	uint64_t n_sealed, bytes_before, bytes_after; /* ever */
 };
 
 /* 0, or a negative errno with *why an owned sentence. */
 int sealing_start(struct sealing *s, struct registry *r, char **why) must_check;
+
+/* Bytes of the disk that are only taken for a moment. */
+uint64_t sealing_bytes(const struct sealing *s) must_check;
 
 /* Cancels the current job. */
 void sealing_stop(struct sealing *s);

@@ -228,9 +228,7 @@ static void print_found(const struct look *l, const char *channel, const struct 
 		buf_printf(&b, "\n  cursors %llu", (unsigned long long)f->n_cursors);
 	}
 	if (f->damaged)
-		buf_printf(&b,
-			   "; %llu %s damaged (copies are kept beside the segments; clients see a "
-			   "gap there)",
+		buf_printf(&b, "; %llu %s damaged (clients see a gap there)",
 			   (unsigned long long)f->damaged,
 			   plural(f->damaged, "byte is", "bytes are"));
 	if (f->unfinished)

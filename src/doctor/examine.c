@@ -301,6 +301,7 @@ int examine_at_once(const struct examine_how *how, int n)
 			until = clock_mono_ns() + window_ns;
 			while (asked < n)
 				curl_multi_add_handle(m, handles[asked++]);
+			running = 1;
 		}
 		curl_multi_poll(m, NULL, 0, 20, NULL);
 	}

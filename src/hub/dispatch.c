@@ -411,8 +411,11 @@ static void refuse(struct hub *h, const struct handoff_request *r, enum subscrip
 		   int status, struct str why, int fd)
 {
 	struct buf body = {0};
-	if (is_whole(use))
-		put_document(h, r, &body, status, "text/plain; charset=utf-8", why);
+	if (!is_whole(use)) {
+		fd_close(&fd); /* without an end: it is not what was asked for */
+		return;
+	}
+	put_document(h, r, &body, status, "text/plain; charset=utf-8", why);
 	send_last(r, buf_str(&body), fd);
 	buf_fini(&body);
 }

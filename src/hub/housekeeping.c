@@ -17,7 +17,8 @@ static void on_housekeeping(struct loop_timer *t)
 	expiry_run(&h->housekeeping.expiry, &h->registry, now_ms);
 	for (size_t i = 0; i < h->registry.n_channels; i++)
 		channel_note_time(h->registry.channels[i]);
-	free_space_keep(&h->housekeeping.free_space, &h->registry);
+	free_space_keep(&h->housekeeping.free_space, &h->registry,
+			sealing_bytes(&h->housekeeping.sealing));
 	revoked_refresh(&h->access.revoked, h->settings->hub.state_dir);
 	if (h->housekeeping.revoked_seen != h->access.revoked.generation) {
 		admissions_drop_all(&h->admissions);

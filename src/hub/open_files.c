@@ -15,7 +15,6 @@ enum {
 	OF_A_CHANNEL = 3, /* its segment, the next one, a sync of the directory */
 	OF_A_SOURCE = 8,  /* both ends of what connects its process, while that is started */
 	CLIENTS_MIN = 8,
-	SEALED_RATIO = 8, /* by which segments shrink when they are compressed, about */
 };
 
 static size_t n_journals(const struct settings *s)
@@ -32,6 +31,17 @@ int64_t open_files_needed(const struct settings *s)
 			 CLIENTS_MIN);
 }
 
+/* What a segment takes on the disk, by those that are compressed if there are any. */
+static int64_t usual_bytes(const struct journal *j)
+{
+	uint64_t n = 0, bytes = 0;
+	for (size_t i = 0; i < j->n; i++) {
+		n += j->segments[i]->sealed != NULL;
+		bytes += j->segments[i]->sealed ? segment_bytes(j->segments[i]) : 0;
+	}
+	return MAX((int64_t)(n ? bytes / n : j->segment_size), (int64_t)4096);
+}
+
 /* The descriptors that the journals may still need until their histories are full, and those
  * that restarting all sources takes.
  */
@@ -40,9 +50,7 @@ static int64_t wanted_reserve(const struct hub *h)
 	int64_t n = FOR_ITSELF + OF_A_SOURCE * (int64_t)h->settings->n_sources;
 	for (size_t i = 0; i < h->registry.n_channels; i++) {
 		const struct journal *j = &h->registry.channels[i]->journal;
-		int64_t segments = j->config.max_bytes / (int64_t)MAX(j->segment_size, 1u) + 2;
-		if (j->config.seals)
-			segments *= SEALED_RATIO;
+		int64_t segments = j->config.max_bytes / usual_bytes(j) + 2;
 		n += OF_A_CHANNEL + MAX(segments - (int64_t)j->n, (int64_t)0);
 	}
 	return n;

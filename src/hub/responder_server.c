@@ -349,6 +349,7 @@ void responder_server_close(struct responder_server *srv)
 		take_last(srv, q->connection, (struct str){q->packet, q->len}, q->fd);
 	list_each_safe (e, &srv->connections) {
 		struct connection *c = list_entry(e, struct connection, link);
+		shutdown(c->fd, SHUT_RD); /* what is sent from now on fails, and is sent again */
 		take_rest(c);
 		cut_off(c);
 		list_remove(&c->reaper.link);

@@ -603,7 +603,10 @@ int journal_put_sealed(struct journal *j, const struct segment *old, struct segm
 	size_t i = 0;
 	while (i < j->n && j->segments[i] != old)
 		i++;
-	int r = i == j->n ? -ENOENT : rename(fresh->path, old->path) < 0 ? -errno : 0;
+	/* It may be the newest again, and have grown, when those behind it were removed. */
+	bool is_same = i + 1 < j->n && old->size == fresh->size && old->last == fresh->last &&
+		       old->n_events == fresh->n_events && !segment_is_removed(old);
+	int r = !is_same ? -ENOENT : rename(fresh->path, old->path) < 0 ? -errno : 0;
 	if (r) {
 		unlink(fresh->path);
 		segment_unref(fresh);
@@ -611,6 +614,8 @@ int journal_put_sealed(struct journal *j, const struct segment *old, struct segm
 	}
 	free(fresh->path);
 	fresh->path = mem_strdup(old->path);
+	fresh->begun_ms = old->begun_ms;
+	fresh->written_ms = old->written_ms;
 	j->bytes += segment_bytes(fresh);
 	j->bytes -= segment_bytes(old);
 	j->has_new_file = true;

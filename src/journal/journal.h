@@ -28,7 +28,6 @@ struct journal_config {
 	 * (journal_place_checkpoint()).
 	 */
 	bool syncs;
-	bool seals;              /* its segments are sealed when they are full */
 	struct witness *witness; /* borrowed; NULL: there is none */
 	int *spare_fd;           /* borrowed; closed when there is no other descriptor; or NULL */
 	const char *name;        /* by which the witness knows it */
@@ -109,7 +108,7 @@ int journal_append(struct journal *j, struct buf *batch, event_id first, event_i
 struct segment *journal_next_to_seal(const struct journal *j);
 
 /* Puts the sealed form of `old` in its place, and takes `fresh`.  -ENOENT when `old` is not in the
- * journal any more, or another negative errno: then the file of `fresh` is removed.
+ * journal any more, or has changed, or another negative errno: then the file of `fresh` is removed.
  */
 int journal_put_sealed(struct journal *j, const struct segment *old,
 		       struct segment *fresh) must_check;

@@ -147,9 +147,19 @@ static int recover_segment(struct journal *j, struct segment *s, bool is_newest)
 /* A sealed segment has all in its directory; damage among its events shows when they are read. */
 static int recover_sealed(struct journal *j, const struct segment *s)
 {
+	const struct sealed *z = s->sealed;
 	struct buf entries = {0};
 	struct cursor cur;
 	event_id at;
+	uint64_t next = s->ordinal;
+	for (size_t i = 0; i < z->n; i++) {
+		const struct sealed_summary *h = &z->blocks[i].holds;
+		if (h->first && h->ordinal > next)
+			note_hole(j, h->first - 1, h->ordinal - next);
+		if (h->severities & SEALED_HOLE)
+			note_hole(j, h->last, 0);
+		next = h->first ? h->ordinal + h->n_events : next;
+	}
 	int r = sealed_read_cursors(s->sealed, s->fd, &entries);
 	struct str rest = buf_str(&entries);
 	while (!r && j->config.on_cursor && checkpoint_next(&rest, &at, &cur))
@@ -211,6 +221,8 @@ static int recover_file(struct journal *j, const char *path, bool is_newest, cha
 			j->low_ordinal = s->ordinal;
 		}
 		join_segment(j, s);
+		if (s->sealed && s->sealed->is_rebuilt)
+			log_error("%s: its directory is damaged; all of it is read", s->path);
 		r = s->sealed && !s->sealed->is_rebuilt ? recover_sealed(j, s)
 							: recover_segment(j, s, is_newest);
 		if (r)

@@ -197,7 +197,7 @@ static int write_sealed(const struct segment *from, int fd, const atomic_bool *i
 	struct sealer s = {.from = from, .begun = segment_start(from)};
 	table_init(&s.cursors);
 	batch_reader_init(&s.reader, from, s.begun, from->size);
-	sealed_writer_init(&s.writer, fd, s.begun);
+	sealed_writer_init(&s.writer, fd, s.begun, seal_most(from));
 	int r = segment_write_header(from, fd, SEALED_VERSION);
 	if (!r)
 		r = put_all(&s, is_cancelled);

@@ -178,7 +178,8 @@ static int read_directory(int fd, uint64_t start, struct sealed *s)
 	s->last = get_u64(f + 48);
 	s->begun_ms = (int64_t)get_u64(f + 56);
 	uint64_t size = s->cursors_size + (uint64_t)n * ENTRY;
-	if (size > DIRECTORY_MAX || s->cursors_at + size + FOOTER != s->file_size)
+	if (size > DIRECTORY_MAX || size > s->file_size - start - FOOTER ||
+	    s->cursors_at != s->file_size - FOOTER - size)
 		return -EBADMSG;
 	struct buf d = {0};
 	r = read_at(fd, s->cursors_at, buf_reserve(&d, (size_t)size + 1), (size_t)size);
@@ -226,15 +227,15 @@ static void find_blocks(int fd, uint64_t start, struct sealed *s)
 	s->is_rebuilt = true;
 	s->cursors_size = 0;
 	while ((at = find_block(fd, at, s->file_size, &b))) {
-		if (b.place < s->text_end || b.size > s->file_size - b.at) {
+		if (b.place < s->text_end || b.place - s->text_end > TEXT_MAX ||
+		    b.size > s->file_size - b.at) {
 			at++;
 			continue;
 		}
 		if (b.place > s->text_end)
 			add_block(s, &(struct sealed_block){
 					     .place = s->text_end,
-					     .text_size = (uint32_t)MIN(b.place - s->text_end,
-									(uint64_t)UINT32_MAX)});
+					     .text_size = (uint32_t)(b.place - s->text_end)});
 		add_block(s, &b);
 		s->text_end = b.place + b.text_size;
 		at = b.at + b.size; /* not behind its filter, which may have been cut off */
@@ -291,6 +292,22 @@ void unpacker_fini(struct unpacker *u)
 	u->context = NULL;
 }
 
+static int unpack(const struct sealed_block *b, const char *frame, struct unpacker *u,
+		  struct buf *text)
+{
+	if (!u->context && !(u->context = ZSTD_createDCtx()))
+		return -ENOMEM;
+	if (ZSTD_getFrameContentSize(frame, b->size) != b->text_size || b->flags & ~(uint32_t)DELTA)
+		return -EBADMSG;
+	char *p = buf_reserve(text, b->text_size);
+	size_t n = ZSTD_decompressDCtx(u->context, p, b->text_size, frame, b->size);
+	if (ZSTD_isError(n) || n != b->text_size || (b->flags & DELTA && !delta_undo(p, n)) ||
+	    crc32c(0, p, n) != b->crc)
+		return -EBADMSG;
+	text->len += n;
+	return 0;
+}
+
 int sealed_read(const struct sealed *s, int fd, size_t i, struct unpacker *u, struct buf *text)
 {
 	const struct sealed_block *b = &s->blocks[i];
@@ -298,17 +315,7 @@ int sealed_read(const struct sealed *s, int fd, size_t i, struct unpacker *u, st
 		return -EBADMSG;
 	u->packed.len = 0;
 	int r = read_at(fd, b->at, buf_reserve(&u->packed, b->size), b->size);
-	if (r)
-		return r;
-	if (!u->context && !(u->context = ZSTD_createDCtx()))
-		return -ENOMEM;
-	char *p = buf_reserve(text, b->text_size);
-	size_t n = ZSTD_decompressDCtx(u->context, p, b->text_size, u->packed.data, b->size);
-	if (ZSTD_isError(n) || n != b->text_size || b->flags & ~(uint32_t)DELTA ||
-	    (b->flags & DELTA && !delta_undo(p, n)) || crc32c(0, p, n) != b->crc)
-		return -EBADMSG;
-	text->len += n;
-	return 0;
+	return r ? r : unpack(b, u->packed.data, u, text);
 }
 
 int sealed_read_filter(const struct sealed *s, int fd, size_t i, struct buf *bloom)
@@ -334,17 +341,25 @@ int sealed_read_cursors(const struct sealed *s, int fd, struct buf *entries)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-void sealed_writer_init(struct sealed_writer *w, int fd, uint64_t offset)
+void sealed_writer_init(struct sealed_writer *w, int fd, uint64_t offset, uint64_t most)
 {
-	*w = (struct sealed_writer){.fd = fd, .offset = offset};
+	*w = (struct sealed_writer){.fd = fd, .offset = offset, .most = most};
 }
 
 void sealed_writer_fini(struct sealed_writer *w)
 {
 	ZSTD_freeCCtx(w->context);
+	unpacker_fini(&w->unpacker);
 	buf_fini(&w->directory);
 	buf_fini(&w->packed);
 	buf_fini(&w->text);
+}
+
+/* What was packed is unpacked once, for the original will be given up. */
+static bool comes_back(struct sealed_writer *w, const struct sealed_block *b, const char *frame)
+{
+	w->text.len = 0;
+	return unpack(b, frame, &w->unpacker, &w->text) == 0;
 }
 
 int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, struct str bloom,
@@ -373,10 +388,14 @@ int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, s
 				 .filter_size = (uint32_t)bloom.len,
 				 .filter_crc = crc32c(0, bloom.data, bloom.len),
 				 .holds = *holds};
+	if (!comes_back(w, &b, h + BLOCK_HEADER))
+		return -EIO;
 	put_block_header(h, &b);
 	put_entry(&w->directory, &b);
 	w->packed.len = BLOCK_HEADER + n;
 	buf_put_str(&w->packed, bloom);
+	if (w->offset + w->packed.len > w->most)
+		return -E2BIG;
 	int r = write_at(w->fd, w->offset, w->packed.data, w->packed.len);
 	w->offset += w->packed.len;
 	w->n_blocks++;

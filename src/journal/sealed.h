@@ -32,7 +32,7 @@ struct sealed_summary {
 	uint64_t ordinal; /* events of the channel before it */
 	uint32_t n_events;
 	uint32_t severities;    /* a bit for each; SEALED_NO_SEVERITY and SEALED_GAP */
-	int64_t from_ns, to_ns; /* the times of its events lie between these */
+	int64_t from_ns, to_ns; /* the times of its events lie between these; nobody asks yet */
 };
 
 enum {
@@ -94,10 +94,12 @@ struct sealed_writer {
 	uint64_t offset; /* where the next block goes */
 	struct buf directory, packed, text;
 	struct ZSTD_CCtx_s *context;
+	struct unpacker unpacker;
+	uint64_t most; /* bytes that the file may get; a block beyond is -E2BIG */
 	uint32_t n_blocks;
 };
 
-void sealed_writer_init(struct sealed_writer *w, int fd, uint64_t offset);
+void sealed_writer_init(struct sealed_writer *w, int fd, uint64_t offset, uint64_t most);
 void sealed_writer_fini(struct sealed_writer *w);
 int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, struct str bloom,
 		     const struct sealed_summary *holds) must_check;

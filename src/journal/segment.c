@@ -386,7 +386,7 @@ static int fetch(struct batch_reader *r, uint64_t at, size_t n, const char **ret
 			r->window.len = 0;
 			return err;
 		}
-		if (r->window_at + r->window.len < at + n)
+		if (at < r->window_at || r->window_at + r->window.len < at + n)
 			return 0;
 	}
 	*ret = r->window.data + (at - r->window_at);

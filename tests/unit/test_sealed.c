@@ -64,7 +64,6 @@ static void open_journal(struct journal *j, struct found *f)
 	struct journal_config c = {.dir = dir,
 				   .epoch = "test",
 				   .max_bytes = 64 << 20,
-				   .seals = true,
 				   .on_cursor = on_cursor,
 				   .ctx = f};
 	char *path = mem_printf("%s/witness", dir);
