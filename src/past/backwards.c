@@ -250,6 +250,9 @@ static void join_carried(struct backwards *b, struct back_place *p)
 		p->n_seen--;
 	} else {
 		c->from = MIN(c->from, p->past.seen);
+		/* The count is for the whole hole, but the range may begin inside it. */
+		if (p->past.seen > p->past.own)
+			c->count = -1;
 	}
 	/* One that is carried from the piece beyond the range may lie wholly beyond it. */
 	if (p->past.id || c->from >= b->upto) {

@@ -242,12 +242,40 @@ static void search(struct searcher *s, bool in_slices, struct buf *out)
 	}
 }
 
+/* Blocks that are skipped are not read, so damage in them is not told. */
+static bool may_skip(void)
+{
+	for (int i = 0; i < CHANNELS; i++)
+		for (size_t k = 0; channels[i].scan && k < channels[i].snapshot.n; k++)
+			if (channels[i].snapshot.parts[k].segment->sealed)
+				return true;
+	return false;
+}
+
+/* Those of journals; events that say that something was lost have a time. */
+static void drop_gaps(struct buf *text)
+{
+	struct buf left = {0};
+	for (char *p = text->data, *end = p + text->len; p < end;) {
+		char *next = (char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+		if (!memmem(p, (size_t)(next - p), "\"event\":\"gap\",\"channel\"", 23))
+			buf_put(&left, p, (size_t)(next - p));
+		p = next;
+	}
+	buf_fini(text);
+	*text = left;
+}
+
 static void compare(const struct searcher *asked, bool in_slices)
 {
 	struct searcher s = *asked;
 	struct buf want = {0}, got;
 	expect(&s, &want);
 	search(&s, in_slices, &got);
+	if (may_skip()) {
+		drop_gaps(&want);
+		drop_gaps(&got);
+	}
 	if (!str_eq(buf_str(&got), buf_str(&want))) {
 		size_t i = 0;
 		while (i < got.len && i < want.len && got.data[i] == want.data[i])
