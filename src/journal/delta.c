@@ -24,21 +24,25 @@ static void change(char *p, uint64_t *before, bool undoes)
 	}
 }
 
+/* Bytes of the record that begins here, or 0. */
+static size_t whole_record(const char *p, size_t left)
+{
+	if (left < RECORD_ID_AT)
+		return 0;
+	size_t n = (size_t)get_u32(p) + 4;
+	size_t least = p[4] == RECORD_EVENT ? RECORD_EVENT_MIN : RECORD_ID_AT;
+	return n >= least && n <= left ? n : 0;
+}
+
 static bool change_records(char *p, const char *end, struct before *b, bool undoes)
 {
-	while (p < end) {
-		size_t left = (size_t)(end - p);
-		if (left < 5)
+	for (size_t n; p < end; p += n) {
+		if (!(n = whole_record(p, (size_t)(end - p))))
 			return false;
-		size_t n = (size_t)get_u32(p) + 4;
-		bool is_event = p[4] == RECORD_EVENT;
-		if (n > left || n < 5 || (is_event && n < RECORD_EVENT_MIN))
-			return false;
-		if (is_event) {
-			change(p + RECORD_ID_AT, &b->id, undoes);
-			change(p + RECORD_TIME_AT, &b->time, undoes);
-		}
-		p += n;
+		if (p[4] != RECORD_EVENT)
+			continue;
+		change(p + RECORD_ID_AT, &b->id, undoes);
+		change(p + RECORD_TIME_AT, &b->time, undoes);
 	}
 	return true;
 }
@@ -68,24 +72,20 @@ static bool change_batch(char *h, size_t n, struct before *b, bool undoes)
 	return change_records(h + BATCH_HEADER, h + n, b, undoes);
 }
 
-static bool are_whole(const char *p, size_t left)
+static bool are_records(const char *p, const char *end)
 {
-	size_t n;
-	for (; left; p += n, left -= n)
-		if (!(n = whole_batch(p, left)) || get_u32(p + BATCH_CRC_AT) != crc_of(p, n))
+	for (size_t n; p < end; p += n)
+		if (!(n = whole_record(p, (size_t)(end - p))))
 			return false;
 	return true;
 }
 
-static bool are_records(const char *p, const char *end)
+static bool are_whole(const char *p, size_t left)
 {
-	while (p < end) {
-		size_t left = (size_t)(end - p);
-		size_t n = left < 5 ? 0 : (size_t)get_u32(p) + 4;
-		if (n < 5 || n > left || (p[4] == RECORD_EVENT && n < RECORD_EVENT_MIN))
+	for (size_t n; left; p += n, left -= n)
+		if (!(n = whole_batch(p, left)) || get_u32(p + BATCH_CRC_AT) != crc_of(p, n) ||
+		    !are_records(p + BATCH_HEADER, p + n))
 			return false;
-		p += n;
-	}
 	return true;
 }
 
@@ -94,11 +94,6 @@ bool delta_make(char *p, size_t n)
 	struct before b = {0};
 	if (!are_whole(p, n))
 		return false;
-	for (size_t at = 0, size; at < n; at += size) {
-		size = whole_batch(p + at, n - at);
-		if (!are_records(p + at + BATCH_HEADER, p + at + size))
-			return false;
-	}
 	for (size_t at = 0, size; at < n; at += size) {
 		size = whole_batch(p + at, n - at);
 		put_u32(p + at + BATCH_CRC_AT, 0);

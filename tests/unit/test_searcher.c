@@ -272,7 +272,7 @@ static void compare(const struct searcher *asked, bool in_slices)
 	struct buf want = {0}, got;
 	expect(&s, &want);
 	search(&s, in_slices, &got);
-	if (may_skip()) {
+	if (may_skip() && want.len && memmem(want.data, want.len, "\"reason\":\"damaged\"", 18)) {
 		drop_gaps(&want);
 		drop_gaps(&got);
 	}
