@@ -13,6 +13,8 @@
 
 #include "base/mem.h"
 
+enum { PLENTY = 8 };
+
 void fd_fill_standard(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -216,6 +218,12 @@ int fd_lowest_free(void)
 		return -errno;
 	close(fd);
 	return fd;
+}
+
+bool fd_is_plenty(void)
+{
+	int next = fd_lowest_free();
+	return next >= 0 && next + PLENTY <= fd_limit();
 }
 
 bool fd_is_shortage(int error)

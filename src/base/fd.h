@@ -72,6 +72,9 @@ int64_t fd_limit(void);
  */
 int fd_lowest_free(void);
 
+/* Whether some more are free than the next one. */
+bool fd_is_plenty(void);
+
 /* Whether an error says that there are no descriptors, or no memory for them, just now. */
 bool fd_is_shortage(int error);
 

@@ -17,7 +17,7 @@
 
 #define PAUSE_MAX_NS (600 * NS_PER_SEC)
 
-enum { FILES_SPARED = 8, ROOM_LEFT = 1024 * 1024 };
+enum { ROOM_LEFT = 1024 * 1024 };
 
 /* ---- in the thread ---------------------------------------------------------------------- */
 
@@ -126,8 +126,7 @@ static void begin_next(struct sealing *s)
 {
 	const struct registry *r = s->registry;
 	/* A journal that has no descriptor for its next segment drops the oldest one. */
-	int free_fd = fd_lowest_free();
-	if (free_fd < 0 || free_fd + FILES_SPARED > fd_limit() || loop_now(r->loop) < s->from_ns)
+	if (!fd_is_plenty() || loop_now(r->loop) < s->from_ns)
 		return;
 	for (size_t i = 0; !s->is_working && i < r->n_channels; i++) {
 		struct channel *c = r->channels[s->turn++ % r->n_channels];

@@ -262,7 +262,9 @@ static int roll(struct journal *j, event_id first)
 			break;
 		}
 	}
-	j->is_short_of_files &= is_short;
+	/* One that was closed just now is no end of the shortage. */
+	if (!is_short && fd_is_plenty())
+		j->is_short_of_files = false;
 	if (r)
 		return j->leaving ? -EAGAIN : r;
 	if (j->n)

@@ -131,11 +131,14 @@ const scenarios = {
 
   async the_console_tests_its_connection(page, reports) {
     await openConsole(page);
-    await page.click('#test');
-    const text = await until('the result', async () => {
-      const t = await page.textContent('#connection');
-      return t && !t.includes('Testing') && t;
-    });
+    let text, tries = 0;
+    do {
+      await page.click('#test');
+      text = await until('the result', async () => {
+        const t = await page.textContent('#connection');
+        return t && !t.includes('Testing') && t;
+      });
+    } while (text.includes('test again') && ++tries < 5); // on a busy machine, as it says
     const want = url.includes('/held/') ? /held back on the way: .*server\.stream-response-body = 2/ : /come frame by frame through lighttpd/;
     check(want.test(text), text);
     check(reports.length === 0, `reports: ${reports}`);
