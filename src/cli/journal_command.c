@@ -28,14 +28,18 @@ static const char usage[] =
 	"usage: sluice journal stat   [-c FILE | --state DIR] [CHANNEL...]\n"
 	"       sluice journal verify [-c FILE | --state DIR] [CHANNEL...]\n"
 	"       sluice journal cat    [-c FILE | --state DIR] [--filter EXPRESSION]\n"
-	"                             [--format text|ndjson] [--after ID] CHANNEL\n"
+	"                             [--format text|ndjson] [--after ID]\n"
+	"                             [--since TIME] [--until TIME] [-n N] CHANNEL\n"
 	"\n"
 	"stat    shows what each journal contains: segments, events, bytes, ids, times\n"
 	"verify  reads everything and reports all damaged and missing parts; the exit\n"
 	"        status is 1 if there are any\n"
 	"cat     prints the events, oldest first\n"
 	"\n"
-	"Nothing is changed.  sluice may be running.\n";
+	"A TIME is 2026-11-21T12:00:00Z, today, \"yesterday 14:00\", 1h30m (ago) and the like;\n"
+	"see sluice(1).  Nothing is changed.  sluice may be running.\n";
+
+enum { LAST_MAX = 1000000 };
 
 struct look {
 	const char *verb;
@@ -44,9 +48,12 @@ struct look {
 	int n_channels;
 	struct filter *filter;
 	enum format format;
-	event_id after;
+	event_id after, upto; /* exclusive, inclusive */
+	uint64_t n_last;      /* so many of the last ones that match; 0: all */
 	struct filter_run run;
 	struct buf out;
+	struct buf *kept;        /* n_last of them, in turn; owned */
+	uint64_t n_kept;         /* ever */
 	struct witness *witness; /* as it was before anything was read; NULL: there is none */
 	bool failed;             /* something could not be read */
 };
@@ -58,6 +65,7 @@ struct found {
 	uint64_t next,
 		n_missing; /* ordinal of the event that should follow; events that are gone */
 	bool knows_next;
+	bool is_beyond; /* what follows is newer than what is asked for */
 	event_id first, last;
 	char epoch[EPOCH_MAX + 1];
 };
@@ -78,14 +86,29 @@ static void print_events(struct look *l)
 static void put_event(struct look *l, const char *channel, const char *epoch,
 		      const struct event *ev)
 {
-	if (ev->id <= l->after)
+	if (ev->id <= l->after || ev->id > l->upto)
 		return;
 	filter_run_event(&l->run, ev, str_of(channel));
 	if (l->filter && filter_match(l->filter, &l->run) != 1)
 		return;
-	format_event(&l->out, l->format, str_of(epoch), str_of(channel), ev, true);
+	struct buf *out = &l->out;
+	if (l->n_last) {
+		out = &l->kept[l->n_kept++ % l->n_last];
+		out->len = 0;
+	}
+	format_event(out, l->format, str_of(epoch), str_of(channel), ev, true);
 	if (l->out.len > 65536)
 		print_events(l);
+}
+
+static void print_kept(struct look *l)
+{
+	for (uint64_t i = 0; i < MIN(l->n_kept, l->n_last); i++) {
+		uint64_t oldest = l->n_kept > l->n_last ? l->n_kept : 0;
+		buf_put_str(&l->out, buf_str(&l->kept[(oldest + i) % l->n_last]));
+		if (l->out.len > 65536)
+			print_events(l);
+	}
 }
 
 /* Reports events that are missing before this batch of `path`. */
@@ -170,6 +193,10 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	tell_missing(l, path, s->ordinal, f);
 	batch_reader_init(&reader, s, segment_start(s), s->size);
 	while ((got = batch_next(&reader, &b)) != 0) {
+		if (got == 1 && b.first > l->upto) {
+			f->is_beyond = true;
+			break;
+		}
 		if (got == 1) {
 			take_batch(l, channel, s, &b, f);
 			continue;
@@ -268,6 +295,28 @@ static bool read_extent(const struct look *l, const char *channel, struct extent
 	return is_known;
 }
 
+/* A segment is named after the first id that may be in it. */
+static event_id first_of(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	return strtoull(name ? name + 1 : path, NULL, 16);
+}
+
+/* Those from the first that is of use on. */
+static void read_segments(struct look *l, const char *channel, char **paths, size_t n,
+			  struct found *f)
+{
+	size_t i = 0;
+	while (i + 1 < n && first_of(paths[i + 1]) <= l->after)
+		i++;
+	f->knows_next &= i == 0;
+	for (; i < n && !f->is_beyond; i++) {
+		f->is_beyond = first_of(paths[i]) > l->upto;
+		if (!f->is_beyond)
+			read_segment(l, channel, paths[i], i == n - 1, f);
+	}
+}
+
 static void look_at(struct look *l, const char *channel)
 {
 	char *dir = mem_printf("%s/journal/%s", l->state_dir, channel);
@@ -285,11 +334,10 @@ static void look_at(struct look *l, const char *channel)
 		f.next = now.low_ordinal;
 		f.knows_next = true;
 	}
-	for (size_t i = 0; i < n; i++) {
-		read_segment(l, channel, paths[i], i == n - 1, &f);
+	read_segments(l, channel, paths, n, &f);
+	for (size_t i = 0; i < n; i++)
 		free(paths[i]);
-	}
-	if (is_known)
+	if (is_known && !f.is_beyond)
 		tell_missing(l, dir, before.n_events, &f);
 	free(paths);
 	free(dir);
@@ -333,13 +381,51 @@ static char *take_filter(void *into, const char *text)
 	return ret;
 }
 
+/* --after and --since may both be given: what is newer counts. */
 static char *take_after(void *into, const char *text)
 {
 	struct look *l = into;
 	struct str epoch;
-	return id_parse(str_of(text), &epoch, &l->after) == 0
-		       ? NULL
-		       : mem_strdup("not an event id (ids look like k3f9.1763689264123-0)");
+	event_id id;
+	if (id_parse(str_of(text), &epoch, &id))
+		return mem_strdup("not an event id (ids look like k3f9.1763689264123-0)");
+	l->after = MAX(l->after, id);
+	return NULL;
+}
+
+/* The last id before a time. */
+static char *take_time(const char *text, event_id *ret)
+{
+	int64_t ns;
+	if (timestamp_parse(str_of(text), clock_wall_ns(), &ns))
+		return mem_strdup("not a time (" TIMESTAMP_FORMS ")");
+	*ret = ns >= NS_PER_MS ? id_make((uint64_t)(ns / NS_PER_MS), 0) - 1 : 0;
+	return NULL;
+}
+
+static char *take_since(void *into, const char *text)
+{
+	struct look *l = into;
+	event_id id = 0;
+	char *why = take_time(text, &id);
+	l->after = MAX(l->after, id);
+	return why;
+}
+
+static char *take_until(void *into, const char *text)
+{
+	struct look *l = into;
+	return take_time(text, &l->upto);
+}
+
+static char *take_last(void *into, const char *text)
+{
+	struct look *l = into;
+	int64_t n;
+	if (unit_parse_int(text, &n) || n < 1 || n > LAST_MAX)
+		return mem_printf("a number from 1 to %d", LAST_MAX);
+	l->n_last = (uint64_t)n;
+	return NULL;
 }
 
 static char *take_format(void *into, const char *text)
@@ -390,7 +476,13 @@ static int check_words(const struct arguments *a, struct look *l)
 	for (int i = 0; i < l->n_channels; i++)
 		if (!name_is_valid(l->channels[i]))
 			return arguments_refuse(a, "\"%s\" cannot name a channel", l->channels[i]);
-	if (strcmp(l->verb, "cat") == 0 && l->n_channels != 1)
+	bool is_cat = strcmp(l->verb, "cat") == 0;
+	if (!is_cat && (l->filter || l->after || l->upto != UINT64_MAX || l->n_last))
+		return arguments_refuse(a,
+					"%s looks at the whole journal: --filter, --after, "
+					"--since, --until and -n are for cat",
+					l->verb);
+	if (is_cat && l->n_channels != 1)
 		return arguments_refuse(a, "cat needs the name of one channel, not %d",
 					l->n_channels);
 	return 0;
@@ -399,11 +491,16 @@ static int check_words(const struct arguments *a, struct look *l)
 static int look(struct look *l)
 {
 	filter_run_init(&l->run);
+	l->kept = mem_zero((l->n_last + 1) * sizeof(l->kept[0]));
 	l->witness = open_witness(l);
 	int status = l->n_channels ? 0 : look_at_all(l);
 	for (int i = 0; !status && i < l->n_channels; i++)
 		look_at(l, l->channels[i]);
+	print_kept(l);
 	print_events(l);
+	for (uint64_t i = 0; i < l->n_last; i++)
+		buf_fini(&l->kept[i]);
+	free(l->kept);
 	witness_close(l->witness);
 	filter_run_fini(&l->run);
 	return !status && l->failed ? 1 : status;
@@ -411,7 +508,7 @@ static int look(struct look *l)
 
 int journal_command(int argc, char **argv)
 {
-	struct look l = {.format = FORMAT_TEXT};
+	struct look l = {.format = FORMAT_TEXT, .upto = UINT64_MAX};
 	const char *config = NULL, *state_dir = NULL;
 	int status;
 	const struct flag flags[] = {
@@ -421,6 +518,10 @@ int journal_command(int argc, char **argv)
 		 take_filter, &l},
 		{"format", 0, "FORMAT", "cat: text (the default) or ndjson", take_format, &l},
 		{"after", 0, "ID", "cat: only events after this one", take_after, &l},
+		{"since", 0, "TIME", "cat: only events that came at this time or later", take_since,
+		 &l},
+		{"until", 0, "TIME", "cat: only events that came before this time", take_until, &l},
+		{"last", 'n', "N", "cat: of these events, only the last N", take_last, &l},
 		{0}};
 	struct arguments a = {.command = "journal",
 			      .usage = usage,

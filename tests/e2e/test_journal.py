@@ -252,6 +252,42 @@ def history_gives_way_when_space_runs_short(site):
         subprocess.run(["umount", "-l", state])
 
 
+def cat_prints_a_range_of_times_and_the_last_of_it(site):
+    """By the time at which sluice got each; over several segments, compressed or not."""
+    site.up(SOURCE, "logs: {history: {size: 16MiB}}\n")
+    at = []
+    for i in range(1, 5):
+        append(site, i * 1000 - 999, i * 1000, width=2000)
+        site.stream("channel=logs&earliest=1").until_message("%02000d" % (i * 1000))
+        time.sleep(0.02)
+        at.append(time.time())
+        time.sleep(0.02)
+
+    def cat(*args):
+        status, text = journal(site, "cat", "logs", "--format", "ndjson", *args)
+        check(status == 0, text[-300:])
+        return [int(json.loads(l)["message"]) for l in text.splitlines()]
+
+    def when(t):
+        return "%d" % (t * 1000)
+
+    for restarted in (False, True):
+        check(cat() == list(range(1, 4001)), "not all")
+        check(cat("--since", when(at[0]), "--until", when(at[2])) == list(range(1001, 3001)), "the middle")
+        check(cat("--until", when(at[0])) == list(range(1, 1001)), "the beginning")
+        check(cat("--since", when(at[2]), "-n", "3") == [3998, 3999, 4000], "the last three")
+        check(cat("--until", when(at[1]), "--last", "2", "--filter", 'message endswith "7"') == [1987, 1997], "the last sevens")
+        check(cat("-n", "1000000") == list(range(1, 4001)), "more than there are")
+        check(cat("--since", when(at[3])) == [] and cat("--until", "2001-01-01") == [], "what is not there")
+        site.stop()
+        site.start()
+        wait_for(lambda: "compressed" in journal(site, "stat")[1], "compression")
+    check("--since, --until and -n are for cat" in journal(site, "stat", "--since", "1h")[1], "stat took a range")
+    for args, words in ((("--since", "soon"), "not a time"), (("-n", "0"), "from 1 to 1000000"), (("-n", "many"), "from 1 to 1000000")):
+        status, text = journal(site, "cat", "logs", *args)
+        check(status == 2 and words in text, "%r: %d %s" % (args, status, text))
+
+
 def what_people_see_of_it(site):
     append(site, 1, 1000)
     site.up(SOURCE)
@@ -271,4 +307,5 @@ def what_people_see_of_it(site):
 
 
 run(nothing_is_shown_before_the_disk_has_it, transient_events_that_wait_too_long_for_a_disk_are_a_gap, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
-    a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short, what_people_see_of_it)
+    a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short,
+    cat_prints_a_range_of_times_and_the_last_of_it, what_people_see_of_it)
