@@ -29,15 +29,16 @@ static const char usage[] =
 	"       sluice journal verify [-c FILE | --state DIR] [CHANNEL...]\n"
 	"       sluice journal cat    [-c FILE | --state DIR] [--filter EXPRESSION]\n"
 	"                             [--format text|ndjson] [--after ID]\n"
-	"                             [--since TIME] [--until TIME] [-n N] CHANNEL\n"
+	"                             [--since TIME] [--until TIME] [--last N]\n"
+	"                             CHANNEL\n"
 	"\n"
 	"stat    shows what each journal contains: segments, events, bytes, ids, times\n"
 	"verify  reads everything and reports all damaged and missing parts; the exit\n"
 	"        status is 1 if there are any\n"
 	"cat     prints the events, oldest first\n"
 	"\n"
-	"A TIME is 2026-11-21T12:00:00Z, today, \"yesterday 14:00\", 1h30m (ago) and the like;\n"
-	"see sluice(1).  Nothing is changed.  sluice may be running.\n";
+	"A TIME is 2026-11-21T12:00:00Z, today, 1h30m (ago) and the like: see sluice(1).\n"
+	"Nothing is changed.  sluice may be running.\n";
 
 enum { LAST_MAX = 1000000 };
 
