@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 
-enum { PLENTY = 8 };
+enum { PLENTY = 8 }; /* descriptors, at the least */
 
 void fd_fill_standard(void)
 {

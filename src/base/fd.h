@@ -72,7 +72,9 @@ int64_t fd_limit(void);
  */
 int fd_lowest_free(void);
 
-/* Whether some more are free than the next one. */
+/* Whether several more files can be opened.  One descriptor that was closed a moment ago does not
+ * end a shortage.
+ */
 bool fd_is_plenty(void);
 
 /* Whether an error says that there are no descriptors, or no memory for them, just now. */

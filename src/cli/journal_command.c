@@ -40,7 +40,7 @@ static const char usage[] =
 	"A TIME is 2026-11-21T12:00:00Z, today, 1h30m (ago) and the like: see sluice(1).\n"
 	"Nothing is changed.  sluice may be running.\n";
 
-enum { LAST_MAX = 1000000 };
+enum { LAST_MAX = 10 * 1000 * 1000 };
 
 struct look {
 	const char *verb;
@@ -50,11 +50,11 @@ struct look {
 	struct filter *filter;
 	enum format format;
 	event_id after, upto; /* exclusive, inclusive */
-	uint64_t n_last;      /* so many of the last ones that match; 0: all */
+	uint64_t n_last;      /* print only the last n_last events; 0: all */
 	struct filter_run run;
 	struct buf out;
-	struct buf *kept;        /* n_last of them, in turn; owned */
-	uint64_t n_kept;         /* ever */
+	event_id *last_ids; /* the last n_last matches, a ring; owned; NULL unless counting */
+	uint64_t n_matches;
 	struct witness *witness; /* as it was before anything was read; NULL: there is none */
 	bool failed;             /* something could not be read */
 };
@@ -66,7 +66,7 @@ struct found {
 	uint64_t next,
 		n_missing; /* ordinal of the event that should follow; events that are gone */
 	bool knows_next;
-	bool is_beyond; /* what follows is newer than what is asked for */
+	bool is_beyond; /* the events that follow are newer than the range */
 	event_id first, last;
 	char epoch[EPOCH_MAX + 1];
 };
@@ -92,24 +92,20 @@ static void put_event(struct look *l, const char *channel, const char *epoch,
 	filter_run_event(&l->run, ev, str_of(channel));
 	if (l->filter && filter_match(l->filter, &l->run) != 1)
 		return;
-	struct buf *out = &l->out;
-	if (l->n_last) {
-		out = &l->kept[l->n_kept++ % l->n_last];
-		out->len = 0;
-	}
-	format_event(out, l->format, str_of(epoch), str_of(channel), ev, true);
+	uint64_t n = l->n_matches++;
+	if (l->last_ids)
+		l->last_ids[n % l->n_last] = ev->id;
+	if (l->last_ids || (l->n_last && n >= l->n_last)) /* others came since the first reading */
+		return;
+	format_event(&l->out, l->format, str_of(epoch), str_of(channel), ev, true);
 	if (l->out.len > 65536)
 		print_events(l);
 }
 
-static void print_kept(struct look *l)
+/* Whether damage is reported, beside being counted. */
+static bool reports(const struct look *l)
 {
-	for (uint64_t i = 0; i < MIN(l->n_kept, l->n_last); i++) {
-		uint64_t oldest = l->n_kept > l->n_last ? l->n_kept : 0;
-		buf_put_str(&l->out, buf_str(&l->kept[(oldest + i) % l->n_last]));
-		if (l->out.len > 65536)
-			print_events(l);
-	}
+	return strcmp(l->verb, "stat") != 0 && !l->last_ids;
 }
 
 /* Reports events that are missing before this batch of `path`. */
@@ -119,7 +115,7 @@ static void tell_missing(struct look *l, const char *path, uint64_t ordinal, str
 	f->next = f->knows_next ? MAX(f->next, ordinal) : ordinal;
 	f->knows_next = true;
 	f->n_missing += n;
-	if (!n || strcmp(l->verb, "stat") == 0)
+	if (!n || !reports(l))
 		return;
 	bool shows = strcmp(l->verb, "cat") == 0;
 	struct buf when = {0};
@@ -159,7 +155,7 @@ static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_
 			event_id after)
 {
 	bool shows = strcmp(l->verb, "cat") == 0;
-	if (strcmp(l->verb, "stat") == 0)
+	if (!reports(l))
 		return;
 	struct buf when = {0};
 	if (after)
@@ -177,6 +173,8 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 {
 	struct segment *s;
 	int r = segment_open(path, false, &s);
+	if (r && l->last_ids)
+		return;
 	if (r) {
 		cli_print(stderr, "sluice: %s: %s\n", path,
 			  r == -EPROTO    ? "written by a newer version of sluice"
@@ -191,15 +189,23 @@ static void read_segment(struct look *l, const char *channel, const char *path, 
 	struct batch b;
 	int got;
 	memcpy(f->epoch, s->epoch, sizeof(f->epoch));
+	if (l->after && l->after >= s->before)
+		f->knows_next = false; /* whatever is missing before it is not in the range */
 	tell_missing(l, path, s->ordinal, f);
 	batch_reader_init(&reader, s, segment_start(s), s->size);
 	while ((got = batch_next(&reader, &b)) != 0) {
 		if (got == 1 && b.first > l->upto) {
+			/* Some of the missing events may belong to the range. */
+			if (b.ordinal != ORDINAL_UNKNOWN)
+				tell_missing(l, path, b.ordinal, f);
 			f->is_beyond = true;
 			break;
 		}
 		if (got == 1) {
 			take_batch(l, channel, s, &b, f);
+			f->is_beyond = b.last >= l->upto;
+			if (f->is_beyond)
+				break;
 			continue;
 		}
 		uint64_t bad = reader.offset;
@@ -296,26 +302,22 @@ static bool read_extent(const struct look *l, const char *channel, struct extent
 	return is_known;
 }
 
-/* A segment is named after the first id that may be in it. */
+/* The lowest id that the segment can contain: its file is named after it. */
 static event_id first_of(const char *path)
 {
 	const char *name = strrchr(path, '/');
 	return strtoull(name ? name + 1 : path, NULL, 16);
 }
 
-/* Those from the first that is of use on. */
+/* Skips the segments that end before the range, and stops at its end. */
 static void read_segments(struct look *l, const char *channel, char **paths, size_t n,
 			  struct found *f)
 {
 	size_t i = 0;
 	while (i + 1 < n && first_of(paths[i + 1]) <= l->after)
 		i++;
-	f->knows_next &= i == 0;
-	for (; i < n && !f->is_beyond; i++) {
-		f->is_beyond = first_of(paths[i]) > l->upto;
-		if (!f->is_beyond)
-			read_segment(l, channel, paths[i], i == n - 1, f);
-	}
+	for (; i < n && !f->is_beyond; i++)
+		read_segment(l, channel, paths[i], i == n - 1, f);
 }
 
 static void look_at(struct look *l, const char *channel)
@@ -325,10 +327,9 @@ static void look_at(struct look *l, const char *channel)
 	size_t n = 0;
 	struct found f = {0};
 	int r = journal_list(dir, &paths, &n);
-	if (r) {
+	if (r && !l->last_ids)
 		cli_print(stderr, "sluice: %s: %s\n", dir, strerror(-r));
-		l->failed = true;
-	}
+	l->failed |= r != 0;
 	struct extent before, now;
 	bool is_known = l->witness && witness_get(l->witness, channel, &before);
 	if (is_known && read_extent(l, channel, &now)) {
@@ -382,7 +383,7 @@ static char *take_filter(void *into, const char *text)
 	return ret;
 }
 
-/* --after and --since may both be given: what is newer counts. */
+/* With both --after and --since, the later of the two counts. */
 static char *take_after(void *into, const char *text)
 {
 	struct look *l = into;
@@ -394,13 +395,12 @@ static char *take_after(void *into, const char *text)
 	return NULL;
 }
 
-/* The last id before a time. */
 static char *take_time(const char *text, event_id *ret)
 {
 	int64_t ns;
 	if (timestamp_parse(str_of(text), clock_wall_ns(), &ns))
 		return mem_strdup("not a time (" TIMESTAMP_FORMS ")");
-	*ret = ns >= NS_PER_MS ? id_make((uint64_t)(ns / NS_PER_MS), 0) - 1 : 0;
+	*ret = id_before_time(ns);
 	return NULL;
 }
 
@@ -478,30 +478,42 @@ static int check_words(const struct arguments *a, struct look *l)
 		if (!name_is_valid(l->channels[i]))
 			return arguments_refuse(a, "\"%s\" cannot name a channel", l->channels[i]);
 	bool is_cat = strcmp(l->verb, "cat") == 0;
-	if (!is_cat && (l->filter || l->after || l->upto != UINT64_MAX || l->n_last))
-		return arguments_refuse(a,
-					"%s looks at the whole journal: --filter, --after, "
-					"--since, --until and -n are for cat",
-					l->verb);
+	bool selects = l->filter || l->after || l->upto != UINT64_MAX || l->n_last;
+	if (!is_cat && (selects || l->format != FORMAT_TEXT))
+		return arguments_refuse(a, "only sluice journal cat takes --filter, --format, "
+					   "--after, --since, --until and --last");
+	if (l->after >= l->upto)
+		return arguments_refuse(a, "no event can match: --until is not after --since or "
+					   "--after");
 	if (is_cat && l->n_channels != 1)
 		return arguments_refuse(a, "cat needs the name of one channel, not %d",
 					l->n_channels);
 	return 0;
 }
 
+/* Begins the range with the last events that match. */
+static void find_last(struct look *l)
+{
+	l->last_ids = mem_zero(l->n_last * sizeof(l->last_ids[0]));
+	look_at(l, l->channels[0]);
+	if (l->n_matches >= l->n_last)
+		l->after = l->last_ids[l->n_matches % l->n_last] - 1;
+	l->n_matches = 0;
+	free(l->last_ids);
+	l->last_ids = NULL;
+	l->failed = false; /* the second reading reports it */
+}
+
 static int look(struct look *l)
 {
 	filter_run_init(&l->run);
-	l->kept = mem_zero((l->n_last + 1) * sizeof(l->kept[0]));
 	l->witness = open_witness(l);
 	int status = l->n_channels ? 0 : look_at_all(l);
+	if (l->n_last)
+		find_last(l);
 	for (int i = 0; !status && i < l->n_channels; i++)
 		look_at(l, l->channels[i]);
-	print_kept(l);
 	print_events(l);
-	for (uint64_t i = 0; i < l->n_last; i++)
-		buf_fini(&l->kept[i]);
-	free(l->kept);
 	witness_close(l->witness);
 	filter_run_fini(&l->run);
 	return !status && l->failed ? 1 : status;
@@ -519,10 +531,10 @@ int journal_command(int argc, char **argv)
 		 take_filter, &l},
 		{"format", 0, "FORMAT", "cat: text (the default) or ndjson", take_format, &l},
 		{"after", 0, "ID", "cat: only events after this one", take_after, &l},
-		{"since", 0, "TIME", "cat: only events that came at this time or later", take_since,
+		{"since", 0, "TIME", "cat: only events received at this time or later", take_since,
 		 &l},
-		{"until", 0, "TIME", "cat: only events that came before this time", take_until, &l},
-		{"last", 'n', "N", "cat: of these events, only the last N", take_last, &l},
+		{"until", 0, "TIME", "cat: only events received before this time", take_until, &l},
+		{"last", 'n', "N", "cat: only the last N of these events", take_last, &l},
 		{0}};
 	struct arguments a = {.command = "journal",
 			      .usage = usage,

@@ -54,7 +54,7 @@ export async function testConnection() {
   if (got.at(-1)?.type !== 'last')
     return { good: false, text: `Streams are cut off: ${Math.max(got.length - 1, 0)} of ${FRAMES} frames came.` };
   if (late * 3 >= got.length && isBrief && !hello.server?.startsWith('HAProxy'))
-    return { good: false, text: `Something on the way delays each event a little (${late} of ${got.length} were late), as HAProxy does without "option http-no-delay". If this machine was busy just now, test again.` };
+    return { good: false, text: `Something on the way delays each event a little (${late} of ${got.length} were late), as HAProxy does without "option http-no-delay". If this computer was busy, test again.` };
   if (late * 3 >= got.length)
     return { good: false, text: `Streams are held back on the way: ${late} of ${got.length} frames came late${remedy(hello, proxy)}.` };
   const encoding = response.headers.get('content-encoding');

@@ -68,8 +68,7 @@ static int id_of_time(struct subscription_builder *a, const char *key, struct st
 			   TIMESTAMP_FORMS);
 		return 400;
 	}
-	int64_t ms = MAX(ns / NS_PER_MS, (int64_t)0);
-	*ret = ms ? id_make((uint64_t)ms, 0) - 1 : 0;
+	*ret = id_before_time(ns);
 	return 0;
 }
 

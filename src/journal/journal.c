@@ -262,7 +262,9 @@ static int roll(struct journal *j, event_id first)
 			break;
 		}
 	}
-	/* One that was closed just now is no end of the shortage. */
+	/* With the one descriptor that a dropped segment has left, the next roll would report the
+	 * shortage again.
+	 */
 	if (!is_short && fd_is_plenty())
 		j->is_short_of_files = false;
 	if (r)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 enum { EPOCH_MAX = 16, ID_TEXT_MAX = EPOCH_MAX + 1 + 14 + 1 + 7, ID_COUNTER_BITS = 20 };
 
@@ -27,6 +28,13 @@ static inline event_id id_make(uint64_t ms, uint32_t n)
 static inline uint64_t id_ms(event_id id)
 {
 	return id >> ID_COUNTER_BITS;
+}
+
+/* The last id before a time, which is in nanoseconds since 1970.  Ids count milliseconds. */
+static inline event_id id_before_time(int64_t ns)
+{
+	int64_t ms = ns / NS_PER_MS;
+	return ms > 0 ? id_make((uint64_t)ms, 0) - 1 : 0;
 }
 
 /* Writes at most ID_TEXT_MAX bytes and no NUL; returns how many. */

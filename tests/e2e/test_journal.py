@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The journal under a disk that fails, fills up, or lies; and what people see of it."""
 import glob
+import itertools
 import json
 import random
 
@@ -28,6 +29,13 @@ def journal(site, *args):
     p = subprocess.run([SLUICE, "journal", *args, "--state", site.path("state")], stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT, text=True)
     return p.returncode, p.stdout
+
+
+def cat_apart(site, *args):
+    """Its exit status, events and the lines of standard error."""
+    p = subprocess.run([SLUICE, "journal", "cat", "logs", "--format", "ndjson", "--state", site.path("state"), *args],
+                       capture_output=True, text=True)
+    return p.returncode, [json.loads(l) for l in p.stdout.splitlines()], p.stderr.splitlines()
 
 
 def nothing_is_shown_before_the_disk_has_it(site):
@@ -271,21 +279,67 @@ def cat_prints_a_range_of_times_and_the_last_of_it(site):
     def when(t):
         return "%d" % (t * 1000)
 
-    for restarted in (False, True):
+    for kind in ("as it was written", "compressed"):
         check(cat() == list(range(1, 4001)), "not all")
         check(cat("--since", when(at[0]), "--until", when(at[2])) == list(range(1001, 3001)), "the middle")
         check(cat("--until", when(at[0])) == list(range(1, 1001)), "the beginning")
         check(cat("--since", when(at[2]), "-n", "3") == [3998, 3999, 4000], "the last three")
         check(cat("--until", when(at[1]), "--last", "2", "--filter", 'message endswith "7"') == [1987, 1997], "the last sevens")
-        check(cat("-n", "1000000") == list(range(1, 4001)), "more than there are")
+        check(cat("-n", "10000") == list(range(1, 4001)), "more than there are")
+        check(cat("-n", "5", "--filter", 'message == "nowhere"') == [], "no match")
         check(cat("--since", when(at[3])) == [] and cat("--until", "2001-01-01") == [], "what is not there")
-        site.stop()
-        site.start()
-        wait_for(lambda: "compressed" in journal(site, "stat")[1], "compression")
-    check("--since, --until and -n are for cat" in journal(site, "stat", "--since", "1h")[1], "stat took a range")
-    for args, words in ((("--since", "soon"), "not a time"), (("-n", "0"), "from 1 to 1000000"), (("-n", "many"), "from 1 to 1000000")):
-        status, text = journal(site, "cat", "logs", *args)
+        if kind != "compressed":
+            site.stop()
+            site.start()
+            wait_for(lambda: "compressed" in journal(site, "stat")[1], "compression")
+    one = when(at[0])
+    for args, words in ((("cat", "logs", "--since", "soon"), "not a time"), (("cat", "logs", "-n", "0"), "a number from 1 to"),
+                        (("cat", "logs", "-n", "many"), "a number from 1 to"),
+                        (("cat", "logs", "--since", one, "--until", one), "--until is not after --since"),
+                        (("stat", "--since", "1h"), "only sluice journal cat takes"), (("stat", "-n", "1"), "only sluice journal cat takes"),
+                        (("verify", "--until", "1h"), "only sluice journal cat takes"),
+                        (("verify", "--format", "ndjson"), "only sluice journal cat takes")):
+        status, text = journal(site, *args)
         check(status == 2 and words in text, "%r: %d %s" % (args, status, text))
+
+
+def what_is_missing_from_a_range_is_reported_once_and_nothing_else(site):
+    """Whichever segment is missing, and wherever the range begins and ends: the events printed and the number reported as
+    missing are together all that there were from the first of the range to the last; a hole outside is no news."""
+    site.up(SOURCE, "logs: {history: {size: 16MiB}}\n")
+    append(site, 1, 4000, width=2000)
+    site.stream("channel=logs&earliest=1").until_message("%02000d" % 4000)
+    site.stop()
+    stamps = {int(e["message"]): int(e["id"].partition(".")[2].partition("-")[0]) for e in cat_apart(site)[1]}
+    check(len(stamps) == 4000, "%d events" % len(stamps))
+    segments = sorted(glob.glob(site.path("state/journal/logs/*.seg")))
+    check(len(segments) > 3, repr(segments))
+    for segment in (segments[0], segments[1], segments[-1]):
+        os.rename(segment, site.path("aside"))
+        left = {int(e["message"]) for e in cat_apart(site)[1]}
+        gone = sorted(set(stamps) - left)
+        check(gone, "nothing was in %s" % segment)
+        places = [max(1, gone[0] - 100), (gone[0] + gone[-1]) // 2, min(4000, gone[-1] + 300), 1, 4000]
+        for since, until in itertools.permutations(places, 2):
+            if stamps[since] < stamps[until]:
+                check_range(site, stamps, left, gone, stamps[since], stamps[until])
+        os.rename(site.path("aside"), segment)
+
+
+def check_range(site, stamps, left, gone, since, until):
+    want = [i for i in sorted(left) if since <= stamps[i] < until]
+    has_hole = any(since <= stamps[i] < until for i in gone)
+    for n in (4000, 3):
+        status, events, reports = cat_apart(site, "--since", str(since), "--until", str(until), "-n", str(n))
+        got = [int(e["message"]) for e in events]
+        check(got == want[-n:], "%r: %r and not %r" % ((since, until, n), got[:3] + got[-3:], want[:3] + want[-3:]))
+        # The last three say nothing of what is missing before them.
+        told = [i for i in gone if since <= stamps[i] < until and (n > len(want) or i > want[-n])]
+        check(len(reports) == bool(told) and status == bool(told), "%r: %d %r" % ((since, until, n), status, reports))
+        check(not told or "%d events are missing" % len(gone) in reports[0], repr(reports))
+    status, events, reports = cat_apart(site, "--since", str(since), "--until", str(until))
+    check([int(e["message"]) for e in events] == want and len(reports) == status == has_hole, "%r: %d %r" % (
+        (since, until), status, reports))
 
 
 def what_people_see_of_it(site):
@@ -308,4 +362,5 @@ def what_people_see_of_it(site):
 
 run(nothing_is_shown_before_the_disk_has_it, transient_events_that_wait_too_long_for_a_disk_are_a_gap, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
     a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short,
-    cat_prints_a_range_of_times_and_the_last_of_it, what_people_see_of_it)
+    cat_prints_a_range_of_times_and_the_last_of_it,
+    what_is_missing_from_a_range_is_reported_once_and_nothing_else, what_people_see_of_it)
