@@ -6,6 +6,7 @@ Site.  Each gets a directory, ports and processes of its own; afterwards nothing
 of them may be left.  Nothing waits by sleeping: wait_for() a condition.
 """
 import contextlib
+import glob
 import json
 import os
 import random
@@ -162,6 +163,16 @@ def alive(pid):
     with contextlib.suppress(OSError):
         return open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+def users_of(folder):
+    """The processes that have a file below it open."""
+    found = set()
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(path).startswith(folder + "/"):
+                found.add(int(path.split("/")[2]))
+    return found - {os.getpid()}
 
 
 def rss_kib(pid):
@@ -368,6 +379,13 @@ class Site:
                 trouble.append("temporary file left behind: %s" % name)
         if failed or trouble:
             print("---- the end of sluice's log:\n" + log[-6000:] + "\n----")
+        # A hub that a web server's responder started lingers, and writes its checkpoints in the end.
+        deadline = time.monotonic() + 3 * PATIENCE
+        while (users := users_of(self.dir)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for p in users:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(p, signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)
         if trouble and not failed:
             raise Failed("; ".join(trouble))
