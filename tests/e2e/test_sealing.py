@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """History is compressed while it is written and read and the hub is killed: every line once, in order."""
 import random
+import struct
 import urllib.parse
 
 from harness import *
@@ -188,8 +189,13 @@ def a_damaged_one_is_a_gap(site):
     folder = site.path("state/journal/logs")
     path = os.path.join(folder, sorted(f for f in os.listdir(folder) if f.endswith(".seg"))[1])
     size = os.path.getsize(path)
+    # In the middle of a block: without the directory, damage in its header would cost another one.
     with open(path, "r+b") as f:
-        f.seek(size // 2)
+        f.seek(size - 72 + 16)
+        cursors, blocks, directory, entry = struct.unpack("<IIQ32xI", f.read(52))
+        f.seek(directory + cursors + max(entry, 96) * (blocks // 2))
+        frame, length = struct.unpack("<Q8xI", f.read(20))
+        f.seek(frame + length // 2)
         f.write(b"damaged")
     status, text = journal(site, "verify", "logs")
     check(status == 1 and "damaged" in text and "missing" in text, text)
