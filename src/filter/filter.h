@@ -102,4 +102,10 @@ void filter_run_again(struct filter_run *run);
  */
 int filter_match(const struct filter *f, struct filter_run *run) must_check;
 
+/* What their severity alone decides about events of a channel: two sets of severities (record.h),
+ * those of which every event matches, and those of which none does.  Not about gaps.
+ */
+void filter_by_severity(const struct filter *f, struct str channel, uint32_t *always,
+			uint32_t *never);
+
 #endif

@@ -298,12 +298,17 @@ static int match(const struct node *n, struct filter_run *run)
 	return compare(run, n, &v);
 }
 
-/* ---- gaps ------------------------------------------------------------------------------- */
+/* ---- events of which only a part is known ------------------------------------------------- */
 
 enum { MAY_BE_FALSE = 1, MAY_BE_TRUE = 2 };
 
-/* What the lost events may have been: of a gap only where it was is known. */
-static int match_lost(const struct node *n, struct filter_run *run)
+/* Subjects that are known: of what was lost, and of all events of one severity. */
+enum {
+	KNOWN_OF_LOST = 1 << SUBJECT_SOURCE | 1 << SUBJECT_CHANNEL | 1 << SUBJECT_TIME,
+	KNOWN_BY_SEVERITY = 1 << SUBJECT_SEVERITY | 1 << SUBJECT_CHANNEL
+};
+
+static int match_partly(const struct node *n, struct filter_run *run, unsigned known)
 {
 	/* "and" is false by one, and true by all; "or" the other way round. */
 	int by_one = n->kind == NODE_AND ? MAY_BE_FALSE : MAY_BE_TRUE;
@@ -314,21 +319,19 @@ static int match_lost(const struct node *n, struct filter_run *run)
 		int ret = 0;
 		bool may_all = true;
 		for (size_t i = 0; i < n->n_children; i++) {
-			int r = match_lost(n->children[i], run);
+			int r = match_partly(n->children[i], run, known);
 			ret |= r & by_one;
 			may_all &= (r & by_all) != 0;
 		}
 		return ret | (may_all ? by_all : 0);
 	}
 	case NODE_NOT: {
-		int r = match_lost(n->children[0], run);
+		int r = match_partly(n->children[0], run, known);
 		return (r & MAY_BE_TRUE ? MAY_BE_FALSE : 0) | (r & MAY_BE_FALSE ? MAY_BE_TRUE : 0);
 	}
 	default: break;
 	}
-	bool is_known = n->subject == SUBJECT_SOURCE || n->subject == SUBJECT_CHANNEL ||
-			n->subject == SUBJECT_TIME;
-	if (!is_known)
+	if (!(known & 1u << n->subject))
 		return MAY_BE_TRUE | MAY_BE_FALSE;
 	int r = match(n, run);
 	return r < 0 ? MAY_BE_TRUE | MAY_BE_FALSE : r ? MAY_BE_TRUE : MAY_BE_FALSE;
@@ -337,6 +340,23 @@ static int match_lost(const struct node *n, struct filter_run *run)
 int filter_match(const struct filter *f, struct filter_run *run)
 {
 	if (run->event->flags & EVENT_GAP)
-		return (match_lost(f->root, run) & MAY_BE_TRUE) != 0;
+		return (match_partly(f->root, run, KNOWN_OF_LOST) & MAY_BE_TRUE) != 0;
 	return match(f->root, run);
+}
+
+void filter_by_severity(const struct filter *f, struct str channel, uint32_t *always,
+			uint32_t *never)
+{
+	struct filter_run run;
+	filter_run_init(&run);
+	*always = *never = 0;
+	for (unsigned i = 0; i < SEVERITIES; i++) {
+		const struct event ev = {.severity =
+						 i < SEVERITIES - 1 ? (uint8_t)i : SEVERITY_NONE};
+		filter_run_event(&run, &ev, channel);
+		int may_be = match_partly(f->root, &run, KNOWN_BY_SEVERITY);
+		*always |= may_be == MAY_BE_TRUE ? 1u << i : 0;
+		*never |= may_be == MAY_BE_FALSE ? 1u << i : 0;
+	}
+	filter_run_fini(&run);
 }

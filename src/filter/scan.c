@@ -134,10 +134,14 @@ static bool add_node(struct filter_scan *s, const struct node *n)
 	}
 }
 
-bool filter_scan_init(struct filter_scan *s, const struct filter *f)
+void filter_scan_init(struct filter_scan *s, const struct filter *f, struct str channel)
 {
-	*s = (struct filter_scan){.n = 0};
-	return add_node(s, f->root);
+	*s = (struct filter_scan){.always = SEVERITIES_ALL};
+	if (!f)
+		return;
+	if (!add_node(s, f->root))
+		s->n = 0;
+	filter_by_severity(f, channel, &s->always, &s->never);
 }
 
 /* ---- looking for it -------------------------------------------------------------------- */
@@ -194,7 +198,7 @@ static const char *find(const struct scan_literal *l, const char *from, const ch
 const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,
 			     const char *end)
 {
-	const char *first = end;
+	const char *first = s->n ? end : from;
 	for (size_t i = 0; i < s->n; i++) {
 		if (!at->next[i] || at->next[i] < from)
 			at->next[i] = find(&s->literals[i], from, end);

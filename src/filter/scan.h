@@ -28,22 +28,25 @@ struct scan_literal {
 	size_t n_grams; /* 0 when it is too short to have any */
 };
 
-/* Every event that matches holds one of these, or is a gap (EVENT_GAP). */
+/* Every event that matches holds one of the literals, if there are any, or is a gap (EVENT_GAP).
+ * Whether one of these severities matches is known without a look at it: two sets (record.h).
+ */
 struct filter_scan {
 	struct scan_literal literals[SCAN_LITERALS_MAX];
 	size_t n;
+	uint32_t always, never;
 };
 
-/* False when nothing is known that every match holds. */
-bool filter_scan_init(struct filter_scan *s, const struct filter *f) must_check;
+/* Of a channel of that name.  `f` may be NULL: all events match. */
+void filter_scan_init(struct filter_scan *s, const struct filter *f, struct str channel);
 
 /* Where each literal is next; all zero at the beginning of other bytes. */
 struct scan_place {
 	const char *next[SCAN_LITERALS_MAX];
 };
 
-/* The next place from `from` on where one of them is; `end` when there is none.  `from` never
- * goes back.
+/* The next place from `from` on where one of them is; `end` when there is none, and `from` when
+ * there are no literals.  `from` never goes back.
  */
 const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,
 			     const char *end) must_check;

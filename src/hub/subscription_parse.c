@@ -13,6 +13,7 @@
 #include "channel/channel.h"
 #include "channel/regexes.h"
 #include "hub/subscription_builder.h"
+#include "past/counter.h"
 #include "past/searcher.h"
 #include "wire/query.h"
 
@@ -21,6 +22,7 @@ enum {
 	LIMIT_DEFAULT = 100,
 	LIMIT_MAX = 5000,
 	SEARCH_LIMIT_DEFAULT = 1000,
+	BUCKETS_DEFAULT = 100,
 	CONTEXT_MAX = SEARCHER_CONTEXT_MAX
 };
 
@@ -92,7 +94,7 @@ static int set_edge(struct subscription_builder *a, const char *key, const char 
 	struct str text = str_of(value), epoch;
 	event_id id;
 	int64_t n;
-	if (unit_parse_int(value, &n) == 0 && n < 1000000)
+	if (a->use != USE_HISTOGRAM && unit_parse_int(value, &n) == 0 && n < 1000000)
 		return set_number(a, key, value, CONTEXT_MAX,
 				  is_before ? &a->s->lines_before : &a->s->lines_after);
 	if (id_parse(text, &epoch, &id) == 0) {
@@ -131,7 +133,9 @@ static int set_format(struct subscription_builder *a, const char *value)
 			return 0;
 		}
 	}
-	return builder_refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history).");
+	return builder_refuse(
+		a,
+		"\"format\" is one of sse, ndjson, text (and json for /history and /histogram).");
 }
 
 static bool is_one_of(const char *value, const char *x, const char *y)
@@ -180,7 +184,7 @@ static const char *const known[] = {
 	"channel", "filter",   "grep",      "exclude", "severity", "type",  "source",
 	"format",  "data",     "event",     "batch",   "gzip",     "after", "since",
 	"tail",    "earliest", "timeout",   "before",  "until",    "limit", "context",
-	"add",     "drop",     "heartbeat", "order",   NULL};
+	"add",     "drop",     "heartbeat", "order",   "buckets",  NULL};
 
 /* Names that other tools use for the same parameter. */
 static const char *const synonyms[][2] = {
@@ -242,12 +246,25 @@ static int set_timeout(struct subscription_builder *a, const char *value)
 	return 0;
 }
 
+static int set_buckets(struct subscription_builder *a, const char *value)
+{
+	int64_t n;
+	if (unit_parse_int(value, &n) || n < 1 || n > COUNTER_BUCKETS_MAX) {
+		buf_printf(a->why, "\"buckets\" is a number from 1 to %d.\n", COUNTER_BUCKETS_MAX);
+		return 400;
+	}
+	a->s->n_buckets = (uint64_t)n;
+	return 0;
+}
+
 static int one_of_history(struct subscription_builder *a, const char *key, const char *value)
 {
 	if (strcmp(key, "before") == 0 || strcmp(key, "after") == 0)
 		return set_edge(a, key, value);
 	if (strcmp(key, "until") == 0)
 		return id_of_time(a, key, str_of(value), &a->s->until);
+	if (a->use == USE_HISTOGRAM)
+		return strcmp(key, "buckets") == 0 ? set_buckets(a, value) : -1;
 	if (strcmp(key, "limit") == 0)
 		return set_number(a, key, value, a->use == USE_SEARCH ? INT64_MAX : LIMIT_MAX,
 				  &a->s->limit);
@@ -362,11 +379,14 @@ static int all_parameters(struct subscription_builder *a, struct str rest)
 /* What `Accept` likes best of those that there are; the first of equals. */
 static int negotiate(struct subscription_builder *a, struct str accept)
 {
-	static const enum format formats[] = {FORMAT_SSE, FORMAT_NDJSON, FORMAT_TEXT};
-	static const char *const types[] = {"text/event-stream", "application/x-ndjson",
-					    "text/plain"};
+	static const enum format formats[] = {FORMAT_PAGE, FORMAT_SSE, FORMAT_NDJSON, FORMAT_TEXT};
+	static const char *const types[] = {"application/json", "text/event-stream",
+					    "application/x-ndjson", "text/plain"};
+	/* A histogram may be a document, but not text; a stream the other way round. */
+	bool is_histogram = a->use == USE_HISTOGRAM;
+	size_t first = is_histogram ? 0 : 1, end = array_size(formats) - (is_histogram ? 1 : 0);
 	int best = 0;
-	for (size_t i = 0; i < array_size(formats); i++) {
+	for (size_t i = first; i < end; i++) {
 		int q = accept_quality(accept, types[i]);
 		if (q > best)
 			a->s->format = formats[i];
@@ -374,8 +394,11 @@ static int negotiate(struct subscription_builder *a, struct str accept)
 	}
 	if (best)
 		return 0;
-	buf_puts(a->why, "A stream is text/event-stream, application/x-ndjson or text/plain, none "
-			 "of which \"Accept\" admits.\n");
+	buf_printf(a->why, "%s, none of which \"Accept\" admits.\n",
+		   is_histogram
+			   ? "A histogram is application/json, text/event-stream or "
+			     "application/x-ndjson"
+			   : "A stream is text/event-stream, application/x-ndjson or text/plain");
 	return 406;
 }
 
@@ -401,7 +424,11 @@ static int choose_format(struct subscription_builder *a, struct str accept)
 		return builder_refuse(
 			a, "A stream is sse, ndjson or text (format=ndjson: a JSON object "
 			   "a line).");
-	if (strcmp(a->format, "ndjson") == 0)
+	if (a->use == USE_HISTOGRAM && strcmp(a->format, "text") == 0)
+		return builder_refuse(a, "A histogram is json, sse or ndjson.");
+	if (a->use == USE_HISTOGRAM && is_json)
+		s->format = FORMAT_PAGE;
+	else if (strcmp(a->format, "ndjson") == 0)
 		s->format = FORMAT_NDJSON;
 	else if (strcmp(a->format, "text") == 0)
 		s->format = FORMAT_TEXT;
@@ -492,6 +519,7 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 				     .gzips = r->takes_gzip,
 				     .limit = use == USE_SEARCH ? SEARCH_LIMIT_DEFAULT
 								: LIMIT_DEFAULT,
+				     .n_buckets = BUCKETS_DEFAULT,
 				     .timeout_ns = 25 * NS_PER_SEC};
 	a->hub = h;
 	a->who = who;
@@ -503,7 +531,7 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 	struct str last = utf8_trim(r->last_event_id);
 	if (!last.len)
 		last = buf_str(&a->last_event_id);
-	if (!status && last.len && use != USE_HISTORY)
+	if (!status && last.len && use != USE_HISTORY && use != USE_HISTOGRAM)
 		status = use == USE_SEARCH ? go_on_behind(a, last)
 					   : set_cursor(a, last, "Last-Event-ID");
 	if (!status && !ret->n_channels && !a->n_names) {

@@ -29,6 +29,9 @@ struct sealer {
 	struct sealed_writer writer;
 	uint64_t begun; /* where the block at hand begins */
 	struct sealed_summary holds;
+	uint32_t counts[SEVERITIES], n_noted; /* of its events */
+	bool ascends;                         /* each of them has a higher id than all before */
+	event_id last;                        /* the highest so far */
 	struct bloom_keys keys;
 	struct buf grams, bloom;
 	struct table cursors;
@@ -36,14 +39,30 @@ struct sealer {
 
 /* ---- what a block holds ------------------------------------------------------------------ */
 
-static void note_event(struct sealed_summary *h, const struct event *ev)
+static void note_event(struct sealer *s, const struct event *ev)
 {
-	bool is_first = !(h->severities & ~(uint32_t)SEALED_HOLE);
+	struct sealed_summary *h = &s->holds;
+	bool is_first = !s->n_noted;
+	unsigned severity = severity_place(ev->severity);
 	h->from_ns = is_first ? ev->time_ns : MIN(h->from_ns, ev->time_ns);
 	h->to_ns = is_first ? ev->time_ns : MAX(h->to_ns, ev->time_ns);
-	h->severities |= ev->severity == SEVERITY_NONE ? SEALED_NO_SEVERITY : 1u << ev->severity;
+	h->severities |= 1u << severity;
 	if (ev->flags & EVENT_GAP)
 		h->severities |= SEALED_GAP;
+	s->ascends &= ev->id > s->last;
+	s->last = MAX(s->last, ev->id);
+	s->counts[severity]++;
+	s->n_noted++;
+}
+
+/* A reader takes each event once, whatever stands there twice. */
+static void put_counts(struct sealer *s)
+{
+	bool is_counted = s->ascends && s->n_noted == s->holds.n_events && s->n_noted <= UINT16_MAX;
+	for (int i = 0; is_counted && i < SEVERITIES; i++)
+		s->holds.counts[i] = (uint16_t)s->counts[i];
+	if (is_counted)
+		s->holds.severities |= SEALED_COUNTED;
 }
 
 static void note_message(struct sealer *s, struct str message)
@@ -98,7 +117,7 @@ static void note_batch(struct sealer *s, const struct batch *b)
 	h->n_events += b->n_events;
 	while (record_next(&rest, &rec) == 1) {
 		if (rec.kind == RECORD_EVENT) {
-			note_event(h, &rec.event);
+			note_event(s, &rec.event);
 			note_message(s, rec.event.message);
 		} else {
 			note_cursor(s, &rec.cursor, b->last);
@@ -129,10 +148,14 @@ static int end_block(struct sealer *s, uint64_t end)
 	int r = batch_reader_text(&s->reader, s->begun, end, &text);
 	s->bloom.len = 0;
 	bloom_put(&s->bloom, &s->keys);
+	put_counts(s);
 	if (!r)
 		r = sealed_put_block(&s->writer, s->begun, text, buf_str(&s->bloom), &s->holds);
 	s->begun = end;
 	s->holds = (struct sealed_summary){0};
+	memset(s->counts, 0, sizeof(s->counts));
+	s->n_noted = 0;
+	s->ascends = true;
 	bloom_keys_clear(&s->keys);
 	return r;
 }
@@ -194,7 +217,7 @@ static int keep_time(const struct segment *from, int fd)
 
 static int write_sealed(const struct segment *from, int fd, const atomic_bool *is_cancelled)
 {
-	struct sealer s = {.from = from, .begun = segment_start(from)};
+	struct sealer s = {.from = from, .begun = segment_start(from), .ascends = true};
 	table_init(&s.cursors);
 	batch_reader_init(&s.reader, from, s.begun, from->size);
 	sealed_writer_init(&s.writer, fd, s.begun, seal_most(from));

@@ -17,7 +17,9 @@ static const uint32_t block_magic = 0x5ea1b10cu;
 
 enum {
 	BLOCK_HEADER = 40,
-	ENTRY = 96,
+	ENTRY = 112,
+	ENTRY_MIN = 96, /* without counts */
+	ENTRY_MAX = 4096,
 	FOOTER = 72,
 	LEVEL = 3,
 	TEXT_MAX = 512 * 1024 * 1024, /* of a block; more is corruption */
@@ -111,13 +113,16 @@ static void put_entry(struct buf *out, const struct sealed_block *b)
 	buf_put_u32(out, b->flags);
 	buf_put_u32(out, b->filter_size);
 	buf_put_u32(out, b->filter_crc);
+	for (int i = 0; i < SEVERITIES; i++)
+		buf_put_u16(out, s->counts[i]);
 	memset(buf_reserve(out, ENTRY), 0, ENTRY);
 	out->len = begun + ENTRY;
 }
 
-static struct sealed_block get_entry(struct reader *r)
+/* Of `size` bytes, of which those that are not known are ignored. */
+static struct sealed_block get_entry(struct reader *r, uint32_t size)
 {
-	struct str bytes = get_bytes(r, ENTRY);
+	struct str bytes = get_bytes(r, size);
 	struct reader e = reader_of(bytes.data, bytes.len);
 	struct sealed_block b = {.at = get_long(&e), .place = get_long(&e)};
 	b.size = get_word(&e);
@@ -133,6 +138,10 @@ static struct sealed_block get_entry(struct reader *r)
 	b.flags = get_word(&e);
 	b.filter_size = get_word(&e);
 	b.filter_crc = get_word(&e);
+	if (size < ENTRY)
+		b.holds.severities &= ~(uint32_t)SEALED_COUNTED;
+	for (int i = 0; size >= ENTRY && i < SEVERITIES; i++)
+		b.holds.counts[i] = get_short(&e);
 	return b;
 }
 
@@ -177,17 +186,18 @@ static int read_directory(int fd, uint64_t start, struct sealed *s)
 	s->n_events = get_u64(f + 40);
 	s->last = get_u64(f + 48);
 	s->begun_ms = (int64_t)get_u64(f + 56);
-	uint64_t size = s->cursors_size + (uint64_t)n * ENTRY;
-	if (size > DIRECTORY_MAX || size > s->file_size - start - FOOTER ||
+	uint32_t entry = MAX(get_u32(f + 64), (uint32_t)ENTRY_MIN);
+	uint64_t size = s->cursors_size + (uint64_t)n * entry;
+	if (entry > ENTRY_MAX || size > DIRECTORY_MAX || size > s->file_size - start - FOOTER ||
 	    s->cursors_at != s->file_size - FOOTER - size)
 		return -EBADMSG;
 	struct buf d = {0};
 	r = read_at(fd, s->cursors_at, buf_reserve(&d, (size_t)size + 1), (size_t)size);
 	if (!r && crc != crc32c(0, d.data, (size_t)size))
 		r = -EBADMSG;
-	struct reader entries = reader_of(d.data + s->cursors_size, (size_t)n * ENTRY);
+	struct reader entries = reader_of(d.data + s->cursors_size, (size_t)n * entry);
 	for (uint32_t i = 0; !r && i < n; i++) {
-		struct sealed_block b = get_entry(&entries);
+		struct sealed_block b = get_entry(&entries, entry);
 		add_block(s, &b);
 	}
 	buf_fini(&d);
@@ -415,6 +425,7 @@ int sealed_finish(struct sealed_writer *w, struct str cursors, const struct seal
 	put_u64(f + 40, whole->n_events);
 	put_u64(f + 48, whole->last);
 	put_u64(f + 56, (uint64_t)whole->begun_ms);
+	put_u32(f + 64, ENTRY);
 	put_u32(f + 8, crc32c(0, f + 12, FOOTER - 12));
 	int r = write_at(w->fd, w->offset, cursors.data, cursors.len);
 	w->offset += cursors.len;

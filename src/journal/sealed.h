@@ -19,7 +19,7 @@
 #define SLUICE_JOURNAL_SEALED_H
 
 #include "base/buf.h"
-#include "wire/id.h"
+#include "wire/record.h"
 
 enum {
 	SEALED_VERSION = 3,
@@ -31,14 +31,15 @@ struct sealed_summary {
 	event_id first, last;
 	uint64_t ordinal; /* events of the channel before it */
 	uint32_t n_events;
-	uint32_t severities;    /* a bit for each; SEALED_NO_SEVERITY and SEALED_GAP */
+	uint32_t severities;    /* a set (record.h), and flags below */
 	int64_t from_ns, to_ns; /* the times of its events lie between these; nobody asks yet */
+	uint16_t counts[SEVERITIES]; /* of its events by severity; with SEALED_COUNTED */
 };
 
 enum {
-	SEALED_NO_SEVERITY = 1 << 8,
-	SEALED_GAP = 1 << 9,  /* one of the events says that something was lost */
-	SEALED_HOLE = 1 << 10 /* something is missing or damaged within the block */
+	SEALED_GAP = 1 << 9,     /* one of the events says that something was lost */
+	SEALED_HOLE = 1 << 10,   /* something is missing or damaged within the block */
+	SEALED_COUNTED = 1 << 11 /* its ids ascend, and the counts are right */
 };
 
 struct sealed_block {

@@ -105,15 +105,24 @@ static bool ends_early(struct past *p, bool damaged)
 	return true;
 }
 
-/* Passes over a whole block of a sealed segment in which nothing can match.  A block with a hole
- * before it is not skipped.
+/* Passes over a whole block of a sealed segment in which nothing can match, or of which somebody
+ * knows enough without reading it.  Not over one with a hole before it.
  */
 static bool pass_block(struct past *p, const struct journal_part *part)
 {
-	const struct sealed_block *b = skip_block(p->channel->scan, part->segment, p->reader.offset,
-						  part->size, &p->bloom);
+	const struct past_channel *c = p->channel;
+	if (!c->scan && !c->blocks)
+		return false;
+	const struct sealed_block *b =
+		skip_whole_block(part->segment, p->reader.offset, part->size);
 	if (!b || b->holds.ordinal != p->next)
 		return false;
+	if (!c->scan || !skip_rules_out(c->scan, part->segment, b, &p->bloom)) {
+		if (!c->blocks || b->holds.first <= p->after ||
+		    !c->blocks->take(c->blocks->ctx, c, &b->holds))
+			return false;
+		p->after = b->holds.last;
+	}
 	p->reader.offset += b->text_size;
 	p->next += b->holds.n_events;
 	p->own = MAX(p->own, b->holds.last);
@@ -166,10 +175,13 @@ static void hop(struct past *p)
 {
 	struct str *rest = &p->records;
 	const char *end = rest->data + rest->len;
+	const struct filter_scan *scan = p->channel->scan;
 	bool must_look;
+	unsigned severity;
 	size_t n;
-	while (rest->len && (n = record_hop(*rest, &must_look)) && !must_look &&
-	       filter_scan_next(p->channel->scan, &p->place, rest->data, end) >= rest->data + n) {
+	while (rest->len && (n = record_hop(*rest, &must_look, &severity)) && !must_look &&
+	       (scan->never & 1u << severity ||
+		filter_scan_next(scan, &p->place, rest->data, end) >= rest->data + n)) {
 		rest->data += n;
 		rest->len -= n;
 		p->n_hopped += n;

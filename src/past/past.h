@@ -14,12 +14,22 @@
 #include "filter/scan.h"
 #include "journal/journal.h"
 
+struct past_channel;
+
+/* Somebody for whom what the directory of a sealed segment says of a block may be enough. */
+struct past_blocks {
+	void *ctx;
+	/* Whether it is: then its events, which all come after what was read, are passed over. */
+	bool (*take)(void *ctx, const struct past_channel *c, const struct sealed_summary *block);
+};
+
 struct past_channel {
 	struct str name;       /* borrowed */
 	struct filter *filter; /* counted by whoever made it; NULL: all match */
 	struct filter *bounds; /* what may be shown beside matches; the same way */
 	/* Events that cannot match by it may be left out; borrowed, or NULL: all are read. */
-	const struct filter_scan *scan; /* with it milestones come, too */
+	const struct filter_scan *scan;   /* with it milestones come, too */
+	const struct past_blocks *blocks; /* borrowed, or NULL; milestones come as well */
 	struct journal_snapshot snapshot;
 	event_id gap_to; /* 0, or: what lies in (after, gap_to] is gone */
 };
@@ -45,7 +55,7 @@ struct past {
 	int64_t gap_count;      /* events that are missing, or -1: not known */
 	bool is_milestone;      /* it is neither: nothing is wanted up to there */
 	size_t n_hopped;        /* bytes read since the last of these */
-	uint64_t n_skipped;     /* bytes of blocks that were not even unpacked */
+	uint64_t n_skipped;     /* bytes of blocks that were not unpacked */
 	struct buf bloom;
 	struct event event;
 };

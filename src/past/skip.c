@@ -18,7 +18,7 @@ static bool may_hold(const struct filter_scan *scan, struct str bloom)
 }
 
 /* One that is too short for the index may be anywhere. */
-static bool is_of_use(const struct filter_scan *scan)
+static bool can_ask_index(const struct filter_scan *scan)
 {
 	for (size_t i = 0; i < scan->n; i++)
 		if (!scan->literals[i].n_grams)
@@ -26,17 +26,24 @@ static bool is_of_use(const struct filter_scan *scan)
 	return scan->n > 0;
 }
 
-const struct sealed_block *skip_block(const struct filter_scan *scan, const struct segment *s,
-				      uint64_t offset, uint64_t limit, struct buf *bloom)
+const struct sealed_block *skip_whole_block(const struct segment *s, uint64_t offset,
+					    uint64_t limit)
 {
 	const struct sealed *z = s->sealed;
-	if (!scan || !z || !is_of_use(scan))
-		return NULL;
-	size_t i = sealed_find(z, offset);
-	const struct sealed_block *b = i < z->n ? &z->blocks[i] : NULL;
+	size_t i = z ? sealed_find(z, offset) : 0;
+	const struct sealed_block *b = z && i < z->n ? &z->blocks[i] : NULL;
 	if (!b || b->place != offset || b->place + b->text_size > limit || !b->holds.first ||
-	    b->holds.severities & (SEALED_GAP | SEALED_HOLE) ||
-	    sealed_read_filter(z, s->fd, i, bloom) || may_hold(scan, buf_str(bloom)))
+	    b->holds.severities & (SEALED_GAP | SEALED_HOLE))
 		return NULL;
 	return b;
+}
+
+bool skip_rules_out(const struct filter_scan *scan, const struct segment *s,
+		    const struct sealed_block *b, struct buf *bloom)
+{
+	if (!(b->holds.severities & SEVERITIES_ALL & ~scan->never))
+		return true;
+	return can_ask_index(scan) &&
+	       !sealed_read_filter(s->sealed, s->fd, (size_t)(b - s->sealed->blocks), bloom) &&
+	       !may_hold(scan, buf_str(bloom));
 }

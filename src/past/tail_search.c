@@ -130,12 +130,12 @@ static int read_piece(struct tail_search *l, size_t i, struct filter_run *run, i
 		p->lowest = p->below;
 	batch_reader_init(&r, part->segment, p->offset ? p->offset : from, to);
 	for (uint64_t at = r.offset; !ret; at = r.offset) {
-		const struct sealed_block *none =
-			skip_block(c->scan, part->segment, at, to, &l->bloom);
+		const struct sealed_block *whole =
+			c->scan ? skip_whole_block(part->segment, at, to) : NULL;
 		p->offset = at;
-		if (none) {
-			p->lowest = MIN(p->lowest, none->holds.first);
-			r.offset += none->text_size;
+		if (whole && skip_rules_out(c->scan, part->segment, whole, &l->bloom)) {
+			p->lowest = MIN(p->lowest, whole->holds.first);
+			r.offset += whole->text_size;
 			continue;
 		}
 		got = batch_next(&r, &b);

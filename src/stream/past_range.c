@@ -47,9 +47,10 @@ struct past_channel *past_range_channels(const struct subscription *s, event_id 
 struct filter_scan *past_range_scan(struct past_channel *channels, size_t n)
 {
 	struct filter_scan *scans = mem_zero((n + 1) * sizeof(scans[0]));
-	for (size_t i = 0; i < n; i++)
-		if (channels[i].filter && filter_scan_init(&scans[i], channels[i].filter))
-			channels[i].scan = &scans[i];
+	for (size_t i = 0; i < n; i++) {
+		filter_scan_init(&scans[i], channels[i].filter, channels[i].name);
+		channels[i].scan = &scans[i];
+	}
 	return scans;
 }
 

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "stream/search.h"
+#include "stream/search_internal.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "channel/channel.h"
 #include "channel/regexes.h"
-#include "loop/helper.h"
-#include "past/searcher.h"
-#include "stream/outlet.h"
 #include "stream/past_range.h"
 #include "stream/quota.h"
 
@@ -23,35 +18,6 @@
 enum {
 	SEARCHES_MAX = 16,       /* at once */
 	SEARCHES_OF_ONE_MAX = 4, /* of these by one address or user */
-	ENOUGH = 256 * 1024,     /* bytes of output before they are sent */
-};
-
-struct search {
-	struct list link; /* in searches.all */
-	struct searches *all;
-	struct outlet outlet;
-	struct loop_task reaper;
-	struct loop_timer ticker; /* says how far it has come, and whether the client still reads */
-	struct helper_job job;
-	bool is_running, is_over; /* the helper has it; the client has left */
-	bool is_found;            /* it has ended, and `done` has been said */
-	atomic_bool is_cancelled; /* the helper need not go on */
-	uint64_t owner;
-
-	const char *bye, *bye_why; /* it is to end, for that reason; borrowed, or NULL */
-
-	struct identity who;     /* owned */
-	struct subscription sub; /* owned */
-	struct past_channel *channels;
-	struct filter_scan *scans; /* owned: of these, one for each */
-	struct searcher searcher;
-	struct quota_entry *quotas[2]; /* of its address and user; or NULL */
-	int64_t begun_ns, said_ns;     /* loop time: of all, and of the last progress */
-	/* What the helper has come to, as of its last slice. */
-	struct progress {
-		uint64_t read, total, skipped, n_matches;
-		event_id reached;
-	} progress;
 };
 
 static struct loop *loop_of(const struct search *s)
@@ -62,9 +28,8 @@ static struct loop *loop_of(const struct search *s)
 static void work(struct helper_job *job)
 {
 	struct search *s = container_of(job, struct search, job);
-	s->searcher.run = &s->all->readers->runs[job->thread];
-	bool ignored = searcher_run(&s->searcher, clock_mono_ns() + SLICE_NS, ENOUGH);
-	(void)ignored; /* finish() asks again */
+	struct filter_run *run = &s->all->readers->runs[job->thread];
+	s->has_ended = s->kind->run(s, run, clock_mono_ns() + SLICE_NS);
 }
 
 static void reap(struct loop_task *t)
@@ -72,9 +37,9 @@ static void reap(struct loop_task *t)
 	struct search *s = container_of(t, struct search, reaper);
 	if (s->is_running)
 		return; /* done() comes here again */
+	s->kind->fini(s);
 	past_range_free(s->channels, s->sub.n_channels);
 	free(s->scans);
-	searcher_fini(&s->searcher);
 	subscription_release(&s->sub);
 	subscription_fini(&s->sub);
 	identity_fini(&s->who);
@@ -122,7 +87,7 @@ static const struct outlet_ops outlet_ops = {on_room, on_gone};
 
 /* ---- what is said beside matches ---------------------------------------------------------- */
 
-static void put_cursor(const struct search *s, struct json *j, const char *key, event_id id)
+void search_put_cursor(const struct search *s, struct json *j, const char *key, event_id id)
 {
 	char text[ID_TEXT_MAX];
 	if (id)
@@ -132,11 +97,14 @@ static void put_cursor(const struct search *s, struct json *j, const char *key, 
 		json_null(j, key);
 }
 
-static void put_time(struct json *j, const char *key, event_id id)
+void search_put_time(struct json *j, const char *key, event_id id)
 {
 	struct buf text = {0};
 	timestamp_put(&text, (int64_t)id_ms(id) * NS_PER_MS);
-	json_str(j, key, buf_str(&text));
+	if (id)
+		json_str(j, key, buf_str(&text));
+	else
+		json_null(j, key);
 	buf_fini(&text);
 }
 
@@ -147,17 +115,26 @@ static void put_progress(const struct search *s, struct json *j)
 	json_int(j, "scanned", (int64_t)p->read);
 	json_int(j, "skipped", (int64_t)p->skipped);
 	json_int(j, "total", (int64_t)p->total);
-	if (p->reached)
-		put_time(j, "time", p->reached);
-	else
-		json_null(j, "time");
+	search_put_time(j, "time", p->reached);
+	if (s->kind->put)
+		s->kind->put(s, j);
 }
 
-static void say(struct search *s, const char *type, struct buf *data)
+/* Says `data`, which is closed here.  An answer that is one document is only that of the end; until
+ * then, white space keeps the connection alive.
+ */
+static void say(struct search *s, const char *type, struct json *data)
 {
 	struct buf out = {0};
-	format_control(&out, s->sub.format, registry_epoch(s->all->registry), FORMAT_NO_ID, type,
-		       buf_str(data));
+	bool is_document = s->sub.format == FORMAT_PAGE;
+	json_close(data, '}');
+	if (!is_document)
+		format_control(&out, s->sub.format, registry_epoch(s->all->registry), FORMAT_NO_ID,
+			       type, buf_str(data->out));
+	else if (type != s->kind->progress)
+		buf_put_str(&out, buf_str(data->out));
+	if (is_document)
+		buf_putc(&out, '\n');
 	outlet_put(&s->outlet, buf_str(&out));
 	buf_fini(&out);
 }
@@ -169,41 +146,44 @@ static void say_progress(struct search *s)
 	s->said_ns = loop_now(loop_of(s));
 	json_open(&j, NULL, '{');
 	put_progress(s, &j);
-	json_close(&j, '}');
-	say(s, "progress", &data);
+	say(s, s->kind->progress, &j);
 	buf_fini(&data);
 }
 
 static void say_done(struct search *s)
 {
-	const struct searcher *r = &s->searcher;
 	struct buf data = {0};
 	struct json j = {&data, false};
 	json_open(&j, NULL, '{');
 	put_progress(s, &j);
-	json_bool(&j, "complete", r->is_complete);
-	put_cursor(s, &j, "next", r->is_complete ? 0 : r->next);
-	if (r->slow)
+	json_bool(&j, "complete", s->progress.is_complete);
+	if (s->kind->put_next)
+		s->kind->put_next(s, &j);
+	if (s->progress.slow)
 		json_cstr(&j, "trouble",
 			  "a regex took too many steps on one event and is switched off");
-	json_close(&j, '}');
-	say(s, "done", &data);
+	say(s, "done", &j);
+	outlet_end(&s->outlet);
+	s->is_found = true;
 	buf_fini(&data);
 }
 
 /* Instead of `done`: it can go on from there, by itself for an EventSource. */
 static void say_bye(struct search *s)
 {
-	const struct searcher *r = &s->searcher;
 	struct buf data = {0};
 	struct json j = {&data, false};
 	json_open(&j, NULL, '{');
 	json_cstr(&j, "reason", s->bye);
 	if (s->bye_why)
 		json_cstr(&j, "message", s->bye_why);
-	put_cursor(s, &j, "next", r->next);
-	json_close(&j, '}');
-	say(s, "bye", &data);
+	if (s->kind->put_next) {
+		s->kind->put_next(s, &j);
+	} else {
+		put_progress(s, &j);
+		json_bool(&j, "complete", false);
+	}
+	say(s, "bye", &j);
 	outlet_end(&s->outlet);
 	s->is_found = true;
 	buf_fini(&data);
@@ -245,53 +225,32 @@ static void on_tick(struct loop_timer *t)
 static void done(struct helper_job *job)
 {
 	struct search *s = container_of(job, struct search, job);
-	struct searcher *r = &s->searcher;
 	s->is_running = false;
 	if (s->is_over) {
 		loop_defer(loop_of(s), &s->reaper);
 		return;
 	}
-	s->progress = (struct progress){r->read, r->total, r->skipped, r->n_matches, r->reached};
-	if (r->slow)
-		regexes_switch_off(s->all->registry->regexes, r->slow);
-	if (r->out.len) {
-		outlet_put(&s->outlet, buf_str(&r->out));
-		r->out.len = 0;
-	}
-	s->is_found = r->is_complete || r->is_full || r->slow;
-	if (!s->is_found && s->bye) {
-		say_bye(s);
-	} else if (s->is_found) {
+	s->progress = s->kind->progress_of(s);
+	if (s->progress.slow)
+		regexes_switch_off(s->all->registry->regexes, s->progress.slow);
+	if (s->kind->send)
+		s->kind->send(s);
+	if (s->has_ended)
 		say_done(s);
-		outlet_end(&s->outlet);
-	} else if (loop_now(loop_of(s)) - s->said_ns >= PROGRESS_NS) {
+	else if (s->bye)
+		say_bye(s);
+	else if (loop_now(loop_of(s)) - s->said_ns >= PROGRESS_NS)
 		say_progress(s);
-	}
 	if (outlet_is_clear(&s->outlet))
 		search_on(s);
 }
 
-static void set_searcher(struct search *s)
-{
-	struct searcher *r = &s->searcher;
-	const struct subscription *sub = &s->sub;
-	r->epoch = registry_epoch(s->all->registry);
-	r->channels = s->channels;
-	r->n_channels = sub->n_channels;
-	r->format = sub->format;
-	r->is_oldest_first = sub->is_oldest_first;
-	r->after = past_range_after(sub);
-	r->upto = past_range_upto(s->all->registry, sub);
-	r->limit = sub->limit;
-	r->lines_before = sub->lines_before;
-	r->lines_after = sub->lines_after;
-	r->is_cancelled = &s->is_cancelled;
-}
-
-void search_open(struct searches *all, int fd, const struct handoff_request *r, struct admission *a)
+void search_open(struct searches *all, const struct search_kind *kind, int fd,
+		 const struct handoff_request *r, struct admission *a)
 {
 	struct search *s = mem_zero(sizeof(*s));
 	s->all = all;
+	s->kind = kind;
 	s->sub = a->sub;
 	a->sub = (struct subscription){0};
 	s->who = a->who;
@@ -302,9 +261,7 @@ void search_open(struct searches *all, int fd, const struct handoff_request *r, 
 	list_init(&s->reaper.link);
 	list_append(&all->all, &s->link);
 	s->channels = past_range_channels(&s->sub, past_range_upto(all->registry, &s->sub), true);
-	if (!s->sub.lines_before && !s->sub.lines_after)
-		s->scans = past_range_scan(s->channels, s->sub.n_channels);
-	set_searcher(s);
+	kind->begin(s);
 	admission_give_quotas(a, s->quotas);
 	all->n_ever++;
 	all->n_open++;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * search - all of the past that matches, as it is found.
+ * search - all of the past that matches, as it is found, or how much of it there is when.
  *
  *	reading (helper) -> sending -> reading ... -> ended
  *
  * A helper thread searches in slices of time, behind all that wait; what it has found is sent,
  * and it goes on once the client has taken that.  `progress` tells how far it has come, `done`
- * where it goes on.  A client that closes ends it.
+ * where it goes on.  A client that closes ends it.  Counts are sent whole each time.
  */
 #ifndef SLUICE_STREAM_SEARCH_H
 #define SLUICE_STREAM_SEARCH_H
@@ -17,6 +17,10 @@
 #include "stream/admission.h"
 
 struct quota;
+struct search_kind;
+
+/* The events themselves, and how many there are by time and severity. */
+extern const struct search_kind search_for_matches, search_for_counts;
 
 /* All searches of a hub, and what they share. */
 struct searches {
@@ -40,8 +44,8 @@ void searches_fini(struct searches *all);
 const char *searches_limit(const struct searches *all, const struct identity *who) must_check;
 
 /* Takes `fd`, whose response head is written already, and what `a` holds. */
-void search_open(struct searches *all, int fd, const struct handoff_request *r,
-		 struct admission *a);
+void search_open(struct searches *all, const struct search_kind *kind, int fd,
+		 const struct handoff_request *r, struct admission *a);
 
 /* Loop time at which one last did something; 0 while there is none. */
 int64_t searches_moved_ns(const struct searches *all) must_check;

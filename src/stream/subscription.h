@@ -53,6 +53,7 @@ struct subscription {
 	bool has_after;
 	uint64_t limit, lines_before, lines_after;
 	bool is_oldest_first; /* of a search */
+	uint64_t n_buckets;   /* of a histogram */
 	/* Equal for all who get the very same bytes. */
 	struct buf key;
 };

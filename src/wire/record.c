@@ -96,12 +96,13 @@ static int get_cursor(struct reader *r, struct cursor *c)
 	return 1;
 }
 
-size_t record_hop(struct str rest, bool *must_look)
+size_t record_hop(struct str rest, bool *must_look, unsigned *severity)
 {
 	if (rest.len < 5 + EVENT_FIXED)
 		return 0;
 	size_t n = (size_t)get_u32(rest.data) + 4;
 	*must_look = rest.data[4] == RECORD_EVENT && rest.data[22] & EVENT_GAP;
+	*severity = severity_place((uint8_t)rest.data[RECORD_SEVERITY_AT]);
 	return n <= rest.len ? n : 0;
 }
 

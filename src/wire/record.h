@@ -17,7 +17,7 @@ enum record_kind { RECORD_EVENT = 1, RECORD_CURSOR = 2 };
 /* Offsets in an event record, for code that works on raw bytes.  The length (u32, of all behind it)
  * and the kind (u8) come first.
  */
-enum { RECORD_ID_AT = 5, RECORD_TIME_AT = 13, RECORD_EVENT_MIN = 29 };
+enum { RECORD_ID_AT = 5, RECORD_TIME_AT = 13, RECORD_SEVERITY_AT = 21, RECORD_EVENT_MIN = 29 };
 
 enum event_flag {
 	EVENT_PARTIAL = 1,   /* a piece of something longer, or an end without a line end */
@@ -27,6 +27,15 @@ enum event_flag {
 };
 
 enum { SEVERITY_NONE = 255, NAME_MAX_LEN = 64, FIELDS_MAX = 128 };
+
+/* Where something is kept for each severity: 0 to 7, and 8 for none.  A set of them has these bits.
+ */
+enum { SEVERITIES = 9, SEVERITIES_ALL = (1 << SEVERITIES) - 1 };
+
+static inline unsigned severity_place(uint8_t severity)
+{
+	return MIN(severity, (unsigned)SEVERITIES - 1);
+}
 
 struct event {
 	event_id id;       /* 0 while the hub has not named it */
@@ -93,9 +102,9 @@ struct record {
 
 /* How many bytes the first record of `rest` has, without a look at what is in it: 0 when that is
  * none, or not whole.  *must_look: it can be of interest whatever it holds, for it says that
- * something was lost.
+ * something was lost.  *severity: its place, if it is an event.
  */
-size_t record_hop(struct str rest, bool *must_look) must_check;
+size_t record_hop(struct str rest, bool *must_look, unsigned *severity) must_check;
 
 /* Takes the next record from *rest, borrowing from it: 1, 0 at the end,
  * -EBADMSG for bytes that are none.

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "journal/seal.h"
+#include "past/counter.h"
 #include "past/searcher.h"
 
 enum { CHANNELS = 3, LINES_MAX = 200000 };
@@ -132,13 +133,16 @@ static void tamper(int i)
 
 struct item {
 	char *text; /* as NDJSON; owned */
-	bool is_gap, is_match;
+	event_id id;
+	uint8_t severity;
+	bool is_gap, is_match, is_damage;
 };
 
 static struct item items[LINES_MAX];
 static size_t n_items;
 static struct filter_run run;
 static struct past_channel channels[CHANNELS];
+static uint64_t n_indexed; /* events that were counted by the index alone */
 
 static void note(const struct past *p)
 {
@@ -156,8 +160,12 @@ static void note(const struct past *p)
 			   true);
 	else
 		format_event(&b, FORMAT_NDJSON, STR("e"), p->channel->name, &p->event, true);
-	*it = (struct item){mem_strndup(b.data, b.len), p->gap_reason != NULL,
-			    past_matches(p, &run) == 1};
+	*it = (struct item){.text = mem_strndup(b.data, b.len),
+			    .id = p->id,
+			    .severity = p->event.severity,
+			    .is_gap = p->gap_reason,
+			    .is_match = past_matches(p, &run) == 1,
+			    .is_damage = p->gap_reason && strcmp(p->gap_reason, "damaged") == 0};
 	buf_fini(&b);
 }
 
@@ -295,6 +303,56 @@ static void compare(const struct searcher *asked, bool in_slices)
 	searcher_fini(&s);
 }
 
+/* ---- counts ----------------------------------------------------------------------------- */
+
+static void expect_counts(const struct counter *c, uint64_t *counts, uint64_t *n_gaps,
+			  bool *has_damage)
+{
+	for (size_t i = 0; i < n_items; i++) {
+		const struct item *it = &items[i];
+		*n_gaps += it->is_gap;
+		*has_damage |= it->is_damage;
+		if (it->is_gap || !it->is_match)
+			continue;
+		uint64_t ms = MAX(id_ms(it->id), c->since_ms) - c->since_ms;
+		size_t bucket = (size_t)MIN(ms / c->width_ms, c->n_buckets - 1);
+		counts[bucket * SEVERITIES + severity_place(it->severity)]++;
+	}
+}
+
+/* Whatever is read, and whatever only the index is asked for. */
+static void compare_counts(const struct filter_scan *scans, event_id after, event_id upto,
+			   bool in_slices)
+{
+	struct counter c = {.run = &run,
+			    .channels = channels,
+			    .scans = scans,
+			    .n_channels = CHANNELS,
+			    .after = after,
+			    .upto = upto,
+			    .since_ms = id_ms(after) + (uint64_t)random() % 2,
+			    .width_ms = (uint64_t)(random() % 3 ? random() % 100 + 1 : 1000000),
+			    .n_buckets = (size_t)random() % 50 + 1};
+	uint64_t *want = mem_zero(c.n_buckets * SEVERITIES * sizeof(want[0])), n_gaps = 0;
+	bool has_damage = false;
+	expect_counts(&c, want, &n_gaps, &has_damage);
+	counter_init(&c);
+	while (!counter_run(&c, in_slices ? 0 : INT64_MAX))
+		ck_assert_uint_le(c.read, c.total);
+	ck_assert(c.is_complete);
+	for (size_t i = 0; i < c.n_buckets * SEVERITIES; i++)
+		ck_assert_msg(c.counts[i] == want[i],
+			      "bucket %zu, severity %zu: %llu, not %llu; %llu from the index",
+			      i / SEVERITIES, i % SEVERITIES, (unsigned long long)c.counts[i],
+			      (unsigned long long)want[i], (unsigned long long)c.n_indexed);
+	/* Blocks that are not read tell no damage. */
+	if (!has_damage)
+		ck_assert_uint_eq(c.n_gaps, n_gaps);
+	n_indexed += c.n_indexed;
+	counter_fini(&c);
+	free(want);
+}
+
 static event_id random_id(void)
 {
 	return random() % 3 ? (event_id)random() % (newest + 2) : 0;
@@ -355,12 +413,16 @@ static void search_at_random(void)
 			channels[i].gap_to = low;
 	}
 	read_plainly(s.after, s.upto);
-	struct filter_scan scan;
-	if (f && !s.lines_before && !s.lines_after && random() % 4 && filter_scan_init(&scan, f))
-		for (int i = 0; i < CHANNELS; i++)
-			channels[i].scan = &scan;
+	struct filter_scan scans[CHANNELS];
+	bool scans_too = !s.lines_before && !s.lines_after && random() % 4;
+	for (int i = 0; i < CHANNELS; i++) {
+		filter_scan_init(&scans[i], f, channels[i].name);
+		if (scans_too)
+			channels[i].scan = &scans[i];
+	}
 	compare(&s, false);
 	compare(&s, true);
+	compare_counts(scans, s.after, s.upto, random() % 2);
 	for (int i = 0; i < CHANNELS; i++)
 		journal_snapshot_fini(&channels[i].snapshot);
 	filter_unref(f);
@@ -400,6 +462,7 @@ START_TEST(newest_first_is_the_reverse_of_oldest_first_and_both_are_a_plain_read
 	while (n_items)
 		free(items[--n_items].text);
 	filter_run_fini(&run);
+	ck_assert_uint_gt(n_indexed, 0);
 }
 END_TEST
 
