@@ -108,6 +108,8 @@ void search_put_time(struct json *j, const char *key, event_id id)
 	buf_fini(&text);
 }
 
+static const char progress[] = "progress";
+
 static void put_progress(const struct search *s, struct json *j)
 {
 	const struct progress *p = &s->progress;
@@ -131,7 +133,7 @@ static void say(struct search *s, const char *type, struct json *data)
 	if (!is_document)
 		format_control(&out, s->sub.format, registry_epoch(s->all->registry), FORMAT_NO_ID,
 			       type, buf_str(data->out));
-	else if (type != s->kind->progress)
+	else if (type != progress)
 		buf_put_str(&out, buf_str(data->out));
 	if (is_document)
 		buf_putc(&out, '\n');
@@ -146,7 +148,7 @@ static void say_progress(struct search *s)
 	s->said_ns = loop_now(loop_of(s));
 	json_open(&j, NULL, '{');
 	put_progress(s, &j);
-	say(s, s->kind->progress, &j);
+	say(s, progress, &j);
 	buf_fini(&data);
 }
 

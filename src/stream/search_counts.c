@@ -140,9 +140,5 @@ static void fini(struct search *s)
 	counter_fini(&s->of.counts);
 }
 
-const struct search_kind search_for_counts = {.progress = "histogram",
-					      .begin = begin,
-					      .run = run,
-					      .progress_of = progress_of,
-					      .put = put,
-					      .fini = fini};
+const struct search_kind search_for_counts = {
+	.begin = begin, .run = run, .progress_of = progress_of, .put = put, .fini = fini};

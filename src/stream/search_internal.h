@@ -27,7 +27,6 @@ struct progress {
 
 /* What one kind of search does with what it finds. */
 struct search_kind {
-	const char *progress; /* the name of what says how far it has come */
 	void (*begin)(struct search *s);
 	/* In a helper thread: goes on until `deadline_ns`.  Whether it is over. */
 	bool (*run)(struct search *s, struct filter_run *run, int64_t deadline_ns);

@@ -64,8 +64,7 @@ static void fini(struct search *s)
 	searcher_fini(&s->of.matches);
 }
 
-const struct search_kind search_for_matches = {.progress = "progress",
-					       .begin = begin,
+const struct search_kind search_for_matches = {.begin = begin,
 					       .run = run,
 					       .progress_of = progress_of,
 					       .send = send,

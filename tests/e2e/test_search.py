@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""/search: everything that matches, as it is found, against all that the channels hold."""
+"""/search and /histogram: everything that matches, and how much, against all that the channels hold."""
+import datetime
 import itertools
 import random
 import urllib.parse
@@ -108,6 +109,76 @@ def a_search_brings_what_a_plain_reading_does(site):
 def place(text):
     ms, n = text.split(".")[1].split("-")
     return int(ms), int(n)
+
+
+def milliseconds(stamp):
+    moment = datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+    return round(moment.timestamp() * 1000)
+
+
+def histogram(site, **query):
+    return site.json("/histogram?" + urllib.parse.urlencode(query, doseq=True))
+
+
+def a_histogram_counts_what_a_plain_reading_does(site):
+    """Every event that matches, in the bucket of the time at which it came, also those that are in compressed segments."""
+    two_channels(site, 30000)
+    wait_for(lambda: site.json("/status")["segments_compressed"] >= 1, "a compressed segment", 30)
+    lines = [e for e in everything(site) if e["event"] == "line"]
+    rng = random.Random(815)
+    n_skipped = 0
+    for channels, (text, matches) in itertools.product(("a", "b", "ab"), FILTERS):
+        query = {"channel": list(channels), "buckets": rng.choice((1, 7, 100, 2000))}
+        if text:
+            query["filter"] = text
+        want = [e for e in lines if e["channel"] in channels and matches(e)]
+        ends = sorted(place(rng.choice(lines)["id"])[0] for _ in range(2))
+        if rng.random() < 0.5:
+            query["since"] = ends[0]
+            want = [e for e in want if place(e["id"])[0] >= ends[0]]
+        if rng.random() < 0.5:
+            query["until"] = ends[1]
+            want = [e for e in want if place(e["id"])[0] < ends[1]]
+        h = histogram(site, **query)
+        since, width = milliseconds(h["since"]), h["width_ms"]
+        check(h["complete"] and h["matches"] == len(want) and len(h["counts"]) <= query["buckets"], "%r: %r" % (query, h))
+        check(since + len(h["counts"]) * width == milliseconds(h["until"]), "%r: %r" % (query, h))
+        check(since == query.get("since", since) and milliseconds(h["until"]) >= query.get("until", 0), "%r: %r" % (query, h))
+        rows = {level: [0] * len(h["counts"]) for level in {e["severity"] for e in want}}
+        for e in want:
+            rows[e["severity"]][(place(e["id"])[0] - since) // width] += 1
+        check(h["severities"] == rows, "%r: %r and not %r" % (query, h["severities"], rows))
+        check(h["counts"] == [sum(n) for n in zip(*rows.values())] or not rows, "%r: the sums differ" % query)
+        n_skipped += h["skipped"]
+    check(n_skipped, "the index was of no use")
+    # What retention has dropped is said.
+    gaps = histogram(site, channel="a", since="1h")["gaps"]
+    check([g["reason"] for g in gaps] == ["expired"] and gaps[0]["channel"] == "a", repr(gaps))
+
+
+def a_histogram_comes_again_and_again_until_it_is_complete(site):
+    two_channels(site, 10)
+    many_words(site, 60000)
+    query = urllib.parse.urlencode({"channel": "b", "filter": SLOW, "buckets": 5})
+    s = Stream(site, query, path="/histogram")
+    got = [s.until_type("progress").json() for _ in range(3)]
+    check(all(a["scanned"] < b["scanned"] and a["matches"] <= b["matches"] for a, b in zip(got, got[1:])), repr(got))
+    check(all(sum(h["counts"]) == h["matches"] and len(h["counts"]) == 5 for h in got), repr(got))
+    check(site.json("/status")["searches"] == 1, "it is not counted")
+    s.close()
+    wait_for(lambda: site.json("/status")["searches"] == 0, "the search to end with its client", 5)
+    # Stopped, it says that it is not complete; a document does so, too.
+    s = Stream(site, query, path="/histogram")
+    s.until_type("progress")
+    document = socket.create_connection(("127.0.0.1", site.port), 30 * PATIENCE)
+    document.sendall(b"GET /logs/histogram?%s HTTP/1.0\r\nHost: localhost\r\n\r\n" % query.encode())
+    wait_for(lambda: site.json("/status")["searches"] == 2, "both")
+    site.sluice.send_signal(signal.SIGTERM)
+    bye = s.until_type("bye").json()
+    text = b"".join(iter(lambda: document.recv(65536), b""))
+    document.close()
+    for h in (bye, json.loads(text.partition(b"\r\n\r\n")[2])):
+        check(h["complete"] is False and h["reason"] == "shutdown" and sum(h["counts"]) == h["matches"], repr(h))
 
 
 def context_stands_around_each_match(site):
@@ -221,13 +292,22 @@ def what_makes_no_sense_is_refused_with_a_sentence(site):
     for query, says in (("", b"Which channel?"), ("channel=a&order=up", b'"order" is newest (first) or oldest'),
                         ("channel=a&limit=-1", b'"limit" is a number'), ("channel=a&context=1000", b'"context" is a number'),
                         ("channel=a&format=json", b"A search is sse, ndjson or text"), ("channel=a&filter=nonsense", b"nonsense"),
-                        ("channel=a&before=yesterday+25:00", b'"before" is no time'), ("channel=a&tail=5", b"tail")):
+                        ("channel=a&before=yesterday+25:00", b'"before" is no time'), ("channel=a&tail=5", b"tail"),
+                        ("channel=a&buckets=5", b"buckets")):
         status, _, body = site.get("/search?" + query)
         check(status == 400 and says in body, "%s: %d %r" % (query, status, body))
+    for query, says in (("", b"Which channel?"), ("channel=a&buckets=0", b'"buckets" is a number from 1 to 2000'),
+                        ("channel=a&buckets=many", b'"buckets" is'), ("channel=a&limit=5", b"limit"), ("channel=a&order=oldest", b"order"),
+                        ("channel=a&context=2", b"context"), ("channel=a&format=text", b"A histogram is json, sse or ndjson"),
+                        ("channel=a&before=5m+ago+x", b'"before" is no time')):
+        status, _, body = site.get("/histogram?" + query)
+        check(status == 400 and says in body, "%s: %d %r" % (query, status, body))
+    check(site.get("/histogram?channel=a", {"Accept": "text/html"})[0] == 406, "as HTML")
     check(site.get("/search?channel=nosuch")[0] in (400, 403, 404), "a channel that is not there")
 
 
-run(a_search_brings_what_a_plain_reading_does, context_stands_around_each_match,
+run(a_search_brings_what_a_plain_reading_does, a_histogram_counts_what_a_plain_reading_does,
+    a_histogram_comes_again_and_again_until_it_is_complete, context_stands_around_each_match,
     it_says_how_far_it_has_come_and_ends_when_the_client_goes, nobody_searches_for_all_others,
     a_client_that_does_not_read_holds_up_nothing, a_killed_hub_ends_it_and_the_last_id_goes_on,
     what_makes_no_sense_is_refused_with_a_sentence)

@@ -18,6 +18,7 @@
 #include "base/sink.h"
 #include "base/siphash.h"
 #include "base/table.h"
+#include "base/timestamp.h"
 #include "base/unit.h"
 #include "base/utf8.h"
 
@@ -410,6 +411,81 @@ START_TEST(hashes_of_two_tables_differ)
 }
 END_TEST
 
+START_TEST(times_are_read_as_people_write_them)
+{
+	const int64_t S = 1000000000, now = 1763700000 * S;
+	static const struct {
+		const char *text;
+		int64_t seconds; /* -1: refused */
+	} times[] = {
+		{"2025-11-21T04:40:00Z", 1763700000},
+		{"2025-11-21 04:40:00", 1763700000},
+		{"2025-11-21T05:40:00+01:00", 1763700000},
+		{"2025-11-21T03:40-0100", 1763700000},
+		{"2025-11-21", 1763683200},
+		{"1763700000", 1763700000},
+		{"15m", 1763699100},
+		{"-1h", 1763696400},
+		{"now", 1763700000},
+		{"2024-02-29", 1709164800},
+		{"2023-02-29", -1},
+		{"2025-13-01", -1},
+		{"2025-11-21T24:00:00Z", -1},
+		{"1763700000000", 1763700000},
+		{"1763700000000000", 1763700000},
+		{"1763700000000000000", 1763700000},
+		{" 1763700000\r\n", 1763700000},
+		{"1h30m", 1763694600},
+		{"-1h30m", 1763694600},
+		{"now-1h30m", 1763694600},
+		{"1d 12h ago", 1763570400},
+		{"today", 1763683200},
+		{"Today 04:40", 1763700000},
+		{"04:40:00", 1763700000},
+		{"4:40", 1763700000},
+		{"yesterday", 1763596800},
+		{"yesterday 14:00", 1763647200},
+		{"yesterday 14:00Z", 1763647200},
+		{"yesterday 15:00+01:00", 1763647200},
+		{"yesterday 15:00 +01:00", 1763647200},
+		{"today+02:00", 1763676000},
+		{"today-08:00", 1763625600}, /* where it is still the 20th */
+		{"", -1},
+		{"5", -1},
+		{"12345", -1},
+		{"1763700000x", -1},
+		{"99999999999", -1},
+		{"1h30", -1},
+		{"h", -1},
+		{"now+1h", -1},
+		{"today 24:00", -1},
+		{"yesterday 14", -1},
+		{"todayish", -1},
+		{"tomorrow", -1},
+		{"2025-11-21T04:40:00Zx", -1},
+		{"2500-01-01", -1},
+	};
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		int64_t ns = 0;
+		int r = timestamp_parse(str_of(times[i].text), now, &ns);
+		if (times[i].seconds < 0)
+			ck_assert_msg(r, "%s is taken", times[i].text);
+		else
+			ck_assert_msg(!r && ns == times[i].seconds * S, "%s: %lld", times[i].text,
+				      (long long)ns);
+	}
+	int64_t ns = 0;
+	ck_assert_int_eq(timestamp_parse(STR("1763700000.25"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + S / 4);
+	ck_assert_int_eq(timestamp_parse(STR("1763700000123"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + 123 * (S / 1000));
+	ck_assert_int_eq(timestamp_parse(STR("1763700000123.5"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + 1235 * (S / 10000));
+	ck_assert_int_eq(timestamp_parse(STR("1763700000123456789"), now, &ns), 0);
+	ck_assert_int_eq(ns, now + 123456789);
+}
+END_TEST
+
 UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_visible,
 	  numbers_are_written_as_people_do, every_pair_of_bytes_becomes_valid_utf8,
 	  a_cut_does_not_split_a_character, json_escapes_every_control_character,
@@ -419,4 +495,4 @@ UNIT_MAIN("base", any_bytes_become_valid_utf8, nothing_that_a_terminal_obeys_is_
 	  a_log_that_nobody_reads_waits_for_nobody_and_counts_what_it_drops,
 	  the_flags_of_a_shared_standard_error_stay_as_they_are,
 	  a_table_finds_what_was_added_and_not_removed, entries_of_one_hash_are_all_there,
-	  hashes_of_two_tables_differ)
+	  hashes_of_two_tables_differ, times_are_read_as_people_write_them)
