@@ -13,6 +13,7 @@
 #define SLUICE_FILTER_FILTER_H
 
 #include "filter/regex.h"
+#include "filter/value.h"
 #include "wire/record.h"
 
 enum { FILTER_TEXT_MAX = 4096 };
@@ -89,6 +90,9 @@ void filter_run_fini(struct filter_run *run);
 
 /* The event that the next calls are about; borrowed until the next one. */
 void filter_run_event(struct filter_run *run, const struct event *ev, struct str channel);
+
+/* What the event has as fields.NAME; borrowed until the next call. */
+struct value filter_run_field(struct filter_run *run, const char *name);
 
 /* What all filters share of an event's work is done, so that the next match takes only its
  * own time; and the same event once more, as if nothing of it had been matched.

@@ -111,6 +111,11 @@ static struct value field_of(struct filter_run *run, const char *name)
 	return (struct value){0};
 }
 
+struct value filter_run_field(struct filter_run *run, const char *name)
+{
+	return field_of(run, name);
+}
+
 static struct value subject_of(struct filter_run *run, const struct node *n)
 {
 	const struct event *ev = run->event;

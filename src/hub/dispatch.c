@@ -78,7 +78,7 @@ static const char *limit_reached(struct hub *h, const struct identity *who,
 	if (use == USE_HISTORY)
 		return pages_are_full(&h->pages, who->address) ? "too many pages of history at once"
 							       : NULL;
-	if (use == USE_SEARCH || use == USE_HISTOGRAM)
+	if (use == USE_SEARCH || is_of_numbers(use))
 		return searches_limit(&h->searches, who);
 	if (h->drain.is_on)
 		return "draining: it is about to stop, or to be replaced";
@@ -109,7 +109,7 @@ static void count(struct hub *h, struct admission *a, enum subscription_use use)
 {
 	if (use == USE_HISTORY)
 		admission_count(a, h->pages.addresses, NULL, &h->pages.n_admitted);
-	else if (use == USE_SEARCH || use == USE_HISTOGRAM)
+	else if (use == USE_SEARCH || is_of_numbers(use))
 		admission_count(a, h->searches.addresses, h->searches.users,
 				&h->searches.n_admitted);
 	else
@@ -267,11 +267,9 @@ static void ask_about_stream(struct request_context *a, struct str token)
 static const struct {
 	const char *route;
 	enum subscription_use use;
-} event_routes[] = {{"/events", USE_STREAM},
-		    {"/poll", USE_POLL},
-		    {"/history", USE_HISTORY},
-		    {"/search", USE_SEARCH},
-		    {"/histogram", USE_HISTOGRAM}};
+} event_routes[] = {{"/events", USE_STREAM},       {"/poll", USE_POLL},
+		    {"/history", USE_HISTORY},     {"/search", USE_SEARCH},
+		    {"/histogram", USE_HISTOGRAM}, {"/facets", USE_FACETS}};
 
 /* The use of a route that is answered on its descriptor; -1 for any other. */
 static int use_of(struct str route)
@@ -478,6 +476,8 @@ void dispatch_take(struct hub *h, const struct connection *c, const struct hando
 		search_open(&h->searches, &search_for_matches, fd, r, &a);
 	else if (use == USE_HISTOGRAM)
 		search_open(&h->searches, &search_for_counts, fd, r, &a);
+	else if (use == USE_FACETS)
+		search_open(&h->searches, &search_for_facets, fd, r, &a);
 	else
 		stream_open(&h->streams, fd, r, &a);
 	admission_fini(&a);

@@ -14,6 +14,7 @@
 #include "channel/regexes.h"
 #include "hub/subscription_builder.h"
 #include "past/counter.h"
+#include "past/facets.h"
 #include "past/searcher.h"
 #include "wire/query.h"
 
@@ -23,6 +24,10 @@ enum {
 	LIMIT_MAX = 5000,
 	SEARCH_LIMIT_DEFAULT = 1000,
 	BUCKETS_DEFAULT = 100,
+	FACETS_LIMIT_DEFAULT = 10000,
+	FACETS_LIMIT_MAX = 1000000,
+	TOP_DEFAULT = 10,
+	TOP_MAX = 1000,
 	CONTEXT_MAX = SEARCHER_CONTEXT_MAX
 };
 
@@ -94,7 +99,7 @@ static int set_edge(struct subscription_builder *a, const char *key, const char 
 	struct str text = str_of(value), epoch;
 	event_id id;
 	int64_t n;
-	if (a->use != USE_HISTOGRAM && unit_parse_int(value, &n) == 0 && n < 1000000)
+	if (!is_of_numbers(a->use) && unit_parse_int(value, &n) == 0 && n < 1000000)
 		return set_number(a, key, value, CONTEXT_MAX,
 				  is_before ? &a->s->lines_before : &a->s->lines_after);
 	if (id_parse(text, &epoch, &id) == 0) {
@@ -133,9 +138,8 @@ static int set_format(struct subscription_builder *a, const char *value)
 			return 0;
 		}
 	}
-	return builder_refuse(
-		a,
-		"\"format\" is one of sse, ndjson, text (and json for /history and /histogram).");
+	return builder_refuse(a, "\"format\" is one of sse, ndjson, text (and json for /history, "
+				 "/histogram and /facets).");
 }
 
 static bool is_one_of(const char *value, const char *x, const char *y)
@@ -181,10 +185,10 @@ static int set_switch(struct subscription_builder *a, const char *key, const cha
 }
 
 static const char *const known[] = {
-	"channel", "filter",   "grep",      "exclude", "severity", "type",  "source",
-	"format",  "data",     "event",     "batch",   "gzip",     "after", "since",
-	"tail",    "earliest", "timeout",   "before",  "until",    "limit", "context",
-	"add",     "drop",     "heartbeat", "order",   "buckets",  NULL};
+	"channel", "filter",  "grep",   "exclude", "severity", "type",  "source", "format",
+	"data",    "event",   "batch",  "gzip",    "after",    "since", "tail",   "earliest",
+	"timeout", "before",  "until",  "limit",   "context",  "add",   "drop",   "heartbeat",
+	"order",   "buckets", "fields", "top",     NULL};
 
 /* Names that other tools use for the same parameter. */
 static const char *const synonyms[][2] = {
@@ -246,15 +250,52 @@ static int set_timeout(struct subscription_builder *a, const char *value)
 	return 0;
 }
 
-static int set_buckets(struct subscription_builder *a, const char *value)
+static int set_from_one(struct subscription_builder *a, const char *key, const char *value,
+			int64_t max, uint64_t *ret)
 {
 	int64_t n;
-	if (unit_parse_int(value, &n) || n < 1 || n > COUNTER_BUCKETS_MAX) {
-		buf_printf(a->why, "\"buckets\" is a number from 1 to %d.\n", COUNTER_BUCKETS_MAX);
+	if (unit_parse_int(value, &n) || n < 1 || n > max) {
+		buf_printf(a->why, "\"%s\" is a number from 1 to %lld.\n", key, (long long)max);
 		return 400;
 	}
-	a->s->n_buckets = (uint64_t)n;
+	*ret = (uint64_t)n;
 	return 0;
+}
+
+/* NAME,NAME,... */
+static int add_fields(struct subscription_builder *a, const char *value)
+{
+	struct buf *all = &a->s->fields;
+	size_t n = 0;
+	for (;;) {
+		struct str name = {value, strcspn(value, ",")};
+		value += name.len;
+		name = utf8_trim(name);
+		if (name.len) {
+			buf_put_str(all, name);
+			buf_putc(all, 0);
+		}
+		if (!*value++)
+			break;
+	}
+	for (size_t i = 0; i < all->len; i++)
+		n += !all->data[i];
+	if (n > FACETS_MAX) {
+		buf_printf(a->why, "\"fields\" names at most %d.\n", FACETS_MAX);
+		return 400;
+	}
+	return 0;
+}
+
+static int one_of_facets(struct subscription_builder *a, const char *key, const char *value)
+{
+	if (strcmp(key, "fields") == 0)
+		return add_fields(a, value);
+	if (strcmp(key, "top") == 0)
+		return set_from_one(a, key, value, TOP_MAX, &a->s->n_top);
+	if (strcmp(key, "limit") == 0)
+		return set_from_one(a, key, value, FACETS_LIMIT_MAX, &a->s->limit);
+	return -1;
 }
 
 static int one_of_history(struct subscription_builder *a, const char *key, const char *value)
@@ -264,7 +305,11 @@ static int one_of_history(struct subscription_builder *a, const char *key, const
 	if (strcmp(key, "until") == 0)
 		return id_of_time(a, key, str_of(value), &a->s->until);
 	if (a->use == USE_HISTOGRAM)
-		return strcmp(key, "buckets") == 0 ? set_buckets(a, value) : -1;
+		return strcmp(key, "buckets") == 0
+			       ? set_from_one(a, key, value, COUNTER_BUCKETS_MAX, &a->s->n_buckets)
+			       : -1;
+	if (a->use == USE_FACETS)
+		return one_of_facets(a, key, value);
 	if (strcmp(key, "limit") == 0)
 		return set_number(a, key, value, a->use == USE_SEARCH ? INT64_MAX : LIMIT_MAX,
 				  &a->s->limit);
@@ -382,9 +427,9 @@ static int negotiate(struct subscription_builder *a, struct str accept)
 	static const enum format formats[] = {FORMAT_PAGE, FORMAT_SSE, FORMAT_NDJSON, FORMAT_TEXT};
 	static const char *const types[] = {"application/json", "text/event-stream",
 					    "application/x-ndjson", "text/plain"};
-	/* A histogram may be a document, but not text; a stream the other way round. */
-	bool is_histogram = a->use == USE_HISTOGRAM;
-	size_t first = is_histogram ? 0 : 1, end = array_size(formats) - (is_histogram ? 1 : 0);
+	/* Numbers may be a document, but not text; a stream the other way round. */
+	bool is_numbers = is_of_numbers(a->use);
+	size_t first = is_numbers ? 0 : 1, end = array_size(formats) - (is_numbers ? 1 : 0);
 	int best = 0;
 	for (size_t i = first; i < end; i++) {
 		int q = accept_quality(accept, types[i]);
@@ -395,8 +440,8 @@ static int negotiate(struct subscription_builder *a, struct str accept)
 	if (best)
 		return 0;
 	buf_printf(a->why, "%s, none of which \"Accept\" admits.\n",
-		   is_histogram
-			   ? "A histogram is application/json, text/event-stream or "
+		   is_numbers
+			   ? "This answer is application/json, text/event-stream or "
 			     "application/x-ndjson"
 			   : "A stream is text/event-stream, application/x-ndjson or text/plain");
 	return 406;
@@ -424,9 +469,9 @@ static int choose_format(struct subscription_builder *a, struct str accept)
 		return builder_refuse(
 			a, "A stream is sse, ndjson or text (format=ndjson: a JSON object "
 			   "a line).");
-	if (a->use == USE_HISTOGRAM && strcmp(a->format, "text") == 0)
-		return builder_refuse(a, "A histogram is json, sse or ndjson.");
-	if (a->use == USE_HISTOGRAM && is_json)
+	if (is_of_numbers(a->use) && strcmp(a->format, "text") == 0)
+		return builder_refuse(a, "This answer is json, sse or ndjson.");
+	if (is_of_numbers(a->use) && is_json)
 		s->format = FORMAT_PAGE;
 	else if (strcmp(a->format, "ndjson") == 0)
 		s->format = FORMAT_NDJSON;
@@ -517,8 +562,10 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 	struct subscription_builder *a = mem_zero(sizeof(*a));
 	*ret = (struct subscription){.framing = r->framing,
 				     .gzips = r->takes_gzip,
-				     .limit = use == USE_SEARCH ? SEARCH_LIMIT_DEFAULT
-								: LIMIT_DEFAULT,
+				     .limit = use == USE_SEARCH   ? SEARCH_LIMIT_DEFAULT
+					      : use == USE_FACETS ? FACETS_LIMIT_DEFAULT
+								  : LIMIT_DEFAULT,
+				     .n_top = TOP_DEFAULT,
 				     .n_buckets = BUCKETS_DEFAULT,
 				     .timeout_ns = 25 * NS_PER_SEC};
 	a->hub = h;
@@ -531,7 +578,7 @@ int subscription_parse(struct hub *h, const struct handoff_request *r, const str
 	struct str last = utf8_trim(r->last_event_id);
 	if (!last.len)
 		last = buf_str(&a->last_event_id);
-	if (!status && last.len && use != USE_HISTORY && use != USE_HISTOGRAM)
+	if (!status && last.len && use != USE_HISTORY && !is_of_numbers(use))
 		status = use == USE_SEARCH ? go_on_behind(a, last)
 					   : set_cursor(a, last, "Last-Event-ID");
 	if (!status && !ret->n_channels && !a->n_names) {

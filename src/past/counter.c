@@ -57,20 +57,13 @@ static int wants(void *ctx, const struct past *p)
 static void put_gap(void *ctx maybe_unused, const struct past *p, int wanted maybe_unused,
 		    struct buf *out)
 {
-	const struct counter_gap gap = {.channel = p->channel->name,
-					.from = p->gap_from,
-					.to = p->gap_to,
-					.count = p->gap_count,
-					.reason = p->gap_reason};
-	buf_put(out, (const char *)&gap, sizeof(gap));
+	missing_put(p, out);
 }
 
 static bool take_gap(void *ctx, event_id id maybe_unused, struct str text)
 {
 	struct counter *c = ctx;
-	if (c->n_gaps < COUNTER_GAPS_MAX)
-		memcpy(&c->gaps[c->n_gaps], text.data, sizeof(c->gaps[0]));
-	c->n_gaps++;
+	missing_take(&c->missing, text);
 	return true;
 }
 

@@ -10,16 +10,9 @@
 #define SLUICE_PAST_COUNTER_H
 
 #include "past/backwards.h"
+#include "past/missing.h"
 
-enum { COUNTER_BUCKETS_MAX = 2000, COUNTER_GAPS_MAX = 100 };
-
-/* Something is missing from the range. */
-struct counter_gap {
-	struct str channel; /* borrowed from its past_channel */
-	event_id from, to;
-	int64_t count;      /* events, or -1: not known */
-	const char *reason; /* static */
-};
+enum { COUNTER_BUCKETS_MAX = 2000 };
 
 struct counter {
 	/* what is asked */
@@ -36,9 +29,8 @@ struct counter {
 	/* what came of it */
 	uint64_t *counts; /* owned: for each bucket one for each severity, by severity_place() */
 	uint64_t n_matches;
-	uint64_t n_indexed;                        /* of these, not read */
-	struct counter_gap gaps[COUNTER_GAPS_MAX]; /* the newest; newest first */
-	uint64_t n_gaps;                           /* more than that, perhaps */
+	uint64_t n_indexed; /* of these, not read */
+	struct missing missing;
 	event_id reached;     /* everything from here on has been counted; 0: nothing yet */
 	uint64_t read, total; /* bytes of journals */
 	uint64_t skipped;     /* of those read, what the index was enough for */

@@ -17,6 +17,7 @@ static const struct {
 	{"/history", ROUTE_HUB, false, "GET, HEAD, POST"},
 	{"/search", ROUTE_HUB, false, "GET, HEAD, POST"},
 	{"/histogram", ROUTE_HUB, false, "GET, HEAD, POST"},
+	{"/facets", ROUTE_HUB, false, "GET, HEAD, POST"},
 	{"/streams/", ROUTE_HUB, true, "POST, DELETE"},
 	{"/schema/", ROUTE_HUB, true, ROUTE_READS},
 	{"/channels", ROUTE_HUB, false, ROUTE_READS},

@@ -108,6 +108,27 @@ void search_put_time(struct json *j, const char *key, event_id id)
 	buf_fini(&text);
 }
 
+void search_put_missing(const struct search *s, struct json *j, const struct missing *m)
+{
+	json_open(j, "gaps", '[');
+	for (size_t i = 0; i < MIN(m->n, (uint64_t)MISSING_MAX); i++) {
+		const struct missing_gap *g = &m->gaps[i];
+		json_open(j, NULL, '{');
+		json_str(j, "channel", g->channel);
+		search_put_cursor(s, j, "from", g->from);
+		search_put_cursor(s, j, "to", g->to);
+		if (g->count >= 0)
+			json_int(j, "count", g->count);
+		else
+			json_null(j, "count");
+		json_cstr(j, "reason", g->reason);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	if (m->n > MISSING_MAX)
+		json_int(j, "more_gaps", (int64_t)(m->n - MISSING_MAX));
+}
+
 static const char progress[] = "progress";
 
 static void put_progress(const struct search *s, struct json *j)

@@ -19,8 +19,8 @@
 struct quota;
 struct search_kind;
 
-/* The events themselves, and how many there are by time and severity. */
-extern const struct search_kind search_for_matches, search_for_counts;
+/* The events themselves, how many there are by time and severity, and which values they have. */
+extern const struct search_kind search_for_matches, search_for_counts, search_for_facets;
 
 /* All searches of a hub, and what they share. */
 struct searches {

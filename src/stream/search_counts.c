@@ -97,28 +97,6 @@ static bool has_some(const struct counter *c, unsigned severity)
 	return false;
 }
 
-static void put_gaps(const struct search *s, struct json *j)
-{
-	const struct counter *c = &s->of.counts;
-	json_open(j, "gaps", '[');
-	for (size_t i = 0; i < MIN(c->n_gaps, (uint64_t)COUNTER_GAPS_MAX); i++) {
-		const struct counter_gap *g = &c->gaps[i];
-		json_open(j, NULL, '{');
-		json_str(j, "channel", g->channel);
-		search_put_cursor(s, j, "from", g->from);
-		search_put_cursor(s, j, "to", g->to);
-		if (g->count >= 0)
-			json_int(j, "count", g->count);
-		else
-			json_null(j, "count");
-		json_cstr(j, "reason", g->reason);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-	if (c->n_gaps > COUNTER_GAPS_MAX)
-		json_int(j, "more_gaps", (int64_t)(c->n_gaps - COUNTER_GAPS_MAX));
-}
-
 static void put(const struct search *s, struct json *j)
 {
 	const struct counter *c = &s->of.counts;
@@ -132,7 +110,7 @@ static void put(const struct search *s, struct json *j)
 			put_row(c, j, i < SEVERITIES - 1 ? severity_name((uint8_t)i) : "none", i,
 				i + 1);
 	json_close(j, '}');
-	put_gaps(s, j);
+	search_put_missing(s, j, &c->missing);
 }
 
 static void fini(struct search *s)

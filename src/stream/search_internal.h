@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "loop/helper.h"
 #include "past/counter.h"
+#include "past/facets.h"
 #include "past/searcher.h"
 #include "stream/outlet.h"
 #include "stream/search.h"
@@ -61,6 +62,7 @@ struct search {
 	union {
 		struct searcher matches;
 		struct counter counts;
+		struct facets facets;
 	} of;
 	struct quota_entry *quotas[2]; /* of its address and user; or NULL */
 	int64_t begun_ns, said_ns;     /* loop time: of all, and of the last progress */
@@ -71,5 +73,7 @@ struct search {
 void search_put_cursor(const struct search *s, struct json *j, const char *key, event_id id);
 /* The time of an id, or null for 0. */
 void search_put_time(struct json *j, const char *key, event_id id);
+/* What is missing, as "gaps". */
+void search_put_missing(const struct search *s, struct json *j, const struct missing *m);
 
 #endif

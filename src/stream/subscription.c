@@ -45,5 +45,6 @@ void subscription_fini(struct subscription *s)
 	buf_fini(&s->names);
 	buf_fini(&s->filter);
 	buf_fini(&s->key);
+	buf_fini(&s->fields);
 	s->n_channels = 0;
 }

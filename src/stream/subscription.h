@@ -54,6 +54,8 @@ struct subscription {
 	uint64_t limit, lines_before, lines_after;
 	bool is_oldest_first; /* of a search */
 	uint64_t n_buckets;   /* of a histogram */
+	struct buf fields;    /* of facets: their names, each with a NUL; none: all that occur */
+	uint64_t n_top;       /* how many values of each */
 	/* Equal for all who get the very same bytes. */
 	struct buf key;
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """/search and /histogram: everything that matches, and how much, against all that the channels hold."""
+import collections
 import datetime
 import itertools
 import random
@@ -156,6 +157,63 @@ def a_histogram_counts_what_a_plain_reading_does(site):
     check([g["reason"] for g in gaps] == ["expired"] and gaps[0]["channel"] == "a", repr(gaps))
 
 
+def facets(site, **query):
+    return site.json("/facets?" + urllib.parse.urlencode(query, doseq=True))
+
+
+def values_of(event, name):
+    """A list of the one value that the event has, or of none."""
+    if name.startswith("fields."):
+        return [event["fields"][name[7:]]] if name[7:] in event["fields"] else []
+    return [event["event" if name == "type" else name]]
+
+
+def facets_are_those_of_the_newest_that_match(site):
+    two_channels(site, 30000)
+    wait_for(lambda: site.json("/status")["segments_compressed"] >= 1, "a compressed segment", 30)
+    lines = [e for e in everything(site) if e["event"] == "line"]
+    rng = random.Random(1)
+    for channels, (text, matches) in itertools.product(("a", "b", "ab"), FILTERS):
+        query = {"channel": list(channels), "top": rng.choice((1, 3, 1000)), "limit": rng.choice((1, 100, 10000, 1000000))}
+        if text:
+            query["filter"] = text
+        want = [e for e in lines if e["channel"] in channels and matches(e)]
+        complete = len(want) <= query["limit"]
+        want = want[-query["limit"]:]
+        names = ["severity", "type", "source", "channel"] + sorted({"fields." + name for e in want for name in e["fields"]})
+        if rng.random() < 0.5:
+            names = rng.sample(names, 3) + ["fields.nowhere"]
+            query["fields"] = ",".join(name.replace("fields.", rng.choice(("", "fields."))) for name in names)
+        f = facets(site, **query)
+        check(f["matches"] == len(want) and f["complete"] == complete and not f["gaps"], "%r: %r" % (query, f))
+        got = {facet["name"]: facet for facet in f["facets"]}
+        check(set(got) == set(names) or not want, "%r: %r" % (query, list(got)))
+        for name, facet in got.items():
+            counts = collections.Counter(v for e in want for v in values_of(e, name))
+            top = {v["value"]: v["count"] for v in facet["values"]}
+            check(facet["events"] == sum(counts.values()) and all(counts[v] == n for v, n in top.items()), "%r: %r" % (query, facet))
+            check(list(top.values()) == [n for _, n in counts.most_common(query["top"])], "%r: %r" % (query, facet))
+            check(facet["others"] == facet["events"] - sum(top.values()) and "uncounted" not in facet, "%r: %r" % (query, facet))
+
+
+def facets_of_more_than_can_be_counted_say_so(site):
+    site.up("a: {type: file, channel: a, include: [DIR/a.log], read_from: beginning, parse: json}\n")
+    with open(site.path("a.log"), "w") as f:
+        for i in range(30000):
+            f.write(json.dumps({"message": "x", "request": "id-%d" % i, "often": i % 2, "long": "y" * 300, "f%d" % (i % 90): 1,
+                                "deep": {"er": i % 3}}) + "\n")
+    wait_for(lambda: any(c["events"] >= 30000 for c in site.json("/channels")["channels"]), "all lines", 60)
+    f = facets(site, channel="a", limit=1000000)
+    got = {facet["name"]: facet for facet in f["facets"]}
+    check(f["matches"] == 30000 and len(got) == 63 and f["unnamed"] > 0, "%d names, %r" % (len(got), f.get("unnamed")))
+    check(got["fields.request"]["events"] == 30000 and got["fields.request"]["uncounted"] == 26000, repr(got["fields.request"]))
+    check(got["fields.long"]["uncounted"] == 30000 and not got["fields.long"]["values"], repr(got["fields.long"]))
+    f = facets(site, channel="a", limit=1000000, fields="often,deep.er, severity")["facets"]
+    check([(v["value"], v["count"]) for v in f[0]["values"]] == [(0, 15000), (1, 15000)], repr(f[0]))
+    check(f[1]["name"] == "fields.deep.er" and {v["value"]: v["count"] for v in f[1]["values"]} == dict.fromkeys(range(3), 10000), repr(f[1]))
+    check(f[2]["name"] == "severity" and f[2]["events"] == 0, repr(f[2]))
+
+
 def a_histogram_comes_again_and_again_until_it_is_complete(site):
     two_channels(site, 10)
     many_words(site, 60000)
@@ -298,15 +356,21 @@ def what_makes_no_sense_is_refused_with_a_sentence(site):
         check(status == 400 and says in body, "%s: %d %r" % (query, status, body))
     for query, says in (("", b"Which channel?"), ("channel=a&buckets=0", b'"buckets" is a number from 1 to 2000'),
                         ("channel=a&buckets=many", b'"buckets" is'), ("channel=a&limit=5", b"limit"), ("channel=a&order=oldest", b"order"),
-                        ("channel=a&context=2", b"context"), ("channel=a&format=text", b"A histogram is json, sse or ndjson"),
+                        ("channel=a&context=2", b"context"), ("channel=a&format=text", b"This answer is json, sse or ndjson"),
                         ("channel=a&before=5m+ago+x", b'"before" is no time')):
         status, _, body = site.get("/histogram?" + query)
         check(status == 400 and says in body, "%s: %d %r" % (query, status, body))
     check(site.get("/histogram?channel=a", {"Accept": "text/html"})[0] == 406, "as HTML")
+    for query, says in (("", b"Which channel?"), ("channel=a&top=0", b'"top" is a number from 1 to 1000'), ("channel=a&buckets=5", b"buckets"),
+                        ("channel=a&limit=0", b'"limit" is a number from 1 to 1000000'), ("channel=a&format=text", b"This answer is json"),
+                        ("channel=a&fields=" + ",".join("f%d" % i for i in range(65)), b'"fields" names at most 64')):
+        status, _, body = site.get("/facets?" + query)
+        check(status == 400 and says in body, "%s: %d %r" % (query, status, body))
     check(site.get("/search?channel=nosuch")[0] in (400, 403, 404), "a channel that is not there")
 
 
 run(a_search_brings_what_a_plain_reading_does, a_histogram_counts_what_a_plain_reading_does,
+    facets_are_those_of_the_newest_that_match, facets_of_more_than_can_be_counted_say_so,
     a_histogram_comes_again_and_again_until_it_is_complete, context_stands_around_each_match,
     it_says_how_far_it_has_come_and_ends_when_the_client_goes, nobody_searches_for_all_others,
     a_client_that_does_not_read_holds_up_nothing, a_killed_hub_ends_it_and_the_last_id_goes_on,

@@ -353,7 +353,7 @@ static void compare_counts(const struct filter_scan *scans, event_id after, even
 			      (unsigned long long)want[i], (unsigned long long)c.n_indexed);
 	/* Blocks that are not read tell no damage. */
 	if (!has_damage)
-		ck_assert_uint_eq(c.n_gaps, n_gaps);
+		ck_assert_uint_eq(c.missing.n, n_gaps);
 	n_indexed += c.n_indexed;
 	counter_fini(&c);
 	free(want);
