@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * journal_command - sluice journal: what lies in the journals, for people.
- *
- * Only reads, and may do so while a hub writes: what stands unfinished at the very
- * end of the newest segment is then no damage.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,10 +15,10 @@
 #include "base/utf8.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "cli/journal_walk.h"
 #include "conf/name.h"
 #include "conf/paths.h"
 #include "filter/filter.h"
-#include "journal/journal.h"
 #include "wire/format.h"
 
 static const char usage[] =
@@ -30,12 +27,13 @@ static const char usage[] =
 	"       sluice journal cat    [-c FILE | --state DIR] [--filter EXPRESSION]\n"
 	"                             [--format text|ndjson] [--after ID]\n"
 	"                             [--since TIME] [--until TIME] [--last N]\n"
-	"                             CHANNEL\n"
+	"                             CHANNEL...\n"
 	"\n"
 	"stat    shows what each journal contains: segments, events, bytes, ids, times\n"
 	"verify  reads everything and reports all damaged and missing parts; the exit\n"
 	"        status is 1 if there are any\n"
-	"cat     prints the events, oldest first\n"
+	"cat     prints the events, oldest first; those of several channels by the order\n"
+	"        in which sluice got them\n"
 	"\n"
 	"A TIME is 2026-11-21T12:00:00Z, today, 1h30m (ago) and the like: see sluice(1).\n"
 	"Nothing is changed.  sluice may be running.\n";
@@ -59,18 +57,6 @@ struct look {
 	bool failed;             /* something could not be read */
 };
 
-/* What was found of one channel. */
-struct found {
-	uint64_t n_segments, n_compressed, n_events, n_cursors, damaged, unfinished, unread;
-	uint64_t bytes, whole; /* on the disk, and before they were compressed */
-	uint64_t next,
-		n_missing; /* ordinal of the event that should follow; events that are gone */
-	bool knows_next;
-	bool is_beyond; /* the events that follow are newer than the range */
-	event_id first, last;
-	char epoch[EPOCH_MAX + 1];
-};
-
 /* FORMAT_TEXT has been escaped for a terminal already. */
 static void print_events(struct look *l)
 {
@@ -84,148 +70,20 @@ static void print_events(struct look *l)
 	l->out.len = 0;
 }
 
-static void put_event(struct look *l, const char *channel, const char *epoch,
-		      const struct event *ev)
+static void put_event(struct look *l, const struct walk *w)
 {
-	if (ev->id <= l->after || ev->id > l->upto)
-		return;
-	filter_run_event(&l->run, ev, str_of(channel));
+	filter_run_event(&l->run, &w->event, str_of(w->channel));
 	if (l->filter && filter_match(l->filter, &l->run) != 1)
 		return;
 	uint64_t n = l->n_matches++;
 	if (l->last_ids)
-		l->last_ids[n % l->n_last] = ev->id;
+		l->last_ids[n % l->n_last] = w->event.id;
 	if (l->last_ids || (l->n_last && n >= l->n_last)) /* others came since the first reading */
 		return;
-	format_event(&l->out, l->format, str_of(epoch), str_of(channel), ev, true);
+	format_event(&l->out, l->format, str_of(w->found.epoch), str_of(w->channel), &w->event,
+		     true);
 	if (l->out.len > 65536)
 		print_events(l);
-}
-
-/* Whether damage is reported, beside being counted. */
-static bool reports(const struct look *l)
-{
-	return strcmp(l->verb, "stat") != 0 && !l->last_ids;
-}
-
-/* Reports events that are missing before this batch of `path`. */
-static void tell_missing(struct look *l, const char *path, uint64_t ordinal, struct found *f)
-{
-	uint64_t n = f->knows_next && ordinal > f->next ? ordinal - f->next : 0;
-	f->next = f->knows_next ? MAX(f->next, ordinal) : ordinal;
-	f->knows_next = true;
-	f->n_missing += n;
-	if (!n || !reports(l))
-		return;
-	bool shows = strcmp(l->verb, "cat") == 0;
-	struct buf when = {0};
-	if (f->last)
-		timestamp_put(&when, (int64_t)id_ms(f->last) * NS_PER_MS);
-	else
-		buf_puts(&when, "the beginning");
-	cli_print(shows ? stderr : stdout, "%s%s: %llu %s missing after %s\n",
-		  shows ? "sluice: " : "", path, (unsigned long long)n,
-		  plural(n, "event is", "events are"), buf_text(&when));
-	buf_fini(&when);
-}
-
-static void take_batch(struct look *l, const char *channel, const struct segment *s,
-		       const struct batch *b, struct found *f)
-{
-	struct str rest = b->records;
-	struct record rec;
-	if (b->ordinal != ORDINAL_UNKNOWN)
-		tell_missing(l, s->path, b->ordinal, f);
-	f->next = b->ordinal == ORDINAL_UNKNOWN ? f->next + b->n_events
-						: MAX(f->next, b->ordinal + b->n_events);
-	while (record_next(&rest, &rec) == 1) {
-		if (rec.kind == RECORD_CURSOR) {
-			f->n_cursors++;
-			continue;
-		}
-		f->n_events++;
-		f->first = f->first ? f->first : rec.event.id;
-		f->last = rec.event.id;
-		if (strcmp(l->verb, "cat") == 0)
-			put_event(l, channel, s->epoch, &rec.event);
-	}
-}
-
-static void tell_damage(struct look *l, const char *path, uint64_t from, uint64_t to,
-			event_id after)
-{
-	bool shows = strcmp(l->verb, "cat") == 0;
-	if (!reports(l))
-		return;
-	struct buf when = {0};
-	if (after)
-		timestamp_put(&when, (int64_t)id_ms(after) * NS_PER_MS);
-	else
-		buf_puts(&when, "its beginning");
-	cli_print(shows ? stderr : stdout, "%s%s: damaged from byte %llu to %llu, after %s%s\n",
-		  shows ? "sluice: " : "", path, (unsigned long long)from, (unsigned long long)to,
-		  buf_text(&when), shows ? "; the events there are left out" : "");
-	buf_fini(&when);
-}
-
-static void read_segment(struct look *l, const char *channel, const char *path, bool is_newest,
-			 struct found *f)
-{
-	struct segment *s;
-	int r = segment_open(path, false, &s);
-	if (r && l->last_ids)
-		return;
-	if (r) {
-		cli_print(stderr, "sluice: %s: %s\n", path,
-			  r == -EPROTO    ? "written by a newer version of sluice"
-			  : r == -EBADMSG ? "not a journal segment (its header is damaged)"
-			  : r == -EACCES  ? "Permission denied (run this as sluice's user, or root)"
-					  : strerror(-r));
-		l->failed = true;
-		f->unread++;
-		return;
-	}
-	struct batch_reader reader;
-	struct batch b;
-	int got;
-	memcpy(f->epoch, s->epoch, sizeof(f->epoch));
-	if (l->after && l->after >= s->before)
-		f->knows_next = false; /* whatever is missing before it is not in the range */
-	tell_missing(l, path, s->ordinal, f);
-	batch_reader_init(&reader, s, segment_start(s), s->size);
-	while ((got = batch_next(&reader, &b)) != 0) {
-		if (got == 1 && b.first > l->upto) {
-			/* Some of the missing events may belong to the range. */
-			if (b.ordinal != ORDINAL_UNKNOWN)
-				tell_missing(l, path, b.ordinal, f);
-			f->is_beyond = true;
-			break;
-		}
-		if (got == 1) {
-			take_batch(l, channel, s, &b, f);
-			f->is_beyond = b.last >= l->upto;
-			if (f->is_beyond)
-				break;
-			continue;
-		}
-		uint64_t bad = reader.offset;
-		bool goes_on = got == -EBADMSG && batch_resync(&reader) == 1;
-		uint64_t to = goes_on ? reader.offset : s->size;
-		if (!goes_on && is_newest && !s->sealed) {
-			f->unfinished += to - bad;
-		} else {
-			f->damaged += to - bad;
-			tell_damage(l, path, bad, to, f->last);
-		}
-		if (!goes_on)
-			break;
-	}
-	batch_reader_fini(&reader);
-	f->n_segments++;
-	f->n_compressed += s->sealed != NULL;
-	f->bytes += segment_bytes(s);
-	f->whole += s->size;
-	segment_unref(s);
 }
 
 static void put_when(struct buf *out, const char *epoch, event_id id)
@@ -241,7 +99,7 @@ static void put_count(struct buf *out, uint64_t n, const char *one, const char *
 	buf_printf(out, "%llu %s", (unsigned long long)n, plural(n, one, many));
 }
 
-static void print_found(const struct look *l, const char *channel, const struct found *f)
+static void print_found(const struct look *l, const char *channel, const struct walk_found *f)
 {
 	struct buf b = {0};
 	buf_printf(&b, "%s: ", channel);
@@ -284,68 +142,54 @@ static void print_found(const struct look *l, const char *channel, const struct 
 	buf_fini(&b);
 }
 
-static struct witness *open_witness(const struct look *l)
-{
-	char *path = mem_printf("%s/witness", l->state_dir);
-	struct witness *w;
-	int r = witness_open(path, false, &w);
-	free(path);
-	return r ? NULL : w;
-}
-
-/* Read again after listing the files: meanwhile, a running hub drops the oldest. */
-static bool read_extent(const struct look *l, const char *channel, struct extent *ret)
-{
-	struct witness *w = open_witness(l);
-	bool is_known = w && witness_get(w, channel, ret);
-	witness_close(w);
-	return is_known;
-}
-
-/* The lowest id that the segment can contain: its file is named after it. */
-static event_id first_of(const char *path)
-{
-	const char *name = strrchr(path, '/');
-	return strtoull(name ? name + 1 : path, NULL, 16);
-}
-
-/* Skips the segments that end before the range, and stops at its end. */
-static void read_segments(struct look *l, const char *channel, char **paths, size_t n,
-			  struct found *f)
-{
-	size_t i = 0;
-	while (i + 1 < n && first_of(paths[i + 1]) <= l->after)
-		i++;
-	for (; i < n && !f->is_beyond; i++)
-		read_segment(l, channel, paths[i], i == n - 1, f);
-}
-
 static void look_at(struct look *l, const char *channel)
 {
-	char *dir = mem_printf("%s/journal/%s", l->state_dir, channel);
-	char **paths = NULL;
-	size_t n = 0;
-	struct found f = {0};
-	int r = journal_list(dir, &paths, &n);
-	if (r && !l->last_ids)
-		cli_print(stderr, "sluice: %s: %s\n", dir, strerror(-r));
-	l->failed |= r != 0;
-	struct extent before, now;
-	bool is_known = l->witness && witness_get(l->witness, channel, &before);
-	if (is_known && read_extent(l, channel, &now)) {
-		f.next = now.low_ordinal;
-		f.knows_next = true;
-	}
-	read_segments(l, channel, paths, n, &f);
+	bool is_stat = strcmp(l->verb, "stat") == 0;
+	struct walk w = {.channel = channel,
+			 .upto = UINT64_MAX,
+			 .telling = is_stat ? TELLS_FAILURES : TELLS_ALL};
+	bool is_there = walk_begin(&w, l->state_dir, l->witness);
+	while (walk_next(&w))
+		;
+	if (is_there)
+		print_found(l, channel, &w.found);
+	l->failed |= w.failed;
+	walk_end(&w);
+}
+
+/* That whose event is the next in the order of ids; NULL: none has one. */
+static struct walk *first_of(struct walk *all, const bool *has, size_t n)
+{
+	struct walk *first = NULL;
 	for (size_t i = 0; i < n; i++)
-		free(paths[i]);
-	if (is_known && !f.is_beyond)
-		tell_missing(l, dir, before.n_events, &f);
-	free(paths);
-	free(dir);
-	if (!r && strcmp(l->verb, "cat") != 0)
-		print_found(l, channel, &f);
-	l->failed |= f.damaged > 0 || f.n_missing > 0;
+		if (has[i] && (!first || all[i].event.id < first->event.id))
+			first = &all[i];
+	return first;
+}
+
+/* The events of all that were named, as one row. */
+static void cat(struct look *l, enum walk_telling telling)
+{
+	size_t n = (size_t)l->n_channels;
+	struct walk *all = mem_zero(n * sizeof(all[0])), *w;
+	bool *has = mem_zero(n * sizeof(has[0]));
+	for (size_t i = 0; i < n; i++) {
+		all[i] = (struct walk){.channel = l->channels[i],
+				       .after = l->after,
+				       .upto = l->upto,
+				       .telling = telling};
+		has[i] = walk_begin(&all[i], l->state_dir, l->witness) && walk_next(&all[i]);
+	}
+	while ((w = first_of(all, has, n))) {
+		put_event(l, w);
+		has[w - all] = walk_next(w);
+	}
+	for (size_t i = 0; i < n; i++) {
+		l->failed |= all[i].failed && telling != TELLS_NOTHING;
+		walk_end(&all[i]);
+	}
+	free(all);
+	free(has);
 }
 
 static int look_at_all(struct look *l)
@@ -485,9 +329,12 @@ static int check_words(const struct arguments *a, struct look *l)
 	if (l->after >= l->upto)
 		return arguments_refuse(a, "no event can match: --until is not after --since or "
 					   "--after");
-	if (is_cat && l->n_channels != 1)
-		return arguments_refuse(a, "cat needs the name of one channel, not %d",
-					l->n_channels);
+	if (is_cat && !l->n_channels)
+		return arguments_refuse(a, "cat needs the name of a channel, or of several");
+	for (int i = 1; is_cat && i < l->n_channels; i++)
+		for (int k = 0; k < i; k++)
+			if (strcmp(l->channels[i], l->channels[k]) == 0)
+				return arguments_refuse(a, "\"%s\" is named twice", l->channels[i]);
 	return 0;
 }
 
@@ -495,25 +342,29 @@ static int check_words(const struct arguments *a, struct look *l)
 static void find_last(struct look *l)
 {
 	l->last_ids = mem_zero(l->n_last * sizeof(l->last_ids[0]));
-	look_at(l, l->channels[0]);
+	cat(l, TELLS_NOTHING);
 	if (l->n_matches >= l->n_last)
 		l->after = l->last_ids[l->n_matches % l->n_last] - 1;
 	l->n_matches = 0;
 	free(l->last_ids);
 	l->last_ids = NULL;
-	l->failed = false; /* the second reading reports it */
 }
 
 static int look(struct look *l)
 {
+	int status = 0;
 	filter_run_init(&l->run);
-	l->witness = open_witness(l);
-	int status = l->n_channels ? 0 : look_at_all(l);
-	if (l->n_last)
-		find_last(l);
-	for (int i = 0; !status && i < l->n_channels; i++)
+	l->witness = walk_witness(l->state_dir);
+	if (strcmp(l->verb, "cat") == 0) {
+		if (l->n_last)
+			find_last(l);
+		cat(l, TELLS_ASIDE);
+		print_events(l);
+	} else if (!l->n_channels) {
+		status = look_at_all(l);
+	}
+	for (int i = 0; strcmp(l->verb, "cat") != 0 && i < l->n_channels; i++)
 		look_at(l, l->channels[i]);
-	print_events(l);
 	witness_close(l->witness);
 	filter_run_fini(&l->run);
 	return !status && l->failed ? 1 : status;

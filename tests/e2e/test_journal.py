@@ -303,6 +303,54 @@ def cat_prints_a_range_of_times_and_the_last_of_it(site):
         check(status == 2 and words in text, "%r: %d %s" % (args, status, text))
 
 
+def cat_merges_channels_into_one_row(site):
+    """In the order in which sluice got the events; what is wrong with one of them spoils nothing of the others."""
+    names = ("one", "two", "three")
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, sweep_interval: 50ms}\n" % (3 * (n,))
+                    for n in names), "".join("%s: {history: {size: 16MiB}}\n" % n for n in names))
+    rng = random.Random(31)
+    written = dict.fromkeys(names, 0)
+    for _ in range(60):
+        name = rng.choice(names)
+        n = rng.randint(1, 200)
+        with open(site.path(name + ".log"), "a") as f:
+            f.write("".join("%s %03500d\n" % (name, i) for i in range(written[name], written[name] + n)))
+        written[name] += n
+        time.sleep(0.01)
+    wait_for(lambda: all(channel(site, n)["events"] == written[n] for n in names), "all lines", 30)
+    site.stop()
+
+    def cat(*args):
+        p = subprocess.run([SLUICE, "journal", "cat", "--format", "ndjson", "--state", site.path("state"), *args],
+                           capture_output=True, text=True)
+        return p.returncode, [json.loads(l) for l in p.stdout.splitlines()], p.stderr
+
+    def order(e):
+        ms, n = e["id"].partition(".")[2].split("-")
+        return int(ms), int(n)
+
+    apart = {n: cat(n)[1] for n in names}
+    check({n: len(apart[n]) for n in names} == written, "not all")
+    for chosen in (names, names[::-1], names[1:]):
+        whole = sorted((e for n in chosen for e in apart[n]), key=order)
+        check(cat(*chosen) == (0, whole, ""), "%r: not one row" % (chosen,))
+        check(cat(*chosen, "-n", "700")[1] == whole[-700:], "%r: not the last" % (chosen,))
+        middle = order(whole[len(whole) // 2])[0]
+        check(cat(*chosen, "--since", str(middle))[1] == [e for e in whole if order(e)[0] >= middle], "%r: not the second half" % (chosen,))
+        picked = [e for e in whole if e["message"].endswith("7") and e["channel"] != "two"]
+        check(cat(*chosen, "--filter", 'message endswith "7" and channel != "two"', "-n", "9")[1] == picked[-9:], "%r: filtered" % (chosen,))
+    # A segment of one is gone, and another channel is not there at all.
+    segments = sorted(glob.glob(site.path("state/journal/one/*.seg")))
+    check(len(segments) > 2, repr(segments))
+    os.unlink(segments[1])
+    left = {(e["channel"], e["message"]) for e in cat("one")[1]}
+    status, got, said = cat("three", "nowhere", "one", "two")
+    check(status == 1 and "journal/nowhere: No such file" in said and "journal/one" in said and "missing after" in said, "%d %s" % (status, said))
+    check(got == sorted((e for n in names for e in apart[n] if n != "one" or (n, e["message"]) in left), key=order), "%d events" % len(got))
+    status, got, said = cat("one", "two", "one")
+    check(status == 2 and '"one" is named twice' in said, said)
+
+
 def what_is_missing_from_a_range_is_reported_once_and_nothing_else(site):
     """Whichever segment is missing, and wherever the range begins and ends: the events printed and the number reported as
     missing are together all that there were from the first of the range to the last; a hole outside is no news."""
@@ -356,7 +404,7 @@ def what_people_see_of_it(site):
     check(status == 0 and [l["message"] for l in lines] == [str(i) for i in range(100, 1001, 100)], text)
     status, text = journal(site, "cat", "logs", "--after", lines[-2]["id"])
     check(status == 0 and len(text.strip().split("\n")) == 100 and text.endswith(" 1000\n"), text[-200:])
-    for args, words in ((("cat",), "name of one channel"), (("eat",), 'did you mean "cat"?'), (("cat", "logs", "--filter", "x ="), "the filter, at"),
+    for args, words in ((("cat",), "name of a channel"), (("eat",), 'did you mean "cat"?'), (("cat", "logs", "--filter", "x ="), "the filter, at"),
                         (("cat", "logs", "--after", "x"), "not an event id"), (("stat", "nobody"), "No such file"),
                         (("cat", "logs", "--format", "xml"), "text or ndjson"), (("stat", "../x"), "cannot name a channel")):
         status, text = journal(site, *args)
@@ -365,5 +413,5 @@ def what_people_see_of_it(site):
 
 run(nothing_is_shown_before_the_disk_has_it, transient_events_that_wait_too_long_for_a_disk_are_a_gap, errors_of_the_disk_in_turn, a_first_segment_whose_sync_fails, killed_at_random_moments_on_a_disk,
     a_flipped_byte_is_one_exact_gap, history_gives_way_when_space_runs_short,
-    cat_prints_a_range_of_times_and_the_last_of_it,
+    cat_prints_a_range_of_times_and_the_last_of_it, cat_merges_channels_into_one_row,
     what_is_missing_from_a_range_is_reported_once_and_nothing_else, what_people_see_of_it)
