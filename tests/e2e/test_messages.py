@@ -60,7 +60,7 @@ def a_mistake_on_the_command_line_names_itself(site):
             (("journal",), ("stat, verify or cat",)),
             (("journal", "foo"), ('"foo"',)),
             (("journal", "stats"), ('did you mean "stat"?',)),
-            (("journal", "cat", *config), ("cat needs the name of one channel",)),
+            (("journal", "cat", *config), ("cat needs the name of a channel",)),
             (("journal", "cat", "logs", "--format", "xml", *config), ("--format xml: the formats are text or ndjson",)),
             (("journal", "cat", "logs", "--after", "x", *config), ("--after x: not an event id",)),
             (("journal", "cat", "logs", "--filter", "x =", *config), ("--filter x =: the filter, at character",)),
