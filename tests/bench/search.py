@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """How fast the past is searched, and how small it is, beside grep, ripgrep and zstdgrep.
 
-search.py [--short] [--mib N] [--rounds N]: N MiB of text (1024) as web, JSON and system logs mixed,
-taken in by sluice from a file.  Each question is asked of the text by the others and of the history
-by sluice through lighttpd, in turns; the medians, warm cache.  One JSON object a line.
+search.py [--short] [--mib N] [--rounds N] [--cold]: N MiB of text (1024) as web, JSON and system logs
+mixed, taken in by sluice from a file, and its JSON lines once more, parsed, into a second channel.
+Each question is asked of the text by the others and of the history by sluice through lighttpd, in
+turns; the medians.  The cache is warm, or with --cold dropped before each.  One JSON object a line.
 """
 import argparse
 import os
@@ -69,31 +70,56 @@ def timed(ask):
     return time.monotonic() - began, found
 
 
+def drop_caches():
+    os.sync()
+    with open("/proc/sys/vm/drop_caches", "w") as f:
+        f.write("1")
+
+
 def count(*args):
     p = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
     return int(p.stdout or 0)
 
 
-def search(site, **kw):
-    """How many lines came."""
-    query = urllib.parse.urlencode({"channel": "b", "format": "ndjson", "limit": 0, **kw})
+def get(site, path, **query):
     s = socket.create_connection(("127.0.0.1", site.port), 600)
-    s.sendall(("GET %s/search?%s HTTP/1.0\r\nHost: localhost\r\n\r\n" % (site.prefix, query)).encode())
+    s.sendall(("GET %s%s?%s HTTP/1.0\r\nHost: localhost\r\n\r\n" % (site.prefix, path, urllib.parse.urlencode(query))).encode())
     data = b""
     while more := s.recv(1 << 20):
         data += more
     s.close()
+    return data
+
+
+def search(site, channel="b", limit=0, **query):
+    """How many lines came."""
+    data = get(site, "/search", channel=channel, format="ndjson", limit=limit, **query)
     check(b'"event":"done"' in data, "%r ends with %r" % (query, data[-300:]))
     return data.count(b'"event":"line"')
 
 
-def questions(rare):
+def matches(site, path, channel, **query):
+    """How many were counted."""
+    answer = json.loads(get(site, path, channel=channel, **query).partition(b"\r\n\r\n")[2])
+    return answer["matches"]
+
+
+def questions(site, rare):
+    """What is asked, how we ask it, and how the others do: of the mixed text, or of the JSON lines."""
     absent = identifier(random.Random(99))
-    return (("a request id that is there once", {"grep": rare}, ("-F", rare)),
-            ("a request id that is nowhere", {"grep": absent}, ("-F", absent)),
-            ("a word that is nowhere", {"grep": "kernel panic"}, ("-F", "kernel panic")),
-            ("a regex with a literal, nowhere", {"filter": 'message ~ /request_id":"[0-9a-f]{8}-dead-beef/'}, ("-E", "request_id\":\"[0-9a-f]{8}-dead-beef")),
-            ("a regex without a literal, nowhere", {"filter": "message ~ /[0-9]{3}x[0-9]{3}y/"}, ("-E", "[0-9]{3}x[0-9]{3}y")))
+    regex = 'request_id":"[0-9a-f]{8}-dead-beef'
+    return (
+        ("a request id that is there once", lambda: search(site, grep=rare), ("-F", rare), "in.log"),
+        ("a request id that is nowhere", lambda: search(site, grep=absent), ("-F", absent), "in.log"),
+        ("a word that is nowhere", lambda: search(site, grep="kernel panic"), ("-F", "kernel panic"), "in.log"),
+        ("a regex with a literal, nowhere", lambda: search(site, filter="message ~ /%s/" % regex), ("-E", regex), "in.log"),
+        ("a regex without a literal, nowhere", lambda: search(site, filter="message ~ /[0-9]{3}x[0-9]{3}y/"),
+         ("-E", "[0-9]{3}x[0-9]{3}y"), "in.log"),
+        ("a common word, 1,000 lines", lambda: search(site, grep="timeout", limit=1000), ("-m1000", "-F", "timeout"), "in.log"),
+        ("a histogram of all", lambda: matches(site, "/histogram", "b"), ("-F", ""), "in.log"),
+        ("a field's value", lambda: search(site, "p", filter="fields.user == 12345"), ("-F", '"user":12345}'), "json.log"),
+        ("a histogram of all errors", lambda: matches(site, "/histogram", "p", severity="error"), ("-F", '"level":"error"'), "json.log"),
+        ("values of the newest 10,000", lambda: matches(site, "/facets", "p", fields="logger,user"), ("-m10000", "-F", ""), "json.log"))
 
 
 def main():
@@ -101,6 +127,7 @@ def main():
     options.add_argument("--short", action="store_true")
     options.add_argument("--mib", type=int)
     options.add_argument("--rounds", type=int)
+    options.add_argument("--cold", action="store_true")
     args = options.parse_args()
     mib, rounds = args.mib or (16 if args.short else 1024), args.rounds or (1 if args.short else 3)
     site = Site("bench")
@@ -108,31 +135,39 @@ def main():
     write_text(path, mib)
     with open(path) as f:
         rare = next(line for line in f if "request_id" in line).split('request_id":"')[1][:36]
-    n = count("grep", "-c", "", path)
-    subprocess.check_call(["zstd", "-q", "-3", "-T1", path, "-o", path + ".zst"])
-    site.up("s: {type: file, channel: b, include: [%s], path_field: '', severity: false, read_from: beginning}\n" % path,
-            "b: {history: {size: %dMiB}}" % max(4, mib * 2))
-    channel = lambda: [c for c in site.json("/status")["channels"] if c["name"] == "b"][0]
+    with open(path) as f, open(site.path("json.log"), "w") as to:
+        to.writelines(line for line in f if line.startswith("{"))
+    n = {c: count("grep", "-c", "", site.path(f)) for c, f in (("b", "in.log"), ("p", "json.log"))}
+    for name in ("in.log", "json.log"):
+        subprocess.check_call(["zstd", "-q", "-3", "-T1", site.path(name), "-o", site.path(name + ".zst")])
+    source = "{type: file, path_field: '', read_from: beginning, "
+    site.up("b: %schannel: b, include: [DIR/in.log], severity: false}\np: %schannel: p, include: [DIR/json.log], parse: json}\n" % (
+        source, source), "".join("%s: {history: {size: %dMiB}}\n" % (c, max(4, mib * 2)) for c in "bp"))
+    channel = lambda name: [c for c in site.json("/status")["channels"] if c["name"] == name][0]
     try:
-        wait_for(lambda: channel()["events"] == n, "%d lines" % n, 600)
+        for name in n:
+            wait_for(lambda: channel(name)["events"] == n[name], "%d lines" % n[name], 1800)
 
         def is_compressed():
             time.sleep(0.5)
-            line = subprocess.check_output([SLUICE, "journal", "stat", "--state", site.path("state"), "b"], text=True)
-            segments, done = re.search("in ([0-9]+) segments?(?: .([0-9]+) compressed)?", line).groups()
-            return int(done or 0) >= int(segments) - 1
-        wait_for(is_compressed, "the history to be compressed", 600)
-        c, text = channel(), os.path.getsize(path)
-        print(json.dumps({"label": "size on the disk", "text_mib": text >> 20, "lines": n, "history_over_text": round(c["bytes"] / text, 3),
+            lines = subprocess.check_output([SLUICE, "journal", "stat", "--state", site.path("state"), "b", "p"], text=True)
+            return all(int(done or 0) >= int(segments) - 1 for segments, done in re.findall(
+                "in ([0-9]+) segments?(?: .([0-9]+) compressed)?", lines))
+        wait_for(is_compressed, "the history to be compressed", 1800)
+        c, text = channel("b"), os.path.getsize(path)
+        print(json.dumps({"label": "size on the disk", "text_mib": text >> 20, "lines": n["b"], "history_over_text": round(c["bytes"] / text, 3),
                           "zstd_over_text": round(os.path.getsize(path + ".zst") / text, 3)}), flush=True)
-        for label, ours, theirs in questions(rare):
-            ways = {"sluice": lambda: search(site, **ours),
-                    "grep": lambda: count("grep", "-c", *theirs, path),
-                    "zstdgrep": lambda: count("zstdgrep", "-c", *theirs, path + ".zst"),
-                    "ripgrep": lambda: count("rg", "-c", "--include-zero", "-j2", *[a for a in theirs if a != "-E"], path)}
+        for label, ours, theirs, name in questions(site, rare):
+            text = site.path(name)
+            ways = {"sluice": ours,
+                    "grep": lambda: count("grep", "-c", *theirs, text),
+                    "zstdgrep": lambda: count("zstdgrep", "-c", *theirs, text + ".zst"),
+                    "ripgrep": lambda: count("rg", "-c", "--include-zero", "-j2", *[a for a in theirs if a != "-E"], text)}
             took, found = {w: [] for w in ways}, {}
             for k in range(rounds):
                 for w in ways if k % 2 == 0 else reversed(list(ways)):
+                    if args.cold:
+                        drop_caches()
                     s, found[w] = timed(ways[w])
                     took[w].append(s)
             ms = {w: round(1000 * statistics.median(v), 1) for w, v in took.items()}
