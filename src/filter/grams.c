@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "filter/grams.h"
 
+#include <math.h>
+
+#include "base/bytes.h"
+#include "base/siphash.h"
+
 /* Of the last GRAMS_SIZE bytes, which are the low ones of `bytes`. */
 static uint32_t hash(uint64_t bytes)
 {
@@ -48,4 +53,49 @@ size_t grams_of(struct str text, uint32_t *out)
 			out[n++] = least;
 	}
 	return n;
+}
+
+/* ---- fields ------------------------------------------------------------------------------ */
+
+/* What stands for a value: its kind, and bytes. */
+static bool put_value(struct buf *out, const struct value *v)
+{
+	struct value n = v->type == VALUE_STRING ? value_of_number(v->string) : *v;
+	double d = n.type == VALUE_INT ? (double)n.integer : n.number;
+	uint64_t bits;
+	switch (n.type) {
+	case VALUE_INT:
+	case VALUE_DOUBLE:
+		if (d < floor(d) || d > floor(d) || !isfinite(d))
+			return false;
+		d += 0.0; /* -0 is 0 */
+		memcpy(&bits, &d, sizeof(bits));
+		buf_putc(out, 'n');
+		buf_put_u64(out, bits);
+		return true;
+	case VALUE_BOOL: buf_puts(out, v->integer ? "b1" : "b0"); return true;
+	case VALUE_NULL: buf_putc(out, 'z'); return true;
+	case VALUE_JSON: buf_putc(out, 'j'); return true;
+	case VALUE_NONE:
+	case VALUE_STRING: break;
+	}
+	if (v->type != VALUE_STRING)
+		return false;
+	buf_putc(out, 's');
+	buf_put_str(out, v->string);
+	return true;
+}
+
+bool grams_of_field(struct str name, const struct value *v, uint32_t *out)
+{
+	static const struct siphash_key key;
+	struct buf b = {0};
+	buf_put_str(&b, name);
+	buf_putc(&b, 0);
+	bool has_value = put_value(&b, v);
+	uint64_t h = has_value ? siphash(&key, b.data, b.len) : 0;
+	for (uint32_t i = 0; has_value && i < GRAMS_OF_FIELD; i++)
+		out[i] = (uint32_t)(h >> 32) + i * (uint32_t)h;
+	buf_fini(&b);
+	return has_value;
 }

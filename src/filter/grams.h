@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * grams - selected short pieces of a text, for an index.
+ * grams - what an index has of an event: selected short pieces of its message, and its fields.
  *
  * Of every GRAMS_WINDOW consecutive pieces, the one with the smallest hash is taken (a minimizer).
  * If one text contains another, its grams include all grams of the other.  ASCII letters are
@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "filter/value.h"
 
 enum { GRAMS_SIZE = 5, GRAMS_WINDOW = 6, GRAMS_MIN = GRAMS_SIZE + GRAMS_WINDOW - 1 };
 
@@ -25,5 +25,13 @@ static inline size_t grams_max(size_t n)
  * with less than GRAMS_MIN bytes.  One may come more than once.
  */
 size_t grams_of(struct str text, uint32_t *out);
+
+enum { GRAMS_OF_FIELD = 3 };
+
+/* Puts GRAMS_OF_FIELD hashes of a field's name and value, equal for values that are equal
+ * (value_equals()).  A value that is JSON counts as that alone, whatever is in it.  False: there
+ * are none of this value, which is a number with a fraction or no value at all.
+ */
+bool grams_of_field(struct str name, const struct value *v, uint32_t *out);
 
 #endif

@@ -58,19 +58,6 @@ static const struct field *find_field(const struct filter_run *run, struct str n
 	return NULL;
 }
 
-static struct value value_of_field(const struct field *f, struct buf *scratch)
-{
-	switch (f->type) {
-	case FIELD_STRING: return (struct value){.type = VALUE_STRING, .string = f->string};
-	case FIELD_INT: return (struct value){.type = VALUE_INT, .integer = f->integer};
-	case FIELD_DOUBLE: return (struct value){.type = VALUE_DOUBLE, .number = f->number};
-	case FIELD_BOOL: return (struct value){.type = VALUE_BOOL, .integer = f->integer};
-	case FIELD_JSON: return value_of_json(f->string, scratch);
-	case FIELD_NULL: break;
-	}
-	return (struct value){.type = VALUE_NULL};
-}
-
 /* "a.b.c" below the JSON that the field "a" (or "a.b") holds. */
 static bool look_into(const struct filter_run *run, const char *path, struct str *json)
 {

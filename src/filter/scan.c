@@ -67,6 +67,30 @@ static bool add_values(struct filter_scan *s, const struct node *n)
 	return n->n_values;
 }
 
+static bool add_field_value(struct filter_scan *s, struct str name, const struct value *v)
+{
+	if (s->n == SCAN_LITERALS_MAX)
+		return false;
+	struct scan_literal *l = &s->literals[s->n++];
+	*l = (struct scan_literal){.n_field_grams = GRAMS_OF_FIELD};
+	return grams_of_field(name, v, l->field_grams);
+}
+
+/* "a.b" may be the name of a field, or be in the JSON of a field "a".  Only the index is of use:
+ * JSON has many forms for one value.
+ */
+static bool add_field(struct filter_scan *s, const struct node *n)
+{
+	static const struct value json = {.type = VALUE_JSON};
+	for (size_t i = 0; i < n->n_values; i++)
+		if (!add_field_value(s, str_of(n->field), &n->values[i]))
+			return false;
+	for (const char *dot = strchr(n->field, '.'); dot; dot = strchr(dot + 1, '.'))
+		if (!add_field_value(s, (struct str){n->field, (size_t)(dot - n->field)}, &json))
+			return false;
+	return n->n_values;
+}
+
 static size_t shortest(const struct filter_scan *s)
 {
 	size_t ret = s->n ? SIZE_MAX : 0;
@@ -75,15 +99,41 @@ static size_t shortest(const struct filter_scan *s)
 	return ret;
 }
 
-/* The operand of which most is known, which is that with the longest literals. */
+/* What holds both: the longer text, and the grams of both as far as there is room. */
+static void join(struct scan_literal *l, const struct scan_literal *other)
+{
+	const struct scan_literal *longer = other->len > l->len ? other : l;
+	struct scan_literal both = *longer;
+	longer = longer == l ? other : l;
+	size_t n = MIN(longer->n_grams, SCAN_GRAMS_MAX - both.n_grams);
+	memcpy(both.grams + both.n_grams, longer->grams, n * sizeof(both.grams[0]));
+	both.n_grams += n;
+	n = MIN(longer->n_field_grams, SCAN_FIELD_GRAMS_MAX - both.n_field_grams);
+	memcpy(both.field_grams + both.n_field_grams, longer->field_grams,
+	       n * sizeof(both.field_grams[0]));
+	both.n_field_grams += n;
+	*l = both;
+}
+
+/* The operands with one literal together, or one of the others: that of which most is known, which
+ * has the longest texts.
+ */
 static bool add_best(struct filter_scan *s, const struct node *n)
 {
-	struct filter_scan best = {.n = 0};
+	struct filter_scan joined = {.n = 0}, best = {.n = 0}, one;
 	for (size_t i = 0; i < n->n_children; i++) {
-		struct filter_scan one = {.n = 0};
-		if (add_node(&one, n->children[i]) && shortest(&one) > shortest(&best))
+		one = (struct filter_scan){.n = 0};
+		if (!add_node(&one, n->children[i]))
+			continue;
+		if (one.n == 1 && joined.n)
+			join(&joined.literals[0], &one.literals[0]);
+		else if (one.n == 1)
+			joined = one;
+		else if (!best.n || shortest(&one) > shortest(&best))
 			best = one;
 	}
+	if (joined.n && (!best.n || shortest(&joined) || shortest(&best) < GRAMS_MIN))
+		best = joined;
 	if (!best.n || s->n + best.n > SCAN_LITERALS_MAX)
 		return false;
 	memcpy(&s->literals[s->n], best.literals, best.n * sizeof(best.literals[0]));
@@ -109,7 +159,6 @@ static bool add_regex(struct filter_scan *s, const struct regex *r)
 	return true;
 }
 
-/* Fields are stored in forms of their own, so that only the message counts. */
 static bool add_node(struct filter_scan *s, const struct node *n)
 {
 	if (n->kind == NODE_AND)
@@ -120,6 +169,8 @@ static bool add_node(struct filter_scan *s, const struct node *n)
 				return false;
 		return true;
 	}
+	if (n->subject == SUBJECT_FIELD && (n->kind == NODE_EQ || n->kind == NODE_IN))
+		return add_field(s, n);
 	if (n->subject != SUBJECT_MESSAGE)
 		return false;
 	switch (n->kind) {
@@ -141,6 +192,7 @@ void filter_scan_init(struct filter_scan *s, const struct filter *f, struct str 
 		return;
 	if (!add_node(s, f->root))
 		s->n = 0;
+	s->is_in_text = shortest(s) > 0;
 	filter_by_severity(f, channel, &s->always, &s->never);
 }
 
@@ -198,8 +250,8 @@ static const char *find(const struct scan_literal *l, const char *from, const ch
 const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,
 			     const char *end)
 {
-	const char *first = s->n ? end : from;
-	for (size_t i = 0; i < s->n; i++) {
+	const char *first = s->is_in_text ? end : from;
+	for (size_t i = 0; s->is_in_text && i < s->n; i++) {
 		if (!at->next[i] || at->next[i] < from)
 			at->next[i] = find(&s->literals[i], from, end);
 		first = MIN(first, at->next[i]);

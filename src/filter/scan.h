@@ -16,16 +16,20 @@ enum {
 	SCAN_LITERALS_MAX = 8,
 	SCAN_LITERAL_MAX = 64,
 	SCAN_LITERAL_MIN = 2,
-	SCAN_GRAMS_MAX = 2 * SCAN_LITERAL_MAX
+	SCAN_GRAMS_MAX = 2 * SCAN_LITERAL_MAX,
+	SCAN_FIELD_GRAMS_MAX = 8 * GRAMS_OF_FIELD
 };
 
+/* What an event may hold. */
 struct scan_literal {
-	char text[SCAN_LITERAL_MAX]; /* with is_any_case in small letters */
-	size_t len;
-	bool is_any_case; /* of ASCII letters */
-	size_t rarest;    /* which of its bytes is expected least */
-	uint32_t grams[SCAN_GRAMS_MAX];
-	size_t n_grams; /* 0 when it is too short to have any */
+	char text[SCAN_LITERAL_MAX];    /* in its record; with is_any_case in small letters */
+	size_t len;                     /* 0: nothing can be looked for in the record */
+	bool is_any_case;               /* of ASCII letters */
+	size_t rarest;                  /* which of its bytes is expected least */
+	uint32_t grams[SCAN_GRAMS_MAX]; /* that its message has */
+	size_t n_grams;                 /* 0 when it is too short to have any */
+	uint32_t field_grams[SCAN_FIELD_GRAMS_MAX];
+	size_t n_field_grams;
 };
 
 /* Every event that matches holds one of the literals, if there are any, or is a gap (EVENT_GAP).
@@ -34,6 +38,7 @@ struct scan_literal {
 struct filter_scan {
 	struct scan_literal literals[SCAN_LITERALS_MAX];
 	size_t n;
+	bool is_in_text; /* all have a text */
 	uint32_t always, never;
 };
 
@@ -46,7 +51,7 @@ struct scan_place {
 };
 
 /* The next place from `from` on where one of them is; `end` when there is none, and `from` when
- * there are no literals.  `from` never goes back.
+ * not all literals have a text.  `from` never goes back.
  */
 const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,
 			     const char *end) must_check;

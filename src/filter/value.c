@@ -50,6 +50,19 @@ struct value value_of_json(struct str json, struct buf *scratch)
 	return (struct value){.type = VALUE_STRING, .string = plain};
 }
 
+struct value value_of_field(const struct field *f, struct buf *scratch)
+{
+	switch (f->type) {
+	case FIELD_STRING: return (struct value){.type = VALUE_STRING, .string = f->string};
+	case FIELD_INT: return (struct value){.type = VALUE_INT, .integer = f->integer};
+	case FIELD_DOUBLE: return (struct value){.type = VALUE_DOUBLE, .number = f->number};
+	case FIELD_BOOL: return (struct value){.type = VALUE_BOOL, .integer = f->integer};
+	case FIELD_JSON: return value_of_json(f->string, scratch);
+	case FIELD_NULL: break;
+	}
+	return (struct value){.type = VALUE_NULL};
+}
+
 static bool is_number(const struct value *v)
 {
 	return v->type == VALUE_INT || v->type == VALUE_DOUBLE;

@@ -5,7 +5,7 @@
 #ifndef SLUICE_FILTER_VALUE_H
 #define SLUICE_FILTER_VALUE_H
 
-#include "base/buf.h"
+#include "wire/record.h"
 
 enum value_type {
 	VALUE_NONE, /* the event has no such thing */
@@ -31,6 +31,9 @@ struct value value_of_number(struct str s);
  * unfolded into `scratch`.
  */
 struct value value_of_json(struct str json, struct buf *scratch);
+
+/* What a field holds; of JSON as above. */
+struct value value_of_field(const struct field *f, struct buf *scratch);
 
 /* Equality as filters mean it: numbers by value, also where one side spells its
  * number as a string; all else by type and bytes.

@@ -33,7 +33,8 @@ struct sealer {
 	bool ascends;                         /* each of them has a higher id than all before */
 	event_id last;                        /* the highest so far */
 	struct bloom_keys keys;
-	struct buf grams, bloom;
+	struct buf grams, bloom, scratch;
+	struct buf fields; /* that were noted last in this block */
 	struct table cursors;
 };
 
@@ -71,6 +72,23 @@ static void note_message(struct sealer *s, struct str message)
 	size_t n = grams_of(message, grams);
 	for (size_t i = 0; i < n; i++)
 		bloom_keys_add(&s->keys, grams[i]);
+}
+
+static void note_fields(struct sealer *s, struct str fields)
+{
+	struct field f;
+	uint32_t grams[GRAMS_OF_FIELD];
+	if (str_eq(fields, buf_str(&s->fields))) /* as those of the event before */
+		return;
+	s->fields.len = 0;
+	buf_put_str(&s->fields, fields);
+	while (field_next(&fields, &f) == 1) {
+		struct value v = value_of_field(&f, &s->scratch);
+		if (!grams_of_field(f.name, &v, grams))
+			continue;
+		for (size_t i = 0; i < array_size(grams); i++)
+			bloom_keys_add(&s->keys, grams[i]);
+	}
 }
 
 static struct newest *find_newest(struct sealer *s, const struct cursor *c)
@@ -119,6 +137,7 @@ static void note_batch(struct sealer *s, const struct batch *b)
 		if (rec.kind == RECORD_EVENT) {
 			note_event(s, &rec.event);
 			note_message(s, rec.event.message);
+			note_fields(s, rec.event.fields);
 		} else {
 			note_cursor(s, &rec.cursor, b->last);
 		}
@@ -149,6 +168,7 @@ static int end_block(struct sealer *s, uint64_t end)
 	s->bloom.len = 0;
 	bloom_put(&s->bloom, &s->keys);
 	put_counts(s);
+	s->holds.severities |= SEALED_FIELDS;
 	if (!r)
 		r = sealed_put_block(&s->writer, s->begun, text, buf_str(&s->bloom), &s->holds);
 	s->begun = end;
@@ -156,6 +176,7 @@ static int end_block(struct sealer *s, uint64_t end)
 	memset(s->counts, 0, sizeof(s->counts));
 	s->n_noted = 0;
 	s->ascends = true;
+	s->fields.len = 0;
 	bloom_keys_clear(&s->keys);
 	return r;
 }
@@ -236,6 +257,8 @@ static int write_sealed(const struct segment *from, int fd, const atomic_bool *i
 	bloom_keys_fini(&s.keys);
 	buf_fini(&s.grams);
 	buf_fini(&s.bloom);
+	buf_fini(&s.scratch);
+	buf_fini(&s.fields);
 	batch_reader_fini(&s.reader);
 	sealed_writer_fini(&s.writer);
 	return r;

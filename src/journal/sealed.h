@@ -5,7 +5,8 @@
  *	header     as in segment.h, with version 3
  *	block      header (magic, crc, sizes, crc of its text, flags, place), then one zstd frame,
  *	           mostly of the text with its numbers as differences (journal/delta.h), then a
- *	           Bloom filter of the grams of all messages (filter/grams.h)
+ *	           Bloom filter of the grams of all messages and fields
+ *	           (filter/grams.h)
  *	block      ...
  *	directory  the cursors, as entries of a checkpoint; then an entry for each block
  *	footer     magic, crc, where the directory is, what the segment holds
@@ -37,9 +38,10 @@ struct sealed_summary {
 };
 
 enum {
-	SEALED_GAP = 1 << 9,     /* one of the events says that something was lost */
-	SEALED_HOLE = 1 << 10,   /* something is missing or damaged within the block */
-	SEALED_COUNTED = 1 << 11 /* its ids ascend, and the counts are right */
+	SEALED_GAP = 1 << 9,      /* one of the events says that something was lost */
+	SEALED_HOLE = 1 << 10,    /* something is missing or damaged within the block */
+	SEALED_COUNTED = 1 << 11, /* its ids ascend, and the counts are right */
+	SEALED_FIELDS = 1 << 12   /* its filter has the fields, too */
 };
 
 struct sealed_block {
