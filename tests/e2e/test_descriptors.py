@@ -156,7 +156,11 @@ def a_journal_without_a_descriptor_gives_up_its_oldest_segment(site):
     write_megabytes(site, 1, 2000)
     reader.events(lambda e: e.type == "line" and number_of(e) == 2000)
     hub = site.pids("hub")[0]
-    used = {int(fd) for fd in os.listdir("/proc/%d/fd" % hub)}
+    # The lowest number that is not in use; one that is free for a moment only would leave none for segments.
+    used = set()
+    for _ in range(20):
+        used |= {int(fd) for fd in os.listdir("/proc/%d/fd" % hub)}
+        time.sleep(0.02)
     limit = min(set(range(1000)) - used)
     resource.prlimit(hub, resource.RLIMIT_NOFILE, (limit, 1000))
     for first in range(2001, 8001, 250):
