@@ -263,6 +263,23 @@ def catching_up(site, stop, n):
     return {"streams": n, "megabytes": size >> 20}
 
 
+def searches(site, stop, n):
+    """So many searches of all of the past at any time, by a regex that no index helps."""
+    held, size, i = [], 0, 0
+    begun(site)
+    while not stop():
+        while len(held) < n:
+            query = "channel=past&limit=0&filter=" + quoted("message ~ /[0-9]{3}z[0-9]{%d}/" % (i % 5 + 1))
+            held.append(Client(site, query, path="/search"))
+            i += 1
+        for c in select.select(held, [], [], 0.05)[0]:
+            size += c.fill(False)
+            if c.ended:
+                c.close()
+                held.remove(c)
+    return {"searches": i, "kilobytes": size >> 10}
+
+
 def changes(site, stop, n):
     """So many POST /streams in flight on twenty streams."""
     streams = [Client(site, "channel=shared&source=heavy&data=message") for _ in range(20)]
@@ -313,6 +330,7 @@ ROWS = (
     ("{} whole exports that are not read", 500, "", True, exports),
     ("tail=10000 and leave, {} in flight", 100, "", True, tails_that_leave),
     ("{} streams that read the whole past", 300, "", True, catching_up),
+    ("{} searches of the whole past that no index helps", 4, "", True, searches),
     ("POST /streams, {} in flight on 20 streams", 50, HEAVY, False, changes),
     ("plugin floods listen requests with unknown owners", 0, "listen", False, armed),
     ("plugin floods \"end\" frames", 0, "end", False, armed),
@@ -469,7 +487,7 @@ def main():
     a = parser.parse_args()
     rows = []
     for row in ROWS:
-        n = row[1] // 5 if a.short else row[1]
+        n = max(row[1] // 5, min(row[1], 4)) if a.short else row[1]
         if a.only not in row[0].format(n):
             continue
         site = Site("isolation")
