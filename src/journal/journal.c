@@ -24,6 +24,11 @@
 #define LOOK_MS     1000
 #define IDLE_MS     (60 * 1000)
 
+/* If so many have brought no descriptor, others take what is given back: the rest would be lost for
+ * nothing.
+ */
+enum { VAIN_DROPS_MAX = 2 };
+
 /* ---- what the witness knows --------------------------------------------------------- */
 
 static void tell_witness(struct journal *j)
@@ -254,8 +259,9 @@ static int roll(struct journal *j, event_id first)
 	while ((r = create_segment(j, first, &s)) == -ENOSPC || fd_is_shortage(r)) {
 		is_short |= fd_is_shortage(r);
 		if (fd_is_shortage(r)) {
-			if (!drop_for_file(j, r))
+			if (j->n_vain_drops == VAIN_DROPS_MAX || !drop_for_file(j, r))
 				break;
+			j->n_vain_drops++;
 		} else if (j->has_reserve) {
 			give_up_reserve(j);
 		} else if (!drop_for_room(j)) {
@@ -269,6 +275,7 @@ static int roll(struct journal *j, event_id first)
 		j->is_short_of_files = false;
 	if (r)
 		return j->leaving ? -EAGAIN : r;
+	j->n_vain_drops = 0;
 	if (j->n)
 		segment_give_back(j->segments[j->n - 1]);
 	j->has_new_file |= s->path != NULL;

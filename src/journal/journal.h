@@ -72,6 +72,7 @@ struct journal {
 	bool is_short;      /* its end or its cursors are not what was written last */
 
 	bool is_short_of_files;  /* the last roll lacked a descriptor; reported once */
+	unsigned n_vain_drops;   /* segments dropped for a descriptor since one could be made */
 	struct segment *leaving; /* dropped for its room, and still being read; refs; or NULL */
 	bool has_new_file;       /* the directory was not synced since one was made */
 	bool is_sparing;         /* the disk is short: nothing is set aside */

@@ -173,6 +173,27 @@ def a_journal_without_a_descriptor_gives_up_its_oldest_segment(site):
     check(first_word(site.stream("channel=logs")).type == "hello", "a client was not let in")
 
 
+def history_is_not_given_up_for_descriptors_that_do_not_come(site):
+    """A limit far below what is open, or others that take each that is free: what was there stays, and what comes waits."""
+    start_limited(site, 1000)
+    reader = site.stream("channel=logs")
+    first_word(reader)
+    write_megabytes(site, 1, 2000)
+    reader.events(lambda e: e.type == "line" and number_of(e) == 2000)
+    before = [c for c in site.json("/channels")["channels"] if c["name"] == "logs"][0]["events"]
+    segments = len(glob.glob(site.path("state/journal/logs/*.seg")))
+    hub = site.pids("hub")[0]
+    resource.prlimit(hub, resource.RLIMIT_NOFILE, (3, 1000))
+    write_megabytes(site, 2001, 4000)
+    site.told("the journal cannot be written", 1)
+    time.sleep(3)
+    check(len(glob.glob(site.path("state/journal/logs/*.seg"))) >= segments - 3, "history was given up in vain")
+    resource.prlimit(hub, resource.RLIMIT_NOFILE, (1000, 1000))
+    got = reader.events(lambda e: e.type == "line" and number_of(e) == 4000, 60)
+    check([number_of(e) for e in got if e.type == "line"] == list(range(2001, 4001)), "a line is missing")
+    check(before == 2000, "%d events" % before)
+
+
 def requests_wait_while_a_responder_has_no_descriptors(site):
     start_limited(site, 1000)
     responders = site.pids("responder")
@@ -208,5 +229,6 @@ def a_head_that_cannot_be_read_for_now_is_read_later(site):
 run(a_log_line_never_lands_in_a_journal, commands_run_without_standard_descriptors,
     programs_get_the_limit_that_sluice_was_started_with,
     clients_beyond_the_limit_of_open_files_are_told_and_journals_go_on,
-    a_journal_without_a_descriptor_gives_up_its_oldest_segment, requests_wait_while_a_responder_has_no_descriptors,
+    a_journal_without_a_descriptor_gives_up_its_oldest_segment,
+    history_is_not_given_up_for_descriptors_that_do_not_come, requests_wait_while_a_responder_has_no_descriptors,
     a_head_that_cannot_be_read_for_now_is_read_later)
