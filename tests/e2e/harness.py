@@ -105,6 +105,20 @@ def require_root(to_do):
         raise Skipped(to_do + " needs root")
 
 
+class Process(int):
+    """A process's number, which is soon another's where many processes come and go: alive() knows them apart."""
+
+    def __new__(cls, pid, stat):
+        self = super().__new__(cls, pid)
+        self.began = began(stat)
+        return self
+
+
+def began(stat):
+    """When it began, of the text of /proc/PID/stat."""
+    return stat.rpartition(")")[2].split()[19]
+
+
 def children(pid):
     """All descendants of a process."""
     parents = {}
@@ -112,7 +126,7 @@ def children(pid):
         if p.isdigit():
             with contextlib.suppress(OSError):
                 stat = open("/proc/%s/stat" % p).read()
-                parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(p))
+                parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(Process(p, stat))
     todo, found = [pid], []
     while todo:
         for c in parents.get(todo.pop(), []):
@@ -161,7 +175,8 @@ def build_plugin(source, target, *flags):
 
 def alive(pid):
     with contextlib.suppress(OSError):
-        return open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()[0] != "Z"
+        stat = open("/proc/%d/stat" % pid).read()
+        return stat.rpartition(")")[2].split()[0] != "Z" and getattr(pid, "began", began(stat)) == began(stat)
     return False
 
 

@@ -198,7 +198,7 @@ class Mount:
         family += [p for p in session(self.server.pid) if p not in family]
         own = [p for p in family if program_of(p) == self.program or (signo == signal.SIGKILL and program_of(p) != "sluice")]
         self.server = None
-        for p in own:
+        for p in filter(alive, own):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(p, signal.SIGKILL)
         wait_for(lambda: not any(alive(p) for p in own), "what it has left behind to end")
@@ -284,7 +284,7 @@ def session(leader):
         if p.isdigit():
             with contextlib.suppress(OSError):
                 if os.getsid(int(p)) == leader:
-                    found.append(int(p))
+                    found.append(Process(p, open("/proc/%s/stat" % p).read()))
     return found
 
 
