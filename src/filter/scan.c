@@ -8,13 +8,14 @@
 /* By how often they are in logs, roughly; what is not here is rare. */
 static const char common[] = " e0t1a2io3n4s5r6l7d8c9uhmpg/-.:f,bywv=kxjq\"z_[]()";
 
-static size_t rarest_of(const struct scan_literal *l)
+/* Of all but the one at `other`. */
+static size_t rarest_of(const struct scan_literal *l, size_t other)
 {
-	size_t best = 0, best_rank = 0;
+	size_t best = l->len, best_rank = 0;
 	for (size_t i = 0; i < l->len; i++) {
 		const char *p = memchr(common, l->text[i], sizeof(common) - 1);
 		size_t rank = p ? (size_t)(p - common) : sizeof(common);
-		if (rank > best_rank || !i) {
+		if (i != other && (best == l->len || rank > best_rank)) {
 			best = i;
 			best_rank = rank;
 		}
@@ -30,7 +31,8 @@ static bool add(struct filter_scan *s, struct str text, bool is_any_case)
 	*l = (struct scan_literal){.is_any_case = is_any_case,
 				   .len = MIN(text.len, (size_t)SCAN_LITERAL_MAX)};
 	memcpy(l->text, text.data, l->len);
-	l->rarest = rarest_of(l);
+	l->rare[0] = rarest_of(l, l->len);
+	l->rare[1] = rarest_of(l, l->rare[0]);
 	l->n_grams = grams_of((struct str){l->text, l->len}, l->grams);
 	return true;
 }
@@ -211,40 +213,64 @@ static bool is_here(const struct scan_literal *l, const char *p)
 	return true;
 }
 
-static const char *find_byte(const char *from, const char *end, char c)
+/* Many bytes at once, in whatever the processor has for that. */
+typedef unsigned char many __attribute__((vector_size(16)));
+enum { STRIDE = 4 * sizeof(many) };
+typedef uint64_t words __attribute__((vector_size(16)));
+
+static many load(const char *p)
 {
-	const char *p = from < end ? memchr(from, c, (size_t)(end - from)) : NULL;
-	return p ? p : end;
+	many ret;
+	memcpy(&ret, p, sizeof(ret));
+	return ret;
 }
 
-static const char *find_any_case(const struct scan_literal *l, const char *from, const char *end)
+static many all_of(unsigned char c)
+{
+	return c - (many){0};
+}
+
+static bool is_any_set(many m)
+{
+	words w = (words)m;
+	return (w[0] | w[1]) != 0;
+}
+
+/* In [from, to), from which on it may stand as a whole; `to` if it does not. */
+static const char *find_one_by_one(const struct scan_literal *l, const char *from, const char *to)
+{
+	for (; from < to; from++)
+		if (l->is_any_case ? is_here(l, from) : memcmp(from, l->text, l->len) == 0)
+			return from;
+	return to;
+}
+
+/* Places where both of its rarest bytes stand are few, and are found fast.  Bit 0x20 is that
+ * between small letters and capital ones; other bytes that differ in it are found for nothing.
+ */
+static const char *find(const struct scan_literal *l, const char *from, const char *end)
 {
 	if ((size_t)(end - from) < l->len)
 		return end;
-	char lower = l->text[l->rarest];
-	bool is_letter = lower >= 'a' && lower <= 'z';
-	char upper = is_letter ? (char)(lower & ~0x20) : lower;
-	const char *first = from + l->rarest, *last = end - (l->len - l->rarest) + 1;
-	const char *low = find_byte(first, last, lower);
-	const char *up = is_letter ? find_byte(first, last, upper) : last;
-	while (low < last || up < last) {
-		const char *at = MIN(low, up);
-		if (is_here(l, at - l->rarest))
-			return at - l->rarest;
-		if (at == low)
-			low = find_byte(at + 1, last, lower);
-		else
-			up = find_byte(at + 1, last, upper);
+	const char *to = end - l->len + 1;
+	const unsigned char fold = l->is_any_case ? 0x20 : 0;
+	const many folds = all_of(fold);
+	const many first = all_of((unsigned char)l->text[l->rare[0]] | fold);
+	const many second = all_of((unsigned char)l->text[l->rare[1]] | fold);
+	const char *p = from + l->rare[0], *q = from + l->rare[1];
+	for (; to - from >= STRIDE; from += STRIDE, p += STRIDE, q += STRIDE) {
+		many hits = {0};
+		for (size_t i = 0; i < STRIDE; i += sizeof(many))
+			hits |= (many)((load(p + i) | folds) == first) &
+				(many)((load(q + i) | folds) == second);
+		if (!is_any_set(hits))
+			continue;
+		const char *block = from + STRIDE, *hit = find_one_by_one(l, from, block);
+		if (hit < block)
+			return hit;
 	}
-	return end;
-}
-
-static const char *find(const struct scan_literal *l, const char *from, const char *end)
-{
-	if (l->is_any_case)
-		return find_any_case(l, from, end);
-	const char *p = memmem(from, (size_t)(end - from), l->text, l->len);
-	return p ? p : end;
+	const char *hit = find_one_by_one(l, from, to);
+	return hit < to ? hit : end;
 }
 
 const char *filter_scan_next(const struct filter_scan *s, struct scan_place *at, const char *from,

@@ -25,7 +25,7 @@ struct scan_literal {
 	char text[SCAN_LITERAL_MAX];    /* in its record; with is_any_case in small letters */
 	size_t len;                     /* 0: nothing can be looked for in the record */
 	bool is_any_case;               /* of ASCII letters */
-	size_t rarest;                  /* which of its bytes is expected least */
+	size_t rare[2];                 /* which two of its bytes are expected least */
 	uint32_t grams[SCAN_GRAMS_MAX]; /* that its message has */
 	size_t n_grams;                 /* 0 when it is too short to have any */
 	uint32_t field_grams[SCAN_FIELD_GRAMS_MAX];

@@ -330,6 +330,17 @@ void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t
 				   .limit = limit};
 }
 
+void batch_reader_again(struct batch_reader *r, const struct segment *s, uint64_t offset,
+			uint64_t limit)
+{
+	struct buf window = r->window;
+	struct unpacker unpacker = r->unpacker;
+	batch_reader_init(r, s, offset, limit);
+	r->unpacker = unpacker;
+	r->window = window;
+	r->window.len = 0;
+}
+
 void batch_reader_fini(struct batch_reader *r)
 {
 	buf_fini(&r->window);

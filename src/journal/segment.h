@@ -134,6 +134,9 @@ struct batch_reader {
 
 void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t offset,
 		       uint64_t limit);
+/* The same for one that has been used: it keeps its memory. */
+void batch_reader_again(struct batch_reader *r, const struct segment *s, uint64_t offset,
+			uint64_t limit);
 void batch_reader_fini(struct batch_reader *r);
 
 /* The next batch, its checksum verified: 1, 0 at the limit, -EBADMSG when what

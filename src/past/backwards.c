@@ -32,7 +32,6 @@ struct back_place {
 	bool is_reading;
 	struct journal_part cut; /* of the journal: that piece alone */
 	struct past_channel of;
-	struct past past;
 	event_id start;   /* before everything in it */
 	uint64_t counted; /* bytes of it that are in backwards.read */
 
@@ -177,10 +176,10 @@ void backwards_init(struct backwards *b, const struct past_channel *channels, si
 void backwards_fini(struct backwards *b)
 {
 	for (size_t i = 0; b->places && i < b->n_channels; i++) {
-		past_fini(&b->places[i].past);
 		free(b->places[i].seen);
 		buf_fini(&b->places[i].text);
 	}
+	past_fini(&b->past);
 	free(b->places);
 	*b = (struct backwards){0};
 }
@@ -199,8 +198,8 @@ static void begin_piece(struct backwards *b, size_t i)
 		p->start = b->after;
 		p->cut = (struct journal_part){0};
 		p->of.snapshot = (struct journal_snapshot){0};
-		past_init(&p->past, &p->of, b->after);
-		past_advance(&p->past);
+		past_again(&b->past, &p->of, b->after);
+		past_advance(&b->past);
 		return;
 	}
 	const struct journal_part *part = &c->snapshot.parts[p->part];
@@ -213,8 +212,8 @@ static void begin_piece(struct backwards *b, size_t i)
 		.parts = &p->cut, .n = 1, .low = p->start ? p->start : c->snapshot.low};
 	p->of.snapshot.last = upto_piece(&c->snapshot, p->part, k, &p->of.snapshot.n_events);
 	p->of.gap_to = 0;
-	past_init(&p->past, &p->of, MAX(MAX(p->start, b->after), c->gap_to));
-	past_advance(&p->past);
+	past_again(&b->past, &p->of, MAX(MAX(p->start, b->after), c->gap_to));
+	past_advance(&b->past);
 }
 
 static void keep(struct backwards *b, struct back_place *p, const struct past *at, int wanted)
@@ -249,13 +248,13 @@ static void join_carried(struct backwards *b, struct back_place *p)
 		p->text.len = last->at;
 		p->n_seen--;
 	} else {
-		c->from = MIN(c->from, p->past.seen);
+		c->from = MIN(c->from, b->past.seen);
 		/* The count is for the whole hole, but the range may begin inside it. */
-		if (p->past.seen > p->past.own)
+		if (b->past.seen > b->past.own)
 			c->count = -1;
 	}
 	/* One that is carried from the piece beyond the range may lie wholly beyond it. */
-	if (p->past.id || c->from >= b->upto) {
+	if (b->past.id || c->from >= b->upto) {
 		c->reason = NULL;
 		return;
 	}
@@ -287,14 +286,13 @@ static void carry(struct back_place *p)
 static void read_edge(struct backwards *b, size_t i)
 {
 	struct back_place *p = &b->places[i];
-	const struct past *at = &p->past;
+	const struct past *at = &b->past;
 	begin_piece(b, i);
 	if (at->id && at->gap_reason && at->gap_from == p->start)
 		p->carried = (struct sighting){.reason = at->gap_reason,
 					       .from = at->gap_from,
 					       .to = at->gap_to,
 					       .count = at->gap_count};
-	past_fini(&p->past);
 	p->is_reading = p->is_edge = false;
 	p->piece--;
 	settle(b, i);
@@ -322,22 +320,21 @@ static int read_piece(struct backwards *b, size_t i, int64_t deadline_ns)
 	}
 	if (!p->is_reading)
 		begin_piece(b, i);
-	for (unsigned n = 1; p->past.id && p->past.id <= b->upto; n++) {
+	for (unsigned n = 1; b->past.id && b->past.id <= b->upto; n++) {
 		if (n % LOOK_AT_THE_CLOCK_EVERY == 0 && is_interrupted(b, deadline_ns)) {
-			if (p->past.is_open)
-				count_read(b, p, p->past.reader.offset);
+			if (b->past.is_open)
+				count_read(b, p, b->past.reader.offset);
 			return 0;
 		}
-		int wanted = b->taker->wants(b->taker->ctx, &p->past);
+		int wanted = b->taker->wants(b->taker->ctx, &b->past);
 		if (wanted < 0)
 			return wanted;
 		if (wanted)
-			keep(b, p, &p->past, wanted);
-		past_advance(&p->past);
+			keep(b, p, &b->past, wanted);
+		past_advance(&b->past);
 	}
 	join_carried(b, p);
-	uint64_t skipped = p->past.n_skipped;
-	past_fini(&p->past);
+	uint64_t skipped = b->past.n_skipped;
 	p->is_reading = false;
 	count_read(b, p, p->cut.size);
 	b->skipped += skipped;

@@ -37,6 +37,7 @@ struct backwards {
 	uint64_t total, read; /* bytes of the journals in that range, and those of them read */
 	uint64_t skipped;     /* of these, bytes that were not even unpacked */
 	const atomic_bool *is_cancelled; /* or NULL */
+	struct past past;                /* reads the piece at hand */
 };
 
 void backwards_init(struct backwards *b, const struct past_channel *channels, size_t n,

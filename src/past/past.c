@@ -21,6 +21,15 @@ void past_init(struct past *p, const struct past_channel *c, event_id after)
 	p->first_part = p->part;
 }
 
+void past_again(struct past *p, const struct past_channel *c, event_id after)
+{
+	struct batch_reader reader = p->reader;
+	struct buf bloom = p->bloom;
+	past_init(p, c, after);
+	p->reader = reader;
+	p->bloom = bloom;
+}
+
 /* A reader looks at the clock meanwhile. */
 enum { MILESTONE_EVERY = 1024 * 1024 };
 
@@ -32,7 +41,7 @@ static void open_part(struct past *p, const struct journal_part *part)
 		start = part->places[i].offset;
 		ordinal = part->places[i].ordinal;
 	}
-	batch_reader_init(&p->reader, part->segment, start, part->size);
+	batch_reader_again(&p->reader, part->segment, start, part->size);
 	if (p->next == ORDINAL_UNKNOWN)
 		p->next = ordinal;
 	p->is_open = true;
@@ -40,8 +49,7 @@ static void open_part(struct past *p, const struct journal_part *part)
 
 void past_fini(struct past *p)
 {
-	if (p->is_open)
-		batch_reader_fini(&p->reader);
+	batch_reader_fini(&p->reader);
 	buf_fini(&p->bloom);
 }
 
@@ -163,7 +171,6 @@ static int next_batch(struct past *p)
 			if (got == -EBADMSG && batch_resync(&p->reader) == 1)
 				continue;
 		}
-		batch_reader_fini(&p->reader);
 		p->is_open = false;
 		p->part++;
 	}
@@ -176,15 +183,17 @@ static void hop(struct past *p)
 	struct str *rest = &p->records;
 	const char *end = rest->data + rest->len;
 	const struct filter_scan *scan = p->channel->scan;
+	const char *hit = filter_scan_next(scan, &p->place, rest->data, end);
 	bool must_look;
 	unsigned severity;
 	size_t n;
 	while (rest->len && (n = record_hop(*rest, &must_look, &severity)) && !must_look &&
-	       (scan->never & 1u << severity ||
-		filter_scan_next(scan, &p->place, rest->data, end) >= rest->data + n)) {
+	       (hit >= rest->data + n || scan->never & 1u << severity)) {
 		rest->data += n;
 		rest->len -= n;
 		p->n_hopped += n;
+		if (hit < rest->data)
+			hit = filter_scan_next(scan, &p->place, rest->data, end);
 	}
 }
 

@@ -39,7 +39,7 @@ struct past {
 	const struct past_channel *channel;
 	event_id after;
 	size_t first_part, part;
-	bool is_open; /* `reader` stands in that part */
+	bool is_open; /* `reader` stands in that part; its memory is kept */
 	struct batch_reader reader;
 	struct str records;      /* of the batch being read */
 	struct scan_place place; /* in these */
@@ -62,6 +62,8 @@ struct past {
 
 /* Stands before the first event behind `after`: past_advance() moves there. */
 void past_init(struct past *p, const struct past_channel *c, event_id after);
+/* The same for one that has been used: it keeps its memory. */
+void past_again(struct past *p, const struct past_channel *c, event_id after);
 void past_fini(struct past *p);
 /* Moves to the next event or gap; past.id is 0 when there is none. */
 void past_advance(struct past *p);

@@ -8,6 +8,7 @@
 
 #include "filter/filter.h"
 #include "filter/fold.h"
+#include "filter/scan.h"
 #include "filter/regex_set.h"
 
 static struct regex_pool pool;
@@ -275,6 +276,45 @@ START_TEST(a_severity_decides_where_all_else_makes_no_difference)
 		filter_unref(f);
 	}
 	buf_fini(&text);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_scan_stops_at_each_place_and_at_no_other)
+{
+	setup();
+	static const char letters[] = "aAbB-@`";
+	for (int round = 0; round < 3000; round++) {
+		char what[24], text[400], filter[64];
+		size_t len = (size_t)random() % 20 + 2, n = (size_t)random() % sizeof(text);
+		bool is_any_case = random() % 2;
+		for (size_t i = 0; i < len; i++)
+			what[i] = letters[random() % (random() % 2 ? 2 : 7)];
+		for (size_t i = 0; i < n; i++)
+			text[i] = letters[random() % 7];
+		for (int i = 0; n > len && i < 3; i++)
+			memcpy(text + (size_t)random() % (n - len + 1), what, len);
+		snprintf(filter, sizeof(filter), "message %s \"%.*s\"",
+			 is_any_case ? "icontains" : "contains", (int)len, what);
+		struct filter *f = parsed(filter);
+		struct filter_scan scan;
+		struct scan_place place = {0};
+		filter_scan_init(&scan, f, STR("web"));
+		ck_assert_uint_eq(scan.literals[0].len, len);
+		for (const char *p = text;; p++) {
+			const char *want = p;
+			while (want < text + n && ((size_t)(text + n - want) < len ||
+						   (is_any_case ? strncasecmp(want, what, len)
+								: memcmp(want, what, len))))
+				want++;
+			p = filter_scan_next(&scan, &place, p, text + n);
+			ck_assert_msg(p == want, "%s in %.*s: at %td, not %td", filter, (int)n,
+				      text, p - text, want - text);
+			if (p == text + n)
+				break;
+		}
+		filter_unref(f);
+	}
 	teardown();
 }
 END_TEST
@@ -754,7 +794,8 @@ END_TEST
 UNIT_MAIN("filter", a_long_line_is_searched_to_its_end_and_no_longer,
 	  a_long_array_is_looked_through_once, each_expression_selects_what_it_says,
 	  what_differs_in_form_alone_is_one_filter, a_wrong_filter_is_refused_with_its_place,
-	  a_severity_decides_where_all_else_makes_no_difference, a_filter_has_bounds,
+	  a_severity_decides_where_all_else_makes_no_difference,
+	  a_scan_stops_at_each_place_and_at_no_other, a_filter_has_bounds,
 	  a_regex_without_end_is_given_up, a_literal_is_found_only_where_it_is_certain,
 	  a_set_of_regexes_changes_no_result, a_set_of_regexes_knows_the_case_of_any_letter,
 	  folding_is_what_pcre2_means_by_either_case, either_case_is_the_case_of_any_letter,
