@@ -8,8 +8,8 @@
 
 #include "filter/filter.h"
 #include "filter/fold.h"
-#include "filter/scan.h"
 #include "filter/regex_set.h"
+#include "filter/scan.h"
 
 static struct regex_pool pool;
 static struct filter_run run;
