@@ -122,6 +122,22 @@ def questions(site, rare):
         ("values of the newest 10,000", lambda: matches(site, "/facets", "p", fields="logger,user"), ("-m10000", "-F", ""), "json.log"))
 
 
+def read_all(site, text, rare):
+    """Ways to look for it that read everything and parse it: ours without an index, and lnav where there is one."""
+    ours = lambda: subprocess.check_output([SLUICE, "journal", "cat", "--state", site.path("state"), "b", "--format", "ndjson",
+                                            "--filter", 'message contains "%s"' % rare]).count(b"\n")
+    theirs = lambda: subprocess.run(["lnav", "-n", "-c", ":filter-in " + rare, text], stdout=subprocess.PIPE,
+                                    stdin=subprocess.DEVNULL).stdout.count(rare.encode())
+    took, found = timed(ours)
+    ms = {"sluice journal cat": round(1000 * took, 1)}
+    check(found == 1, "journal cat found %d" % found)
+    if shutil.which("lnav"):
+        took, found = timed(theirs)
+        ms["lnav"] = round(1000 * took, 1)
+        check(found == 1, "lnav found %d" % found)
+    return {"label": "a request id, by reading all", "ms": ms}
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--short", action="store_true")
@@ -157,6 +173,7 @@ def main():
         c, text = channel("b"), os.path.getsize(path)
         print(json.dumps({"label": "size on the disk", "text_mib": text >> 20, "lines": n["b"], "history_over_text": round(c["bytes"] / text, 3),
                           "zstd_over_text": round(os.path.getsize(path + ".zst") / text, 3)}), flush=True)
+        print(json.dumps(read_all(site, path, rare)), flush=True)
         for label, ours, theirs, name in questions(site, rare):
             text = site.path(name)
             ways = {"sluice": ours,

@@ -40,7 +40,7 @@ def the_short_benchmark_of_searches_finds_what_the_others_find(site):
                           capture_output=True, text=True)
     check(done.returncode == 0, done.stderr + done.stdout)
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    check(len(results) == 11, "%d results" % len(results))
+    check(len(results) == 12, "%d results" % len(results))
     for r in results:
         print("# %s" % json.dumps(r))
 
