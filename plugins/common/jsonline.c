@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/basics.h"
 #include "common/cut.h"
@@ -20,14 +21,34 @@ struct reading {
 	struct jsonline *line;
 	char *problems; /* in the fields' memory; NULL: none so far */
 	size_t problems_len, n_untold;
+	const char *fallback; /* for want of a message; NULL: none */
+	size_t fallback_len;
 };
 
 static bool is_one_of(const char *key, const char *const *names)
 {
 	for (; *names; names++)
-		if (strcmp(key, *names) == 0)
+		if (strcasecmp(key, *names) == 0)
 			return true;
 	return false;
+}
+
+/* Levels that are words of a text, too, or too short to be found in one. */
+static int whole_level(const char *name)
+{
+	static const struct {
+		const char *name;
+		int severity;
+	} levels[] = {{"information", 6}, {"informational", 6},
+		      {"verbose", 7},     {"f", 2},
+		      {"c", 2},           {"e", 3},
+		      {"w", 4},           {"n", 5},
+		      {"i", 6},           {"d", 7},
+		      {"t", 7},           {"v", 7}};
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcasecmp(name, levels[i].name) == 0)
+			return levels[i].severity;
+	return SLUICE_NO_SEVERITY;
 }
 
 int jsonline_severity(const char *name, size_t n)
@@ -39,8 +60,10 @@ int jsonline_severity(const char *name, size_t n)
 	memcpy(text, name, n);
 	text[n] = 0;
 	long v = strtol(text, &end, 10);
-	if (*end)
-		return severity_detect(text, n);
+	if (*end) {
+		int severity = whole_level(text);
+		return severity == SLUICE_NO_SEVERITY ? severity_detect(text, n) : severity;
+	}
 	if (v >= 0 && v <= 7)
 		return (int)v;
 	if (v >= 10 && v <= 60)
@@ -114,11 +137,14 @@ static bool names_an_event(const char *s, size_t n)
 /* Whether the key is one of those that say something about the whole event. */
 static bool take_known(struct reading *r, const char *key, const struct jsontext_value *v)
 {
-	static const char *const messages[] = {"message", "msg", "log", NULL};
-	static const char *const times[] = {"time",       "timestamp", "ts",
-					    "@timestamp", "asctime",   NULL};
+	/* In either case; also those of GELF, and of Serilog ("@m", "@t", "@l"). */
+	static const char *const messages[] = {
+		"message", "msg", "log", "short_message", "@m", "renderedmessage", NULL};
+	static const char *const templates[] = {"@mt", "messagetemplate", NULL};
+	static const char *const times[] = {"time",    "timestamp", "ts", "@timestamp",
+					    "asctime", "@t",        NULL};
 	static const char *const levels[] = {"level",     "severity",  "lvl", "loglevel",
-					     "levelname", "log.level", NULL};
+					     "levelname", "log.level", "@l",  NULL};
 	struct jsonline *j = r->line;
 	bool is_text = v->kind == JSONTEXT_STRING;
 	if (is_text && !j->message && is_one_of(key, messages)) {
@@ -126,6 +152,12 @@ static bool take_known(struct reading *r, const char *key, const struct jsontext
 		j->message_len = v->len;
 		return true;
 	}
+	if (is_text && !r->fallback && is_one_of(key, templates)) {
+		r->fallback = v->text;
+		r->fallback_len = v->len;
+	}
+	if (!j->time_ns && strcmp(key, "t") == 0) /* also the name of much else */
+		return (j->time_ns = time_of(v)) != 0;
 	if (!j->time_ns && is_one_of(key, times)) {
 		j->time_ns = time_of(v);
 		if (!j->time_ns && v->kind != JSONTEXT_NULL) {
@@ -264,6 +296,10 @@ bool jsonline_parse(const char *p, size_t n, struct jsonline *ret, struct fields
 	*ret = (struct jsonline){.severity = SLUICE_NO_SEVERITY};
 	if (!jsontext_take(&r.in, '{') || !put_members(&r, "", 0) || r.in.p < r.in.end)
 		return false;
+	if (!ret->message) {
+		ret->message = r.fallback;
+		ret->message_len = r.fallback_len;
+	}
 	put_problems(&r);
 	return true;
 }

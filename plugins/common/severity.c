@@ -48,8 +48,31 @@ static size_t colour_at(const char *p, size_t n)
 	return *p == ANSI_ESCAPE ? ansi_sequence(p, n) : 0;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* klog's and glog's: "E1127 10:00:00.123456 ...", "E20261127 10:00:00 ...". */
+static int letter_of_klog(const char *p, size_t n)
+{
+	static const char letters[] = "IWEFD";
+	static const int severities[] = {6, 4, 3, 2, 7};
+	size_t at = 1;
+	while (at < n && is_digit(p[at]))
+		at++;
+	if ((at != 5 && at != 9) || n < at + 9 || p[at] != ' ' || p[at + 3] != ':' ||
+	    p[at + 6] != ':' || !is_digit(p[at + 1]) || !is_digit(p[at + 8]))
+		return SLUICE_NO_SEVERITY;
+	const char *letter = memchr(letters, p[0], sizeof(letters) - 1);
+	return letter ? severities[letter - letters] : SLUICE_NO_SEVERITY;
+}
+
 int severity_detect(const char *line, size_t len)
 {
+	int klog = letter_of_klog(line, len);
+	if (klog != SLUICE_NO_SEVERITY)
+		return klog;
 	size_t end = len < LOOK_AT ? len : LOOK_AT;
 	bool is_after_stack = false; /* "stack trace" is no level */
 	for (size_t i = 0; i < end;) {

@@ -124,6 +124,9 @@ static void put(struct state *s, struct parsed *ret, const char *name, size_t na
 	}
 	if (is_time && n && !ret->time_ns && take_time(s, ret, p, n))
 		return;
+	/* Grafana's; it is the name of much else, too. */
+	if (is_name(name, name_len, "t") && n && !ret->time_ns && (ret->time_ns = time_of(s, p, n)))
+		return;
 	if (is_level && ret->severity == SLUICE_NO_SEVERITY)
 		ret->severity = jsonline_severity(p, n);
 	const char *copy = fields_copy(&s->fields, name, name_len);

@@ -48,6 +48,12 @@ START_TEST(severity_is_a_word_near_the_start)
 		{"Stack trace: ERROR", 3},
 		{"TRACE stack", 7},
 		{"lvl=eror msg=x", 3},
+		{"E1127 10:00:06.123456   42 server.go:1] no luck", 3},
+		{"W20261127 10:00:06.123456 42 server.cc:1] no luck", 4},
+		{"I1127 10:00:06.123456 42 x.go:1] after an ERROR", 6},
+		{"E1127 is a room", -1},
+		{"X1127 10:00:06.123456 42 x.go:1] none", -1},
+		{"E1127 10:00", -1},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		ck_assert_msg(severity_detect(cases[i].line, strlen(cases[i].line)) ==

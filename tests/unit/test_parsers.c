@@ -175,6 +175,52 @@ START_TEST(a_json_line_says_when_how_bad_and_what)
 }
 END_TEST
 
+START_TEST(a_json_line_is_read_as_its_program_meant_it)
+{
+	static const struct {
+		const char *line, *message;
+		int severity;
+		bool has_time;
+		const char *fields;
+	} cases[] = {
+		{"{\"version\":\"1.1\",\"host\":\"h\",\"short_message\":\"gone\",\"timestamp\":"
+		 "1795773600.25,"
+		 "\"level\":3}",
+		 "gone", 3, true, "version=\"1.1\" host=\"h\" level=3"},
+		{"{\"@t\":\"2026-01-02T03:04:05.1Z\",\"@mt\":\"{User} "
+		 "left\",\"@l\":\"Warning\",\"User\":\"x\"}",
+		 "{User} left", 4, true, "@mt=\"{User} left\" @l=\"Warning\" User=\"x\""},
+		{"{\"@t\":\"2026-01-02T03:04:05Z\",\"@mt\":\"{User} left\",\"@m\":\"x left\"}",
+		 "x left", SLUICE_NO_SEVERITY, true, "@mt=\"{User} left\""},
+		{"{\"Timestamp\":\"2026-01-02T03:04:05Z\",\"Level\":\"Information\",\"Message\":"
+		 "\"hi\"}",
+		 "hi", 6, true, "Level=\"Information\""},
+		{"{\"Level\":\"Verbose\",\"MessageTemplate\":\"t {x}\",\"RenderedMessage\":\"t "
+		 "1\"}",
+		 "t 1", 7, false, "Level=\"Verbose\" MessageTemplate=\"t {x}\""},
+		{"{\"t\":\"2026-01-02T03:04:05Z\",\"lvl\":\"E\",\"msg\":\"m\"}", "m", 3, true,
+		 "lvl=\"E\""},
+		{"{\"t\":12,\"msg\":\"m\"}", "m", SLUICE_NO_SEVERITY, false, "t=12"},
+		{"{\"t\":\"tea\",\"msg\":\"m\"}", "m", SLUICE_NO_SEVERITY, false, "t=\"tea\""},
+	};
+	static struct fields f;
+	struct buf text = {0};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct jsonline j;
+		const char *line = cases[i].line;
+		text.len = 0;
+		fields_reset(&f);
+		ck_assert(jsonline_parse(line, strlen(line), &j, &f));
+		ck_str_is(((struct str){j.message, j.message_len}), cases[i].message);
+		ck_assert_msg(j.severity == cases[i].severity, "%s: %d", line, j.severity);
+		ck_assert_msg((j.time_ns != 0) == cases[i].has_time && !j.has_bad_time, "%s", line);
+		ck_assert_str_eq(show(&f, &text), cases[i].fields);
+	}
+	buf_fini(&text);
+	fields_free(&f);
+}
+END_TEST
+
 /* Whatever the depth and the number of problems: the rest arrives, and the stack holds. */
 START_TEST(deep_nesting_and_many_problems_cost_only_themselves)
 {
@@ -398,7 +444,7 @@ START_TEST(a_container_is_known_by_the_names_of_its_log)
 END_TEST
 
 UNIT_MAIN("parsers", a_duration_is_no_time, lines_of_containers,
-	  a_container_is_known_by_the_names_of_its_log,
-	  logfmt_as_its_users_write_it, one_bad_value_does_not_spoil_a_json_line,
-	  a_json_line_says_when_how_bad_and_what,
+	  a_container_is_known_by_the_names_of_its_log, logfmt_as_its_users_write_it,
+	  one_bad_value_does_not_spoil_a_json_line, a_json_line_says_when_how_bad_and_what,
+	  a_json_line_is_read_as_its_program_meant_it,
 	  deep_nesting_and_many_problems_cost_only_themselves)
