@@ -220,7 +220,9 @@ def a_histogram_comes_again_and_again_until_it_is_complete(site):
     query = urllib.parse.urlencode({"channel": "b", "filter": SLOW, "buckets": 5})
     s = Stream(site, query, path="/histogram")
     got = [s.until_type("progress").json() for _ in range(3)]
-    check(all(a["scanned"] < b["scanned"] and a["matches"] <= b["matches"] for a, b in zip(got, got[1:])), repr(got))
+    while got[-1]["scanned"] == got[0]["scanned"]:
+        got.append(s.until_type("progress").json())
+    check(all(a["scanned"] <= b["scanned"] and a["matches"] <= b["matches"] for a, b in zip(got, got[1:])), repr(got))
     check(all(sum(h["counts"]) == h["matches"] and len(h["counts"]) == 5 for h in got), repr(got))
     check(site.json("/status")["searches"] == 1, "it is not counted")
     s.close()
