@@ -270,7 +270,8 @@ static void lose(struct state *s, struct file *f)
 	s->n_rotated++;
 	struct stat st;
 	bool is_known = f->fd >= 0 && fstat(f->fd, &st) == 0, is_removed = is_known && !st.st_nlink;
-	if (is_known && !is_removed)
+	/* If it has been removed, then by a rotation that was not the one that took its name: later. */
+	if (is_known)
 		f->lost_ns = ns_of(&st.st_ctim);
 	char *name = is_removed ? NULL : f->fd >= 0 ? handle_name(f) : NULL;
 	/* One that is closed is looked for together with others, by missing_look(). */

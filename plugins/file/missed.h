@@ -18,7 +18,7 @@
  */
 size_t missed_by_times(int64_t removed_ns, const int64_t *born_ns, size_t n);
 
-/* The same of one whose removal nobody saw: it lost the name then, and the oldest of those that
+/* The same of one that is done with: it lost the name then or before, and the oldest of those that
  * have had it since was made at that time.  A rotation makes the next file at once.
  */
 size_t missed_by_loss(int64_t lost_ns, int64_t born_ns);

@@ -544,6 +544,55 @@ def files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_i
     files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_done_with(site, False)
 
 
+def files_that_came_and_went_unseen_are_told_when_the_last_one_known_was_removed(site, is_down=True, watch="poll"):
+    """It was read to its end and seen again only when it had no name any more; one older file is kept."""
+    names = ("lost", "kept")
+    for name in names:
+        write_lines(site.path(name + ".log"), 1, 1)
+    site.up("".join("%s: {type: file, channel: %s, include: [DIR/%s.log], read_from: beginning, watch: %s, "
+                    "sweep_interval: 20ms, rotate_wait: 50ms}\n" % (n, n, n, watch) for n in names))
+    for name in names:
+        Numbers(site, name).until(1)
+    sources = site.pids("source")
+
+    def unseen(do, is_down):
+        site.stop() if is_down else [os.kill(pid, signal.SIGSTOP) for pid in sources]
+        for name in names:
+            do(name, site.path(name + ".log"))
+        site.start() if is_down else [os.kill(pid, signal.SIGCONT) for pid in sources]
+
+    def first(name, log):
+        time.sleep(0.05)
+        os.rename(log, log + ".bak")
+        write_lines(log, 2, 2)
+        time.sleep(0.05)
+        os.rename(log, log + ".bak")
+
+    def then(name, log):
+        time.sleep(0.05)
+        write_lines(log, 3, 3)
+        if name == "lost":
+            time.sleep(0.05)
+            os.rename(log, log + ".bak")
+            write_lines(log, 4, 4)
+    unseen(first, False)
+    wait_for(lambda: all(s["counters"].get("files") == 0 for s in site.json("/status")["sources"]), "the removal to be seen")
+    unseen(then, is_down)
+    got = {}
+    for name, last in (("lost", "4"), ("kept", "3")):
+        es = site.stream("channel=%s&earliest=1" % name).until_message(last)
+        got[name] = ["gap" if e.type == "gap" else e.json()["message"] for e in es if e.type in ("line", "gap")]
+    check(got == {"lost": ["1", "gap", "3", "4"], "kept": ["1", "2", "3"]}, "got %r" % got)
+
+
+def files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_was_removed(site):
+    files_that_came_and_went_unseen_are_told_when_the_last_one_known_was_removed(site, False)
+
+
+def files_that_came_and_went_are_told_by_inotify_when_the_last_one_known_was_removed(site):
+    files_that_came_and_went_unseen_are_told_when_the_last_one_known_was_removed(site, True, "auto")
+
+
 def a_generation_that_cannot_be_read_is_a_gap(site):
     if os.getuid():
         return  # the source needs another user than the one that owns the file
@@ -896,6 +945,9 @@ run(million_lines_rotated_five_times_arrive_once_in_order,
     names_that_are_shifted_slowly_are_no_gap, names_that_are_shifted_slowly_are_no_gap_by_polling,
     files_that_came_and_went_unseen_are_told_when_the_last_one_known_is_done_with,
     files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_is_done_with,
+    files_that_came_and_went_unseen_are_told_when_the_last_one_known_was_removed,
+    files_that_came_and_went_while_sluice_ran_are_told_when_the_last_one_known_was_removed,
+    files_that_came_and_went_are_told_by_inotify_when_the_last_one_known_was_removed,
     a_generation_that_cannot_be_read_is_a_gap, without_descriptors_a_compressed_file_waits_and_is_not_damaged,
     what_a_rotated_file_of_a_container_held_back_is_not_lost_silently, copies_are_read_once_and_in_order_wherever_the_source_is_killed,
     copies_are_read_once_and_in_order_wherever_the_source_is_killed_by_polling,
