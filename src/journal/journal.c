@@ -232,7 +232,9 @@ static bool drop_for_file(struct journal *j, int r)
 	bool had_spare = j->config.spare_fd && *j->config.spare_fd >= 0;
 	if (had_spare)
 		fd_close(j->config.spare_fd);
-	bool is_dropped = drop_for_room(j);
+	bool may_drop_one = j->leaving || j->n_vain_drops < VAIN_DROPS_MAX;
+	bool is_dropped = may_drop_one && drop_for_room(j);
+	j->n_vain_drops += j->n < before;
 	if (is_dropped && !j->leaving)
 		take_spare(j);
 	if (j->n < before && !j->is_short_of_files)
@@ -259,9 +261,8 @@ static int roll(struct journal *j, event_id first)
 	while ((r = create_segment(j, first, &s)) == -ENOSPC || fd_is_shortage(r)) {
 		is_short |= fd_is_shortage(r);
 		if (fd_is_shortage(r)) {
-			if (j->n_vain_drops == VAIN_DROPS_MAX || !drop_for_file(j, r))
+			if (!drop_for_file(j, r))
 				break;
-			j->n_vain_drops++;
 		} else if (j->has_reserve) {
 			give_up_reserve(j);
 		} else if (!drop_for_room(j)) {
