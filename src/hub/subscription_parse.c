@@ -54,11 +54,12 @@ static int set_cursor(struct subscription_builder *a, struct str text, const cha
 }
 
 static int set_number(struct subscription_builder *a, const char *key, const char *value,
-		      int64_t max, uint64_t *ret)
+		      int64_t min, int64_t max, uint64_t *ret)
 {
 	int64_t n;
-	if (unit_parse_int(value, &n) || n < 0 || n > max) {
-		buf_printf(a->why, "\"%s\" is a number from 0 to %lld.\n", key, (long long)max);
+	if (unit_parse_int(value, &n) || n < min || n > max) {
+		buf_printf(a->why, "\"%s\" is a number from %lld to %lld.\n", key, (long long)min,
+			   (long long)max);
 		return 400;
 	}
 	*ret = (uint64_t)n;
@@ -100,7 +101,7 @@ static int set_edge(struct subscription_builder *a, const char *key, const char 
 	event_id id;
 	int64_t n;
 	if (!is_of_numbers(a->use) && unit_parse_int(value, &n) == 0 && n < 1000000)
-		return set_number(a, key, value, CONTEXT_MAX,
+		return set_number(a, key, value, 0, CONTEXT_MAX,
 				  is_before ? &a->s->lines_before : &a->s->lines_after);
 	if (id_parse(text, &epoch, &id) == 0) {
 		bool known = str_is(epoch, a->hub->registry.epoch);
@@ -250,18 +251,6 @@ static int set_timeout(struct subscription_builder *a, const char *value)
 	return 0;
 }
 
-static int set_from_one(struct subscription_builder *a, const char *key, const char *value,
-			int64_t max, uint64_t *ret)
-{
-	int64_t n;
-	if (unit_parse_int(value, &n) || n < 1 || n > max) {
-		buf_printf(a->why, "\"%s\" is a number from 1 to %lld.\n", key, (long long)max);
-		return 400;
-	}
-	*ret = (uint64_t)n;
-	return 0;
-}
-
 /* NAME,NAME,... */
 static int add_fields(struct subscription_builder *a, const char *value)
 {
@@ -292,9 +281,9 @@ static int one_of_facets(struct subscription_builder *a, const char *key, const 
 	if (strcmp(key, "fields") == 0)
 		return add_fields(a, value);
 	if (strcmp(key, "top") == 0)
-		return set_from_one(a, key, value, TOP_MAX, &a->s->n_top);
+		return set_number(a, key, value, 1, TOP_MAX, &a->s->n_top);
 	if (strcmp(key, "limit") == 0)
-		return set_from_one(a, key, value, FACETS_LIMIT_MAX, &a->s->limit);
+		return set_number(a, key, value, 1, FACETS_LIMIT_MAX, &a->s->limit);
 	return -1;
 }
 
@@ -306,12 +295,12 @@ static int one_of_history(struct subscription_builder *a, const char *key, const
 		return id_of_time(a, key, str_of(value), &a->s->until);
 	if (a->use == USE_HISTOGRAM)
 		return strcmp(key, "buckets") == 0
-			       ? set_from_one(a, key, value, COUNTER_BUCKETS_MAX, &a->s->n_buckets)
+			       ? set_number(a, key, value, 1, COUNTER_BUCKETS_MAX, &a->s->n_buckets)
 			       : -1;
 	if (a->use == USE_FACETS)
 		return one_of_facets(a, key, value);
 	if (strcmp(key, "limit") == 0)
-		return set_number(a, key, value, a->use == USE_SEARCH ? INT64_MAX : LIMIT_MAX,
+		return set_number(a, key, value, 0, a->use == USE_SEARCH ? INT64_MAX : LIMIT_MAX,
 				  &a->s->limit);
 	if (strcmp(key, "order") == 0 && a->use == USE_SEARCH) {
 		if (!is_one_of(value, "newest", "oldest"))
@@ -320,7 +309,7 @@ static int one_of_history(struct subscription_builder *a, const char *key, const
 		return 0;
 	}
 	if (strcmp(key, "context") == 0) {
-		int status = set_number(a, key, value, CONTEXT_MAX, &a->s->lines_before);
+		int status = set_number(a, key, value, 0, CONTEXT_MAX, &a->s->lines_before);
 		a->s->lines_after = a->s->lines_before;
 		return status;
 	}
@@ -333,7 +322,7 @@ static int one_of_start(struct subscription_builder *a, const char *key, const c
 		return set_cursor(a, str_of(value), "\"after\"");
 	if (strcmp(key, "tail") == 0) {
 		a->s->start = START_TAIL;
-		return set_number(a, key, value, TAIL_MAX, &a->s->tail);
+		return set_number(a, key, value, 0, TAIL_MAX, &a->s->tail);
 	}
 	if (strcmp(key, "timeout") == 0 && a->use == USE_POLL)
 		return set_timeout(a, value);

@@ -77,6 +77,9 @@ void counter_init(struct counter *c)
 		c->of[i].scan = &c->scans[i];
 		c->of[i].blocks = &c->blocks;
 	}
+	c->taker = (struct back_taker){c, wants, put_gap, take_gap};
+	backwards_init(&c->backwards, c->of, c->n_channels, c->after, c->upto, &c->taker);
+	c->backwards.is_cancelled = c->is_cancelled;
 }
 
 void counter_fini(struct counter *c)
@@ -88,18 +91,7 @@ void counter_fini(struct counter *c)
 
 bool counter_run(struct counter *c, int64_t deadline_ns)
 {
-	const struct back_taker taker = {c, wants, put_gap, take_gap};
-	struct backwards *b = &c->backwards;
-	if (!b->places) {
-		backwards_init(b, c->of, c->n_channels, c->after, c->upto, &taker);
-		b->is_cancelled = c->is_cancelled;
-	}
-	b->taker = &taker;
-	int r = backwards_run(b, deadline_ns);
-	c->read = b->read;
-	c->total = b->total;
-	c->skipped = b->skipped;
-	c->reached = b->bound;
+	int r = backwards_run(&c->backwards, deadline_ns);
 	c->is_complete = r == 1;
 	if (r < 0)
 		c->slow = c->run->slow;

@@ -3,8 +3,8 @@
  * counter - how many events of a range match, by time and severity.
  *
  * Counts in slices of time, the newest first, and what it has counted is right at any moment for
- * everything from `reached` on.  Blocks of sealed segments are not read where their directory says
- * enough.  Runs in a helper thread.
+ * everything from `backwards.bound` on.  Blocks of sealed segments are not read where their
+ * directory says enough.  Runs in a helper thread.
  */
 #ifndef SLUICE_PAST_COUNTER_H
 #define SLUICE_PAST_COUNTER_H
@@ -31,13 +31,11 @@ struct counter {
 	uint64_t n_matches;
 	uint64_t n_indexed; /* of these, not read */
 	struct missing missing;
-	event_id reached;     /* everything from here on has been counted; 0: nothing yet */
-	uint64_t read, total; /* bytes of journals */
-	uint64_t skipped;     /* of those read, what the index was enough for */
 	bool is_complete;
 	struct regex *slow; /* the regex that would not end: it stopped there; borrowed */
 
-	struct backwards backwards;
+	struct backwards backwards; /* what is behind its bound has been counted */
+	struct back_taker taker;
 	struct past_channel *of; /* owned: the channels, asking for blocks */
 	struct past_blocks blocks;
 };

@@ -203,6 +203,9 @@ static bool take(void *ctx, event_id id maybe_unused, struct str text)
 void facets_init(struct facets *f)
 {
 	table_init(&f->values);
+	f->taker = (struct back_taker){f, wants, put, take};
+	backwards_init(&f->backwards, f->channels, f->n_channels, f->after, f->upto, &f->taker);
+	f->backwards.is_cancelled = f->is_cancelled;
 }
 
 void facets_fini(struct facets *f)
@@ -220,18 +223,7 @@ void facets_fini(struct facets *f)
 
 bool facets_run(struct facets *f, int64_t deadline_ns)
 {
-	const struct back_taker taker = {f, wants, put, take};
-	struct backwards *b = &f->backwards;
-	if (!b->places) {
-		backwards_init(b, f->channels, f->n_channels, f->after, f->upto, &taker);
-		b->is_cancelled = f->is_cancelled;
-	}
-	b->taker = &taker;
-	int r = backwards_run(b, deadline_ns);
-	f->read = b->read;
-	f->total = b->total;
-	f->skipped = b->skipped;
-	f->reached = b->bound;
+	int r = backwards_run(&f->backwards, deadline_ns);
 	f->is_complete = r == 1;
 	if (r < 0)
 		f->slow = f->run->slow;

@@ -51,18 +51,16 @@ struct facets {
 	uint64_t n_unnamed; /* values whose name was one too many */
 	uint64_t n_matches;
 	struct missing missing;
-	event_id reached;     /* everything beyond has been counted; 0: nothing yet */
-	uint64_t read, total; /* bytes of journals */
-	uint64_t skipped;     /* of those read, what the index has ruled out */
 	bool is_complete, is_full;
 	struct regex *slow; /* the regex that would not end: it stopped there; borrowed */
 
-	struct backwards backwards;
+	struct backwards backwards; /* what is behind its bound has been counted */
+	struct back_taker taker;
 	struct table values;
 	struct buf text;
 };
 
-/* `f` has what is asked, all else is zero. */
+/* `f` has what is asked, all else is zero.  Keep it where it is. */
 void facets_init(struct facets *f);
 void facets_fini(struct facets *f);
 

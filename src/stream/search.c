@@ -129,6 +129,18 @@ void search_put_missing(const struct search *s, struct json *j, const struct mis
 		json_int(j, "more_gaps", (int64_t)(m->n - MISSING_MAX));
 }
 
+struct progress search_progress(const struct backwards *b, uint64_t n_matches, bool is_complete,
+				struct regex *slow)
+{
+	return (struct progress){.read = b->read,
+				 .total = b->total,
+				 .skipped = b->skipped,
+				 .n_matches = n_matches,
+				 .reached = b->bound,
+				 .is_complete = is_complete,
+				 .slow = slow};
+}
+
 static const char progress[] = "progress";
 
 static void put_progress(const struct search *s, struct json *j)

@@ -67,13 +67,7 @@ static bool run(struct search *s, struct filter_run *run, int64_t deadline_ns)
 static struct progress progress_of(const struct search *s)
 {
 	const struct counter *c = &s->of.counts;
-	return (struct progress){.read = c->read,
-				 .total = c->total,
-				 .skipped = c->skipped,
-				 .n_matches = c->n_matches,
-				 .reached = c->reached,
-				 .is_complete = c->is_complete,
-				 .slow = c->slow};
+	return search_progress(&c->backwards, c->n_matches, c->is_complete, c->slow);
 }
 
 static void put_row(const struct counter *c, struct json *j, const char *name, unsigned from,

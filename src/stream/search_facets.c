@@ -49,13 +49,7 @@ static bool run(struct search *s, struct filter_run *run, int64_t deadline_ns)
 static struct progress progress_of(const struct search *s)
 {
 	const struct facets *f = &s->of.facets;
-	return (struct progress){.read = f->read,
-				 .total = f->total,
-				 .skipped = f->skipped,
-				 .n_matches = f->n_matches,
-				 .reached = f->reached,
-				 .is_complete = f->is_complete,
-				 .slow = f->slow};
+	return search_progress(&f->backwards, f->n_matches, f->is_complete, f->slow);
 }
 
 static void put_facet(const struct facet *f, struct json *j, size_t n_top)

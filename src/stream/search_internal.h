@@ -69,6 +69,10 @@ struct search {
 	struct progress progress;      /* as of the last slice */
 };
 
+/* Of one that reads backwards. */
+struct progress search_progress(const struct backwards *b, uint64_t n_matches, bool is_complete,
+				struct regex *slow);
+
 /* A cursor, or null for 0. */
 void search_put_cursor(const struct search *s, struct json *j, const char *key, event_id id);
 /* The time of an id, or null for 0. */

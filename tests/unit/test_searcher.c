@@ -376,7 +376,7 @@ static void compare_counts(const struct filter_scan *scans, event_id after, even
 	expect_counts(&c, want, &n_gaps, &has_damage);
 	counter_init(&c);
 	while (!counter_run(&c, in_slices ? 0 : INT64_MAX))
-		ck_assert_uint_le(c.read, c.total);
+		ck_assert_uint_le(c.backwards.read, c.backwards.total);
 	ck_assert(c.is_complete);
 	for (size_t i = 0; i < c.n_buckets * SEVERITIES; i++)
 		ck_assert_msg(c.counts[i] == want[i],
