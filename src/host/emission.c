@@ -107,6 +107,13 @@ static int check_event(struct host *h, const struct sluice_event *ev)
 	return ev->cursor ? check_cursor(h, ev->cursor) : 0;
 }
 
+/* To the microsecond, as times are shown: what is finer compresses badly. */
+static int64_t now_ns(void)
+{
+	int64_t ns = clock_wall_ns();
+	return ns - ns % 1000;
+}
+
 int host_emit(struct sluice_source *src, const struct sluice_event *in)
 {
 	struct host *h = host_of(src);
@@ -121,7 +128,7 @@ int host_emit(struct sluice_source *src, const struct sluice_event *in)
 			return -EAGAIN;
 	}
 	struct event ev = {
-		.time_ns = in->time_ns > 0 ? in->time_ns : clock_wall_ns(),
+		.time_ns = in->time_ns > 0 ? in->time_ns : now_ns(),
 		.severity = in->severity >= 0 && in->severity <= 7 ? (uint8_t)in->severity
 								   : SEVERITY_NONE,
 		.flags = (uint8_t)in->flags,

@@ -17,7 +17,7 @@
 #include "journal/journal_internal.h"
 
 #define SEGMENT_MIN (256LL * 1024)
-#define SEGMENT_MAX (64LL * 1024 * 1024)
+#define SEGMENT_MAX (32LL * 1024 * 1024)
 #define AHEAD_MIN   (16ULL * 1024)
 #define AHEAD_MAX   (4ULL * 1024 * 1024)
 #define RESERVE     (64 * 1024)

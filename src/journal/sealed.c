@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "journal/columns.h"
 #include "journal/delta.h"
 
 static const char footer_magic[8] = "SLUICEZ";
@@ -28,7 +29,7 @@ enum {
 };
 
 /* Flags of a block: a reader refuses those that it does not know. */
-enum { DELTA = 1 };
+enum { DELTA = 1, COLUMNS = 2, FLAGS = DELTA | COLUMNS };
 
 /* ---- files ------------------------------------------------------------------------------- */
 
@@ -299,7 +300,16 @@ void unpacker_fini(struct unpacker *u)
 {
 	ZSTD_freeDCtx(u->context);
 	buf_fini(&u->packed);
+	buf_fini(&u->columns);
 	u->context = NULL;
+}
+
+/* What the frame holds, into `n` bytes at `p`. */
+static bool unpack_frame(const struct sealed_block *b, const char *frame, struct unpacker *u,
+			 char *p, size_t n)
+{
+	return ZSTD_getFrameContentSize(frame, b->size) == n &&
+	       ZSTD_decompressDCtx(u->context, p, n, frame, b->size) == n;
 }
 
 static int unpack(const struct sealed_block *b, const char *frame, struct unpacker *u,
@@ -307,12 +317,19 @@ static int unpack(const struct sealed_block *b, const char *frame, struct unpack
 {
 	if (!u->context && !(u->context = ZSTD_createDCtx()))
 		return -ENOMEM;
-	if (ZSTD_getFrameContentSize(frame, b->size) != b->text_size || b->flags & ~(uint32_t)DELTA)
+	if (b->flags & ~(uint32_t)FLAGS)
 		return -EBADMSG;
-	char *p = buf_reserve(text, b->text_size);
-	size_t n = ZSTD_decompressDCtx(u->context, p, b->text_size, frame, b->size);
-	if (ZSTD_isError(n) || n != b->text_size || (b->flags & DELTA && !delta_undo(p, n)) ||
-	    crc32c(0, p, n) != b->crc)
+	size_t n = b->text_size, n_columns = COLUMNS_COUNTS + n;
+	char *p = buf_reserve(text, n);
+	bool good;
+	if (b->flags & COLUMNS) {
+		char *c = buf_reserve(&u->columns, n_columns);
+		good = unpack_frame(b, frame, u, c, n_columns) &&
+		       columns_undo((struct str){c, n_columns}, p, n);
+	} else {
+		good = unpack_frame(b, frame, u, p, n);
+	}
+	if (!good || (b->flags & DELTA && !delta_undo(p, n)) || crc32c(0, p, n) != b->crc)
 		return -EBADMSG;
 	text->len += n;
 	return 0;
@@ -363,6 +380,7 @@ void sealed_writer_fini(struct sealed_writer *w)
 	buf_fini(&w->directory);
 	buf_fini(&w->packed);
 	buf_fini(&w->text);
+	buf_fini(&w->columns);
 }
 
 /* What was packed is unpacked once, for the original will be given up. */
@@ -379,14 +397,15 @@ int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, s
 		return -ENOMEM;
 	if (text.len > TEXT_MAX)
 		return -E2BIG;
-	size_t room = ZSTD_compressBound(text.len);
-	w->packed.len = 0;
-	char *h = buf_reserve(&w->packed, BLOCK_HEADER + room);
-	w->text.len = 0;
+	w->packed.len = w->text.len = w->columns.len = 0;
 	buf_put_str(&w->text, text);
-	bool is_delta = delta_make(w->text.data, text.len);
-	size_t n = ZSTD_compressCCtx(w->context, h + BLOCK_HEADER, room, w->text.data, text.len,
-				     LEVEL);
+	bool is_sound = delta_make(w->text.data, text.len);
+	if (is_sound)
+		columns_make(buf_str(&w->text), &w->columns);
+	struct str in = is_sound ? buf_str(&w->columns) : text;
+	size_t room = ZSTD_compressBound(in.len);
+	char *h = buf_reserve(&w->packed, BLOCK_HEADER + room);
+	size_t n = ZSTD_compressCCtx(w->context, h + BLOCK_HEADER, room, in.data, in.len, LEVEL);
 	if (ZSTD_isError(n))
 		return -ENOMEM;
 	struct sealed_block b = {.at = w->offset + BLOCK_HEADER,
@@ -394,7 +413,7 @@ int sealed_put_block(struct sealed_writer *w, uint64_t place, struct str text, s
 				 .size = (uint32_t)n,
 				 .text_size = (uint32_t)text.len,
 				 .crc = crc32c(0, text.data, text.len),
-				 .flags = is_delta ? DELTA : 0,
+				 .flags = is_sound ? FLAGS : 0,
 				 .filter_size = (uint32_t)bloom.len,
 				 .filter_crc = crc32c(0, bloom.data, bloom.len),
 				 .holds = *holds};

@@ -2,10 +2,10 @@
  *
  * sealed - a segment that is not written to any more, compressed.
  *
- *	header     as in segment.h, with version 3
+ *	header     as in segment.h, with version 4
  *	block      header (magic, crc, sizes, crc of its text, flags, place), then one zstd frame,
- *	           mostly of the text with its numbers as differences (journal/delta.h), then a
- *	           Bloom filter of the grams of all messages and fields
+ *	           mostly of the text with its numbers as differences (journal/delta.h) and taken
+ *apart (journal/columns.h), then a Bloom filter of the grams of all messages and fields
  *	           (filter/grams.h)
  *	block      ...
  *	directory  the cursors, as entries of a checkpoint; then an entry for each block
@@ -23,8 +23,9 @@
 #include "wire/record.h"
 
 enum {
-	SEALED_VERSION = 3,
-	SEALED_BLOCK = 256 * 1024, /* bytes of text at which a block ends, with the batch at hand */
+	SEALED_VERSION = 4,
+	SEALED_VERSION_MIN = 3,    /* without counts, fields and columns */
+	SEALED_BLOCK = 512 * 1024, /* bytes of text at which a block ends, with the batch at hand */
 };
 
 /* What a block holds, beside where it is. */
@@ -75,7 +76,7 @@ size_t sealed_find(const struct sealed *s, uint64_t place) must_check;
 /* What a reader needs to unpack; all zero at the beginning. */
 struct unpacker {
 	struct ZSTD_DCtx_s *context;
-	struct buf packed;
+	struct buf packed, columns;
 };
 
 void unpacker_fini(struct unpacker *u);
@@ -95,7 +96,7 @@ int sealed_read_cursors(const struct sealed *s, int fd, struct buf *entries) mus
 struct sealed_writer {
 	int fd;          /* borrowed; its header is written */
 	uint64_t offset; /* where the next block goes */
-	struct buf directory, packed, text;
+	struct buf directory, packed, text, columns;
 	struct ZSTD_CCtx_s *context;
 	struct unpacker unpacker;
 	uint64_t most; /* bytes that the file may get; a block beyond is -E2BIG */

@@ -179,7 +179,7 @@ int segment_open(const char *path, bool writable, struct segment **ret)
 	}
 	s->path = mem_strdup(path);
 	s->size = s->allocated = MAX((uint64_t)st.st_size, segment_start(s));
-	if (s->version == SEALED_VERSION && (r = open_sealed(s))) {
+	if (s->version >= SEALED_VERSION_MIN && (r = open_sealed(s))) {
 		segment_unref(s);
 		return r;
 	}

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "filter/grams.h"
 #include "journal/bloom.h"
+#include "journal/columns.h"
 #include "journal/delta.h"
 #include "journal/seal.h"
 #include "past/past.h"
@@ -422,6 +423,21 @@ START_TEST(differences_are_undone_and_damage_only_refused)
 		ck_assert(delta_make(work, row.len));
 		ck_assert(delta_undo(work, row.len));
 		ck_assert_mem_eq(work, whole, row.len);
+		/* Taken apart and put together again it is the same; other bytes do no harm. */
+		struct buf apart = {0};
+		char *again = mem_zero(row.len + 1);
+		columns_make((struct str){whole, row.len}, &apart);
+		ck_assert_uint_eq(apart.len, row.len + COLUMNS_COUNTS);
+		ck_assert(columns_undo(buf_str(&apart), again, row.len));
+		ck_assert_mem_eq(again, whole, row.len);
+		ck_assert(!columns_undo(buf_str(&apart), again, row.len - 1));
+		for (int i = 0; i < 20; i++) {
+			apart.data[random() % (long)(i % 2 ? apart.len : 40)] = (char)random();
+			bool ignored = columns_undo(buf_str(&apart), again, row.len);
+			(void)ignored;
+		}
+		free(again);
+		buf_fini(&apart);
 		/* Something else than batches stays as it is. */
 		work[random() % (long)row.len] ^= 1;
 		char *damaged = mem_strndup(work, row.len);
