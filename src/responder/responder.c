@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/ancestry.h"
@@ -15,6 +17,7 @@
 #include "responder/responder_internal.h"
 
 #define RETIRE_NS (15 * NS_PER_SEC)
+#define WATCH_NS  (5 * NS_PER_SEC)
 #define REVIVE_NS (1 * NS_PER_SEC)
 
 enum { ACCEPTS_PER_TURN = 64, FILES_RESERVE = 16 };
@@ -175,6 +178,34 @@ static void on_retire(void *ctx, int signo maybe_unused)
 	on_retired(&r->retire);
 }
 
+/* ---- whether anybody can come --------------------------------------------------------------- */
+
+/* Whether the name was removed under which clients find this listening socket. */
+static bool has_lost_its_name(int fd)
+{
+	struct sockaddr_un a = {0};
+	struct stat st;
+	socklen_t n = sizeof(a);
+	return getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.sun_family == AF_UNIX &&
+	       a.sun_path[0] == '/' && lstat(a.sun_path, &st) < 0 && errno == ENOENT;
+}
+
+/* A web server that ends removes the socket, and may have ended while we were being started: then
+ * nobody else tells us.  But a service manager may show us another file system.
+ */
+static void on_watch(struct loop_timer *t)
+{
+	struct responder *r = container_of(t, struct responder, watch);
+	bool is_lost = has_lost_its_name(r->listeners[0].fd);
+	if (is_lost && (r->was_reachable || getsid(0) != getpid())) {
+		log_info("the socket was removed: nobody can connect any more");
+		loop_stop(r->loop);
+		return;
+	}
+	r->was_reachable |= !is_lost;
+	loop_timer_set(r->loop, t, loop_now(r->loop) + WATCH_NS);
+}
+
 /* ---- whether it lives ----------------------------------------------------------------------- */
 
 static void on_ping(struct loop_io *io, uint32_t events maybe_unused)
@@ -240,6 +271,7 @@ int responder_main(const struct responder_config *config)
 	r->pause.fn = on_pause_over;
 	r->resend.fn = on_resend;
 	r->retire.fn = on_retired;
+	r->watch.fn = on_watch;
 	r->hub.fd = r->hub.io.fd = -1;
 	list_init(&r->requests);
 	table_init(&r->by_serial);
@@ -276,6 +308,8 @@ int responder_main(const struct responder_config *config)
 	hub_client_open(
 		&r->hub, r->loop, config->hub_socket,
 		&(struct hub_client_events){on_connected, on_answer, on_broken, on_no_hub, r});
+	if (config->is_on_its_own)
+		loop_timer_set(r->loop, &r->watch, loop_now(r->loop));
 	if (config->is_cgi)
 		cgi_begin(r);
 	if (!config->is_cgi || !list_is_empty(&r->requests))

@@ -29,9 +29,10 @@ struct responder_config {
 	int ping_fd;                 /* whoever asks there is echoed; 0: nobody does */
 	int first_listen_fd;         /* else listening sockets, n of them, in a row */
 	size_t n_listen;
-	bool checks_peers; /* who may connect to them: */
-	const char *peers; /* user ids, see base/peers.h */
-	pid_t manager;     /* the web server's process that streams end with; 0: none */
+	bool checks_peers;  /* who may connect to them: */
+	const char *peers;  /* user ids, see base/peers.h */
+	pid_t manager;      /* the web server's process that streams end with; 0: none */
+	bool is_on_its_own; /* nobody ends it: it does so once its socket has no name any more */
 	/* Called from time to time while there is no hub; or NULL.  NULL if one is on its
 	 * way, else why none can be started, as a client may know it; the log is told if
 	 * `tells`.

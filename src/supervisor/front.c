@@ -266,6 +266,7 @@ int front_main(void)
 		.first_listen_fd = STDIN_FILENO,
 		.n_listen = cgi ? 0 : 1,
 		.manager = manager,
+		.is_on_its_own = !cgi && !manager,
 		.start_hub = start_hub,
 		.ctx = &f,
 	});

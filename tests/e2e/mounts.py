@@ -203,7 +203,12 @@ class Mount:
                 os.kill(p, signal.SIGKILL)
         wait_for(lambda: not any(alive(p) for p in own), "what it has left behind to end")
         # Responders that it has started, too; the hub lingers.
-        wait_for(lambda: not any(alive(p) for p in family if role_of(p) is None), "the web server's children to end")
+        def left():
+            return [p for p in family if alive(p) and role_of(p) is None]
+        with contextlib.suppress(Failed):
+            wait_for(lambda: not left(), "the web server's children to end")
+        check(not left(), "the web server's children do not end: %s" % [
+            (int(p), open("/proc/%d/cmdline" % p).read(), open("/proc/%d/status" % p).read(), open("/proc/%d/syscall" % p).read()) for p in left()])
 
 
 def with_passwords(m, site, users):

@@ -379,7 +379,37 @@ def scenario(m):
     return fn
 
 
+def a_responder_whose_web_server_is_gone_ends(site):
+    """Also if that was while it was being started; it is not told then.  The socket's name says it: a web server removes it."""
+    site.write_config("app: {type: file, channel: logs, include: [DIR/app.log]}")
+    path = site.path("spawned.sock")
+
+    def orphan(is_there):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(path)
+            s.listen()
+            if not is_there:
+                os.unlink(path)
+            p = subprocess.run(["sh", "-c", 'exec 3<&0; (sleep 0.2; exec "$0" 0<&3 3<&- >/dev/null 2>&1) & echo $!', SLUICE],
+                               stdin=s, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, "SLUICE_CONFIG": site.path("sluice.yaml"), "SLUICE_FRONT": "1"})
+        pid = int(p.stdout)
+        return Process(pid, open("/proc/%d/stat" % pid).read())
+    p = orphan(False)
+    wait_for(lambda: not alive(p), "the one to end whose socket was removed before", 10)
+    p = orphan(True)
+    try:
+        time.sleep(1)
+        check(alive(p), "it has ended although its socket is there")
+        os.unlink(path)
+        wait_for(lambda: not alive(p), "the one to end whose socket was removed", 15)
+    finally:
+        if alive(p):
+            os.kill(p, signal.SIGKILL)
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(open(site.path("state/lock")).read()), signal.SIGTERM)  # what it has started
+
+
 run(*[scenario(m) for m in MOUNTS], a_state_dir_of_another_user_is_told_at_once, a_start_that_ends_at_once_is_not_tried_for_ever,
     streams_outlive_fcgids_patience, apache_that_ends_says_goodbye, a_search_outlives_the_linger,
     *[a_page_is_whole_or_an_error(name, signo) for name in ("lighttpd", "lighttpd CGI", "Apache mod_cgid")
-      for signo in (signal.SIGTERM, signal.SIGKILL)])
+      for signo in (signal.SIGTERM, signal.SIGKILL)], a_responder_whose_web_server_is_gone_ends)
