@@ -17,6 +17,7 @@
 enum {
 	STEPS_MAX = 20000,
 	PIECE = 128,          /* starts that are tried in a row, at first */
+	SHORT = 256,          /* bytes of a text that is tried as one piece */
 	STEPS_MAX_A_BYTE = 2, /* and so many more for each byte that is searched */
 	HEAP_MAX_KIB = 20 * 1024,
 	LONG = 4096, /* bytes */
@@ -287,7 +288,8 @@ static int search_by(clockid_t clock, const struct regex *r, struct regex_run *r
 		     size_t first)
 {
 	int64_t begun = clock_read(clock), before = begun;
-	for (size_t from = first, piece = PIECE, next;; from = next) {
+	size_t piece = s.len - first <= SHORT ? SHORT : PIECE;
+	for (size_t from = first, next;; from = next) {
 		size_t start = from;
 		next = from + piece;
 		bool is_last = next > s.len;
@@ -345,7 +347,11 @@ static int search_from(const struct regex *r, struct regex_run *run, struct str 
 	pcre2_set_depth_limit(run->context, steps);
 	if (s.len > LONG)
 		return search_long(r, run, s, first);
-	int found = search_by(CLOCK_MONOTONIC, r, run, s, first);
+	/* For a short text, asking the time takes longer than the search: the coarse clock is
+	 * asked, which is late by some milliseconds at most.
+	 */
+	clockid_t clock = s.len - first <= SHORT ? CLOCK_MONOTONIC_COARSE : CLOCK_MONOTONIC;
+	int found = search_by(clock, r, run, s, first);
 	/* Perhaps the machine was busy with something else: that is no fault of the regex's. */
 	if (found == -ETIME)
 		found = search_by(CLOCK_THREAD_CPUTIME_ID, r, run, s, first);

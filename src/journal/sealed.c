@@ -283,6 +283,11 @@ void sealed_free(struct sealed *s)
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
+bool sealed_is_sound(const struct sealed *s, size_t i)
+{
+	return s->blocks[i].flags & DELTA;
+}
+
 size_t sealed_find(const struct sealed *s, uint64_t place)
 {
 	size_t lo = 0, hi = s->n;

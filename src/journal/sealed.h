@@ -70,6 +70,9 @@ struct sealed {
 int sealed_open(int fd, uint64_t start, struct sealed **ret) must_check;
 void sealed_free(struct sealed *s);
 
+/* Whether block `i` holds whole batches only, and no damage. */
+bool sealed_is_sound(const struct sealed *s, size_t i) must_check;
+
 /* The block whose text `place` is in; s->n when it is behind all of them. */
 size_t sealed_find(const struct sealed *s, uint64_t place) must_check;
 

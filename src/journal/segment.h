@@ -130,6 +130,7 @@ struct batch_reader {
 	uint64_t limit;  /* bytes of the file that may be read */
 	struct buf window;
 	uint64_t window_at; /* file offset of window.data[0] */
+	bool is_sound;      /* the checksums of the batches in it were computed, not read */
 };
 
 void batch_reader_init(struct batch_reader *r, const struct segment *s, uint64_t offset,
