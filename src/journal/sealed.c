@@ -331,6 +331,7 @@ static int unpack(const struct sealed_block *b, const char *frame, struct unpack
 		char *c = buf_reserve(&u->columns, n_columns);
 		good = unpack_frame(b, frame, u, c, n_columns) &&
 		       columns_undo((struct str){c, n_columns}, p, n);
+		buf_fini(&u->columns); /* there may be many readers */
 	} else {
 		good = unpack_frame(b, frame, u, p, n);
 	}

@@ -250,7 +250,10 @@ static void on_tick(struct loop_timer *t)
 		access_lost(s->all->access, &s->who, buf_str(&s->sub.names), RIGHT_REPLAY);
 	if (lost)
 		stop(s, s->who.ticket ? "ticket" : "access", lost);
-	if (!s->is_found && outlet_is_clear(&s->outlet) && now - s->said_ns >= PROGRESS_NS)
+	/* What is counted belongs to the helper while that runs; done() says it then. */
+	bool may_look = !s->is_running || !s->kind->put;
+	if (!s->is_found && may_look && outlet_is_clear(&s->outlet) &&
+	    now - s->said_ns >= PROGRESS_NS)
 		say_progress(s);
 	loop_timer_set(loop_of(s), t, now + PROGRESS_NS);
 }

@@ -33,7 +33,7 @@ static void set_buckets(const struct search *s, struct counter *c)
 	uint64_t until_ms = sub->until ? id_ms(sub->until) + 1 : now_ms;
 	if (sub->before && (!sub->until || sub->before <= sub->until))
 		until_ms = id_ms(sub->before - 1) + 1;
-	c->since_ms = sub->has_after ? id_ms(c->after + 1) : oldest_ms(s, until_ms - 1);
+	c->since_ms = c->after ? id_ms(c->after + 1) : oldest_ms(s, until_ms - 1);
 	if (c->since_ms >= until_ms)
 		until_ms = c->since_ms + 1;
 	uint64_t ms = until_ms - c->since_ms;

@@ -34,7 +34,9 @@ struct search_kind {
 	/* In the loop, like all that follow, after each time that it ran. */
 	struct progress (*progress_of)(const struct search *s);
 	void (*send)(struct search *s); /* what was found, as it comes; or NULL */
-	/* Members of what is said: of progress and the end, and where to go on. */
+	/* Members of what is said: of progress and the end, and where to go on.  Not while a helper
+	 * runs it.
+	 */
 	void (*put)(const struct search *s, struct json *j);
 	void (*put_next)(const struct search *s, struct json *j);
 	void (*fini)(struct search *s);
