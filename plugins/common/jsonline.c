@@ -21,6 +21,7 @@ struct reading {
 	struct jsonline *line;
 	char *problems; /* in the fields' memory; NULL: none so far */
 	size_t problems_len, n_untold;
+	int64_t t_ns;         /* for want of a time; 0: none */
 	const char *fallback; /* for want of a message; NULL: none */
 	size_t fallback_len;
 };
@@ -156,8 +157,8 @@ static bool take_known(struct reading *r, const char *key, const struct jsontext
 		r->fallback = v->text;
 		r->fallback_len = v->len;
 	}
-	if (!j->time_ns && strcmp(key, "t") == 0) /* also the name of much else */
-		return (j->time_ns = time_of(v)) != 0;
+	if (!r->t_ns && strcmp(key, "t") == 0) /* Grafana's; also the name of much else */
+		r->t_ns = time_of(v);
 	if (!j->time_ns && is_one_of(key, times)) {
 		j->time_ns = time_of(v);
 		if (!j->time_ns && v->kind != JSONTEXT_NULL) {
@@ -296,6 +297,8 @@ bool jsonline_parse(const char *p, size_t n, struct jsonline *ret, struct fields
 	*ret = (struct jsonline){.severity = SLUICE_NO_SEVERITY};
 	if (!jsontext_take(&r.in, '{') || !put_members(&r, "", 0) || r.in.p < r.in.end)
 		return false;
+	if (!ret->time_ns && !ret->has_bad_time)
+		ret->time_ns = r.t_ns;
 	if (!ret->message) {
 		ret->message = r.fallback;
 		ret->message_len = r.fallback_len;

@@ -124,9 +124,8 @@ static void put(struct state *s, struct parsed *ret, const char *name, size_t na
 	}
 	if (is_time && n && !ret->time_ns && take_time(s, ret, p, n))
 		return;
-	/* Grafana's; it is the name of much else, too. */
-	if (is_name(name, name_len, "t") && n && !ret->time_ns && (ret->time_ns = time_of(s, p, n)))
-		return;
+	if (is_name(name, name_len, "t") && n && !ret->t_ns)
+		ret->t_ns = time_of(s, p, n);
 	if (is_level && ret->severity == SLUICE_NO_SEVERITY)
 		ret->severity = jsonline_severity(p, n);
 	const char *copy = fields_copy(&s->fields, name, name_len);
@@ -183,6 +182,8 @@ static bool parse_logfmt(struct state *s, const char *p, size_t n, struct parsed
 		else
 			fields_bool(&s->fields, fields_copy(&s->fields, key, len), true);
 	}
+	if (!ret->time_ns && !ret->has_bad_time)
+		ret->time_ns = ret->t_ns;
 	if (any && is_open)
 		fields_cstr(&s->fields, "log.parse.problems", "a quote is not closed");
 	return any;

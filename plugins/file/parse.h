@@ -9,6 +9,7 @@
 
 struct parsed {
 	int64_t time_ns;   /* 0: none */
+	int64_t t_ns;      /* of a key "t", which is Grafana's for a time; also of much else */
 	bool has_bad_time; /* something is called its time but is not understood */
 	int severity;
 	const char *message;

@@ -30,8 +30,21 @@ struct value value_of_number(struct str s)
 	return (struct value){.type = VALUE_DOUBLE, .number = d};
 }
 
+/* White space may stand around JSON. */
+static struct str trimmed(struct str s)
+{
+	while (s.len && strchr(" \t\r\n", s.data[0]) && s.data[0])
+		s = (struct str){s.data + 1, s.len - 1};
+	while (s.len && strchr(" \t\r\n", s.data[s.len - 1]) && s.data[s.len - 1])
+		s.len--;
+	return s;
+}
+
 struct value value_of_json(struct str json, struct buf *scratch)
 {
+	json = trimmed(json);
+	if (!json.len)
+		return (struct value){0};
 	switch (json.data[0]) {
 	case '{':
 	case '[': return (struct value){.type = VALUE_JSON, .string = json};

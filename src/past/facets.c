@@ -9,7 +9,7 @@
 #include "wire/event_json.h"
 
 static const char prefix[] = "fields.";
-enum { PREFIX = sizeof(prefix) - 1, FEW = 32 };
+enum { PREFIX = sizeof(prefix) - 1 };
 
 /* ---- names --------------------------------------------------------------------------------- */
 
@@ -133,6 +133,8 @@ static void note_names(struct facets *f, const struct event *ev)
 	struct str rest = ev->fields;
 	struct field field;
 	while (field_next(&rest, &field) == 1) {
+		if (memchr(field.name.data, 0, field.name.len))
+			continue; /* nobody can ask for it either */
 		f->text.len = 0;
 		buf_puts(&f->text, prefix);
 		buf_put_str(&f->text, field.name);
@@ -232,42 +234,23 @@ bool facets_run(struct facets *f, int64_t deadline_ns)
 
 /* ---- the result ---------------------------------------------------------------------------- */
 
-static int by_count(const void *a, const void *b)
+static bool goes_before(const struct facet_value *a, const struct facet_value *b)
 {
-	const struct facet_value *x = *(struct facet_value *const *)a;
-	const struct facet_value *y = *(struct facet_value *const *)b;
-	if (x->count != y->count)
-		return x->count < y->count ? 1 : -1;
-	return strcmp(x->text, y->text);
+	return a->count != b->count ? a->count > b->count : strcmp(a->text, b->text) < 0;
 }
 
-/* For a few, much faster than sorting all. */
-static size_t top_few(const struct facet *f, struct facet_value **top, size_t n)
+/* As n is small, much faster than sorting all. */
+size_t facet_top(const struct facet *f, struct facet_value **top, size_t n)
 {
 	size_t k = 0;
-	for (size_t i = 0; i < f->n_values; i++) {
+	for (size_t i = 0; n && i < f->n_values; i++) {
 		struct facet_value *v = f->values[i];
-		if (k == n && by_count(&v, &top[k - 1]) > 0)
+		if (k == n && !goes_before(v, top[k - 1]))
 			continue;
 		size_t at = k < n ? k++ : k - 1;
-		for (; at && by_count(&v, &top[at - 1]) < 0; at--)
+		for (; at && goes_before(v, top[at - 1]); at--)
 			top[at] = top[at - 1];
 		top[at] = v;
 	}
 	return k;
-}
-
-size_t facet_top(const struct facet *f, struct facet_value **top, size_t n)
-{
-	if (!n)
-		return 0;
-	if (n <= FEW)
-		return top_few(f, top, n);
-	struct facet_value **all = mem_zero((f->n_values + 1) * sizeof(all[0]));
-	memcpy(all, f->values, f->n_values * sizeof(all[0]));
-	qsort(all, f->n_values, sizeof(all[0]), by_count);
-	n = MIN(n, f->n_values);
-	memcpy(top, all, n * sizeof(all[0]));
-	free(all);
-	return n;
 }

@@ -180,29 +180,46 @@ static void on_retire(void *ctx, int signo maybe_unused)
 
 /* ---- whether anybody can come --------------------------------------------------------------- */
 
-/* Whether the name was removed under which clients find this listening socket. */
-static bool has_lost_its_name(int fd)
+/* The file that clients find this listening socket by, of what is there now: 1, 0 when there is
+ * none, or -1 for a socket that has no file.
+ */
+static int find_name(int fd, struct stat *st)
 {
 	struct sockaddr_un a = {0};
-	struct stat st;
+	char path[sizeof(a.sun_path) + 1] = "";
 	socklen_t n = sizeof(a);
-	return getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.sun_family == AF_UNIX &&
-	       a.sun_path[0] == '/' && lstat(a.sun_path, &st) < 0 && errno == ENOENT;
+	if (getsockname(fd, (struct sockaddr *)&a, &n) || a.sun_family != AF_UNIX ||
+	    a.sun_path[0] != '/')
+		return -1;
+	memcpy(path, a.sun_path, sizeof(a.sun_path));
+	return lstat(path, st) == 0 ? 1 : errno == ENOENT ? 0 : -1;
+}
+
+/* Whether whoever has started us had ended before we looked. */
+static bool was_left_alone(void)
+{
+	return getppid() == 1 && getsid(0) != getpid() && kill(getsid(0), 0) < 0 && errno == ESRCH;
 }
 
 /* A web server that ends removes the socket, and may have ended while we were being started: then
- * nobody else tells us.  But a service manager may show us another file system.
+ * nobody else tells us.
  */
 static void on_watch(struct loop_timer *t)
 {
 	struct responder *r = container_of(t, struct responder, watch);
-	bool is_lost = has_lost_its_name(r->listeners[0].fd);
-	if (is_lost && (r->was_reachable || getsid(0) != getpid())) {
+	struct stat st = {0};
+	int found = find_name(r->listeners[0].fd, &st);
+	bool is_another =
+		found == 1 && r->name_ino && (st.st_ino != r->name_ino || st.st_dev != r->name_dev);
+	if (is_another || (!found && (r->name_ino || was_left_alone()))) {
 		log_info("the socket was removed: nobody can connect any more");
-		loop_stop(r->loop);
+		on_retire(r, 0);
 		return;
 	}
-	r->was_reachable |= !is_lost;
+	if (found < 0)
+		return;
+	r->name_ino = st.st_ino;
+	r->name_dev = st.st_dev;
 	loop_timer_set(r->loop, t, loop_now(r->loop) + WATCH_NS);
 }
 

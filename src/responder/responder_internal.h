@@ -93,7 +93,8 @@ struct responder {
 	struct loop_timer retire; /* looks whether the last request is over */
 	int64_t retired_ns, revived_ns;
 	struct loop_timer watch; /* looks whether anybody can come */
-	bool was_reachable;
+	ino_t name_ino; /* of the socket's file; 0: it was not there */
+	dev_t name_dev;
 	const char *no_hub; /* why there is none and will not be; or NULL */
 	struct list requests;
 	struct hub_client hub;

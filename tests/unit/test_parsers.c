@@ -199,7 +199,9 @@ START_TEST(a_json_line_is_read_as_its_program_meant_it)
 		 "1\"}",
 		 "t 1", 7, false, "Level=\"Verbose\" MessageTemplate=\"t {x}\""},
 		{"{\"t\":\"2026-01-02T03:04:05Z\",\"lvl\":\"E\",\"msg\":\"m\"}", "m", 3, true,
-		 "lvl=\"E\""},
+		 "t=\"2026-01-02T03:04:05Z\" lvl=\"E\""},
+		{"{\"t\":\"12:00:00\",\"msg\":\"m\",\"timestamp\":\"2026-01-02T03:04:05Z\"}", "m",
+		 SLUICE_NO_SEVERITY, true, "t=\"12:00:00\""},
 		{"{\"t\":12,\"msg\":\"m\"}", "m", SLUICE_NO_SEVERITY, false, "t=12"},
 		{"{\"t\":\"tea\",\"msg\":\"m\"}", "m", SLUICE_NO_SEVERITY, false, "t=\"tea\""},
 	};
