@@ -75,7 +75,8 @@ static void put_fields(struct buf *out)
 				       .string = str_of(some_id[(size_t)random() % 16])});
 	if (random() % 50 == 0) {
 		char json[64];
-		snprintf(json, sizeof(json), "{\"er\":[1,{\"x\":%ld}]}", n % 300);
+		snprintf(json, sizeof(json), "%s{\"er\":[1,{\"x\":%ld}]}", n % 2 ? " " : "",
+			 n % 300);
 		field_put(out, &(struct field){.name = STR("deep"),
 					       .type = FIELD_JSON,
 					       .string = str_of(json)});
