@@ -270,7 +270,7 @@ static void lose(struct state *s, struct file *f)
 	s->n_rotated++;
 	struct stat st;
 	bool is_known = f->fd >= 0 && fstat(f->fd, &st) == 0, is_removed = is_known && !st.st_nlink;
-	/* If it has been removed, then by a rotation that was not the one that took its name: later. */
+	/* Of a file that has been removed, this is when that happened: after it lost its name. */
 	if (is_known)
 		f->lost_ns = ns_of(&st.st_ctim);
 	char *name = is_removed ? NULL : f->fd >= 0 ? handle_name(f) : NULL;

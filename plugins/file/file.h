@@ -69,7 +69,7 @@ struct file {
 	char *place;          /* where it is, if that is another name; owned, or NULL */
 	int64_t born_ns;      /* when it was made; 0: the file system does not say */
 	int64_t open_born_ns; /* the same of what is open */
-	int64_t lost_ns;      /* at the latest then it lost its name; 0: not known */
+	int64_t lost_ns;      /* when it lost its name, or later; 0: not known */
 	int64_t named_ns;     /* since 1970: when its name has led to it last; 0: not known */
 	int64_t was_born_ns, was_mtime_ns; /* of what it was compressed from; 0: not known */
 	int fd;                            /* -1 once it is done */

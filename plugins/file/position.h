@@ -37,7 +37,7 @@ struct origin {
 	char *name;      /* that it was followed under */
 	char *place;     /* where it was last, if that is another name; or NULL */
 	int64_t born_ns; /* when it was made, since 1970; 0: the file system does not say */
-	int64_t lost_ns; /* at the latest then it lost its name; 0: not known */
+	int64_t lost_ns; /* when it lost its name, or later; 0: not known */
 	int64_t was_born_ns, was_mtime_ns; /* of what it was compressed from; 0: not known */
 };
 

@@ -32,8 +32,8 @@ static const char usage[] =
 	"stat    shows what each journal contains: segments, events, bytes, ids, times\n"
 	"verify  reads everything and reports all damaged and missing parts; the exit\n"
 	"        status is 1 if there are any\n"
-	"cat     prints the events, oldest first; those of several channels by the order\n"
-	"        in which sluice got them\n"
+	"cat     prints the events, oldest first; those of several channels in the order\n"
+	"        in which sluice received them\n"
 	"\n"
 	"A TIME is 2026-11-21T12:00:00Z, today, 1h30m (ago) and the like: see sluice(1).\n"
 	"Nothing is changed.  sluice may be running.\n";
