@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/severity.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -48,21 +49,17 @@ static size_t colour_at(const char *p, size_t n)
 	return *p == ANSI_ESCAPE ? ansi_sequence(p, n) : 0;
 }
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* klog's and glog's: "E1127 10:00:00.123456 ...", "E20261127 10:00:00 ...". */
 static int letter_of_klog(const char *p, size_t n)
 {
 	static const char letters[] = "IWEFD";
 	static const int severities[] = {6, 4, 3, 2, 7};
 	size_t at = 1;
-	while (at < n && is_digit(p[at]))
+	while (at < n && isdigit((unsigned char)p[at]))
 		at++;
 	if ((at != 5 && at != 9) || n < at + 9 || p[at] != ' ' || p[at + 3] != ':' ||
-	    p[at + 6] != ':' || !is_digit(p[at + 1]) || !is_digit(p[at + 8]))
+	    p[at + 6] != ':' || !isdigit((unsigned char)p[at + 1]) ||
+	    !isdigit((unsigned char)p[at + 8]))
 		return SLUICE_NO_SEVERITY;
 	const char *letter = memchr(letters, p[0], sizeof(letters) - 1);
 	return letter ? severities[letter - letters] : SLUICE_NO_SEVERITY;

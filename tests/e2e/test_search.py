@@ -241,6 +241,24 @@ def a_histogram_comes_again_and_again_until_it_is_complete(site):
         check(h["complete"] is False and h["reason"] == "shutdown" and sum(h["counts"]) == h["matches"], repr(h))
 
 
+def facets_come_again_and_again_until_they_are_complete(site):
+    """Each time whole in itself, although values are being added."""
+    two_channels(site, 10)
+    many_words(site, 60000)
+    s = Stream(site, urllib.parse.urlencode({"channel": "b", "filter": "not (%s)" % SLOW, "limit": 100000}), path="/facets")
+    n_matches = 0
+    for _ in range(4):
+        f = s.until_type("progress").json()
+        check(f["matches"] >= n_matches, "fewer than before: %r" % f)
+        n_matches = f["matches"]
+        for facet in f["facets"]:
+            top = [v["count"] for v in facet["values"]]
+            check(facet["others"] >= 0 and facet["events"] == sum(top) + facet["others"] <= n_matches and top == sorted(top, reverse=True), repr(facet))
+    check(n_matches > 0, "nothing was counted")
+    s.close()
+    wait_for(lambda: site.json("/status")["searches"] == 0, "the search to end with its client", 5)
+
+
 def context_stands_around_each_match(site):
     two_channels(site, 3000)
     lines = [e for e in everything(site) if e["event"] == "line"]
@@ -259,7 +277,7 @@ def many_words(site, n):
     """Texts that take a regex its time, behind what channel b has; all are there."""
     with open(site.path("b.log"), "a") as f:
         for i in range(n):
-            f.write('{"message": "%s %d"}\n' % (" ".join(WORDS + WORDS), i))
+            f.write('{"message": "%s %d", "n": %d}\n' % (" ".join(WORDS + WORDS), i, i))
     wait_for(lambda: any(c["name"] == "b" and c["events"] >= n for c in site.json("/channels")["channels"]), "all lines", 60)
 
 
@@ -373,7 +391,8 @@ def what_makes_no_sense_is_refused_with_a_sentence(site):
 
 run(a_search_brings_what_a_plain_reading_does, a_histogram_counts_what_a_plain_reading_does,
     facets_are_those_of_the_newest_that_match, facets_of_more_than_can_be_counted_say_so,
-    a_histogram_comes_again_and_again_until_it_is_complete, context_stands_around_each_match,
+    a_histogram_comes_again_and_again_until_it_is_complete, facets_come_again_and_again_until_they_are_complete,
+    context_stands_around_each_match,
     it_says_how_far_it_has_come_and_ends_when_the_client_goes, nobody_searches_for_all_others,
     a_client_that_does_not_read_holds_up_nothing, a_killed_hub_ends_it_and_the_last_id_goes_on,
     what_makes_no_sense_is_refused_with_a_sentence)
