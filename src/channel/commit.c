@@ -231,7 +231,7 @@ struct commit *commit_new(const struct commit_config *config, char **why)
 	if (r)
 		*why = mem_printf("channel %s: the disk refuses a sync: %s", m->config.name,
 				  strerror(-r));
-	if (r || helper_new(m->config.loop, 1, false, &m->thread, why)) {
+	if (r || helper_new(m->config.loop, 1, HELPER_EQUAL, &m->thread, why)) {
 		journal_point_fini(&m->synced);
 		free(m);
 		return NULL;

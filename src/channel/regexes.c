@@ -97,7 +97,7 @@ static void on_settled(struct loop_timer *t)
 	if (!new &&regex_set_size(r->set) <= 2 * n)
 		return;
 	char *why = NULL;
-	if (!r->compiler && helper_new(r->loop, 1, true, &r->compiler, &why)) {
+	if (!r->compiler && helper_new(r->loop, 1, HELPER_BEHIND, &r->compiler, &why)) {
 		log_warning("%s: each regex is searched for alone", why);
 		free(why);
 		return;

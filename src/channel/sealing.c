@@ -148,7 +148,7 @@ int sealing_start(struct sealing *s, struct registry *r, char **why)
 	*s = (struct sealing){
 		.registry = r, .job = {.work = work, .done = done}, .timer.fn = on_look};
 	loop_timer_set(r->loop, &s->timer, loop_now(r->loop) + LOOK_NS / 10);
-	return helper_new(r->loop, 1, true, &s->helper, why);
+	return helper_new(r->loop, 1, HELPER_LAST, &s->helper, why);
 }
 
 void sealing_stop(struct sealing *s)

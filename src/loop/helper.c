@@ -18,7 +18,7 @@
 
 #define SHARE_NS (2 * NS_PER_MS) /* of a turn, for what has been done */
 
-enum { GIVEN_WAY = 3 /* nice(2) */, WAY_TURN_US = 10000 };
+enum { WAY_TURN_US = 10000 };
 
 struct helper_thread {
 	struct helper *helper;
@@ -30,7 +30,7 @@ struct helper {
 	struct loop *loop;
 	struct helper_thread *threads;
 	size_t n_threads;
-	bool gives_way;
+	enum helper_rank rank;
 	pthread_mutex_t lock; /* of what stands until the empty line */
 	pthread_cond_t wake;
 	struct lanes todo;
@@ -54,10 +54,10 @@ static struct helper_job *job_of(struct list *e)
 	return e ? list_entry(e, struct helper_job, link) : NULL;
 }
 
-static void give_way(void)
+static void give_way(int by)
 {
 	struct sched_param none = {0};
-	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + GIVEN_WAY);
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + by);
 	if (sched_setscheduler(0, SCHED_BATCH, &none) < 0)
 		return; /* it was only to be asked for */
 	process_take_turns(WAY_TURN_US);
@@ -67,8 +67,8 @@ static void *thread_main(void *arg)
 {
 	struct helper_thread *self = arg;
 	struct helper *h = self->helper;
-	if (h->gives_way) /* Linux: both are of this thread alone */
-		give_way();
+	if (h->rank != HELPER_EQUAL) /* Linux: both are of this thread alone */
+		give_way(h->rank);
 	pthread_mutex_lock(&h->lock);
 	while (!h->ending) {
 		struct helper_job *job = job_of(lanes_take(&h->todo));
@@ -138,11 +138,12 @@ static int start_threads(struct helper *h, size_t n)
 	return h->n_threads ? 0 : r; /* fewer do it too */
 }
 
-int helper_new(struct loop *l, size_t n_threads, bool gives_way, struct helper **ret, char **why)
+int helper_new(struct loop *l, size_t n_threads, enum helper_rank rank, struct helper **ret,
+	       char **why)
 {
 	struct helper *h = mem_zero(sizeof(*h));
 	h->loop = l;
-	h->gives_way = gives_way;
+	h->rank = rank;
 	lanes_init(&h->todo);
 	list_init(&h->finished);
 	pthread_mutex_init(&h->lock, NULL);

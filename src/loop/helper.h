@@ -25,10 +25,15 @@ struct helper_job {
 	void (*done)(struct helper_job *job);
 };
 
-/* With `gives_way` the threads leave the processor to the loop where both want it.  0 or a
- * negative errno, *why an owned sentence.
- */
-int helper_new(struct loop *l, size_t n_threads, bool gives_way, struct helper **ret,
+/* By how much the threads leave the processor to others where both want it, as in nice(2). */
+enum helper_rank {
+	HELPER_EQUAL = 0,  /* to the loop */
+	HELPER_BEHIND = 3, /* somebody waits for it, but what is live goes first */
+	HELPER_LAST = 10,  /* nobody waits for it */
+};
+
+/* 0 or a negative errno, *why an owned sentence. */
+int helper_new(struct loop *l, size_t n_threads, enum helper_rank rank, struct helper **ret,
 	       char **why) must_check;
 
 /* Ends each thread after the job that it is at; those that wait are done() without

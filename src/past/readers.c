@@ -24,7 +24,7 @@ int readers_start(struct readers *r, struct loop *l, char **why)
 	r->runs = mem_zero(r->n * sizeof(r->runs[0]));
 	for (size_t i = 0; i < r->n; i++)
 		filter_run_init(&r->runs[i]);
-	return helper_new(l, r->n, true, &r->helper, why);
+	return helper_new(l, r->n, HELPER_BEHIND, &r->helper, why);
 }
 
 void readers_stop(struct readers *r)

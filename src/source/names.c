@@ -94,7 +94,7 @@ static int find(struct names *names, struct str text, enum kind kind, uint32_t *
 		return n->is_there ? 0 : -ENOENT;
 	}
 	char *why = NULL;
-	if (!names->thread && helper_new(names->loop, 1, false, &names->thread, &why)) {
+	if (!names->thread && helper_new(names->loop, 1, HELPER_EQUAL, &names->thread, &why)) {
 		free(why);
 		return -EAGAIN;
 	}

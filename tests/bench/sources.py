@@ -3,8 +3,8 @@
 """How fast sources take things in, beside rsyslog and syslog-ng in the same run.
 
 sources.py [--short] [--rounds N]: what receives is pinned to the first CPU, all its processes
-together; what sends to the second.  sluice writes its journal, the others a file.  One JSON
-object a line, the medians of N rounds (3), alternating.  SYSLOG_NG names syslog-ng.
+together; what sends to the second.  sluice writes its journal and compresses what is full of it
+(a row without that beside it), the others write a file as it comes.  One JSON object a line, the medians of N rounds (3), alternating.  SYSLOG_NG names syslog-ng.
 """
 import argparse
 import os
@@ -36,6 +36,7 @@ def cpu_of(pids):
 
 class Sluice:
     name = "sluice"
+    compresses = True
 
     def __init__(self, kind):
         self.site = Site("bench")
@@ -45,7 +46,7 @@ class Sluice:
             "file": "s: {type: file, channel: b, include: [%s], path_field: '', severity: false}\n" % self.input,
             "tcp": "s: {type: syslog, channel: b, listen: ['tcp:127.0.0.1:%d']}\n" % self.port,
             "udp": "s: {type: syslog, channel: b, listen: ['udp:127.0.0.1:%d']}\n" % self.port}[kind],
-            "b: {history: {size: 2GiB}}")
+            "b: {history: {size: 2GiB, compress: %s}}" % str(self.compresses).lower())
         self.site.ready()
         wait_for(lambda: self.site.source("s")["counters"], "the source to work")
         self.pids = self.site.pids("hub") + self.site.pids("source")
@@ -62,6 +63,11 @@ class Sluice:
 
     def close(self):
         self.site.tear_down(False)
+
+
+class SluicePlain(Sluice):
+    name = "sluice, nothing compressed"
+    compresses = False
 
 
 class Daemon:
@@ -234,7 +240,7 @@ def main():
     args = parser.parse_args()
     n = 50000 if args.short else 1000000
     rounds = 1 if args.short else args.rounds
-    peers = [Sluice, Rsyslog, SyslogNg]
+    peers = [Sluice, SluicePlain, Rsyslog, SyslogNg]
     runs = {}
     for _ in range(rounds):
         for peer in peers:

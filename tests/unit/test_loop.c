@@ -196,7 +196,7 @@ START_TEST(helper_jobs_come_back_in_their_order)
 	struct helper *h;
 	char *why = NULL;
 	static struct work w[1000];
-	ck_assert_int_eq(helper_new(l, 1, false, &h, &why), 0);
+	ck_assert_int_eq(helper_new(l, 1, HELPER_EQUAL, &h, &why), 0);
 	done_order = 0;
 	for (int i = 0; i < 1000; i++) {
 		w[i] = (struct work){{.work = do_work, .done = work_done}, i, l, 0};
@@ -232,7 +232,7 @@ START_TEST(one_who_has_many_jobs_does_not_delay_one_who_has_few)
 	struct helper *h;
 	char *why = NULL;
 	static struct work w[103];
-	ck_assert_int_eq(helper_new(l, 1, true, &h, &why), 0);
+	ck_assert_int_eq(helper_new(l, 1, HELPER_BEHIND, &h, &why), 0);
 	done_order = 0;
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 103; i++) {
@@ -255,7 +255,7 @@ START_TEST(a_job_that_was_taken_back_is_not_done)
 	struct helper *h;
 	char *why = NULL;
 	static struct work w[3];
-	ck_assert_int_eq(helper_new(l, 1, false, &h, &why), 0);
+	ck_assert_int_eq(helper_new(l, 1, HELPER_EQUAL, &h, &why), 0);
 	done_order = 0;
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 3; i++) {
