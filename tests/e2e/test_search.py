@@ -246,15 +246,15 @@ def facets_come_again_and_again_until_they_are_complete(site):
     two_channels(site, 10)
     many_words(site, 60000)
     s = Stream(site, urllib.parse.urlencode({"channel": "b", "filter": "not (%s)" % SLOW, "limit": 100000}), path="/facets")
-    n_matches = 0
-    for _ in range(4):
+    n_matches = n_seen = 0
+    while n_seen < 4 or not n_matches:  # on a busy machine nothing has been counted yet
         f = s.until_type("progress").json()
         check(f["matches"] >= n_matches, "fewer than before: %r" % f)
         n_matches = f["matches"]
+        n_seen += 1
         for facet in f["facets"]:
             top = [v["count"] for v in facet["values"]]
             check(facet["others"] >= 0 and facet["events"] == sum(top) + facet["others"] <= n_matches and top == sorted(top, reverse=True), repr(facet))
-    check(n_matches > 0, "nothing was counted")
     s.close()
     wait_for(lambda: site.json("/status")["searches"] == 0, "the search to end with its client", 5)
 
