@@ -12,7 +12,10 @@
 #include "holes.h"
 #include "lines.h"
 
-/* How long a file that was emptied may take to be written again. */
+/* How long a file that was emptied may take to be written again: until its first byte, when
+ * waiting delays no line, and from then on.
+ */
+#define EMPTY_NS (1000 * 1000000LL)
 #define COMES_BACK_NS (100 * 1000000LL)
 
 /* The file was emptied, or written anew: FOLLOW_EMPTIED, or -ECANCELED. */
@@ -41,7 +44,7 @@ static bool comes_back(struct state *s, struct file *f)
 		f->shrunk_ns = now;
 	if ((uint64_t)st.st_size < f->at.offset) {
 		/* A look reads it again then, if nothing does before. */
-		int64_t until = f->shrunk_ns + COMES_BACK_NS;
+		int64_t until = f->shrunk_ns + (st.st_size ? COMES_BACK_NS : EMPTY_NS);
 		if (now < until && (!s->look_at_ns || until < s->look_at_ns))
 			s->look_at_ns = until;
 		return now < until;
