@@ -29,7 +29,7 @@ struct helper_job {
 enum helper_rank {
 	HELPER_EQUAL = 0,  /* to the loop */
 	HELPER_BEHIND = 3, /* somebody waits for it, but what is live goes first */
-	HELPER_LAST = 10,  /* nobody waits for it */
+	HELPER_LAST = 6,   /* nobody waits for it */
 };
 
 /* 0 or a negative errno, *why an owned sentence. */

@@ -171,12 +171,12 @@ def killed_at_any_time(site):
     numbers.until(n, 300, strike)
     join(writer)
     check(not numbers.gaps, repr(numbers.gaps))
-    time.sleep(1)
+    # On a busy machine it may be long behind, and what is not compressed is dropped sooner.
+    wait_for(lambda: "compressed" in journal(site, "stat", "logs")[1], "something to be compressed")
     status, text = journal(site, "verify")
     check(status == 0 and text.count("good") == 2, text)
     _, text = journal(site, "stat", "logs")
     print("# %d kills; %s" % (kills[0], text.splitlines()[0]))
-    check("compressed" in text, text)
     check(not [f for f in os.listdir(site.path("state/journal/logs")) if "damaged" in f], "damage")
 
 
