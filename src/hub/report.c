@@ -35,6 +35,7 @@ static void put_derived(const struct hub *h, const struct identity *who, enum ri
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->name);
+		json_bool(j, "past", authorize(&h->access, who, c->name, RIGHT_REPLAY));
 		if (!may_all(h, who, right, c)) {
 			json_bool(j, "derived", true);
 			json_close(j, '}');
@@ -61,6 +62,7 @@ static void put_channels(struct hub *h, const struct identity *who, enum right r
 			continue;
 		json_open(j, NULL, '{');
 		json_cstr(j, "name", c->settings.name);
+		json_bool(j, "past", authorize(&h->access, who, c->settings.name, RIGHT_REPLAY));
 		put_id(h, j, "oldest", journal_low_watermark(&c->journal));
 		put_id(h, j, "head", c->journal.last);
 		json_int(j, "events", (int64_t)c->journal.n_events);

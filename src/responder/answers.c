@@ -109,8 +109,9 @@ void request_route(struct request *q)
 		case ROUTE_PROBE: probe_begin(q); break;
 		case ROUTE_LIVE: request_respond_text(q, "200 OK", "", "live\n"); break;
 		case ROUTE_FILE:
-			request_put_cors(q, &cors);
+			request_put_cors(q, "Accept-Encoding, ", &cors);
 			file_put_answer(to.file, q->params.if_none_match,
+					str_of(q->params.accept_encoding),
 					r->config->frame_ancestors, buf_str(&cors), &b);
 			request_respond(q, buf_str(&b), false);
 			break;

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "wire/headers.h"
+#include "wire/query.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -20,6 +21,15 @@ static const struct {
 	{".js", "text/javascript; charset=utf-8"},
 	{".css", "text/css; charset=utf-8"},
 	{".svg", "image/svg+xml"},
+	{".woff2", "font/woff2"},
+};
+
+/* Compressed forms lie beside the file that they are of. */
+static const struct {
+	const char *name, *suffix, *tag;
+} codings[CODINGS] = {
+	[CODING_GZIP] = {"gzip", ".gz", "-gz"},
+	[CODING_BROTLI] = {"br", ".br", "-br"},
 };
 
 /* Nothing from elsewhere, nothing inline, nothing made from strings: a line of
@@ -27,8 +37,9 @@ static const struct {
  */
 static const char policy[] =
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-	"worker-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
-	"require-trusted-types-for 'script'; frame-ancestors";
+	"worker-src 'self'; font-src 'self'; img-src 'self' data:; base-uri 'none'; "
+	"form-action 'self'; require-trusted-types-for 'script'; trusted-types sluice; "
+	"frame-ancestors";
 
 static const char *type_of(const char *name)
 {
@@ -37,6 +48,25 @@ static const char *type_of(const char *name)
 		if (strcmp(dot, types[i].suffix) == 0)
 			return types[i].type;
 	return NULL;
+}
+
+/* "app-3XK2Q7LD.js": the build puts a hash of eight letters and digits there. */
+static bool has_hash(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+	return dash && strspn(dash + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == 8 && dash[9] == '.';
+}
+
+static int load_codings(const char *dir, struct file *f)
+{
+	int r = 0;
+	for (size_t i = CODING_NONE + 1; !r && i < CODINGS; i++) {
+		char *path = mem_printf("%s/%s%s", dir, f->name, codings[i].suffix);
+		r = fd_read_file(path, FILE_MAX, &f->bodies[i]);
+		r = r == -ENOENT ? 0 : r;
+		free(path);
+	}
+	return r;
 }
 
 int files_load(const char *dir, struct files *ret)
@@ -50,12 +80,17 @@ int files_load(const char *dir, struct files *ret)
 		const char *type = type_of(e->d_name);
 		if (!type || e->d_name[0] == '.')
 			continue;
-		struct file f = {.name = mem_strdup(e->d_name), .type = type};
+		struct file f = {.name = mem_strdup(e->d_name),
+				 .type = type,
+				 .is_immutable = has_hash(e->d_name)};
+		struct buf *body = &f.bodies[CODING_NONE];
 		char *path = mem_printf("%s/%s", dir, e->d_name);
-		r = fd_read_file(path, FILE_MAX, &f.body);
+		r = fd_read_file(path, FILE_MAX, body);
 		free(path);
-		snprintf(f.etag, sizeof(f.etag), "\"%08x%zx\"", crc32c(0, f.body.data, f.body.len),
-			 f.body.len & 0xffffff);
+		if (!r)
+			r = load_codings(dir, &f);
+		snprintf(f.etag, sizeof(f.etag), "%08x%zx", crc32c(0, body->data, body->len),
+			 body->len & 0xffffff);
 		ret->all = mem_resize(ret->all, (ret->n + 1) * sizeof(ret->all[0]));
 		ret->all[ret->n++] = f;
 	}
@@ -67,7 +102,8 @@ void files_free(struct files *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		free(f->all[i].name);
-		buf_fini(&f->all[i].body);
+		for (size_t k = 0; k < CODINGS; k++)
+			buf_fini(&f->all[i].bodies[k]);
 	}
 	free(f->all);
 	*f = (struct files){0};
@@ -107,19 +143,35 @@ static const char *frame_options(const char *ancestors)
 	return strcmp(ancestors, "'self'") == 0 ? "X-Frame-Options: SAMEORIGIN\r\n" : "";
 }
 
-void file_put_answer(const struct file *f, const char *if_none_match, const char *ancestors,
-		     struct str more, struct buf *out)
+static enum coding coding_for(const struct file *f, struct str accept_encoding)
 {
-	bool held = names_tag(if_none_match, f->etag);
+	for (size_t i = CODINGS; --i > CODING_NONE;)
+		if (f->bodies[i].len && accepts_coding(accept_encoding, codings[i].name))
+			return i;
+	return CODING_NONE;
+}
+
+void file_put_answer(const struct file *f, const char *if_none_match, struct str accept_encoding,
+		     const char *ancestors, struct str more, struct buf *out)
+{
+	enum coding coding = coding_for(f, accept_encoding);
+	const struct buf *body = &f->bodies[coding];
+	char tag[40];
+	snprintf(tag, sizeof(tag), "\"%s%s\"", f->etag, coding ? codings[coding].tag : "");
+	bool held = names_tag(if_none_match, tag);
 	buf_printf(out,
-		   "Status: %s\r\nContent-Type: %s\r\nETag: %s\r\nCache-Control: "
-		   "no-cache\r\n" SAFE_HEADERS_ALWAYS "%sContent-Security-Policy: %s %s\r\n",
-		   held ? "304 Not Modified" : "200 OK", f->type, f->etag, frame_options(ancestors),
-		   policy, ancestors);
+		   "Status: %s\r\nContent-Type: %s\r\nETag: %s\r\n"
+		   "Cache-Control: %s\r\n" SAFE_HEADERS_ALWAYS
+		   "%sContent-Security-Policy: %s %s\r\n",
+		   held ? "304 Not Modified" : "200 OK", f->type, tag,
+		   f->is_immutable ? "public, max-age=31536000, immutable" : "no-cache",
+		   frame_options(ancestors), policy, ancestors);
 	buf_put_str(out, more);
+	if (!held && coding)
+		buf_printf(out, "Content-Encoding: %s\r\n", codings[coding].name);
 	if (!held)
-		buf_printf(out, "Content-Length: %zu\r\n", f->body.len);
+		buf_printf(out, "Content-Length: %zu\r\n", body->len);
 	buf_puts(out, "\r\n");
 	if (!held)
-		buf_put_str(out, buf_str(&f->body));
+		buf_put_str(out, buf_str(body));
 }

@@ -181,12 +181,12 @@ static void on_timer(struct loop_timer *t)
 /* The head of a stream. */
 static void put_head(const struct probe *p, struct buf *out)
 {
-	buf_printf(out,
-		   "Status: 200 OK\r\nContent-Type: text/event-stream\r\n%s"
-		   "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
-		   "Vary: Accept, Accept-Encoding\r\n" SAFE_HEADERS,
-		   p->gzips ? "Content-Encoding: gzip\r\n" : "");
-	request_put_cors(p->request, out);
+	buf_printf(
+		out,
+		"Status: 200 OK\r\nContent-Type: text/event-stream\r\n%s"
+		"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS,
+		p->gzips ? "Content-Encoding: gzip\r\n" : "");
+	request_put_cors(p->request, "Accept, Accept-Encoding, ", out);
 	buf_puts(out, "\r\n");
 }
 

@@ -93,7 +93,7 @@ struct responder {
 	struct loop_timer retire; /* looks whether the last request is over */
 	int64_t retired_ns, revived_ns;
 	struct loop_timer watch; /* looks whether anybody can come */
-	ino_t name_ino; /* of the socket's file; 0: it was not there */
+	ino_t name_ino;          /* of the socket's file; 0: it was not there */
 	dev_t name_dev;
 	const char *no_hub; /* why there is none and will not be; or NULL */
 	struct list requests;
@@ -155,8 +155,10 @@ void request_respond_without_hub(struct request *q);
 /* At once: waiting for a hub would be in vain. */
 void request_respond_hopeless(struct request *q);
 
-/* Appends the header fields that let a configured origin read the answer. */
-void request_put_cors(const struct request *q, struct buf *out);
+/* Appends the header fields that let a configured origin read the answer, and Vary, in which
+ * `varies` comes first: "" or such as "Accept, ".
+ */
+void request_put_cors(const struct request *q, const char *varies, struct buf *out);
 
 /* Text of an answer that comes piece by piece. */
 void request_write(struct request *q, struct str text, bool is_last);

@@ -10,10 +10,10 @@
 
 enum { BUSY_RETRY_MS = 5000 };
 
-void request_put_cors(const struct request *q, struct buf *out)
+void request_put_cors(const struct request *q, const char *varies, struct buf *out)
 {
 	struct str listed = origin_in_list(str_of(q->params.origin), q->responder->config->origins);
-	buf_puts(out, "Vary: Origin\r\n");
+	buf_printf(out, "Vary: %sOrigin\r\n", varies);
 	if (listed.len)
 		origin_put_allowed(out, listed);
 }
@@ -27,7 +27,7 @@ void request_respond_text(struct request *q, const char *status, const char *mor
 		   "%sStatus: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		   "Content-Length: %zu\r\nCache-Control: no-store\r\n" SAFE_HEADERS,
 		   more_headers, status, strlen(text));
-	request_put_cors(q, &b);
+	request_put_cors(q, "", &b);
 	buf_printf(&b, "\r\n%s", text);
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -38,7 +38,7 @@ void request_respond_empty(struct request *q, const char *status, const char *mo
 	struct buf b = {0};
 	buf_printf(&b, "Status: %s\r\nCache-Control: no-store\r\n" SAFE_HEADERS "%s", status,
 		   more_headers);
-	request_put_cors(q, &b);
+	request_put_cors(q, "", &b);
 	buf_puts(&b, "\r\n");
 	request_respond(q, buf_str(&b), false);
 	buf_fini(&b);
@@ -65,7 +65,7 @@ void request_respond_without_hub(struct request *q)
 		 "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
 		 "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n" SAFE_HEADERS);
 	/* Without it the browser of a page elsewhere would give up for good, too. */
-	request_put_cors(q, &b);
+	request_put_cors(q, "", &b);
 	buf_printf(&b,
 		   "\r\nretry: %ld\nevent: busy\ndata: {\"reason\":\"the hub is not "
 		   "running\"}\n\n",

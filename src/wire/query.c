@@ -198,13 +198,18 @@ bool accept_admits(struct str accept, const char *type)
 	return accept_quality(accept, type) > 0;
 }
 
-bool accepts_gzip(struct str accept_encoding)
+bool accepts_coding(struct str accept_encoding, const char *name)
 {
 	while (accept_encoding.len) {
 		struct str rest = until(&accept_encoding, ',');
 		struct str coding = until(&rest, ';');
-		if (coding.len == 4 && strncasecmp(coding.data, "gzip", 4) == 0)
+		if (coding.len == strlen(name) && strncasecmp(coding.data, name, coding.len) == 0)
 			return weight(rest) > 0;
 	}
 	return false;
+}
+
+bool accepts_gzip(struct str accept_encoding)
+{
+	return accepts_coding(accept_encoding, "gzip");
 }

@@ -33,7 +33,8 @@ void query_put(struct buf *out, const char *key, struct str value);
 int accept_quality(struct str accept, const char *type) must_check;
 bool accept_admits(struct str accept, const char *type) must_check;
 
-/* Whether Accept-Encoding (RFC 9110, section 12.5.3) names gzip. */
+/* Whether Accept-Encoding (RFC 9110, section 12.5.3) names that coding, such as "br". */
+bool accepts_coding(struct str accept_encoding, const char *name) must_check;
 bool accepts_gzip(struct str accept_encoding) must_check;
 
 #endif
