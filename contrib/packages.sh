@@ -52,6 +52,12 @@ unpack_syslog_ng() {
 BUILD_PACKAGES="gcc make libc6-dev autoconf automake libtool pkg-config libfcgi-dev libyaml-dev libpcre2-dev
 	libseccomp-dev libssl-dev zlib1g-dev libzstd-dev liblzma-dev libvectorscan-dev nettle-dev libcurl4-openssl-dev libsystemd-dev lowdown"
 
+# What building the console takes: nothing where it is built.  A Node.js from elsewhere
+# conflicts with Debian's npm, and serves as well.
+node_packages() {
+	if ! { command -v node && command -v npm; } >/dev/null; then echo nodejs npm; fi
+}
+
 # Whether the build in DIR is there and nothing has changed since.  config.h keeps its time
 # when it stays the same, and make takes it for old.
 is_built() {

@@ -16,7 +16,17 @@ const HELD_BACK = [
   ['HAProxy', '', 'option http-no-delay'],
 ];
 
-async function* frames(body) {
+interface Frame {
+  type: string;
+  came: number;
+  sent_ms: number;
+  server?: string;
+  way?: string;
+  via?: string[];
+  gzip?: boolean;
+}
+
+async function* frames(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Frame> {
   const decoder = new TextDecoder();
   let rest = '';
   for (const reader = body.getReader(); ;) {
@@ -24,7 +34,7 @@ async function* frames(body) {
     const came = performance.now();
     if (done) return;
     const blocks = (rest + decoder.decode(value, { stream: true })).split('\n\n');
-    rest = blocks.pop();
+    rest = blocks.pop() ?? '';
     for (const block of blocks) {
       const [, type, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? [];
       if (type) yield { type, came, ...JSON.parse(data) };
@@ -32,19 +42,20 @@ async function* frames(body) {
   }
 }
 
-function remedy(hello, proxy) {
+function remedy(hello: Partial<Frame>, proxy: string | undefined): string {
   const found = HELD_BACK.find(([server, way]) => hello.server?.startsWith(server) && (!way || way === hello.way));
   const text = found ? `; in ${hello.server}, set ${found[2]}` : '';
-  return proxy ? `${text}; and look at ${proxy}, which stands before it` : text;
+  if (!proxy) return text;
+  return text ? `${text}; also check ${proxy}, which is in front of it` : `; check ${proxy}`;
 }
 
 // A sentence, and whether all is well.
-export async function testConnection() {
+export async function testConnection(): Promise<{ good: boolean; text: string }> {
   const response = await fetch(`probe?frames=${FRAMES}&interval=${INTERVAL_MS}ms`, { cache: 'no-store' });
-  if (!response.ok) return { good: false, text: `The test was answered with ${response.status}.` };
-  const got = [];
-  for await (const frame of frames(response.body)) got.push(frame);
-  const hello = got.find((f) => f.type === 'hello') ?? {};
+  if (!response.ok) return { good: false, text: `The test failed: the server answered ${response.status}.` };
+  const got: Frame[] = [];
+  for await (const frame of frames(response.body!)) got.push(frame);
+  const hello: Partial<Frame> = got.find((f) => f.type === 'hello') ?? {};
   const by = response.headers.get('server') ?? '';
   const proxy = by && hello.server && by.split('/')[0] !== hello.server.split('/')[0] ? by : hello.via?.join(' and ');
   // The fastest frame shows how far the clocks are apart; the last one is always fast.
@@ -60,5 +71,5 @@ export async function testConnection() {
   const encoding = response.headers.get('content-encoding');
   if (encoding && !hello.gzip)
     return { good: false, text: `Something on the way compresses streams (${encoding}). Disable that: sluice compresses streams itself.` };
-  return { good: true, text: `Streams come frame by frame${hello.server ? ` through ${hello.server}` : ''}.` };
+  return { good: true, text: `Streams arrive without delay${hello.server ? ` through ${hello.server}` : ''}.` };
 }
