@@ -59,6 +59,20 @@ def the_short_benchmark_of_streams_loses_nothing(site):
         check(not ours or (not r["lost"] and not r["duplicated"] and not r["failed"] and r["delivered"]), "%r" % r)
 
 
+def the_short_measurement_of_the_console_loses_nothing(site):
+    require("node", "chromium", "apache2")
+    done = subprocess.run([sys.executable, os.path.join(SRC, "tests/bench/console.py"), "--short"],
+                          capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr + done.stdout)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    check(len(results) == 11, "%d results" % len(results))
+    for r in results:
+        print("# %s" % json.dumps(r))
+        check(r.get("all_came", True) and r.get("complete", True) and not r.get("out_of_order_frames"), "%r" % r)
+        check(r.get("nodes", 0) < 2500, "%r" % r)
+
+
 run(the_short_benchmark_runs_and_loses_nothing, the_short_benchmark_of_sources_loses_nothing,
     the_short_benchmark_of_searches_finds_what_the_others_find,
-    the_short_benchmark_of_streams_loses_nothing)
+    the_short_benchmark_of_streams_loses_nothing,
+    the_short_measurement_of_the_console_loses_nothing)

@@ -12,29 +12,52 @@ HERE = os.path.join(SRC, "tests/browser")
 CONFIG = """
 app: {type: file, channel: logs, include: [DIR/app.log], path_field: "", sweep_interval: 100ms}
 other: {type: file, channel: other, include: [DIR/other.log]}
+fields: {type: file, channel: logs, include: [DIR/fields.log], parse: json, severity: false}
+fields2: {type: file, channel: other, include: [DIR/fields2.log], parse: json}
+traces: {type: file, channel: logs, include: [DIR/traces.log], multiline: java, severity: false}
 """
+FILES = ("app.log", "other.log", "fields.log", "fields2.log", "traces.log")
+CHANNELS = "logs: {retry: 100ms, heartbeat: 300ms}\nother: {}"
 
 
-def drive(scenario, prefix="/logs", extra="", access="default: allow", proxy=False):
+def asked(site):
+    """What the scenario wants of us, by files that it makes."""
+    def wants(name):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(site.path(name))
+            return True
+        return False
+    if wants("truncate"):
+        os.truncate(site.path("app.log"), 0)
+    if wants("stop-lighttpd"):
+        site.lighttpd.kill()
+        site.lighttpd.wait()
+    if wants("start-lighttpd"):
+        site.start_lighttpd()
+
+
+def drive(scenario, prefix="/logs", extra="", access="default: allow", channels=CHANNELS, proxy=False, ticket=False):
     def driven(site):
         site.prefix = prefix
-        for name in ("app.log", "other.log"):
+        for name in FILES:
             open(site.path(name), "w").close()
         front = free_port() if proxy else site.port
-        site.write_config(CONFIG, "logs: {retry: 100ms, heartbeat: 300ms}\nother: {}",
-                          access=access.replace("PORT", str(site.port)))
+        site.write_config(CONFIG, channels, access=access.replace("PORT", str(site.port)))
         site.start()
         site.start_lighttpd(extra.replace("SOCKET", site.path("fcgi.sock")))
         if proxy:
             start_proxy(site, front)
         site.ready()
+        if ticket:
+            code, text = site.sluice_command("ticket", "--channel", "logs")
+            check(code == 0, text)
+            with open(site.path("ticket"), "w") as f:
+                f.write(text)
         node = subprocess.Popen(["node", os.path.join(HERE, "drive.js"), scenario,
                                  "http://127.0.0.1:%d%s/" % (front, site.prefix), site.dir],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         while node.poll() is None:
-            if os.path.exists(site.path("truncate")):
-                os.unlink(site.path("truncate"))
-                os.truncate(site.path("app.log"), 0)
+            asked(site)
             time.sleep(0.02)
         out = node.stdout.read()
         if proxy:
@@ -70,12 +93,34 @@ fastcgi.server += ( "/held" => (( "socket" => "SOCKET", "check-local" => "disabl
 $HTTP["url"] =~ "^/held/(?!probe)" { server.stream-response-body = 2 }
 """
 LISTED = "default: allow\norigins: ['HTTP://LOCALHOST:PORT']\nframe_ancestors: ['http://localhost:PORT']"
+PARTLY = "logs: {access: anyone}\nother: {access: anyone, replay: 'user:root'}\nsecret: {access: 'user:root'}"
 run(drive("a_page_of_a_listed_origin_imports_reads_and_frames", access=LISTED),
-    drive("behind_a_proxy_that_rewrites_host_forms_are_sent", proxy=True), drive("the_console_tests_its_connection"), drive("the_console_tests_its_connection", "/held", HELD), *map(drive, (
+    drive("behind_a_proxy_that_rewrites_host_forms_are_sent", proxy=True),
+    drive("the_console_tests_its_connection"), drive("the_console_tests_its_connection", "/held", HELD),
+    drive("what_a_person_may_not_see_is_said_and_the_rest_goes_on", channels=PARTLY, access="default: deny"),
+    drive("without_access_it_says_what_sluice_says", access="default: deny", channels="logs: {access: 'user:root'}\nother: {access: 'user:root'}", ticket=True),
+    *map(drive, (
     "a_line_appears_as_text_whatever_it_holds",
     "a_huge_line_is_cut_on_screen_and_whole_in_the_detail",
     "pausing_filtering_and_scrolling_hold_still",
     "the_console_resumes_after_the_hub_was_killed_and_shows_gaps",
+    "a_reload_shows_the_same_lines",
+    "the_past_is_read_to_its_beginning_by_scrolling_up",
+    "a_rare_line_of_long_ago_is_found_and_its_context_read",
+    "the_language_of_filters_finds_fields_and_regexes",
+    "a_catastrophic_regex_does_not_freeze_the_page",
+    "a_stack_trace_is_folded_read_and_copied",
+    "one_request_is_followed_across_channels",
+    "an_answer_of_the_web_server_is_never_shown_as_markup",
+    "without_scripts_there_is_a_form",
+    "a_gap_is_filled_where_it_stands",
+    "ten_tabs_share_one_stream",
+    "the_line_that_is_read_moves_by_nothing_whatever_happens",
+    "a_channel_is_hidden_and_comes_back_whole",
+    "everything_is_done_by_keyboard_and_named_for_a_screen_reader",
+    "a_number_is_drawn_beside_the_lines",
+    "on_a_phone_lines_have_the_room",
+    "the_first_load_is_small_and_held_by_the_browser",
     "a_heartbeat_moves_last_event_id_and_wakes_no_script",
     "the_client_library_misses_nothing_by_any_transport",
     "event_source_reconnects_after_the_hub_restarts_and_misses_nothing",

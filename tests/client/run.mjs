@@ -6,7 +6,7 @@ import { appendFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
-import { SluiceError, SluiceStream, SseParser, compareIds, fromBase64, history } from '../../src/console/sluice-client.js';
+import { SluiceError, SluiceStream, SseParser, compareIds, fromBase64, history } from '../../src/client/sluice-client.js';
 
 const [scenario, url, dir] = process.argv.slice(2);
 const patience = 20000 * Number(process.env.TEST_PATIENCE ?? 1);

@@ -99,7 +99,7 @@ class Mount:
         site.own_plugins()
         os.makedirs(site.path("bin"))
         shutil.copy(os.path.join(BUILD, "src/sluice"), site.path("bin/sluice"))
-        shutil.copytree(os.path.join(SRC, "src/console"), site.path("console"))
+        shutil.copytree(os.path.join(SRC, "src/console/built"), site.path("console"))
         script = open(os.path.join(SRC, "contrib/sluice.fcgi.in")).read()
         script = script.replace("@sysconfdir@/sluice", site.dir).replace("@bindir@", site.path("bin"))
         script = script.replace("exec", "export SLUICE_PLUGIN_DIR=%s SLUICE_CONSOLE_DIR=%s\nexec" % (

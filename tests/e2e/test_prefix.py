@@ -179,7 +179,7 @@ def at_the_root(m):
             site.prefix = prefix.rstrip("/")
             try:
                 check(b"<title>sluice" in site.get("/")[2], "%s at %s: the console: %r %s" % (m, prefix, site.get("/"), m.log(site)))
-                for path in ("/app.js", "/health/live", "/channels", "/schema/lines"):
+                for path in ("/sluice-client.js", "/health/live", "/channels", "/schema/lines"):
                     got = site.get(path)
                     check(got[0] == 200, "%s: %s at %s: %r" % (m, path, prefix, got))
                 for path in ("/x/channels", "/nothing", "/channels/"):

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What is answered to which request."""
+import gzip
+
 from fastcgi import *
 
 SOURCE = "app: {type: file, channel: logs, include: [DIR/app.log], read_from: beginning}"
@@ -41,7 +43,7 @@ def every_path_says_which_methods_it_takes(site):
     paths = (("/events?channel=logs", "GET, HEAD, POST"), ("/poll?channel=logs", "GET, HEAD, POST"),
              ("/history?channel=logs", "GET, HEAD, POST"), ("/streams/x", "POST, DELETE"), ("/schema/file", "GET, HEAD"),
              ("/channels", "GET, HEAD"), ("/status", "GET, HEAD"), ("/health/ready", "GET, HEAD"),
-             ("/health/live", "GET, HEAD"), ("/probe", "GET, HEAD"), ("/", "GET, HEAD"), ("/app.js", "GET, HEAD"), ("", "GET, HEAD"))
+             ("/health/live", "GET, HEAD"), ("/probe", "GET, HEAD"), ("/", "GET, HEAD"), ("/sluice-client.js", "GET, HEAD"), ("", "GET, HEAD"))
     for path, allow in paths:
         got, head, body = site.get(path, method="OPTIONS")
         check(got == 204 and head["allow"] == allow + ", OPTIONS" and not body, "OPTIONS %s: %d %r %r" % (path, got, head, body))
@@ -71,11 +73,11 @@ def every_path_says_which_methods_it_takes(site):
 def files_are_not_sent_again(site):
     """If-None-Match as RFC 9110 has it."""
     begin(site)
-    tag = site.get("/app.js")[1]["etag"]
+    tag = site.get("/sluice-client.js")[1]["etag"]
     for condition, status in ((tag, 304), ("*", 304), (" * ", 304), ("W/" + tag, 304), ('"x", W/"y",%s' % tag, 304), (", %s" % tag, 304),
                               ('"x"', 200), ("x" + tag, 200), ('"a%s"' % tag, 200), (tag[:-1], 200), ('"*"', 200), ("W/", 200), ('"', 200), (tag[1:-1], 200)):
         for method in ("GET", "HEAD"):
-            got, head, body = site.get("/app.js", {"If-None-Match": condition}, method=method)
+            got, head, body = site.get("/sluice-client.js", {"If-None-Match": condition}, method=method)
             check(got == status and head["etag"] == tag and bool(body) == (status == 200 and method == "GET"),
                   "%s, If-None-Match: %s: %d %r" % (method, condition, got, head))
 
@@ -185,8 +187,18 @@ def the_console_is_served_with_a_strict_policy_and_revalidated(site):
     for part in ("default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"):
         check(part in head["content-security-policy"], head["content-security-policy"])
     check(site.get("/", {"If-None-Match": head["etag"]})[0] == 304, "not revalidated")
-    for name in ("app.js", "worker.js", "ring.js", "rows.js", "sluice-client.js", "style.css"):
-        check(site.get("/" + name)[0] == 200, name)
+    names = re.findall(r'(?:src|href)="([^":]+\.\w+)"', body.decode()) + ["sluice-client.js"]
+    check(len(names) == 4, repr(names))
+    for name in names:
+        for accept, coding in (("", None), ("gzip", "gzip"), ("gzip, deflate, br", "br"), ("br;q=0, gzip;q=0.5", "gzip"), ("identity", None)):
+            if name.endswith("woff2"):
+                coding = None
+            status, head, got = site.get("/" + name, {"Accept-Encoding": accept})
+            check(status == 200 and head.get("content-encoding") == coding, "%s %s: %d %r" % (name, accept, status, head))
+            check("Accept-Encoding" in head["vary"], repr(head))
+            check(("immutable" in head["cache-control"]) == (name != "sluice-client.js"), repr(head))
+            check(site.get("/" + name, {"Accept-Encoding": accept, "If-None-Match": head["etag"]})[0] == 304, name)
+            check(coding != "gzip" or gzip.decompress(got), name)
     site.prefix = ""
     status, head, _ = site.get("/logs")
     check(status == 301 and head["location"].endswith("/logs/"), "%d %r" % (status, head))
@@ -206,7 +218,7 @@ def mounted_at_the_root_and_under_another_name(site):
         wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", site.port)) == 0, "lighttpd")
         site.prefix = prefix
         check(b"<title>sluice" in site.get("/")[2], "console at %r" % prefix)
-        for path in ("/app.js", "/health/live", "/channels"):
+        for path in ("/sluice-client.js", "/health/live", "/channels"):
             check(site.get(path)[0] == 200, "%s at %r" % (path, prefix))
         check(numbers(site.stream("channel=logs&tail=1").until_message("10")) == [10], "stream at %r" % prefix)
         if prefix == "/a/b/c":

@@ -94,7 +94,7 @@ def begin(site, program=None):
     put_program(site)
     for name in ("SLUICE_PLUGIN_DIR", "SLUICE_CONSOLE_DIR"):
         os.environ.setdefault(name, {"SLUICE_PLUGIN_DIR": os.path.join(BUILD, "plugins/.libs"),
-                                     "SLUICE_CONSOLE_DIR": os.path.join(SRC, "src/console")}[name])
+                                     "SLUICE_CONSOLE_DIR": os.path.join(SRC, "src/console/built")}[name])
     harness.SLUICE = site.path("bin/sluice")
     open(site.path("n.log"), "w").close()
     site.up(SOURCE, CHANNEL, "limits: {streams_per_address: 0}")
