@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The console as a person meets it.
 
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { losing } from './proxy.js';
 import { check, dir, hasRow, killHub, openConsole, rowTexts, sleep, status, until, url, write } from './rig.js';
 
+let profile = ''; // of the browser
+export const useProfile = (folder) => { profile = folder; };
 const other = join(dir, 'other.log');
 const numbers = async (page) => (await rowTexts(page)).filter((t) => /^\d+$/.test(t)).map(Number);
 const inOrder = (list) => list.every((n, i) => i === 0 || n === list[i - 1] + 1);
@@ -377,6 +379,72 @@ export default {
     await hasRow(page, '2');
     check((await numbers(page)).join() === '1,2', `${await numbers(page)}`);
     check((await footer(page)).includes('duplicates 0'), await footer(page));
+  },
+
+  async an_error_of_long_ago_is_found_by_a_key(page) {
+    write(`2026 ERROR the one\n${lines(1, 3000)}`);
+    await until('the lines', async () => (await status()).channels.find((c) => c.name === 'logs').events >= 3001);
+    await openConsole(page);
+    await hasRow(page, '3000');
+    await page.keyboard.press('E');
+    await until('the error', async () => (await page.textContent('.row.selected .m').catch(() => '')) === '2026 ERROR the one');
+    await page.keyboard.press('E');
+    await until('that there is no other', async () => (await page.textContent('#connection').catch(() => '')).includes('No further error'));
+  },
+
+  async what_a_filter_shows_is_downloaded_and_a_view_saved(page) {
+    write(lines(1, 2500, (n) => `${n} ${n % 5 ? 'fine' : 'BROKEN'}`));
+    await until('the lines', async () => (await status()).channels.find((c) => c.name === 'logs').events >= 2500);
+    await openConsole(page);
+    await filter(page, 'broken');
+    await hasRow(page, '2500 BROKEN');
+    const coming = page.waitForEvent('download');
+    await run(page, 'Download the range as NDJSON');
+    const text = readFileSync(await (await coming).path(), 'utf8');
+    const got = text.split('\n').filter(Boolean).map((l) => JSON.parse(l)).filter((e) => e.message !== undefined).map((e) => e.message);
+    check(got.join() === lines(1, 2500).split('\n').filter((n) => n && n % 5 === 0).map((n) => `${n} BROKEN`).join(), `${got.length} lines: ${got.slice(0, 3)}`);
+    await page.fill('.save input', 'broken ones');
+    await page.press('.save input', 'Enter');
+    await run(page, 'Remove all filters');
+    await hasRow(page, '2499 fine');
+    await page.locator('.saved button', { hasText: 'broken ones' }).click();
+    await until('the saved view', async () => (await rowTexts(page)).every((t) => t.includes('BROKEN')));
+    await page.reload();
+    check((await page.textContent('.saved')).includes('broken ones'), 'the view was not kept');
+  },
+
+  async a_laptop_that_slept_shows_every_line(page, reports) {
+    await openConsole(page);
+    write(lines(1, 100));
+    await hasRow(page, '100');
+    const asleep = readdirSync('/proc').filter((n) => /^\d+$/.test(n)).filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=') && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(profile);
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    });
+    check(asleep.length > 1, 'no processes of the browser were found');
+    for (const pid of asleep) process.kill(pid, 'SIGSTOP');
+    for (let i = 0; i < 20; i++) {
+      write(lines(101 + i * 100, 200 + i * 100));
+      await sleep(process.env.TEST_LONG === '1' ? 30000 : 200);
+    }
+    for (const pid of asleep) process.kill(pid, 'SIGCONT');
+    await hasRow(page, '2100');
+    await page.hover('#scroller');
+    const seen = new Set(await numbers(page));
+    await until('all lines', async () => {
+      await page.mouse.wheel(0, -500);
+      await sleep(20);
+      const now = await numbers(page);
+      check(inOrder(now), `${now}`);
+      for (const n of now) seen.add(n);
+      return now.includes(1);
+    });
+    for (let n = 1; n <= 2100; n++) check(seen.has(n), `${n} was never shown`);
+    check((await footer(page)).includes('duplicates 0') && (await footer(page)).includes('complete'), await footer(page));
+    check(reports.length === 0, `${reports}`);
   },
 
   async without_scripts_there_is_a_form(_page, _reports, context) {

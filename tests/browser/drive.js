@@ -5,13 +5,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import ofConsole from './console.js';
+import ofConsole, { useProfile } from './console.js';
 import others from './others.js';
 import { rowTexts, scenario } from './rig.js';
 
 const scenarios = { ...ofConsole, ...others };
 
 const profile = mkdtempSync(join(tmpdir(), 'sluice-chromium-'));
+useProfile(profile);
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   headless: true,

@@ -42,7 +42,7 @@ export const actions: Action[] = [
   { name: 'Previous match', keys: ['N'], group: 'Move', run: () => m.find('match', false) },
   { name: 'Jump to a time or a line\u2026', keys: ['g'], group: 'Move', run: () => { m.dialog.value = 'jump'; } },
 
-  { name: 'Filter', keys: ['/'], group: 'Filter', run: () => (document as Document & { focusFilter?: () => void }).focusFilter?.() },
+  { name: 'Filter', keys: ['/'], group: 'Filter', run: () => m.filterInput.current?.focus() },
   { name: 'Undo the last change to the filter', keys: ['Ctrl-z'], group: 'Filter', run: m.undo },
   { name: 'Remove all filters', keys: [], group: 'Filter', run: () => m.setQuery(EVERYTHING) },
   { name: 'Only critical and worse', keys: ['1'], group: 'Filter', run: () => m.minimumSeverity(1) },

@@ -84,7 +84,7 @@ function Filter() {
     e.stopPropagation();
   };
   useEffect(() => {
-    (document as Document & { focusFilter?: () => void }).focusFilter = () => input.current?.focus();
+    m.filterInput.current = input.current;
   }, []);
   const { clauses } = m.query.value;
   return (

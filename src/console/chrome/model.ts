@@ -69,6 +69,7 @@ export const saved = signal<Saved[]>(stored());
 export const railIsOpen = signal(matchMedia('(min-width: 700px)').matches);
 export const notifies = signal(false);
 export const now = signal(Date.now());
+export const filterInput: { current: HTMLInputElement | null } = { current: null };
 export const marks = signal<Map<string, string>>(new Map());
 
 export const ticket = new URLSearchParams(location.search).get('ticket');
@@ -133,7 +134,8 @@ function hear(m: Answer): void {
   } else if (m.type === 'like') {
     if (selected.value?.seq === m.seq) like.value = m;
   } else if (m.type === 'found') {
-    if (m.seq === null) say(m.what === 'match' ? 'No further match in the loaded lines.' : `No further ${m.what} in the loaded lines.`);
+    if (m.id) goTo(m.id);
+    else if (m.seq === null) say(m.what === 'match' ? 'No further match in the loaded lines.' : `No further ${m.what} in the loaded lines.`);
     else select(m.seq, false);
   } else if (m.type === 'refilled') {
     say(m.error || `${m.lines.toLocaleString('en')} ${m.lines === 1 ? 'line' : 'lines'} fetched.`, !m.error);

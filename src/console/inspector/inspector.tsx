@@ -2,7 +2,7 @@
 // One line, whole: its fields, its text, what stands around it, and others like it.
 
 import { useEffect, useState } from 'preact/hooks';
-import { fieldClause } from '../store/query.js';
+import { fieldClause, SEVERITIES } from '../store/query.js';
 import type { WholeLine } from '../stream/protocol.js';
 import * as m from '../chrome/model.js';
 import { Icon } from '../chrome/icons.js';
@@ -86,7 +86,7 @@ function PastLines({ lines, mine, at }: { lines: PastLine[]; mine: string; at: n
   return (
     <ol class="lines">
       {lines.map((l) => (
-        <li key={l.id} class={`${l.id === mine ? 'mine' : ''} s${['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'debug'].indexOf(l.severity ?? '')}`}>
+        <li key={l.id} class={`${l.id === mine ? 'mine' : ''} s${SEVERITIES.indexOf(l.severity ?? '')}`}>
           <button type="button" onClick={() => m.goTo(l.id)} title="Go there">
             <span class="t">{at ? relative(Date.parse(l.time ?? '') - at) : clock(Date.parse(l.time ?? ''), m.zone.value)}</span>
             {at > 0 && <span class={`c h${m.hueOf(l.channel ?? '')}`}>{l.channel}</span>}

@@ -123,7 +123,7 @@ export type Question =
   | { type: 'stop' } // the search
   | { type: 'line'; seq: number }
   | { type: 'like'; seq: number }
-  | { type: 'find'; what: 'match' | 'error' | 'warning' | 'id'; from: number; forward: boolean; id?: string }
+  | { type: 'find'; what: 'match' | 'error' | 'warning'; from: number; forward: boolean }
   | { type: 'copy'; format: 'text' | 'ndjson'; from?: number; to?: number }
   | { type: 'gap'; seq: number }
   | { type: 'clear' }
@@ -144,7 +144,7 @@ export type Answer =
   | View
   | { type: 'line'; line: WholeLine }
   | { type: 'like'; seq: number; count: number; spark: number[]; template: string }
-  | { type: 'found'; seq: number | null; what: string }
+  | { type: 'found'; seq: number | null; id?: string; what: string } // `id`: older than what is loaded
   | { type: 'moved'; seq: number } // where the place that was to be kept is now
   | { type: 'refilled'; lines: number; error: string }
   | { type: 'copied'; text: string; lines: number };

@@ -2,7 +2,7 @@
 // What one page sees of a source: the lines that its query lets through, in a list of their
 // own, so that any window of it is at hand, however much is held.
 
-import { EVERYTHING, filtersOf, inEitherCase, LOCAL_MAX, LocalMatch, type Query, sameClause } from '../store/query.js';
+import { type Clause, EVERYTHING, expressionOf, filtersOf, inEitherCase, LOCAL_MAX, LocalMatch, type Query, sameClause } from '../store/query.js';
 import { IS_GAP, type Line, type NewLine } from '../store/ring.js';
 import type { Channel, Directory } from './directory.js';
 import { template } from './template.js';
@@ -37,7 +37,7 @@ export class Session implements Listener {
   private source: Source;
   private query: Query = EVERYTHING;
   private match: LocalMatch;
-  private highlight: RegExp | null = null;
+  private highlight = '';
   private columns: string[] = [];
   private folds = true;
   private list: number[] = []; // sequence numbers, ascending
@@ -153,7 +153,7 @@ export class Session implements Listener {
         if (this.isDirty || m.force) this.post();
         break;
       case 'query':
-        this.highlight = m.highlight ? inEitherCase(m.highlight) : null;
+        this.highlight = m.highlight;
         this.columns = m.columns;
         this.folds = m.folds;
         this.setQuery(m.query, m.keep);
@@ -182,7 +182,7 @@ export class Session implements Listener {
         this.tellLike(m.seq);
         break;
       case 'find':
-        this.find(m.what, m.from, m.forward, m.id);
+        this.find(m.what, m.from, m.forward);
         break;
       case 'copy':
         this.copy(m.format, m.from, m.to);
@@ -386,23 +386,33 @@ export class Session implements Listener {
     step();
   }
 
-  private find(what: 'match' | 'error' | 'warning' | 'id', from: number, forward: boolean, id?: string): void {
+  private get needle(): Clause | undefined {
+    return this.highlight ? { kind: 'text', text: this.highlight, negated: false } : this.query.clauses.find((c) => c.kind === 'text' && !c.negated);
+  }
+
+  private find(what: 'match' | 'error' | 'warning', from: number, forward: boolean): void {
     const { ring } = this.source;
-    if (what === 'id') {
-      const seq = this.source.seqOfId(id!);
-      this.port.postMessage({ type: 'found', seq, what });
-      return;
-    }
-    const needle = this.highlight ?? this.match.needles.find((_, k) => !this.query.clauses.filter((c) => c.kind === 'text')[k].negated);
+    const { needle } = this;
+    const pattern = needle ? inEitherCase(needle.text) : null;
     const fits = (seq: number) => {
-      if (what === 'match') return Boolean(needle?.test(ring.line(seq).text));
+      if (what === 'match') return Boolean(pattern?.test(ring.line(seq).text));
       const severity = ring.severityOf(seq);
       return what === 'error' ? severity <= 3 : severity === 4;
     };
     const step = forward ? 1 : -1;
     let i = forward ? this.indexAfter(from) : this.indexAfter(from - 1) - 1;
     while (i >= 0 && i < this.list.length && !fits(this.list[i])) i += step;
-    this.port.postMessage({ type: 'found', seq: this.list[i] ?? null, what });
+    const seq = this.list[i] ?? null;
+    if (seq !== null || forward || this.source.older === 'none' || (what === 'match' && !needle)) this.port.postMessage({ type: 'found', seq, what });
+    else this.findOlder(what, needle);
+  }
+
+  // The server looks on where what is loaded begins.
+  private findOlder(what: 'match' | 'error' | 'warning', needle: Clause | undefined): void {
+    const more = what === 'match' ? expressionOf(needle!) : what === 'error' ? 'severity <= error' : 'severity == warning';
+    this.source.findOlder([...filtersOf(this.query), more]).then(
+      (id) => this.port.postMessage({ type: 'found', seq: null, id, what }),
+      () => this.port.postMessage({ type: 'found', seq: null, what }));
   }
 
   private fetchGap(seq: number): void {

@@ -243,6 +243,16 @@ export abstract class Source {
     return next !== null;
   }
 
+  // The id of the newest line that matches, of those that have not been fetched.
+  async findOlder(filter: string[]): Promise<string | undefined> {
+    const channel = this.pastChannels;
+    if (!channel.length) return undefined;
+    const parameters = { channel, filter, before: this.oldest, since: this.since(), limit: 1, order: 'newest', format: 'ndjson' };
+    const text = await (await this.directory.ask('search', parameters)).text();
+    const found = text.split('\n').filter(Boolean).map((l) => JSON.parse(l) as ServerEvent).find((e) => e.message !== undefined);
+    return found?.id;
+  }
+
   // Puts what a gap stands for in its place, where the server holds it still.  How many lines
   // that were; throws what it is refused for.
   async fetchGap(seq: number): Promise<number> {

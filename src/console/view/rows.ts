@@ -282,10 +282,10 @@ export class RowView {
   // ---- layout ----
 
   private yOf(element: RowElement): number {
-    return this.top_ + element.root.offsetTop;
+    return this.listTop + element.root.offsetTop;
   }
 
-  private top_ = 0; // of the list
+  private listTop = 0; // where the list begins, in pixels from the top of the screen
   lastY = 0; // of the anchor, when sequence numbers were others
 
   private indexOf(seq: number): number {
@@ -341,7 +341,7 @@ export class RowView {
       if (isLast && !this.isShort && top + listHeight < this.height) top = this.height - listHeight;
       if (isFirst && top > 0) top = 0;
     }
-    this.top_ = top;
+    this.listTop = top;
     const widest = this.x > 0 ? Math.max(0, this.list.scrollWidth - this.viewport.clientWidth) : 0;
     this.x = Math.min(this.x, widest);
     this.list.style.transform = `translate(${-this.x}px, ${top}px)`;
