@@ -403,6 +403,10 @@ export default {
     const text = readFileSync(await (await coming).path(), 'utf8');
     const got = text.split('\n').filter(Boolean).map((l) => JSON.parse(l)).filter((e) => e.message !== undefined).map((e) => e.message);
     check(got.join() === lines(1, 2500).split('\n').filter((n) => n && n % 5 === 0).map((n) => `${n} BROKEN`).join(), `${got.length} lines: ${got.slice(0, 3)}`);
+    await run(page, 'Colour lines that contain');
+    await page.fill('.dialog input', '00 BROKEN');
+    await page.press('.dialog input', 'Enter');
+    await until('the colour', async () => (await page.textContent('.row.rule .m').catch(() => '')).endsWith('00 BROKEN'));
     await page.fill('.save input', 'broken ones');
     await page.press('.save input', 'Enter');
     await run(page, 'Remove all filters');

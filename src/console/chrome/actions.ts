@@ -66,7 +66,8 @@ export const actions: Action[] = [
   { name: 'Wrap long lines', keys: ['l'], group: 'Display', run: () => toggle(m.wraps, true, false) },
   { name: 'Collapse repeated lines', keys: ['f'], group: 'Display', run: () => { m.folds.value = !m.folds.value; m.sendQuery(); } },
   { name: 'Change the row height', keys: ['d'], group: 'Display', run: () => { m.density.value = m.density.value === 22 ? 26 : m.density.value === 26 ? 18 : 22; m.restyle(); } },
-  { name: 'Highlight without hiding\u2026', keys: ['h'], group: 'Display', run: () => ask('Highlight', m.highlight.value, (text) => { m.highlight.value = text; m.sendQuery(); }) },
+  { name: 'Highlight without hiding\u2026', keys: ['h'], group: 'Display', run: () => ask('Highlight', 'Text to highlight (leave empty to stop)', m.highlight.value, (text) => { m.highlight.value = text; m.sendQuery(); }) },
+  { name: 'Colour lines that contain a text\u2026', keys: [], group: 'Display', run: () => ask('Colour', 'Text (leave empty to remove all colours)', '', m.addRule) },
   { name: 'Notify me of new lines in this view while the tab is in the background', keys: [], group: 'Display', run: m.toggleNotify },
   { name: 'Test the connection', keys: [], group: 'Display', run: test },
   { name: 'All commands', keys: ['Ctrl-k'], group: 'Display', run: () => { m.dialog.value = 'palette'; } },
@@ -101,10 +102,11 @@ const context = () => m.withLine((line) => {
   m.goTo(line.extra.id);
 });
 
-export const asking = { what: '', value: '', done: (_: string) => {} };
+export const asking = { what: '', hint: '', value: '', done: (_: string) => {} };
 
-function ask(what: string, value: string, done: (text: string) => void): void {
+function ask(what: string, hint: string, value: string, done: (text: string) => void): void {
   asking.what = what;
+  asking.hint = hint;
   asking.value = value;
   asking.done = done;
   m.dialog.value = 'jump';

@@ -110,7 +110,7 @@ function Jump() {
         else setBad(value);
       }}>
         <input autofocus id="jump-to" defaultValue={isOther ? asking.value : ''} aria-label={isOther ? asking.what : 'A time, or the id of a line'}
-          placeholder={isOther ? 'Text to highlight (leave empty to stop)' : '14:05, yesterday 14:05, 2026-11-28 14:05, 2h ago, or an id'} />
+          placeholder={isOther ? asking.hint : '14:05, yesterday 14:05, 2026-11-28 14:05, 2h ago, or an id'} />
         {bad && <p class="bad">"{bad}" is neither a time nor an id. Enter, for example, 14:05, yesterday 14:05 or 2h.</p>}
       </form>
     </Frame>

@@ -59,6 +59,7 @@ export const zone = signal<Zone>('local');
 export const relativeTo = signal<number | null>(null);
 export const columns = signal<string[]>([]);
 export const charts = signal<Chart[]>([]);
+export const rules = signal<string[]>([]); // texts: lines that contain one have a colour of their own
 export const folds = signal(true);
 export const wraps = signal(false);
 export const density = signal<18 | 22 | 26>(22);
@@ -221,7 +222,7 @@ function look(): Look {
   const needles = query.value.clauses.filter((c) => c.kind === 'text' && !c.negated).map((c) => inEitherCase(c.text));
   if (highlight.value) needles.push(inEitherCase(highlight.value));
   return {
-    zone: zone.value, relativeTo: relativeTo.value, columns: columns.value, needles, marks: marks.value,
+    rules: rules.value.map(inEitherCase), zone: zone.value, relativeTo: relativeTo.value, columns: columns.value, needles, marks: marks.value,
     bookmarks: new Set(bookmarks.value.keys()), hues, version: lookVersion,
   };
 }
@@ -440,6 +441,12 @@ export function selectStep(step: number): void {
 export function find(what: 'match' | 'error' | 'warning', forward: boolean): void {
   const from = rows.selected ?? (forward ? (rows.top?.seq ?? -1) : (view.value?.last ?? 0) + 1);
   ask({ type: 'find', what, from, forward });
+}
+
+export function addRule(text: string): void {
+  rules.value = text ? [...rules.value.filter((r) => r !== text), text] : [];
+  restyle();
+  place.write();
 }
 
 export function toggleChart(c: Chart): void {

@@ -33,6 +33,7 @@ export function hash(more: { at?: string } = {}): string {
   if (typeof r === 'object' && !more.at) out.set('range', `${r.since}-${r.until}`);
   else if (typeof r === 'string' && r !== '1h') out.set('range', r);
   for (const name of m.columns.value) out.append('column', name);
+  for (const text of m.rules.value) out.append('colour', text);
   for (const c of m.charts.value) out.append('chart', JSON.stringify([c.channel, c.type, c.field]));
   if (m.zone.value === 'utc') out.set('zone', 'utc');
   return out.toString();
@@ -57,6 +58,7 @@ export function read(): void {
   const between = /^(\d+)-(\d+)$/.exec(r);
   m.range.value = between ? { since: Number(between[1]), until: Number(between[2]) } : r === '15m' || r === 'today' ? r : '1h';
   m.columns.value = p.getAll('column');
+  m.rules.value = p.getAll('colour');
   m.charts.value = p.getAll('chart').map(chart).filter((c) => c !== null);
   m.zone.value = p.get('zone') === 'utc' ? 'utc' : 'local';
 }

@@ -20,6 +20,7 @@ export interface Look {
   relativeTo: number | null; // ms
   columns: string[];
   needles: RegExp[];
+  rules: RegExp[]; // lines that one of them finds have its colour
   marks: Map<string, string>; // by id, what stands above it
   bookmarks: Set<string>;
   hues: Map<string, number>; // by channel
@@ -74,7 +75,8 @@ class RowElement {
     if (key === this.key) return;
     this.key = key;
     this.paint.clear();
-    this.root.className = `row s${row.severity} h${look.hues.get(row.channel) ?? 0}${row.isGap ? ' gap' : ''}${isSelected ? ' selected' : ''}${isOpen ? ' open' : ''}${look.bookmarks.has(row.id) ? ' bookmarked' : ''}`;
+    const rule = row.isGap ? -1 : look.rules.findIndex((r) => r.test(row.text));
+    this.root.className = `row s${row.severity} h${look.hues.get(row.channel) ?? 0}${row.isGap ? ' gap' : ''}${isSelected ? ' selected' : ''}${isOpen ? ' open' : ''}${look.bookmarks.has(row.id) ? ' bookmarked' : ''}${rule >= 0 ? ` rule r${rule % 8}` : ''}`;
     this.root.dataset.seq = String(row.seq);
     if (mark) this.root.dataset.mark = mark;
     else delete this.root.dataset.mark;
