@@ -318,9 +318,13 @@ export function setQuery(next: Partial<Query>, isUndo = false): void {
   sendQuery(keep);
 }
 
+let lastSent = '';
+
 export function sendQuery(keep: string | null = kept()): void {
-  ask({ type: 'query', query: query.value, highlight: highlight.value, columns: columns.value, folds: folds.value, keep });
-  if (paused.value) paused.value = { ...paused.value, arrived: 0, errors: 0 };
+  ask({ type: 'query', query: query.value, highlight: highlight.value, columns: columns.value, folds: folds.value, bookmarks: [...bookmarks.value.keys()], keep });
+  const sent = JSON.stringify([query.value, folds.value]);
+  if (paused.value && sent !== lastSent) paused.value = { ...paused.value, arrived: 0, errors: 0 }; // they are counted anew
+  lastSent = sent;
   restyle();
   place.write();
 }
@@ -475,7 +479,7 @@ export const bookmark = () => withLine((line) => {
   const next = new Map(bookmarks.value);
   if (!next.delete(line.extra.id)) next.set(line.extra.id, { time: line.time, text: line.text, channel: line.channel });
   bookmarks.value = next;
-  restyle();
+  sendQuery();
 });
 
 // A link never carries the ticket.

@@ -102,7 +102,7 @@ export interface Progress {
 
 export interface Mark {
   at: number; // 0 to 1
-  kind: 'gap' | 'critical' | 'error' | 'warning' | 'match';
+  kind: 'gap' | 'critical' | 'error' | 'warning' | 'bookmark';
 }
 
 export interface LiveCount {
@@ -115,7 +115,7 @@ export interface LiveCount {
 
 export type Question =
   | { type: 'next'; window: Window; force: boolean }
-  | { type: 'query'; query: Query; highlight: string; columns: string[]; folds: boolean; keep: string | null }
+  | { type: 'query'; query: Query; highlight: string; columns: string[]; folds: boolean; bookmarks: string[]; keep: string | null }
   | { type: 'past'; at: string; end?: string } // an id or a time
   | { type: 'live'; keep: string | null }
   | { type: 'older' }

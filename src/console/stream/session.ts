@@ -40,6 +40,7 @@ export class Session implements Listener {
   private highlight = '';
   private columns: string[] = [];
   private folds = true;
+  private bookmarks: string[] = []; // ids
   private list: number[] = []; // sequence numbers, ascending
   private repeats: number[] = []; // how many more of the same each stands for
   private ends: number[] = []; // the last of these
@@ -155,6 +156,11 @@ export class Session implements Listener {
       case 'query':
         this.highlight = m.highlight;
         this.columns = m.columns;
+        this.bookmarks = m.bookmarks;
+        if (m.folds === this.folds && isSame(m.query, this.query)) {
+          this.changed(); // only the look of it is another
+          break;
+        }
         this.folds = m.folds;
         this.setQuery(m.query, m.keep);
         break;
@@ -230,7 +236,6 @@ export class Session implements Listener {
   }
 
   private setQuery(query: Query, keep: string | null): void {
-    const isAsBefore = isSame(query, this.query);
     this.query = query;
     this.match = this.localMatch();
     this.keep = keep;
@@ -240,8 +245,6 @@ export class Session implements Listener {
     if (!covers(this.source.query, query) || needsServer) {
       if (this.source instanceof PastSource) this.enter(new PastSource(this.pool.directory, query, keep ?? this.source.at, this.source.range));
       else this.enter(this.pool.liveSource(this.wanted(query)));
-    } else if (!isAsBefore || this.scanAt !== null) {
-      this.refilter();
     } else {
       this.refilter();
     }
@@ -475,7 +478,7 @@ export class Session implements Listener {
 
   private makeMarks(): Mark[] {
     const { ring } = this.source;
-    const of = `${this.generation} ${this.list.length} ${this.list[0]} ${this.list.at(-1)}`;
+    const of = `${this.generation} ${this.list.length} ${this.list[0]} ${this.list.at(-1)} ${this.bookmarks}`;
     if (of === this.marksOf) return this.marks;
     this.marksOf = of;
     const n = this.list.length;
@@ -491,6 +494,10 @@ export class Session implements Listener {
     const kinds = ['warning', 'error', 'critical', 'gap'] as const;
     const marks: Mark[] = [];
     for (let k = 0; k < MARKS; k++) if (best[k]) marks.push({ at: k / MARKS, kind: kinds[best[k] - 1] });
+    for (const id of this.bookmarks) {
+      const seq = this.source.seqOfId(id);
+      if (seq !== null && ring.extraOf(seq).id === id) marks.push({ at: Math.max(0, this.indexAfter(seq) - 1) / n, kind: 'bookmark' });
+    }
     this.marks = marks;
     return marks;
   }

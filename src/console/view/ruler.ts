@@ -55,7 +55,7 @@ export class Ruler {
       c.fillStyle = colour('thumb');
       c.fillRect(1, y, w - 2, size);
     }
-    const colours = { gap: colour('warning'), critical: colour('critical'), error: colour('error'), warning: colour('warning'), match: colour('accent') };
+    const colours = { gap: colour('warning'), critical: colour('critical'), error: colour('error'), warning: colour('warning'), bookmark: colour('accent') };
     for (const m of this.marks) {
       c.fillStyle = colours[m.kind];
       c.fillRect(m.kind === 'gap' ? 0 : 2, Math.round(m.at * (h - 2)), w - (m.kind === 'gap' ? 0 : 4), 2);
