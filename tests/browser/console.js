@@ -540,6 +540,14 @@ export default {
     await page.keyboard.press('z');
     await sleep(200);
     await stays('with another zone');
+    // What only the server can decide, with the line far behind what is newest.
+    write(lines(6001, 9000));
+    await sleep(500);
+    await filter(page, 'not message ~ /^x+$/');
+    await until('the past', async () => (await page.textContent('#state')) === 'past');
+    await until('the line', async () => (await whereIs(page, text)) !== null);
+    await sleep(300);
+    await stays('after a filter of the server');
   },
 
   async a_channel_is_hidden_and_comes_back_whole(page) {

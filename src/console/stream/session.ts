@@ -213,7 +213,8 @@ export class Session implements Listener {
   private older(): void {
     const { source } = this;
     if (this.promote()) return;
-    if (source.isLive && source.ring.isFull && this.list.length) {
+    if (source.isLive && source.ring.isFull) {
+      if (this.window.at === null || !this.list.length) return; // who follows is not taken away
       this.keep = this.readsAt() ?? source.ring.extraOf(this.list[0]).id;
       this.enter(new PastSource(this.pool.directory, this.query, this.keep));
     } else {
@@ -244,6 +245,7 @@ export class Session implements Listener {
     const needsServer = this.wanted(query) !== EVERYTHING && query.clauses.some((c) => (c.kind === 'filter' || query.clauses.length > LOCAL_MAX) && !this.source.query.clauses.some((d) => sameClause(c, d)));
     if (!covers(this.source.query, query) || needsServer) {
       if (this.source instanceof PastSource) this.enter(new PastSource(this.pool.directory, query, keep ?? this.source.at, this.source.range));
+      else if (keep && this.hasPast(query) && this.wanted(query) !== EVERYTHING) this.enter(new PastSource(this.pool.directory, query, keep));
       else this.enter(this.pool.liveSource(this.wanted(query)));
     } else {
       this.refilter();
@@ -252,6 +254,10 @@ export class Session implements Listener {
     this.settling = setTimeout(() => {
       if (this.list.length < FEW || this.query.hidden.length) this.promote();
     }, SETTLED_MS);
+  }
+
+  private hasPast(query: Query): boolean {
+    return this.pool.directory.readable.some((c) => c.hasPast && !query.hidden.includes(c.name));
   }
 
   // The id of the line that a page reads which does not follow.
@@ -267,7 +273,7 @@ export class Session implements Listener {
   private promote(): boolean {
     const { source, query } = this;
     if (isSame(source.query, query) || (!source.isLive && this.clearedBefore > 0)) return false;
-    if (!this.pool.directory.readable.some((c) => c.hasPast && !query.hidden.includes(c.name))) return false;
+    if (!this.hasPast(query)) return false;
     this.keep ??= this.readsAt();
     if (source instanceof PastSource) this.enter(new PastSource(this.pool.directory, query, this.keep ?? source.at, source.range));
     else if (this.keep) this.enter(new PastSource(this.pool.directory, query, this.keep));

@@ -210,6 +210,7 @@ export class RowView {
     if (!at) return; // this view was on its way before
     this.anchor = { seq: at.seq, y: wanted.y };
     this.wanted = null;
+    this.hasJumped = true;
   }
 
   jumpTo(seq: number, y = this.height / 3): void {
@@ -340,8 +341,10 @@ export class RowView {
       const element = this.placed[at - from];
       top = this.anchor.y - element.root.offsetTop;
       this.isShort = isFirst && isLast && listHeight < this.height;
-      if (isLast && !this.isShort && top + listHeight < this.height) top = this.height - listHeight;
-      if (isFirst && top > 0) top = 0;
+      // After a jump, lines that are on their way will stand there.
+      const awaits = (side: string) => this.hasJumped && side === 'loading';
+      if (isLast && !this.isShort && top + listHeight < this.height && !awaits(view.newer)) top = this.height - listHeight;
+      if (isFirst && top > 0 && !awaits(view.older)) top = 0;
     }
     this.listTop = top;
     const widest = this.x > 0 ? Math.max(0, this.list.scrollWidth - this.viewport.clientWidth) : 0;
@@ -354,6 +357,7 @@ export class RowView {
   }
 
   isAtEnd = true;
+  private hasJumped = false; // and nobody has scrolled since
   private isShort = false; // all that there is fits on the screen
 
   // More rows, older and newer lines, in time.
@@ -414,6 +418,7 @@ export class RowView {
   // ---- moving ----
 
   scrollBy(dy: number): void {
+    this.hasJumped = false;
     if (!this.view?.total) return;
     if (this.follow) {
       if (dy >= 0) return;
