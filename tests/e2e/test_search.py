@@ -338,6 +338,7 @@ def nobody_searches_for_all_others(site):
 def a_client_that_does_not_read_holds_up_nothing(site):
     n = 100000
     two_channels(site, n)
+    until_compressed(site)  # that takes memory of its own
     c = socket.socket()
     c.settimeout(20 * PATIENCE)
     c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
