@@ -2,11 +2,10 @@
 // What the page knows, and what can be done with it.  Components read the signals.
 
 import { batch, computed, signal } from '@preact/signals';
-import { type Clause, EVERY_SEVERITY, EVERYTHING, expressionOf, filtersOf, parseClause, type Query, sameClause } from '../store/query.js';
-import type { Answer, Question, Row, Slow, View, WholeLine } from '../stream/protocol.js';
+import { type Clause, EVERY_SEVERITY, EVERYTHING, expressionOf, filtersOf, inEitherCase, parseClause, type Query, sameClause } from '../store/query.js';
+import { type Answer, CHANNELS_MAX, type Question, type Row, type Slow, type View, type WholeLine } from '../stream/protocol.js';
 import { type Look, RowView } from '../view/rows.js';
 import { clock, parseTime, type Zone } from '../view/time.js';
-import { inEitherCase } from '../store/query.js';
 import * as place from './place.js';
 
 export type Range = '15m' | '1h' | 'today' | { since: number; until: number };
@@ -38,7 +37,6 @@ function stored(): Saved[] {
   }
 }
 
-export const CHANNELS_MAX = 64; // in one question
 const HUES = 8;
 const BUSY = 2000; // lines a second: above, the page draws less often
 const BUSY_MS = 80;

@@ -3,7 +3,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { fieldClause, SEVERITIES } from '../store/query.js';
-import type { WholeLine } from '../stream/protocol.js';
+import { CHANNELS_MAX, type WholeLine } from '../stream/protocol.js';
 import * as m from '../chrome/model.js';
 import { Icon } from '../chrome/icons.js';
 import { SEVERITY_WORDS } from '../view/rows.js';
@@ -133,7 +133,7 @@ function SameRequest({ line }: { line: WholeLine }) {
     if (!request || !knowsChannels) return undefined;
     let isOver = false;
     const q = new URLSearchParams({ filter: fieldClause(request[0], request[1], false).text, limit: '20', since: new Date(line.time - 36e5).toISOString(), until: new Date(line.time + 36e5).toISOString() });
-    for (const c of m.slow.value?.channels ?? []) if (c.hasPast && !c.isDerived && q.getAll('channel').length < m.CHANNELS_MAX) q.append('channel', c.name);
+    for (const c of m.slow.value?.channels ?? []) if (c.hasPast && !c.isDerived && q.getAll('channel').length < CHANNELS_MAX) q.append('channel', c.name);
     if (m.ticket) q.set('ticket', m.ticket);
     fetch(`history?${q}`, { cache: 'no-store' }).then((r) => (r.ok ? r.json() : { events: [] })).then((a) => { if (!isOver) setLines(a.events); }, () => {});
     return () => { isOver = true; };

@@ -105,10 +105,6 @@ export class LocalMatch {
     this.all = (1 << texts.length) - 1;
   }
 
-  get filters(): boolean {
-    return this.needles.length > 0 || this.query.hidden.length > 0 || this.query.severities !== EVERY_SEVERITY;
-  }
-
   hitsOf(text: string): number {
     return this.needles.reduce((bits, needle, i) => bits | (needle.test(text) ? 1 << i : 0), 0);
   }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The channels that this user may read, and what is counted of each.
 
-import type { ChannelState } from './protocol.js';
+import { CHANNELS_MAX, type ChannelState } from './protocol.js';
 
 export const RECENT_S = 30;
 const GAP_IDS_MAX = 1000;
-export const CHANNELS_MAX = 64; // of one stream, or one question
 
 export class Channel {
   received = 0;

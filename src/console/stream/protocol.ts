@@ -5,6 +5,8 @@
 import type { Query } from '../store/query.js';
 import type { Extra } from '../store/ring.js';
 
+export const CHANNELS_MAX = 64; // of one stream, or one question to the server
+
 export interface Row {
   seq: number;
   id: string;

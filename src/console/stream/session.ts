@@ -428,8 +428,10 @@ export class Session implements Listener {
     const { source } = this;
     if (!source.ring.has(seq)) return;
     this.gap = seq;
-    source.fetchGap(seq).then((lines) => this.port.postMessage({ type: 'refilled', lines, error: '' }),
-      (e: Error) => this.port.postMessage({ type: 'refilled', lines: 0, error: e.message }));
+    source.fetchGap(seq).then((lines) => ({ lines, error: '' }), (e: Error) => ({ lines: 0, error: e.message })).then((answer) => {
+      this.gap = null;
+      this.port.postMessage({ type: 'refilled', ...answer });
+    });
   }
 
   private copy(format: 'text' | 'ndjson', from?: number, to?: number): void {

@@ -5,8 +5,8 @@
 import { filtersOf, type Query, SEVERITIES } from '../store/query.js';
 import { IS_GAP, type NewLine, NO_SEVERITY, Ring } from '../store/ring.js';
 import { compareIds, SluiceStream, SseParser } from '../../client/sluice-client.js';
-import { CHANNELS_MAX, type Directory, msOfId, Refusal } from './directory.js';
-import type { LiveCount, Progress, Status } from './protocol.js';
+import { type Directory, msOfId, Refusal } from './directory.js';
+import { CHANNELS_MAX, type LiveCount, type Progress, type Status } from './protocol.js';
 
 const MAX_LINES = 500000;
 const MAX_BYTES = 96 << 20;
@@ -16,6 +16,7 @@ const SEARCH_PAGE = 300;
 const LIVE_COUNTS_MAX = 7200; // seconds
 const FLUSH_MS = 100;
 const GAP_PAGES_MAX = 50;
+const FOUND_MAX = 20; // of a question for one, in case gaps come before it
 const BACKOFF_MS = 1000;
 const BACKOFF_MAX_MS = 30000;
 
@@ -247,9 +248,9 @@ export abstract class Source {
   async findOlder(filter: string[]): Promise<string | undefined> {
     const channel = this.pastChannels;
     if (!channel.length) return undefined;
-    const parameters = { channel, filter, before: this.oldest, since: this.since(), limit: 1, order: 'newest', format: 'ndjson' };
+    const parameters = { channel, filter, before: this.oldest, since: this.since(), limit: FOUND_MAX, order: 'newest', format: 'ndjson' };
     const text = await (await this.directory.ask('search', parameters)).text();
-    const found = text.split('\n').filter(Boolean).map((l) => JSON.parse(l) as ServerEvent).find((e) => e.message !== undefined);
+    const found = text.split('\n').filter(Boolean).map((l) => JSON.parse(l) as ServerEvent).find((e) => e.message !== undefined && e.event !== 'gap'); // a gap passes every filter
     return found?.id;
   }
 
