@@ -382,8 +382,14 @@ export default {
   },
 
   async an_error_of_long_ago_is_found_by_a_key(page) {
-    write(`2026 ERROR the one\n${lines(1, 3000)}`);
-    await until('the lines', async () => (await status()).channels.find((c) => c.name === 'logs').events >= 3001);
+    const logs = async () => (await status()).channels.find((c) => c.name === 'logs');
+    write('2026 ERROR the one\n');
+    await until('the error', async () => (await logs()).events >= 1);
+    // A gap, which every filter lets through, comes after it.
+    appendFileSync(join(dir, 'truncate'), '');
+    await until('a gap', async () => (await logs()).gaps >= 1);
+    write(lines(1, 3000));
+    await until('the lines', async () => (await logs()).events >= 3001);
     await openConsole(page);
     await hasRow(page, '3000');
     await page.keyboard.press('E');
